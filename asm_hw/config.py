@@ -1,0 +1,242 @@
+"""Frozen parameter objects of every unit: validation, derived widths, latency, slug.
+
+Everything a unit needs to know is here once: the gateware, the golden model, the manifest and the
+benches read it, none computes a width or a latency again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, ClassVar
+
+from .alphabet import AlphabetSet
+from .encoding import LevelCode, activation_code, weight_code
+from .errors import ParameterError, check_choice, check_range
+
+ARITHMETIC = ("asm", "exact", "bare")
+WEIGHT_CODES = ("packed", "fields")
+OVERFLOW = ("wrap", "saturate")
+MAX_ACC_BITS = 62  # so that acc plus one beat of products stays inside a 64-bit golden integer
+MAX_TERMS = 1 << 24
+
+
+def signed_bits(low: int, high: int) -> int:
+    """Two's complement bits that hold every integer from ``low`` to ``high``."""
+    return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiplierConfig:
+    """Operands of every unit, and the combinational unit ``multiplier``: ``p = value(w) * x``.
+
+    ``arithmetic`` picks the contender: ``asm``, its ``exact`` twin (two's complement weight of the
+    same ``weight_bits``, binary multiplier) or ``bare`` (the weight is one sign bit: the sum of +-x,
+    the lower bound of any MAC).
+    """
+
+    unit: ClassVar[str] = "multiplier"
+    latency: ClassVar[int] = 0
+    """Cycles from accepted operands to the result."""
+    initiation_interval: ClassVar[int] = 1
+
+    alphabets: AlphabetSet = field(default_factory=lambda: AlphabetSet((1, 3)))
+    weight_bits: int = 5
+    act_bits: int = 8
+    act_signed: bool = False
+    act_alphabets: AlphabetSet | None = None
+    arithmetic: str = "asm"
+    weight_code: str = "packed"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alphabets", AlphabetSet.of(self.alphabets))
+        if self.act_alphabets is not None:
+            object.__setattr__(self, "act_alphabets", AlphabetSet.of(self.act_alphabets))
+        check_range("weight_bits", self.weight_bits, 2, 16)
+        check_range("act_bits", self.act_bits, 1 + bool(self.act_signed and self.act_alphabets), 16)
+        if not isinstance(self.act_signed, bool):
+            raise ParameterError(f"act_signed must be 0 or 1, not {self.act_signed!r}")
+        check_choice("arithmetic", self.arithmetic, ARITHMETIC)
+        check_choice("weight_code", self.weight_code, WEIGHT_CODES)
+        if self.arithmetic != "asm" and self.weight_code != "packed":
+            raise ParameterError(f"weight_code {self.weight_code!r} needs arithmetic asm, not {self.arithmetic!r}")
+
+    @cached_property
+    def weight(self) -> LevelCode:
+        """The levels and codes of an ASM weight."""
+        return weight_code(self.alphabets, self.weight_bits)
+
+    @cached_property
+    def activation(self) -> LevelCode | None:
+        """The levels and codes of the activation if it is encoded, else None (binary)."""
+        if self.act_alphabets is None:
+            return None
+        return activation_code(self.act_alphabets, self.act_bits, self.act_signed)
+
+    @property
+    def w_bits(self) -> int:
+        """Width of the ``w`` port."""
+        if self.arithmetic == "bare":
+            return 1
+        if self.arithmetic == "exact":
+            return self.weight_bits
+        return self.weight.packed_bits if self.weight_code == "packed" else self.weight.fields_bits
+
+    @cached_property
+    def w_range(self) -> tuple[int, int]:
+        """Smallest and largest weight value."""
+        if self.arithmetic == "bare":
+            return -1, 1
+        if self.arithmetic == "exact":
+            return -(1 << self.weight_bits - 1), (1 << self.weight_bits - 1) - 1
+        return self.weight.min, self.weight.max
+
+    @cached_property
+    def weight_table(self) -> list[tuple[int, int]]:
+        """(code, value) of every legal ``w``, by ascending code."""
+        if self.arithmetic == "asm":
+            return self.weight.table(self.weight_code)
+        if self.arithmetic == "bare":
+            return [(0, 1), (1, -1)]
+        low, high = self.w_range
+        return sorted((value & (1 << self.weight_bits) - 1, value) for value in range(low, high + 1))
+
+    @property
+    def x_bits(self) -> int:
+        """Width of the ``x`` port."""
+        return self.act_bits if self.activation is None else self.activation.packed_bits
+
+    @cached_property
+    def x_range(self) -> tuple[int, int]:
+        """Smallest and largest activation value."""
+        if self.activation is not None:
+            return self.activation.min, self.activation.max
+        if self.act_signed:
+            return -(1 << self.act_bits - 1), (1 << self.act_bits - 1) - 1
+        return 0, (1 << self.act_bits) - 1
+
+    @cached_property
+    def act_table(self) -> list[tuple[int, int]]:
+        """(code, value) of every legal ``x``, by ascending code."""
+        if self.activation is not None:
+            return self.activation.table()
+        low, high = self.x_range
+        return sorted((value & (1 << self.act_bits) - 1, value) for value in range(low, high + 1))
+
+    @property
+    def one_hot(self) -> bool:
+        """Whether both operands are on {1}: then each product of two digits is one bit."""
+        return self.arithmetic == "asm" and self.act_alphabets is not None and len(self.alphabets) == len(self.act_alphabets) == 1
+
+    @cached_property
+    def product_range(self) -> tuple[int, int]:
+        """Smallest and largest product."""
+        corners = [w * x for w in self.w_range for x in self.x_range]
+        return min(corners), max(corners)
+
+    @property
+    def p_bits(self) -> int:
+        """Width of a signed product."""
+        return signed_bits(*self.product_range)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All parameters as plain JSON values, derived defaults filled in."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: list(v) if isinstance(v, AlphabetSet) else v for k, v in values.items()}
+
+    @property
+    def slug(self) -> str:
+        """A readable name, different for every configuration; a legal Verilog identifier."""
+        return "_".join([self.unit, *self._slug_words()])
+
+    def _slug_words(self) -> list[str]:
+        words = [self.arithmetic]
+        if self.arithmetic == "asm":
+            words += ["_".join(map(str, self.alphabets))]
+        words += [f"w{self.weight_bits}"] * (self.arithmetic != "bare")
+        sign = "s" if self.act_signed else "u"
+        words += [f"{sign}{self.act_bits}" if self.act_alphabets is None else f"e{sign}{self.act_bits}_{'_'.join(map(str, self.act_alphabets))}"]
+        return words + ["fields"] * (self.weight_code == "fields")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacConfig(MultiplierConfig):
+    """Unit ``mac``: one multiply-accumulate a cycle.
+
+    ``acc_bits`` None means wide enough that ``terms`` products cannot overflow; it is then filled in.
+    ``overflow`` says what an accumulator that is too narrow does.
+    """
+
+    unit: ClassVar[str] = "mac"
+    latency: ClassVar[int] = 1
+
+    acc_bits: int | None = None
+    terms: int = 512
+    overflow: str = "wrap"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("terms", self.terms, 1, MAX_TERMS)
+        check_choice("overflow", self.overflow, OVERFLOW)
+        if self.acc_bits is None:
+            low, high = self.product_range
+            object.__setattr__(self, "acc_bits", signed_bits(self.terms * low, self.terms * high))
+        check_range("acc_bits", self.acc_bits, 2, MAX_ACC_BITS)
+
+    @property
+    def acc_width(self) -> int:
+        """``acc_bits``, filled in."""
+        assert self.acc_bits is not None
+        return self.acc_bits
+
+    def _slug_words(self) -> list[str]:
+        return [*super()._slug_words(), f"acc{self.acc_bits}", *["sat"] * (self.overflow == "saturate")]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        values = super().parameters
+        del values["terms"]  # only sizes acc_bits
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class DotConfig(MacConfig):
+    """Unit ``dot``: ``columns`` dot products of ``lanes`` terms a beat, over any number of beats.
+
+    Lane i of every column takes activation i: the columns share the alphabet bank of that lane.
+    """
+
+    unit: ClassVar[str] = "dot"
+    latency: ClassVar[int] = 2
+
+    lanes: int = 16
+    columns: int = 1
+
+    def __post_init__(self) -> None:
+        check_range("lanes", self.lanes, 1, 256)
+        check_range("columns", self.columns, 1, 256)
+        super().__post_init__()
+
+    def _slug_words(self) -> list[str]:
+        return [*super()._slug_words(), f"l{self.lanes}", *[f"c{self.columns}"] * (self.columns > 1)]
+
+
+CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig)}
+UNITS = tuple(CONFIGS)
+
+
+def make_config(unit: str, **parameters: Any) -> MultiplierConfig:
+    """The configuration of ``unit`` from its parameters; ones that the unit does not have are refused."""
+    config = CONFIGS[check_choice("unit", unit, UNITS)]
+    allowed = {f.name for f in fields(config)}
+    for name, value in parameters.items():
+        if name not in allowed:
+            raise ParameterError(f"{name} {value!r} must be left out: unit {unit} has no such parameter")
+    return config(**parameters)
+
+
+def counterpart(config: MultiplierConfig, arithmetic: str) -> MultiplierConfig:
+    """The twin of ``config`` in another arithmetic: same widths, same accumulator, binary activations."""
+    parameters = config.parameters | {"arithmetic": arithmetic, "weight_code": "packed", "act_alphabets": None}
+    return type(config)(**parameters)

@@ -1,0 +1,15 @@
+"""Amaranth components, and the one table that says which component is which unit."""
+
+from amaranth.lib import wiring
+
+from ..config import MultiplierConfig
+from .dot import Dot
+from .mac import Mac
+from .multiplier import Multiplier
+
+COMPONENTS = {"multiplier": Multiplier, "mac": Mac, "dot": Dot}
+
+
+def make_component(config: MultiplierConfig) -> wiring.Component:
+    """The component of ``config.unit``."""
+    return COMPONENTS[config.unit](config)

@@ -1,0 +1,41 @@
+"""The precomputer bank: the odd multiples of one activation, shared by every lane that takes it."""
+
+from amaranth.hdl import Module, Shape, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..alphabet import AlphabetSet
+
+
+def multiple_shape(x: Shape, multiple: int) -> Shape:
+    """The shape of ``multiple * x``."""
+    return Shape(x.width + (multiple - 1).bit_length(), x.signed)
+
+
+class Bank(wiring.Component):
+    """All alphabets times ``x``, one adder each (`AlphabetSet.bank_steps`); combinational.
+
+    Members
+    -------
+    x : In(``shape``)
+    multiples : Out(struct with a member ``x<a>`` for each alphabet a, as wide as a * x needs)
+    """
+
+    def __init__(self, alphabets: AlphabetSet, shape: Shape):
+        self._alphabets = alphabets
+        self._shape = shape
+        members = {f"x{a}": multiple_shape(shape, a) for a in alphabets}
+        super().__init__({"x": In(shape), "multiples": Out(data.StructLayout(members))})
+
+    def elaborate(self, platform):
+        m = Module()
+        known = {1: self.x}
+        for step in self._alphabets.bank_steps:
+            left = known[step.left].shift_left(step.left_shift)
+            right = known[step.right].shift_left(step.right_shift)
+            multiple = Signal(multiple_shape(self._shape, step.multiple), name=f"times_{step.multiple}")
+            m.d.comb += multiple.eq(left - right if step.subtract else left + right)
+            known[step.multiple] = multiple
+        for alphabet in self._alphabets:
+            m.d.comb += self.multiples[f"x{alphabet}"].eq(known[alphabet])
+        return m

