@@ -83,8 +83,8 @@ def _plain_names(body: str) -> str:
     plain = {}
     for name in names:
         if name not in taken:
-            plain[name] = _unused(re.sub(r"[.$]+", "_", name), taken)
-    taken.update(plain.values())
+            plain[name] = _unused(re.sub(r"[.$]+", "_", name).lstrip("_"), taken)
+            taken.add(plain[name])
     return _IDENTIFIER.sub(lambda m: "\\" + plain.get(m[1], m[1]), body)
 
 

@@ -27,10 +27,7 @@ class Datapath:
             self.weight_shape = layout(config.weight.fields)
         else:
             self.weight_shape = signed(config.w_bits) if config.arithmetic == "exact" else unsigned(1)
-        if config.activation is not None and not config.one_hot:
-            self._x_shape = ActivationDecoder(config.activation).x.shape()
-        else:
-            self._x_shape = Shape(config.act_bits, config.act_signed)
+        self._x_shape = Shape(config.act_bits, config.act_signed)
 
     def add_weight(self, m: Module, name: str, code: Value):
         """The decoded weight of a code word ``config.w_bits`` wide."""

@@ -9,6 +9,50 @@ from .accumulate import add_overflow, add_tree
 from .datapath import Datapath
 
 
+class Column(wiring.Component):
+    """One dot product: weight registers, lanes, an adder tree and the accumulator.
+
+    Members
+    -------
+    load : In(1), decode ``codes`` into the weight registers on this edge
+    codes : In(array[lanes] of ``config.w_bits``)
+    x : In(array[lanes] of what `Datapath.add_activation` gives), shared by the columns
+    add : In(1), accumulate the products of the held weights on this edge
+    clear : In(1), start a new sum; ignored without ``add``
+    acc : Out(signed(``config.acc_bits``))
+    """
+
+    def __init__(self, config: DotConfig, datapath: Datapath, x_shape):
+        self._config = config
+        self._datapath = datapath
+        super().__init__(
+            {
+                "load": In(1),
+                "codes": In(data.ArrayLayout(config.w_bits, config.lanes)),
+                "x": In(data.ArrayLayout(x_shape, config.lanes)),
+                "add": In(1),
+                "clear": In(1),
+                "acc": Out(signed(config.acc_width)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        addends, carries = [], []
+        for lane in range(self._config.lanes):
+            weight = Signal(self._datapath.weight_shape, name=f"weight_{lane}")
+            with m.If(self.load):
+                m.d.sync += weight.eq(self._datapath.add_weight(m, f"weight_{lane}", self.codes[lane]))
+            product = self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane])
+            addends.append(product.addend)
+            carries.append(product.carry)
+        total = Mux(self.clear, 0, self.acc) + (add_tree(addends) + add_tree(carries))
+        following = add_overflow(m, self._config, "following", total)
+        with m.If(self.add):
+            m.d.sync += self.acc.eq(following)
+        return m
+
+
 class Dot(wiring.Component):
     """Sums ``value(weight[column][lane]) * value(x[lane])`` over lanes and over beats.
 
@@ -43,11 +87,13 @@ class Dot(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        valid, last, first = Signal(), Signal(), Signal(init=1)
-        x = Signal(self.i.payload.x.shape())
-        add = Signal()  # stage 2 takes the beat of stage 1
+        x = Signal(self.i.payload.x.shape())  # the beat in stage 1
+        valid = Signal()
+        last = Signal()
+        first = Signal(init=1)
         accept = Signal()  # stage 1 takes a beat
-        load = Signal()
+        load = Signal()  # ... and new weights with it
+        add = Signal()  # stage 2, the accumulators, takes the beat of stage 1
 
         m.d.comb += [
             add.eq(valid & (~self.o.valid | self.o.ready)),
@@ -56,35 +102,25 @@ class Dot(wiring.Component):
             self.i_weight.ready.eq((~valid | add) & load),
             accept.eq(self.i.valid & self.i.ready),
         ]
-        with m.If(add):
-            m.d.sync += [valid.eq(0), first.eq(last)]
+        m.d.sync += [
+            valid.eq(accept | (valid & ~add)),
+            self.o.valid.eq(Mux(add, last, self.o.valid & ~self.o.ready)),
+        ]
         with m.If(accept):
-            m.d.sync += [valid.eq(1), last.eq(self.i.payload.last), x.eq(self.i.payload.x)]
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+            m.d.sync += [last.eq(self.i.payload.last), x.eq(self.i.payload.x)]
         with m.If(add):
-            m.d.sync += self.o.valid.eq(last)
+            m.d.sync += first.eq(last)
 
         datapath = Datapath(self._config)
         shared = [datapath.add_activation(m, f"x_{lane}", x[lane]) for lane in range(self._config.lanes)]
-        for column in range(self._config.columns):
-            total = self._add_column(m, datapath, column, shared, accept & load)
-            acc = self.o.payload[column]
-            start = Mux(first, 0, acc)
-            following = add_overflow(m, self._config, f"following_{column}", start + total)
-            with m.If(add):
-                m.d.sync += acc.eq(following)
+        for index in range(self._config.columns):
+            m.submodules[f"column_{index}"] = column = Column(self._config, datapath, shared[0].shape())
+            m.d.comb += [
+                column.load.eq(accept & load),
+                column.codes.eq(self.i_weight.payload[index]),
+                column.add.eq(add),
+                column.clear.eq(first),
+                self.o.payload[index].eq(column.acc),
+            ]
+            m.d.comb += [column.x[lane].eq(x_lane) for lane, x_lane in enumerate(shared)]
         return m
-
-    def _add_column(self, m: Module, datapath: Datapath, column: int, shared: list, load):
-        """The sum of one column's products: weight registers, lanes and an adder tree."""
-        addends, carries = [], []
-        for lane, x in enumerate(shared):
-            name = f"{column}_{lane}"
-            weight = Signal(datapath.weight_shape, name=f"weight_{name}")
-            with m.If(load):
-                m.d.sync += weight.eq(datapath.add_weight(m, f"weight_{name}", self.i_weight.payload[column][lane]))
-            product = datapath.add_lane(m, f"lane_{name}", weight, x)
-            addends.append(product.addend)
-            carries.append(product.carry)
-        return add_tree(addends) + add_tree(carries)

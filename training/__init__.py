@@ -1,0 +1,1 @@
+"""Alphabet-aware training in PyTorch."""
