@@ -1,0 +1,139 @@
+"""A configuration to a folder of hand-off files, written beside and renamed into place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import handoff, manifest
+from .config import MultiplierConfig
+from .errors import ParameterError
+from .gateware import make_component
+from .verilog import to_verilog
+from .verilog_keywords import KEYWORDS
+
+DEFAULT_OUT = Path("rtl_out")
+DEFAULT_CLOCK_MHZ = 100.0
+MAX_NAME = 128
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What `emit` wrote: the folder, its Verilog file and the manifest."""
+
+    folder: Path
+    verilog: Path
+    manifest: dict[str, Any]
+
+
+def emit(
+    config: MultiplierConfig,
+    out: Path = DEFAULT_OUT,
+    name: str | None = None,
+    clock_mhz: float = DEFAULT_CLOCK_MHZ,
+    force: bool = False,
+) -> Emitted:
+    """Write ``out/<name>/``: Verilog, filelist, SDC and manifest.
+
+    ``name`` (default: the slug of the configuration) is also the top module. A folder that an earlier
+    run wrote and nobody touched since is replaced; anything else there is refused unless ``force``.
+    Raises `ParameterError` before anything is written.
+    """
+    name = check_name(config.slug if name is None else name)
+    check_clock(clock_mhz)
+    folder = out / name
+    if not force:
+        _check_replaceable(folder)
+    _check_writable(out)
+    files = render(config, name, clock_mhz)
+    _write_folder(folder, files)
+    return Emitted(folder, folder / f"{name}.v", manifest.load(folder))
+
+
+def render(config: MultiplierConfig, name: str, clock_mhz: float = DEFAULT_CLOCK_MHZ) -> dict[str, str]:
+    """All files of a unit as text, by file name; the same to the byte wherever it runs."""
+    component = make_component(config)
+    files = {
+        f"{name}.v": to_verilog(component, name),
+        f"{name}.f": handoff.filelist(name),
+        f"{name}.sdc": handoff.sdc(config, clock_mhz),
+    }
+    hashes = {file: _sha256(text.encode()) for file, text in files.items()}
+    described = manifest.describe(config, make_component(config), name, hashes)
+    return files | {manifest.FILE_NAME: manifest.to_text(described)}
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it can name a folder and a Verilog module; raise `ParameterError` otherwise."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or len(name) > MAX_NAME:
+        raise ParameterError(
+            f"name {name!r} must be a Verilog identifier of at most {MAX_NAME} letters, digits and underscores"
+            " that starts with no digit"
+        )
+    if name in KEYWORDS:
+        raise ParameterError(f"name {name!r} must not be a Verilog keyword")
+    return name
+
+
+def check_clock(clock_mhz: float) -> float:
+    """Return ``clock_mhz`` if a period in picoseconds can express it; raise `ParameterError` otherwise."""
+    if not 0.001 <= clock_mhz <= 100_000:
+        raise ParameterError(f"clock_mhz must be from 0.001 to 100000, not {clock_mhz!r}")
+    return clock_mhz
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse a folder that holds anything but the unchanged files of an earlier run."""
+    if not os.path.lexists(folder):
+        return
+    advice = "choose another name or out, remove it, or pass force"
+    if folder.is_symlink() or not folder.is_dir():
+        raise ParameterError(f"output {str(folder)!r} must be a folder or absent: {advice}")
+    try:
+        hashes = manifest.load(folder).get("sha256", {})
+    except ParameterError:
+        raise ParameterError(f"output folder {str(folder)!r} must be one that this tool wrote: {advice}") from None
+    for path in sorted(folder.iterdir()):
+        if path.name == manifest.FILE_NAME:
+            continue
+        if not path.is_file() or hashes.get(path.name) != _sha256(path.read_bytes()):
+            raise ParameterError(f"output folder {str(folder)!r} must hold no file of yours, but {path.name!r} is: {advice}")
+
+
+def _check_writable(out: Path) -> None:
+    """Refuse an output folder that cannot be made or written, before any work is done."""
+    existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise ParameterError(f"out {str(out)!r} must be a folder, but {str(existing)!r} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ParameterError(f"out {str(out)!r} must be writable, but {str(existing)!r} is not")
+
+
+def _write_folder(folder: Path, files: dict[str, str]) -> None:
+    """Write ``files`` beside ``folder`` and rename them into place; an old folder goes last."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            fresh, old = Path(scratch, "new"), Path(scratch, "old")
+            fresh.mkdir()
+            for name, text in files.items():
+                (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+            if os.path.lexists(folder):
+                folder.rename(old)
+            fresh.rename(folder)
+            if old.is_symlink() or old.is_file():
+                old.unlink()
+            else:
+                shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise ParameterError(f"out {str(folder.parent)!r} must be writable: {error.strerror}") from None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

