@@ -65,7 +65,7 @@ def render(config: MultiplierConfig, name: str, clock_mhz: float = DEFAULT_CLOCK
         f"{name}.sdc": handoff.sdc(config, clock_mhz),
     }
     hashes = {file: _sha256(text.encode()) for file, text in files.items()}
-    described = manifest.describe(config, make_component(config), name, hashes)
+    described = manifest.describe(config, component, name, hashes)
     return files | {manifest.FILE_NAME: manifest.to_text(described)}
 
 

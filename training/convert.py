@@ -8,134 +8,32 @@ as ``m / 2**s`` meets the real ratio. The levels of few alphabets are up to 13 %
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from ..encoding import LevelCode
-from ..errors import ParameterError
-from ..network.graph import (
+from ..network.graph import IntegerNetwork
+from ..network.layers import (
     ACC_BITS,
     MAX_SHIFT,
     IntegerConv2d,
     IntegerLayer,
     IntegerLinear,
-    IntegerNetwork,
     Requantize,
     multiplier_code,
 )
-from .prepare import QUANTIZED
-from .quantizer import ActivationQuantizer, NearestLevel, WeightQuantizer, round_half_up
-
-
-@dataclass
-class Stage:
-    """A quantized layer of a sequential model and what follows it up to the next one."""
-
-    path: str
-    layer: nn.Conv2d | nn.Linear
-    norm: nn.BatchNorm2d | None = None
-    relu: bool = False
-    flat: bool = False
-
-    @property
-    def weights(self) -> WeightQuantizer:
-        return self.layer.parametrizations.weight[0]  # type: ignore[union-attr,index,return-value]
-
-    @property
-    def inputs(self) -> ActivationQuantizer:
-        return self.layer.input_quantizer  # type: ignore[return-value]
-
-    def affine(self) -> tuple[Tensor, Tensor]:
-        """(gain, offset), float64 [out]: what bias and norm do to the product of weights and inputs."""
-        outputs = self.layer.weight.shape[0]
-        gain = torch.ones(outputs, dtype=torch.float64)
-        offset = torch.zeros(outputs, dtype=torch.float64)
-        if self.layer.bias is not None:
-            offset = self.layer.bias.detach().double().cpu()
-        if self.norm is None:
-            return gain, offset
-        mean, variance = (t.double().cpu() for t in (self.norm.running_mean, self.norm.running_var))  # type: ignore[union-attr]
-        gain = (variance + self.norm.eps).rsqrt()
-        shift = torch.zeros_like(gain)
-        if self.norm.affine:
-            gain = gain * self.norm.weight.detach().double().cpu()
-            shift = self.norm.bias.detach().double().cpu()
-        return gain, (offset - mean) * gain + shift
-
-    def accumulator_scale(self) -> Tensor:
-        """What one unit of the accumulator is worth before the norm: float64 [out] or [1]."""
-        return (self.weights.scale.detach().double() * self.inputs.scale.detach().double()).cpu()
-
-
-def stages(model: nn.Module) -> list[Stage]:
-    """The layers of a prepared sequential ``model``; `ParameterError` names the module that does not fit."""
-    found: list[Stage] = []
-    for path, module in _leaves(model, ""):
-        last = found[-1] if found else None
-        if isinstance(module, QUANTIZED):
-            if not parametrize.is_parametrized(module, "weight"):
-                raise ParameterError(f"module {path!r} must be prepared: it has no quantizers")
-            _check_layer(path, module, last)
-            found.append(Stage(path, module))
-        elif isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) == (1, -1):
-            if last:
-                last.flat = True
-        elif isinstance(module, nn.BatchNorm2d) and last and not (last.norm or last.relu or last.flat):
-            if module.running_var is None:
-                raise ParameterError(f"module {path!r} must keep running statistics to be folded")
-            last.norm = module
-        elif isinstance(module, nn.ReLU) and last:
-            last.relu = True
-        else:
-            raise ParameterError(
-                f"module {path!r} must be Conv2d, Linear, BatchNorm2d after one of them, ReLU or Flatten, "
-                f"not {type(module).__name__}"
-            )
-    if not found:
-        raise ParameterError("the model must hold a prepared Conv2d or Linear")
-    if found[-1].norm or found[-1].relu:
-        raise ParameterError(f"module {found[-1].path!r} must end the model: its accumulators are the logits")
-    return found
-
-
-def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    if isinstance(module, nn.Sequential):
-        for name, child in module.named_children():
-            yield from _leaves(child, f"{path}.{name}" if path else name)
-    else:
-        yield path, module
-
-
-def _check_layer(path: str, layer: nn.Module, last: Stage | None) -> None:
-    """Refuse what the integer layers or their order cannot express."""
-    if last and not last.relu:
-        raise ParameterError(f"module {last.path!r} must be followed by ReLU: activations are unsigned")
-    if isinstance(layer, nn.Conv2d):
-        if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-            raise ParameterError(f"module {path!r} must pad with a number of zeros, not {layer.padding_mode} {layer.padding!r}")
-        if layer.dilation != (1, 1):
-            raise ParameterError(f"module {path!r} must have dilation 1, not {layer.dilation}")
-        if last and (last.flat or isinstance(last.layer, nn.Linear)):
-            raise ParameterError(f"module {path!r} must come before Flatten and Linear")
-    elif last and isinstance(last.layer, nn.Conv2d) and not last.flat:
-        raise ParameterError(f"module {path!r} must follow a Flatten")
+from .chain import Stage, stages
+from .quantizer import NearestLevel, round_half_up
 
 
 def ratios(model: nn.Module) -> dict[str, Tensor]:
     """Real requantize multipliers, float64 [out], of every layer but the last: input steps per accumulator unit."""
     chain = stages(model)
     return {
-        stage.path: stage.accumulator_scale() * stage.affine()[0] / _step(after)
-        for stage, after in zip(chain, chain[1:], strict=False)
+        stage.path: stage.accumulator_scale() * stage.affine()[0] / after.step() for stage, after in pairwise(chain)
     }
-
-
-def _step(stage: Stage) -> Tensor:
-    return stage.inputs.scale.detach().double().cpu()
 
 
 def choose_multiplier(ratio: Tensor, code: LevelCode) -> tuple[Tensor, Tensor, Tensor]:
@@ -181,7 +79,7 @@ def freeze(model: nn.Module) -> None:
         level, shift, _ = choose_multiplier(ratio, multiplier_code(stage.weights.config.alphabets))
         # A ratio too small for any level is 0 in the hardware as well: there is nothing to move to.
         move = torch.where(level != 0, level / torch.exp2(shift.double()) / ratio, 1.0).log2()
-        stage.weights.log2_scale += move.to(stage.weights.log2_scale)
+        stage.weights.log2_scale.add_(move.to(stage.weights.log2_scale))
     for stage in chain:
         stage.weights.log2_scale.requires_grad_(False)
         stage.inputs.log2_scale.requires_grad_(False)
@@ -211,7 +109,7 @@ def convert(model: nn.Module, input_shape: tuple[int, ...]) -> IntegerNetwork:
     return IntegerNetwork(
         layers=tuple(layers),
         input_shape=tuple(input_shape),
-        input_scale=_step(chain[0]).item(),
+        input_scale=chain[0].step().item(),
         output_scale=chain[-1].accumulator_scale().item(),
     )
 
@@ -224,21 +122,31 @@ def _requantize(stage: Stage, after: Stage | None) -> Requantize:
         bias = round_half_up(offset / stage.accumulator_scale()).to(torch.int64)
         one, none = torch.ones_like(bias), torch.zeros_like(bias)
         return Requantize(alphabets=alphabets, scale=one, bias=bias, shift=none, bits=ACC_BITS, signed=True)
-    level, shift, _ = choose_multiplier(stage.accumulator_scale() * gain / _step(after), multiplier_code(alphabets))
-    bias = round_half_up(offset / _step(after) * torch.exp2(shift.double())).to(torch.int64)
+    level, shift, _ = choose_multiplier(stage.accumulator_scale() * gain / after.step(), multiplier_code(alphabets))
+    bias = round_half_up(offset / after.step() * torch.exp2(shift.double())).to(torch.int64)
     config = after.inputs.config
     return Requantize(
-        alphabets=alphabets, scale=level, bias=bias, shift=shift, bits=config.act_bits, signed=False,
+        alphabets=alphabets,
+        scale=level,
+        bias=bias,
+        shift=shift,
+        bits=config.act_bits,
+        signed=False,
         encode=config.act_alphabets,
     )
 
 
 def _integer_layer(stage: Stage, requantize: Requantize) -> IntegerLayer:
     layer = stage.layer
-    weight = stage.weights.integers(layer.parametrizations.weight.original).cpu()  # type: ignore[union-attr]
+    weight = stage.weights.integers(stage.original).cpu()
     if isinstance(layer, nn.Linear):
         return IntegerLinear(name=stage.path, config=stage.inputs.config, weight=weight, requantize=requantize)
     return IntegerConv2d(
-        name=stage.path, config=stage.inputs.config, weight=weight, requantize=requantize,
-        stride=layer.stride, padding=layer.padding, groups=layer.groups,
+        name=stage.path,
+        config=stage.inputs.config,
+        weight=weight,
+        requantize=requantize,
+        stride=layer.stride,
+        padding=layer.padding,
+        groups=layer.groups,
     )

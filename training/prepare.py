@@ -56,7 +56,7 @@ def prepare(
     return model
 
 
-def quantized_layers(model: nn.Module) -> dict[str, nn.Module]:
+def quantized_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
     """Every Conv2d and Linear of ``model`` by its path, in the order of registration."""
     return {path: module for path, module in model.named_modules() if isinstance(module, QUANTIZED)}
 

@@ -1,0 +1,65 @@
+# Targets and variables: make help
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Variables that become options of asm-hw. They travel in the environment, so no shell reads them.
+OPTIONS := UNIT ALPHABETS WEIGHT_BITS ACT_BITS ACT_SIGNED ACT_ALPHABETS ARITHMETIC WEIGHT_CODE ACC_BITS TERMS \
+           OVERFLOW LANES COLUMNS NAME OUT CLOCK_MHZ LIBERTY SIMULATOR JOBS SEED EPOCHS
+# NAME, OUT and the like are taken from make's command line only: some systems export them.
+define pass_option
+ifeq ($(origin $(1)),command line)
+unexport $(1)
+export ASM_HW_$(1) := $$(value $(1))
+endif
+endef
+$(foreach option,$(OPTIONS),$(eval $(call pass_option,$(option))))
+
+.PHONY: help install rtl catalog sim wave synth demo test test-full lint clean
+
+help: ## show this text
+	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
+	@echo "Variables: those of \`asm-hw rtl --help\` in capitals, such as"
+	@echo "  make rtl ALPHABETS=1,3 UNIT=dot WEIGHT_BITS=5 ACT_BITS=8 LANES=16 NAME=my_dot"
+	@echo "  $(OPTIONS)"
+	@echo "  PYTHON (python3.11) makes the virtual environment VENV (.venv)"
+
+install: $(STAMP) ## virtual environment with everything pinned by constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+rtl: $(STAMP) ## Verilog, manifest and hand-off files of one unit
+	@$(BIN)/asm-hw rtl
+
+catalog: $(STAMP) ## list the named configurations
+	@$(BIN)/asm-hw catalog
+
+sim: $(STAMP) ## cocotb over the catalogue, or over one unit if its variables are set
+	@$(BIN)/asm-hw sim
+
+wave: $(STAMP) ## simulate one unit and leave a waveform
+	@$(BIN)/asm-hw wave
+
+synth: $(STAMP) ## area and delay of one unit beside exact and bare
+	@$(BIN)/asm-hw synth
+
+demo: $(STAMP) ## train on real digits, run the test set through the RTL, print one table
+	@$(BIN)/asm-hw demo
+
+test: $(STAMP) ## the tests
+	$(BIN)/python -m pytest -n 2 -m "not full"
+
+test-full: $(STAMP) ## the tests, the slow ones too
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove what was built, not the virtual environment
+	rm -rf build .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,0 +1,54 @@
+"""The same checks in Amaranth's own simulator: the gateware before any Verilog."""
+
+from __future__ import annotations
+
+import random
+
+from amaranth.hdl import ClockDomain, Module, Value
+from amaranth.sim import Simulator
+
+from ..config import MultiplierConfig
+from ..gateware import make_component
+from .benches import CHECKS
+
+
+class AmaranthDriver:
+    """Ports of a component by their Verilog names."""
+
+    def __init__(self, context, component, domain: ClockDomain):
+        self._context = context
+        self._ports = {
+            "__".join(map(str, path)): Value.cast(value).as_unsigned()
+            for path, _, value in component.signature.flatten(component)
+        }
+        self._ports["rst"] = domain.rst
+
+    def set(self, port: str, value: int) -> None:
+        self._context.set(self._ports[port], value)
+
+    def get(self, port: str) -> int:
+        return self._context.get(self._ports[port])
+
+    async def settle(self) -> None:
+        pass  # a test bench's reads follow its writes at once
+
+    async def edge(self) -> None:
+        await self._context.tick()
+
+
+def run(config: MultiplierConfig) -> None:
+    """Run every check of the unit; raises AssertionError at the first difference."""
+    for check in CHECKS[config.unit]:
+        top = Module()
+        top.domains.sync = domain = ClockDomain()
+        top.submodules.dut = component = make_component(config)
+
+        async def bench(context, check=check, component=component, domain=domain):
+            driver = AmaranthDriver(context, component, domain)
+            await check(driver, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
+
+        simulator = Simulator(top)
+        if config.latency:
+            simulator.add_clock(1e-8)
+        simulator.add_testbench(bench)
+        simulator.run()

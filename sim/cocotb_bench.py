@@ -1,0 +1,57 @@
+"""The cocotb side of the benches: one test for each check of the unit under test."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, Timer
+
+from ..manifest import config_of, load
+from .benches import CHECKS
+from .runner import MANIFEST_FOLDER
+
+_manifest = load(Path(os.environ[MANIFEST_FOLDER]))
+_config = config_of(_manifest)
+
+
+class CocotbDriver:
+    """Drives between falling edges, so that inputs are stable around every rising edge."""
+
+    def __init__(self, dut):
+        self._dut = dut
+
+    def set(self, port: str, value: int) -> None:
+        getattr(self._dut, port).value = value
+
+    def get(self, port: str) -> int:
+        return int(getattr(self._dut, port).value)
+
+    async def settle(self) -> None:
+        await Timer(1, "ns")
+
+    async def edge(self) -> None:
+        await FallingEdge(self._dut.clk)
+
+
+async def _run(dut, check) -> None:
+    if _manifest["clock"]:
+        Clock(dut.clk, 10, unit="ns").start()
+        await FallingEdge(dut.clk)
+    await check(CocotbDriver(dut), _config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
+
+
+def _make_test(check):
+    async def test(dut):
+        await _run(dut, check)
+
+    test.__name__ = test.__qualname__ = check.__name__
+    test.__doc__ = check.__doc__
+    return cocotb.test(timeout_time=100, timeout_unit="ms")(test)
+
+
+for _check in CHECKS[_config.unit]:
+    globals()[_check.__name__] = _make_test(_check)

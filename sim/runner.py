@@ -1,0 +1,98 @@
+"""Builds and runs the benches: emitted folder in, verdict out. The one place that calls cocotb."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from ..config import MultiplierConfig
+from ..emit import emit
+from ..errors import ParameterError, check_choice
+from ..manifest import load
+from . import verilator
+
+SIMULATORS = ("verilator", "icarus")
+DEFAULT_BUILD = Path("build/sim")
+MANIFEST_FOLDER = "ASM_HW_MANIFEST_FOLDER"
+"""Environment variable that names the folder of the unit under test."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a simulator said of one unit. ``log`` is the file that holds its whole output."""
+
+    name: str
+    simulator: str
+    tests: int
+    failed: int
+    seconds: float
+    log: Path
+    waveform: Path | None = None
+
+    @property
+    def passed(self) -> bool:
+        """A run that executed no test has not passed."""
+        return self.tests > 0 and self.failed == 0
+
+
+def available() -> tuple[str, ...]:
+    """The simulators of this machine."""
+    return tuple(s for s in SIMULATORS if s == "verilator" or shutil.which("iverilog"))
+
+
+def run_folder(folder: Path, simulator: str = "verilator", build: Path = DEFAULT_BUILD, waves: bool = False) -> Verdict:
+    """Run every check of the emitted unit in ``folder`` and return the verdict; never raises on a failure.
+
+    Raises `ParameterError` where the simulator is missing or the folder holds no manifest.
+    """
+    check_choice("simulator", simulator, SIMULATORS)
+    if simulator not in available():
+        raise ParameterError(f"simulator {simulator!r} must be installed (package iverilog)")
+    manifest = load(folder)
+    name, start = manifest["top"], perf_counter()
+    build_dir = (build / simulator / name).resolve()
+    shutil.rmtree(build_dir, ignore_errors=True)
+    build_dir.mkdir(parents=True)
+    log = build_dir / "run.log"
+    arguments = [str(folder.resolve()), simulator, str(build_dir), str(int(waves))]
+    environment = (verilator.environment() if simulator == "verilator" else dict(os.environ)) | {
+        MANIFEST_FOLDER: str(folder.resolve())
+    }
+    with log.open("w") as output:
+        subprocess.run(
+            [sys.executable, "-m", "asm_hw.sim.cocotb_run", *arguments],
+            env=environment, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    tests, failed = _results(build_dir / "results.xml")
+    waveform = next((path for suffix in ("fst", "vcd") for path in build_dir.glob(f"*.{suffix}")), None)
+    return Verdict(name, simulator, tests, failed, perf_counter() - start, log, waveform)
+
+
+def _results(path: Path) -> tuple[int, int]:
+    """(tests, failed) of a cocotb results file; no file means that the build or the simulator failed."""
+    from cocotb_tools.check_results import get_results
+
+    return get_results(path) if path.is_file() else (0, 0)
+
+
+def run_configs(
+    configs: list[MultiplierConfig], simulators: tuple[str, ...], build: Path = DEFAULT_BUILD, jobs: int | None = None
+) -> Iterator[Verdict]:
+    """Emit and run each configuration in each simulator, ``jobs`` at a time; verdicts as they come."""
+    with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
+        waiting = [pool.submit(_emit_and_run, config, s, build) for config in configs for s in simulators]
+        for done in as_completed(waiting):
+            yield done.result()
+
+
+def _emit_and_run(config: MultiplierConfig, simulator: str, build: Path) -> Verdict:
+    folder = emit(config, build / "rtl" / simulator, force=True).folder
+    return run_folder(folder, simulator, build)
+

