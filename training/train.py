@@ -67,18 +67,31 @@ def train_asm(
     *,
     epochs: int,
     seed: int,
+    alphabets: Any = (1, 3),
+    weight_bits: int = 5,
+    act_bits: int = 8,
+    act_alphabets: Any = None,
     learning_rate: float = 0.003,
     progress: Progress | None = None,
-    **quantization: Any,
 ) -> nn.Module:
     """Alphabet-aware training from the trained float ``model``: a prepared, frozen copy for `convert`.
 
     Two thirds of ``epochs`` learn weights and scales; then the scales are frozen where the requantize
     multipliers are ASM levels, and the rest lets weights and biases settle there.
-    ``quantization``: ``alphabets``, ``weight_bits``, ``act_bits``, ``act_alphabets`` of `prepare`.
+    Widths and alphabets are those of `prepare`.
     """
     settle = epochs // 3
-    model = prepare(model, data.train_images[:SAMPLE], input_scale=data.input_scale, **quantization)
+    # The data set's own integers lose nothing, if the input has as many steps and each of them is a level.
+    whole = act_alphabets is None and 1 / data.input_scale < 1 << act_bits
+    model = prepare(
+        model,
+        data.train_images[:SAMPLE],
+        alphabets=alphabets,
+        weight_bits=weight_bits,
+        act_bits=act_bits,
+        act_alphabets=act_alphabets,
+        input_scale=data.input_scale if whole else None,
+    )
     train(model, data, epochs=epochs - settle, seed=seed, learning_rate=learning_rate, progress=progress)
     freeze(model)
 

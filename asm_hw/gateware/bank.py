@@ -18,14 +18,19 @@ class Bank(wiring.Component):
     Members
     -------
     x : In(``shape``)
-    multiples : Out(struct with a member ``x<a>`` for each alphabet a, as wide as a * x needs)
+    x<a> : Out, for each alphabet a, as wide as a * x needs (a port each: slices of one vector that
+        depend on each other look like a loop to simulators)
     """
 
     def __init__(self, alphabets: AlphabetSet, shape: Shape):
         self._alphabets = alphabets
         self._shape = shape
-        members = {f"x{a}": multiple_shape(shape, a) for a in alphabets}
-        super().__init__({"x": In(shape), "multiples": Out(data.StructLayout(members))})
+        super().__init__({"x": In(shape)} | {f"x{a}": Out(multiple_shape(shape, a)) for a in alphabets})
+
+    @property
+    def layout(self) -> data.StructLayout:
+        """The multiples side by side, as the lanes take them."""
+        return data.StructLayout({f"x{a}": multiple_shape(self._shape, a) for a in self._alphabets})
 
     def elaborate(self, platform):
         m = Module()
@@ -37,5 +42,5 @@ class Bank(wiring.Component):
             m.d.comb += multiple.eq(left - right if step.subtract else left + right)
             known[step.multiple] = multiple
         for alphabet in self._alphabets:
-            m.d.comb += self.multiples[f"x{alphabet}"].eq(known[alphabet])
+            m.d.comb += getattr(self, f"x{alphabet}").eq(known[alphabet])
         return m

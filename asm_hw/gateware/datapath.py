@@ -4,7 +4,7 @@ The multiplier, the mac and the dot unit are written once over this; what differ
 exact twin and the bare accumulator is here.
 """
 
-from amaranth.hdl import Module, Shape, Value, signed, unsigned
+from amaranth.hdl import Module, Shape, Signal, Value, signed, unsigned
 
 from ..alphabet import AlphabetSet
 from ..config import MultiplierConfig
@@ -47,8 +47,10 @@ class Datapath:
         if config.arithmetic != "asm":
             return x
         m.submodules[f"{name}_bank"] = bank = Bank(self._alphabets, self._x_shape)
+        multiples = Signal(bank.layout, name=f"{name}_multiples")
         m.d.comb += bank.x.eq(x)
-        return bank.multiples
+        m.d.comb += [multiples[member].eq(getattr(bank, member)) for member in bank.layout.members]
+        return multiples
 
     def add_lane(self, m: Module, name: str, weight, x) -> Lane:
         """A lane that multiplies a decoded weight by what `add_activation` returned."""

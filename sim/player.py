@@ -1,0 +1,98 @@
+"""Plays whole layers through an emitted ``dot`` unit: the bench for work too long for Python.
+
+The Verilog test bench ``stream_tb.v`` reads and writes the streams from files; Python packs the
+beats, by the bit positions that the manifest states, and reads the sums back.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..config import DotConfig
+from ..emit import Emitted
+from ..manifest import config_of
+from . import verilator
+
+TEST_BENCH = Path(__file__).with_name("stream_tb.v")
+
+
+@dataclass(frozen=True)
+class Played:
+    """Sums [outputs, columns], int64, and the clock cycles that they took."""
+
+    sums: np.ndarray
+    cycles: int
+
+
+class Player:
+    """An emitted ``dot`` unit compiled with the stream test bench (Verilator)."""
+
+    def __init__(self, emitted: Emitted, build: Path):
+        config = config_of(emitted.manifest)
+        assert isinstance(config, DotConfig)
+        self._config = config
+        self._ports = {port["name"]: port for port in emitted.manifest["ports"]}
+        self._build = build.resolve()
+        shutil.rmtree(self._build, ignore_errors=True)
+        self._build.mkdir(parents=True)
+        self._compile(emitted)
+
+    def _compile(self, emitted: Emitted) -> None:
+        widths = {"I_BITS": "i__payload", "W_BITS": "i_weight__payload", "O_BITS": "o__payload"}
+        defines = [f"+define+{name}={self._ports[port]['width']}" for name, port in widths.items()]
+        result = verilator.run(
+            "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-O1 -DVL_TIME_CONTEXT",
+            "--Mdir", self._build, "--top-module", "stream_tb", "-o", "stream_tb",
+            f"+define+DUT={emitted.manifest['top']}", *defines,
+            verilator.WAIVERS, TEST_BENCH, emitted.verilog.resolve(),
+        )  # fmt: skip
+        if result.returncode:
+            raise RuntimeError(f"Verilator could not build the player: {result.stderr[-2000:]}")
+
+    def play(self, x: np.ndarray, load: np.ndarray, last: np.ndarray, w: np.ndarray, pace: int = 100) -> Played:
+        """Stream beats and return the sums.
+
+        x: activation codes [beats, lanes]; load, last: flags [beats]; w: weight codes [loads, columns,
+        lanes], used again from the start if fewer than the loads asked for. ``pace``: percentage of
+        cycles in which a stream is willing to move. Raises RuntimeError if the unit stalls.
+        """
+        beats = {f"x[{i}]": x[:, i] for i in range(self._config.lanes)} | {"load": load, "last": last}
+        loads = {f"[{c}][{i}]": w[:, c, i] for c in range(self._config.columns) for i in range(self._config.lanes)}
+        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
+            files = {name: Path(scratch, name) for name in ("i", "i_weight", "o")}
+            files["i"].write_text(_to_hex(self._ports["i__payload"], beats))
+            files["i_weight"].write_text(_to_hex(self._ports["i_weight__payload"], loads))
+            command = [str(self._build / "stream_tb"), f"+outputs={int(last.sum())}", f"+pace={pace}"]
+            command += [f"+{name}={path}" for name, path in files.items()]
+            result = subprocess.run(command, capture_output=True, text=True)
+            cycles = re.search(r"^cycles (\d+)$", result.stdout, re.MULTILINE)
+            if result.returncode or cycles is None or "stalled" in result.stdout:
+                raise RuntimeError(f"the unit stalled or the simulator failed: {result.stdout}{result.stderr}")
+            return Played(self._read(files["o"]), int(cycles[1]))
+
+    def _read(self, path: Path) -> np.ndarray:
+        bits, columns = self._config.acc_width, self._config.columns
+        words = [int(line, 16) for line in path.read_text().split()]
+        mask, sign = (1 << bits) - 1, 1 << bits - 1
+        sums = [[((word >> c * bits & mask) ^ sign) - sign for c in range(columns)] for word in words]
+        return np.array(sums, dtype=np.int64).reshape(-1, columns)
+
+
+def _to_hex(port: dict, columns: dict[str, np.ndarray]) -> str:
+    """One hexadecimal line a beat; ``columns`` gives every field of the port."""
+    beats = len(next(iter(columns.values())))
+    width = -(-port["width"] // 8) * 8
+    bits = np.zeros((beats, width), dtype=np.uint8)  # least significant bit first
+    for field in port["fields"]:
+        values = np.asarray(columns[field["name"]], dtype=np.int64)
+        for bit in range(field["width"]):
+            bits[:, field["lsb"] + bit] = values >> bit & 1
+    words = np.packbits(bits[:, ::-1], axis=1)
+    return "\n".join(row.tobytes().hex() for row in words) + "\n"
