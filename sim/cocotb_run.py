@@ -16,7 +16,7 @@ from .verilator import WAIVERS
 BENCH_MODULE = "asm_hw.sim.cocotb_bench"
 
 # The simulation model is small and runs seconds: compiling it fast beats running it fast.
-_VERILATOR_ARGUMENTS = [str(WAIVERS), "-CFLAGS", "-O1 -DVL_TIME_CONTEXT", "--build-jobs", "1"]
+_VERILATOR_ARGUMENTS = [str(WAIVERS), "-CFLAGS", "-O1", "--build-jobs", "1"]
 
 
 def main(folder: str, simulator: str, build_dir: str, waves: str) -> None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -86,13 +86,10 @@ def run_configs(
     configs: list[MultiplierConfig], simulators: tuple[str, ...], build: Path = DEFAULT_BUILD, jobs: int | None = None
 ) -> Iterator[Verdict]:
     """Emit and run each configuration in each simulator, ``jobs`` at a time; verdicts as they come."""
-    with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
-        waiting = [pool.submit(_emit_and_run, config, s, build) for config in configs for s in simulators]
+    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:  # threads wait for the simulators' processes
+        waiting = []
+        for config in configs:
+            folder = emit(config, build / "rtl", force=True).folder
+            waiting += [pool.submit(run_folder, folder, simulator, build) for simulator in simulators]
         for done in as_completed(waiting):
             yield done.result()
-
-
-def _emit_and_run(config: MultiplierConfig, simulator: str, build: Path) -> Verdict:
-    folder = emit(config, build / "rtl" / simulator, force=True).folder
-    return run_folder(folder, simulator, build)
-

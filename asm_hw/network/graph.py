@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_range
 from .layers import IntegerLayer
 
 FLOAT_BITS = 32
@@ -51,8 +51,10 @@ class IntegerNetwork:
             raise ParameterError("layers must name at least one layer, not none")
         for name in ("input_scale", "output_scale"):
             value = getattr(self, name)
-            if not isinstance(value, float) or not 0 < value < math.inf:
+            if not isinstance(value, float | int) or not 0 < value < math.inf:
                 raise ParameterError(f"{name} must be a number above 0, not {value!r}")
+        for size in self.input_shape:
+            check_range("input_shape", size, 1, 1 << 16)
         for before, after in pairwise(self.layers):
             out, config = before.requantize, after.config
             given = (out.bits, out.signed, out.encode)

@@ -26,6 +26,9 @@ MULTIPLIER_BITS = 16
 MAX_SHIFT = 31
 """Largest requantize shift: five bits in hardware."""
 
+MAX_BIAS = 1 << 62
+"""Biases are smaller than this, so that 64-bit integers can hold the sum they enter."""
+
 ACC_BITS = 32
 """Output bits of a last layer: its accumulators plus bias, signed."""
 
@@ -67,6 +70,9 @@ class Requantize:
                     f"requantize {name} must be int64 with one value a channel, not {_describe(values)}"
                 )
         check_levels("requantize scale", self.scale, multiplier_code(self.alphabets))
+        wide = self.bias[(self.bias <= -MAX_BIAS) | (self.bias >= MAX_BIAS)]
+        if wide.numel():
+            raise ParameterError(f"requantize bias must stay below {MAX_BIAS} either way, not {int(wide[0])}")
         outside = self.shift[(self.shift < 0) | (self.shift > MAX_SHIFT)]
         if outside.numel():
             raise ParameterError(f"requantize shift must be from 0 to {MAX_SHIFT}, not {int(outside[0])}")

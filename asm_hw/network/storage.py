@@ -28,8 +28,13 @@ OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets
 
 
 def save(network: IntegerNetwork, path: str | Path) -> None:
-    """Write ``network`` to ``path``, beside it first and then renamed. The same network gives the same bytes."""
+    """Write ``network`` to ``path``, beside it first and then renamed. The same network gives the same bytes.
+
+    Raises `ParameterError` if the folder is missing.
+    """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise ParameterError(f"network file {str(path)!r} must lie in a folder that exists")
     tensors: dict[str, Tensor] = {}
     for i, layer in enumerate(network.layers):
         out = layer.requantize

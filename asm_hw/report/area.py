@@ -1,0 +1,36 @@
+"""The area table of a unit beside its exact twin and the bare accumulator."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..config import MultiplierConfig
+from ..ppa.synthesis import compare
+
+_NOTE = "Mapped standard cells, no wires. Delay: ABC's estimate. Best of several recipes for each contender."
+
+
+def show_area(config: MultiplierConfig, liberty: str | None, as_json: bool) -> None:
+    """Synthesize and print the comparison; one JSON object if asked."""
+    result = compare(config, liberty)
+    if as_json:
+        print(json.dumps(result))
+        return
+    console = Console()
+    console.print(area_table(result))
+    console.print(_NOTE, highlight=False)
+
+
+def area_table(result: dict[str, Any]) -> Table:
+    """The rows of `asm_hw.ppa.synthesis.compare` as a table."""
+    table = Table("", "cells", "area um2", "/ exact", "/ bare", "delay ns", "/ exact", "recipe", title=result["library"])
+    for name, row in result["rows"].items():
+        ratios = [row["area_ratio_to_exact"], row["area_ratio_to_bare"], row["delay_ratio_to_exact"]]
+        area, bare, delay = ("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
+        figures = [f"{row['area_um2']:.0f}", area, bare, f"{row['delay_ns']:.2f}", delay]
+        table.add_row(name, str(row["cells"]), *figures, row["recipe"])
+    return table

@@ -1,0 +1,104 @@
+"""Accuracy on the digits, float against alphabet sets; prints one JSON object.
+
+    python benchmarks/demo_accuracy.py
+
+Test accuracies are percent of 450 images, so one image is 0.22 points: differences between rows, and
+between seeds of a row, of a few images are noise. The last weights count; nothing is chosen by the test
+set. ``agreement_percent``: images on which the fake-quantized model and the integers name the same class.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from typing import Any
+
+import torch
+
+import asm_hw
+from asm_hw.training.convert import convert, scale_errors
+from asm_hw.training.data import ImageData, digits
+from asm_hw.training.models import digits_cnn
+from asm_hw.training.train import accuracy, train, train_asm
+
+WEIGHT_BITS, ACT_BITS = 5, 8
+ALPHABETS = ("1,3", "1")
+INPUT_SHAPE = (1, 8, 8)
+
+
+def measure(data: ImageData, seed: int, epochs: int, asm_epochs: int) -> list[dict[str, Any]]:
+    """The rows of one seed: the float model, then each alphabet set trained from it."""
+    started = time.perf_counter()
+    model = digits_cnn(seed)
+    train(model, data, epochs=epochs, seed=seed)
+    rows: list[dict[str, Any]] = [
+        {"seed": seed, "model": "float", "float_percent": _percent(model, data), "time_s": _since(started)}
+    ]
+    for alphabets in ALPHABETS:
+        started = time.perf_counter()
+        settings: dict[str, Any] = {"alphabets": alphabets, "weight_bits": WEIGHT_BITS, "act_bits": ACT_BITS}
+        prepared = train_asm(model, data, epochs=asm_epochs, seed=seed, **settings)
+        network = convert(prepared, INPUT_SHAPE)
+        integers = network(network.quantize_input(data.test_images)).argmax(1)
+        with torch.no_grad():
+            agree = (prepared(data.test_images).argmax(1) == integers).double().mean().item()
+        rows.append(
+            {
+                "seed": seed,
+                "model": f"{{{alphabets}}}",
+                "fake_quant_percent": _percent(prepared, data),
+                "integer_percent": round(100 * (integers == data.test_labels).double().mean().item(), 2),
+                "agreement_percent": round(100 * agree, 2),
+                "multiplier_error": float(f"{max(scale_errors(prepared).values()):.1e}"),
+                "time_s": _since(started),
+            }
+        )
+    return rows
+
+
+def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean accuracies over the seeds, by model."""
+    result: dict[str, dict[str, float]] = {}
+    for model in dict.fromkeys(row["model"] for row in rows):
+        mine = [row for row in rows if row["model"] == model]
+        keys = [key for key in mine[0] if key.endswith("_percent")]
+        result[model] = {key: round(statistics.mean(row[key] for row in mine), 2) for key in keys}
+    return result
+
+
+def _percent(model: torch.nn.Module, data: ImageData) -> float:
+    return round(100 * accuracy(model, data.test_images, data.test_labels), 2)
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 1)
+
+
+def main() -> None:
+    """Measure every seed and print the JSON."""
+    parser = argparse.ArgumentParser(description="Accuracy of float, fake-quantized and integer networks on the digits")
+    parser.add_argument("--epochs", type=int, default=60, help="epochs of the float model")
+    parser.add_argument("--asm-epochs", type=int, default=45, help="epochs of alphabet-aware training")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=1, help="the last bits of float sums depend on it")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    data = digits()
+    rows = [row for seed in args.seeds for row in measure(data, seed, args.epochs, args.asm_epochs)]
+    result = {
+        "data": f"scikit-learn digits, {len(data.train_images)} train, {len(data.test_images)} test",
+        "weight_bits": WEIGHT_BITS,
+        "act_bits": ACT_BITS,
+        "arguments": vars(args),
+        "versions": {"asm_hw": asm_hw.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        "rows": rows,
+        "means": means(rows),
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
