@@ -14,15 +14,14 @@ import json
 import platform
 import statistics
 import time
+from importlib.metadata import version
 from typing import Any
 
 import torch
-
-import asm_hw
 from asm_hw.training.convert import convert, scale_errors
 from asm_hw.training.data import ImageData, digits
 from asm_hw.training.models import digits_cnn
-from asm_hw.training.train import accuracy, train, train_asm
+from asm_hw.training.train import ASM_EPOCHS, EPOCHS, accuracy, train, train_asm
 
 WEIGHT_BITS, ACT_BITS = 5, 8
 ALPHABETS = ("1,3", "1")
@@ -80,8 +79,8 @@ def _since(started: float) -> float:
 def main() -> None:
     """Measure every seed and print the JSON."""
     parser = argparse.ArgumentParser(description="Accuracy of float, fake-quantized and integer networks on the digits")
-    parser.add_argument("--epochs", type=int, default=60, help="epochs of the float model")
-    parser.add_argument("--asm-epochs", type=int, default=45, help="epochs of alphabet-aware training")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of the float model")
+    parser.add_argument("--asm-epochs", type=int, default=ASM_EPOCHS, help="epochs of alphabet-aware training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1, help="the last bits of float sums depend on it")
     args = parser.parse_args()
@@ -93,7 +92,7 @@ def main() -> None:
         "weight_bits": WEIGHT_BITS,
         "act_bits": ACT_BITS,
         "arguments": vars(args),
-        "versions": {"asm_hw": asm_hw.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {"asm_hw": version("asm-hw"), "torch": torch.__version__, "python": platform.python_version()},
         "rows": rows,
         "means": means(rows),
     }

@@ -15,15 +15,8 @@ from torch import Tensor, nn
 
 from ..encoding import LevelCode
 from ..network.graph import IntegerNetwork
-from ..network.layers import (
-    ACC_BITS,
-    MAX_SHIFT,
-    IntegerConv2d,
-    IntegerLayer,
-    IntegerLinear,
-    Requantize,
-    multiplier_code,
-)
+from ..network.layers import IntegerConv2d, IntegerLayer, IntegerLinear
+from ..network.requantize import ACC_BITS, MAX_SHIFT, Requantize, multiplier_code
 from .chain import Stage, stages
 from .quantizer import NearestLevel, round_half_up
 

@@ -15,90 +15,9 @@ import torch
 from torch import Tensor
 
 from .. import golden
-from ..alphabet import AlphabetSet
 from ..config import MultiplierConfig, signed_bits
-from ..encoding import LevelCode, activation_code, weight_code
 from ..errors import ParameterError, check_range
-
-MULTIPLIER_BITS = 16
-"""Bits of a requantize multiplier, sign included."""
-
-MAX_SHIFT = 31
-"""Largest requantize shift: five bits in hardware."""
-
-MAX_BIAS = 1 << 62
-"""Biases are smaller than this, so that 64-bit integers can hold the sum they enter."""
-
-ACC_BITS = 32
-"""Output bits of a last layer: its accumulators plus bias, signed."""
-
-
-def multiplier_code(alphabets: AlphabetSet) -> LevelCode:
-    """The levels that a requantize multiplier of a layer with ``alphabets`` may take."""
-    return weight_code(alphabets, MULTIPLIER_BITS)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Requantize:
-    """From accumulators to the integers of the next layer, per output channel.
-
-    ``clamp((acc * scale + bias + (1 << shift - 1)) >> shift)`` to ``bits`` bits, ``signed`` or not,
-    then, with ``encode``, to the nearest level of that alphabet set. ``scale``, ``bias``, ``shift``:
-    int64 [out], ``scale`` holding 16-bit levels of ``alphabets``. A layer that ends a network has
-    scale 1 and shift 0. Raises `ParameterError` on other values.
-    """
-
-    alphabets: AlphabetSet
-    scale: Tensor
-    bias: Tensor
-    shift: Tensor
-    bits: int
-    signed: bool
-    encode: AlphabetSet | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alphabets", AlphabetSet.of(self.alphabets))
-        if self.encode is not None:
-            object.__setattr__(self, "encode", AlphabetSet.of(self.encode))
-        if not isinstance(self.signed, bool):
-            raise ParameterError(f"requantize signed must be true or false, not {self.signed!r}")
-        check_range("requantize bits", self.bits, 1 + self.signed, ACC_BITS if self.encode is None else 16)
-        for name in ("scale", "bias", "shift"):
-            values = getattr(self, name)
-            if values.dtype != torch.int64 or values.shape != self.scale.shape or values.dim() != 1:
-                raise ParameterError(
-                    f"requantize {name} must be int64 with one value a channel, not {_describe(values)}"
-                )
-        check_levels("requantize scale", self.scale, multiplier_code(self.alphabets))
-        wide = self.bias[(self.bias <= -MAX_BIAS) | (self.bias >= MAX_BIAS)]
-        if wide.numel():
-            raise ParameterError(f"requantize bias must stay below {MAX_BIAS} either way, not {int(wide[0])}")
-        outside = self.shift[(self.shift < 0) | (self.shift > MAX_SHIFT)]
-        if outside.numel():
-            raise ParameterError(f"requantize shift must be from 0 to {MAX_SHIFT}, not {int(outside[0])}")
-
-    @property
-    def range(self) -> tuple[int, int]:
-        """Smallest and largest value after the clamp."""
-        if self.signed:
-            return -(1 << self.bits - 1), (1 << self.bits - 1) - 1
-        return 0, (1 << self.bits) - 1
-
-    @cached_property
-    def _levels(self) -> Tensor | None:
-        """The level of each clamped value, or None where values stay binary."""
-        if self.encode is None:
-            return None
-        code = activation_code(self.encode, self.bits, self.signed)
-        low, high = self.range
-        return torch.tensor([code.nearest(value) for value in range(low, high + 1)])
-
-    def __call__(self, acc: Tensor) -> Tensor:
-        """The next layer's integers for accumulators ``acc`` [n, out, ...]; int64 of the same shape."""
-        scale, bias, shift = (t.view(-1, *[1] * (acc.dim() - 2)) for t in (self.scale, self.bias, self.shift))
-        low, high = self.range
-        values = golden.requantize(acc, scale, bias, shift, low, high)
-        return values if self._levels is None else self._levels[values - low]
+from .requantize import Requantize, check_levels, describe
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,12 +35,14 @@ class IntegerLayer:
     requantize: Requantize
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ParameterError(f"name of a layer must be text, not {self.name!r}")
         if self.config.arithmetic != "asm":
             raise ParameterError(f"layer {self.name!r} must have arithmetic asm, not {self.config.arithmetic!r}")
         if self.weight.dtype != torch.int64 or self.weight.dim() != self._dimensions or not self.weight.numel():
             raise ParameterError(
                 f"layer {self.name!r} must have an int64 weight of {self._dimensions} dimensions, "
-                f"not {_describe(self.weight)}"
+                f"not {describe(self.weight)}"
             )
         check_levels(f"layer {self.name!r} weight", self.weight, self.config.weight)
         if len(self.requantize.scale) != self.outputs:
@@ -235,16 +156,3 @@ class IntegerLinear(IntegerLayer):
     def accumulate(self, x: Tensor) -> Tensor:
         self.check_input(x)
         return golden.matvec(self.weight, x.flatten(1))
-
-
-def check_levels(name: str, values: Tensor, code: LevelCode) -> None:
-    """Raise `ParameterError` unless all ``values`` are levels of ``code``."""
-    wrong = values[~torch.isin(values, torch.tensor(code.levels))]
-    if wrong.numel():
-        raise ParameterError(
-            f"{name} must hold levels of {{{code.alphabets}}} over {code.magnitude_bits} bits, not {int(wrong[0])}"
-        )
-
-
-def _describe(values: Tensor) -> str:
-    return f"{values.dtype} {list(values.shape)}"

@@ -16,7 +16,8 @@ from torch import Tensor
 from ..config import MultiplierConfig
 from ..errors import ParameterError
 from .graph import IntegerNetwork
-from .layers import IntegerConv2d, IntegerLayer, IntegerLinear, Requantize
+from .layers import IntegerConv2d, IntegerLayer, IntegerLinear
+from .requantize import Requantize
 
 SCHEMA = 1
 METADATA = "asm_hw"

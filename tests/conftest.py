@@ -1,0 +1,33 @@
+"""Shared fixtures."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Run ``asm-hw`` in an empty folder, without the caller's ASM_HW_ variables."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("ASM_HW_")}
+        command = [sys.executable, "-m", "asm_hw.cli", *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, env=clean | environment, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Full libraries and data sets, from ASM_HW_DATA or beside the checkout; skips where absent."""
+    folder = Path(os.environ.get("ASM_HW_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("needs the data folder: set ASM_HW_DATA")
+    return folder

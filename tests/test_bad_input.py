@@ -1,0 +1,103 @@
+"""Bad input: one sentence on stderr that names the parameter and the value, exit status 2, nothing written."""
+
+from __future__ import annotations
+
+import pytest
+
+CASES = {
+    "even alphabet": (["--alphabets", "1,4"], ["alphabet", "4", "odd"]),
+    "negative alphabet": (["--alphabets", "1,-3"], ["alphabet", "-3"]),
+    "zero alphabet": (["--alphabets", "0,1"], ["alphabet", "0"]),
+    "duplicate alphabet": (["--alphabets", "1,3,3"], ["3", "twice"]),
+    "missing 1": (["--alphabets", "3,5"], ["must contain 1"]),
+    "17 in the alphabet": (["--alphabets", "1,17"], ["17", "15"]),
+    "alphabet no number": (["--alphabets", "1,three"], ["alphabets", "1,three"]),
+    "empty alphabet": (["--alphabets", ""], ["alphabets"]),
+    "alphabet float": (["--alphabets", "1,3.0"], ["alphabets", "3.0"]),
+    "weight bits 1": (["--weight-bits", "1"], ["weight_bits", "2 to 16", "1"]),
+    "weight bits 17": (["--weight-bits", "17"], ["weight_bits", "17"]),
+    "weight bits no number": (["--weight-bits", "five"], ["weight-bits", "five"]),
+    "act bits 0": (["--act-bits", "0"], ["act_bits", "1 to 16"]),
+    "act bits 17": (["--act-bits", "17"], ["act_bits", "17"]),
+    "act bits float": (["--act-bits", "8.5"], ["act-bits", "8.5"]),
+    "act signed no flag": (["--act-signed", "maybe"], ["act-signed", "maybe"]),
+    "encoded sign without magnitude": (["--act-bits", "1", "--act-signed", "1", "--act-alphabets", "1"], ["act_bits", "2"]),
+    "even act alphabet": (["--act-alphabets", "1,6"], ["6", "odd"]),
+    "acc bits 1": (["--acc-bits", "1"], ["acc_bits", "2 to 62"]),
+    "acc bits 63": (["--acc-bits", "63"], ["acc_bits", "63"]),
+    "acc bits no number": (["--acc-bits", "wide"], ["acc_bits", "wide"]),
+    "terms 0": (["--terms", "0"], ["terms", "0"]),
+    "lanes 0": (["--unit", "dot", "--lanes", "0"], ["lanes", "0"]),
+    "lanes 0 of a mac": (["--lanes", "0"], ["lanes", "0"]),
+    "columns 257": (["--unit", "dot", "--columns", "257"], ["columns", "257"]),
+    "unknown unit": (["--unit", "divider"], ["unit", "divider", "mac"]),
+    "unknown arithmetic": (["--arithmetic", "fuzzy"], ["arithmetic", "fuzzy"]),
+    "unknown weight code": (["--weight-code", "gray"], ["weight_code", "gray"]),
+    "fields of the exact twin": (["--arithmetic", "exact", "--weight-code", "fields"], ["weight_code", "fields"]),
+    "unknown overflow": (["--overflow", "trap"], ["overflow", "trap"]),
+    "name with a slash": (["--name", "../up"], ["name", "../up"]),
+    "name with a space": (["--name", "my mac"], ["name", "my mac"]),
+    "name a keyword": (["--name", "module"], ["name", "module", "keyword"]),
+    "name with a digit first": (["--name", "4mac"], ["name", "4mac"]),
+    "empty name": (["--name", ""], ["name"]),
+    "name too long": (["--name", "m" * 200], ["name", "128"]),
+    "clock 0": (["--clock-mhz", "0"], ["clock_mhz", "0"]),
+    "clock not a number": (["--clock-mhz", "nan"], ["clock_mhz", "nan"]),
+    "unknown option": (["--alphabet", "1"], ["--alphabet"]),
+    "stray argument": (["mac"], ["mac"]),
+}
+
+
+def assert_refused(result, words):
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize(("arguments", "words"), CASES.values(), ids=CASES)
+def test_rtl_refuses(cli, tmp_path, arguments, words):
+    assert_refused(cli("rtl", *arguments), words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_folder_cases(cli, tmp_path):
+    (tmp_path / "file").write_text("content")
+    assert_refused(cli("rtl", "--out", "file"), ["out", "file"])
+    assert_refused(cli("rtl", "--out", "file/below"), ["out", "file"])
+    foreign = tmp_path / "rtl_out" / "mine"
+    foreign.mkdir(parents=True)
+    (foreign / "thesis.txt").write_text("years of work")
+    assert_refused(cli("rtl", "--name", "mine"), ["mine"])
+    (tmp_path / "rtl_out" / "plain").write_text("a file")
+    assert_refused(cli("rtl", "--name", "plain"), ["plain"])
+    (tmp_path / "rtl_out" / "link").symlink_to(foreign)
+    assert_refused(cli("rtl", "--name", "link"), ["link"])
+    assert (foreign / "thesis.txt").read_text() == "years of work"
+    assert sorted(path.name for path in (tmp_path / "rtl_out").iterdir()) == ["link", "mine", "plain"]
+
+
+def test_unwritable_output(cli):
+    assert_refused(cli("rtl", "--out", "/proc/asm_hw"), ["out", "/proc"])
+
+
+def test_manifest_that_is_not_there(cli, tmp_path):
+    assert_refused(cli("manifest", "rtl_out/nowhere"), ["nowhere", "manifest.json"])
+    (tmp_path / "manifest.json").write_text("{not json")
+    assert_refused(cli("manifest", "."), ["JSON"])
+    (tmp_path / "manifest.json").write_text("[]")
+    assert_refused(cli("manifest", "."), ["schema version"])
+
+
+def test_other_commands_refuse(cli):
+    assert_refused(cli("sim", "no_such_row"), ["no_such_row", "catalogue"])
+    assert_refused(cli("sim", "--simulator", "modelsim"), ["simulator", "modelsim"])
+    assert_refused(cli("wave", "--simulator", "modelsim"), ["simulator", "modelsim"])
+    assert_refused(cli("demo", "--alphabets", "2"), ["2", "odd"])
+    assert_refused(cli("demo", "--seed", "-1"), ["seed", "-1"])
+    assert_refused(cli("synth", "--liberty", "absent.lib"), ["liberty", "absent.lib"])
+    assert_refused(cli("levels", "--weight-bits", "99"), ["weight_bits", "99"])
+    assert_refused(cli("frobnicate"), ["frobnicate"])

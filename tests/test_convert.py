@@ -1,0 +1,83 @@
+"""Conversion without training: models that fit and models that do not, and the choice of multipliers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from asm_hw.training.convert import choose_multiplier, convert, freeze
+from asm_hw.training.models import digits_cnn
+from asm_hw.training.prepare import prepare
+from torch import nn
+
+from asm_hw.alphabet import AlphabetSet
+from asm_hw.encoding import weight_code
+from asm_hw.errors import ParameterError
+
+SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
+SHAPE = (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("layers", "sentence"),
+    [
+        ([nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(2, 2, 3)], "module '1' must be .* not MaxPool2d"),
+        ([nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3)], "module '0' must be followed by ReLU"),
+        ([nn.Conv2d(1, 2, 3, dilation=2), nn.ReLU(), nn.Conv2d(2, 2, 3)], "module '0' must have dilation 1"),
+        ([nn.Conv2d(1, 2, 3, padding="same"), nn.ReLU(), nn.Conv2d(2, 2, 3)], "module '0' must pad with a number"),
+        ([nn.Conv2d(1, 2, 3), nn.ReLU()], "module '0' must end the model"),
+        ([nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Linear(6, 2)], "module '2' must follow a Flatten"),
+        (
+            [
+                nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False), nn.ReLU()),
+                nn.Conv2d(2, 2, 3),
+            ],
+            "module '0.1' must keep running statistics",
+        ),
+    ],
+)
+def test_convert_names_the_module_that_does_not_fit(layers, sentence):
+    model = prepare(nn.Sequential(*layers), torch.rand(4, 1, 8, 8))
+    with pytest.raises(ParameterError, match=sentence):
+        convert(model, SHAPE)
+
+
+def test_convert_refuses_an_unprepared_model():
+    with pytest.raises(ParameterError, match="module '0' must be prepared"):
+        convert(digits_cnn(), SHAPE)
+
+
+@pytest.mark.parametrize("alphabets", SETS, ids=str)
+def test_chosen_multiplier_is_the_best_of_all(alphabets):
+    code = weight_code(AlphabetSet(alphabets), 16)
+    draw = torch.rand(20, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    ratio = torch.cat([torch.exp2(-12 * draw) * torch.tensor([1.0, -1.0]).repeat(10), torch.tensor([0.0])])
+    level, shift, error = choose_multiplier(ratio, code)
+    for r, m, s, e in zip(ratio.tolist(), level.tolist(), shift.tolist(), error.tolist(), strict=True):
+        assert m in code
+        if r:
+            assert abs(m / 2**s / r - 1) == pytest.approx(e, abs=1e-12)
+            assert e <= min(abs(code.nearest(r * 2**k) / 2**k / r - 1) for k in range(32)) + 1e-12
+        else:
+            assert (m, e) == (0, 0)
+
+
+def test_groups_bias_and_no_norm_convert():
+    images = torch.randint(0, 17, (400, 1, 8, 8), generator=torch.Generator().manual_seed(0)) / 16
+    model = nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()),
+        nn.Conv2d(4, 4, 3, padding=(0, 1), stride=(2, 1), groups=4, bias=False),
+        nn.BatchNorm2d(4, affine=False),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(96, 6),
+        nn.ReLU(),
+        nn.Linear(6, 3, bias=False),
+    )
+    model(images)  # running statistics
+    prepared = prepare(model, images[:200], input_scale=1 / 16).eval()
+    freeze(prepared)
+    network = convert(prepared, SHAPE)
+    assert [layer.name for layer in network.layers] == ["0.0", "1", "5", "7"]
+    with torch.no_grad():
+        steps = (network(network.quantize_input(images)) - prepared(images) / network.output_scale).abs()
+    assert (steps <= 1).double().mean() >= 0.95

@@ -1,0 +1,148 @@
+"""Emission: bytes, folders, manifest, parsers; no PyTorch needed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from asm_hw.catalog import CATALOG
+from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
+from asm_hw.emit import emit, render
+from asm_hw.manifest import config_of, load
+from asm_hw.ppa.synthesis import count_cells
+from asm_hw.sim import verilator
+
+ROWS = pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
+SCHEMA = json.loads((Path(__file__).resolve().parent.parent / "asm_hw" / "manifest.schema.json").read_text())
+
+
+def test_catalog_covers_what_the_readme_promises():
+    rows = CATALOG.values()
+    assert len(rows) >= 30
+    assert {c.slug for c in rows} == set(CATALOG)
+    assert {(1,), (1, 3), (1, 5), (1, 3, 7), (1, 3, 5, 7), (1, 3, 5, 7, 9, 11, 13, 15)} <= {c.alphabets.values for c in rows}
+    assert {3, 4, 5, 8, 12} <= {c.weight_bits for c in rows}
+    assert {4, 8, 12} <= {c.act_bits for c in rows}
+    assert {c.weight_code for c in rows} == {"packed", "fields"}
+    assert any(c.act_signed for c in rows)
+    assert any(c.act_alphabets for c in rows)
+
+
+@ROWS
+def test_every_row_is_clean_in_every_tool(config, tmp_path):
+    emitted = emit(config, tmp_path)
+    text = emitted.verilog.read_text()
+    assert "\\" not in text, "escaped identifiers"
+    assert "'bx" not in text and "x;" not in text.replace("x;", "x;") or "'hx" not in text
+    assert verilator.lint(emitted.verilog, emitted.manifest["top"]) == ""
+    if shutil.which("iverilog"):
+        command = ["iverilog", "-g2005", "-Wall", "-t", "null", str(emitted.verilog)]
+        result = subprocess.run(command, capture_output=True, text=True)
+        complaints = [line for line in result.stderr.splitlines() if "timescale" not in line]
+        assert (result.returncode, complaints) == (0, [])
+    pyslang = pytest.importorskip("pyslang")
+    tree = pyslang.syntax.SyntaxTree.fromText(text)
+    compilation = pyslang.ast.Compilation()
+    compilation.addSyntaxTree(tree)
+    errors = [d for d in compilation.getAllDiagnostics() if d.isError()]
+    assert not errors
+    assert [i.name for i in compilation.getRoot().topInstances] == [emitted.manifest["top"]]
+    multipliers = count_cells(text, emitted.manifest["top"])
+    assert (multipliers > 0) == (config.arithmetic == "exact")
+
+
+@ROWS
+def test_the_manifest_is_complete(config, tmp_path):
+    emitted = emit(config, tmp_path, name="unit_under_test")
+    jsonschema.validate(emitted.manifest, SCHEMA)
+    assert config_of(load(emitted.folder)) == config
+    for file, digest in emitted.manifest["sha256"].items():
+        assert hashlib.sha256((emitted.folder / file).read_bytes()).hexdigest() == digest
+    widths = {port["name"]: port["width"] for port in emitted.manifest["ports"]}
+    header = emitted.verilog.read_text().split(";", 1)[0]
+    assert header == f"module unit_under_test({', '.join(widths)})"
+    table = emitted.manifest["weight"]["table"]
+    assert len({row["code"] for row in table}) == len(table) > 1
+    for port in emitted.manifest["ports"]:
+        covered = sum(field["width"] for field in port.get("fields", []))
+        assert covered in (0, port["width"])
+
+
+def test_the_mac_contract():
+    ports = json.loads(render(MacConfig(), "m")["manifest.json"])["ports"]
+    assert [p["name"] for p in ports] == ["clk", "rst", "en", "clear", "x", "w", "acc"]
+    twin = json.loads(render(MacConfig(arithmetic="exact"), "m")["manifest.json"])
+    assert [p["name"] for p in twin["ports"]] == [p["name"] for p in ports]
+    assert {"code": 31, "value": -1} in twin["weight"]["table"]
+
+
+def test_bytes_do_not_depend_on_folder_or_hash_seed(cli, tmp_path):
+    for seed, folder in (("1", "a"), ("2", "deeper/b")):
+        result = cli("rtl", "--alphabets", "1,3", "--unit", "dot", "--columns", "3", "--out", folder, PYTHONHASHSEED=seed)
+        assert result.returncode == 0, result.stderr
+    one, two = (next((tmp_path / folder).iterdir()) for folder in ("a", "deeper/b"))
+    files = sorted(path.name for path in one.iterdir())
+    assert files == sorted(path.name for path in two.iterdir())
+    assert len(files) == 4
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
+
+
+def test_equal_parts_are_one_module():
+    text = render(DotConfig(lanes=8, columns=4), "d")["d.v"]
+    modules = [line.split("(")[0].split()[1] for line in text.splitlines() if line.startswith("module")]
+    assert sorted(modules) == ["d", "d_column", "d_lane", "d_weight_decoder", "d_x_bank"]
+
+
+def test_an_alphabet_set_of_one_has_no_bank_adder():
+    text = render(MultiplierConfig(alphabets=(1,)), "m")["m.v"]
+    bank = text[text.index("module m_x_bank") :].split("endmodule")[0]
+    assert "+" not in bank
+
+
+def test_emission_imports_no_torch_and_training_no_amaranth():
+    probe = "import sys, {}; sys.exit({!r} in sys.modules)"
+    for module, heavy in (("asm_hw.emit, asm_hw.cli, asm_hw.catalog", "torch"), ("asm_hw.training.prepare, asm_hw.golden", "amaranth")):
+        assert subprocess.run([sys.executable, "-c", probe.format(module, heavy)]).returncode == 0, module
+
+
+def test_an_own_folder_is_replaced_and_a_touched_one_is_kept(cli, tmp_path):
+    arguments = ("rtl", "--name", "mine")
+    assert cli(*arguments).returncode == 0
+    assert cli(*arguments).returncode == 0
+    folder = tmp_path / "rtl_out" / "mine"
+    (folder / "notes.txt").write_text("keep me")
+    refused = cli(*arguments)
+    assert refused.returncode == 2
+    assert "notes.txt" in refused.stderr
+    assert (folder / "notes.txt").read_text() == "keep me"
+    assert cli(*arguments, "--force").returncode == 0
+    assert not (folder / "notes.txt").exists()
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["mine"]
+
+
+def test_json_and_help_everywhere(cli):
+    for command in ("rtl", "catalog", "levels"):
+        assert json.loads(cli(command, "--json").stdout)
+    for command in ("rtl", "manifest", "catalog", "levels", "sim", "wave", "synth", "demo"):
+        text = cli(command, "--help").stdout
+        assert "--json" in text
+        assert len(text.splitlines()) > 6
+
+
+@pytest.mark.full
+def test_make_passes_its_variables(tmp_path):
+    repository = Path(__file__).resolve().parent.parent
+    command = ["make", "-s", "-C", str(repository), "rtl", "ALPHABETS=1,3", "NAME=from_make", f"OUT={tmp_path}", "LANES=16"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert load(tmp_path / "from_make")["parameters"]["alphabets"] == [1, 3]
+    hostile = subprocess.run([*command[:-3], "NAME=$(touch x);'", f"OUT={tmp_path}"], capture_output=True, text=True)
+    assert hostile.returncode != 0
+    assert not (repository / "x").exists()

@@ -1,0 +1,103 @@
+"""The golden model against plain integers."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asm_hw import golden
+from asm_hw.alphabet import AlphabetSet
+from asm_hw.encoding import weight_code
+from asm_hw.errors import ParameterError
+
+
+def plain_conv(w, x, stride, padding, groups):
+    n, inputs, height, width = x.shape
+    outputs, per_group, kh, kw = w.shape
+    oh, ow = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
+    y = torch.zeros(n, outputs, oh, ow, dtype=torch.int64)
+    for b in range(n):
+        for o in range(outputs):
+            first = o // (outputs // groups) * per_group
+            for r in range(oh):
+                for c in range(ow):
+                    total = 0
+                    for i in range(per_group):
+                        for dy in range(kh):
+                            for dx in range(kw):
+                                row, column = r * stride + dy - padding, c * stride + dx - padding
+                                if 0 <= row < height and 0 <= column < width:
+                                    total += int(w[o, i, dy, dx]) * int(x[b, first + i, row, column])
+                    y[b, o, r, c] = total
+    return y
+
+
+def test_multiply_equals_plain_arithmetic_for_every_level():
+    levels = weight_code(AlphabetSet((1, 3)), 8).levels
+    w, x = torch.tensor(levels), torch.arange(-256, 256)
+    product = golden.multiply(w[:, None], x)
+    assert product.dtype == torch.int64
+    assert product.tolist() == [[a * b for b in range(-256, 256)] for a in levels]
+
+
+@given(st.integers(2, 62), st.integers(-(1 << 61), (1 << 61) - 1))
+def test_fit_wraps_and_saturates(bits, total):
+    top = 1 << bits - 1
+    wrapped = int(golden.fit(torch.tensor(total), bits))
+    assert -top <= wrapped < top
+    assert (wrapped - total) % (1 << bits) == 0
+    assert int(golden.fit(torch.tensor(total), bits, "saturate")) == max(-top, min(top - 1, total))
+
+
+@pytest.mark.parametrize("magnitude", [1 << 3, 1 << 12, 1 << 25, 1 << 29])  # float32, float64, split
+@settings(deadline=None, max_examples=10)
+@given(stride=st.integers(1, 2), padding=st.integers(0, 1), groups=st.sampled_from([1, 2]), seed=st.integers(0, 999))
+def test_conv2d_equals_plain_integers(magnitude, stride, padding, groups, seed):
+    rng = random.Random(seed)
+    draw = lambda *shape: torch.tensor([rng.randint(-magnitude, magnitude) for _ in range(torch.Size(shape).numel())]).view(shape)  # noqa: E731, E501
+    w, x = draw(4, 4 // groups, 3, 2), draw(2, 4, 5, 4)
+    assert torch.equal(golden.conv2d(w, x, stride, padding, groups=groups), plain_conv(w, x, stride, padding, groups))
+
+
+@given(seed=st.integers(0, 999), magnitude=st.sampled_from([3, 1 << 11, 1 << 12, 1 << 26, 1 << 30]))
+@settings(deadline=None)
+def test_matvec_equals_plain_integers(seed, magnitude):
+    rng = random.Random(seed)
+    w = [[rng.choice([-magnitude, magnitude, rng.randint(-magnitude, magnitude)]) for _ in range(7)] for _ in range(3)]
+    x = [rng.choice([-magnitude, magnitude - 1]) for _ in range(7)]
+    assert golden.matvec(torch.tensor(w), torch.tensor(x)).tolist() == [sum(a * b for a, b in zip(r, x, strict=True)) for r in w]
+
+
+def test_products_beyond_63_bits_and_floats_are_refused():
+    big = torch.full((1, 4), 1 << 31)
+    with pytest.raises(ParameterError, match="below 2"):
+        golden.matvec(big, big[0])
+    with pytest.raises(ParameterError, match="integers"):
+        golden.matvec(big.float(), big[0])
+
+
+def test_saturating_dot_depends_on_the_order_of_beats():
+    w = torch.tensor([[[100]], [[100]], [[-100]]])  # [beats, columns, lanes]
+    x = torch.ones(3, 1, dtype=torch.int64)
+    assert golden.dot(w, x, 8, "saturate").tolist() == [27]
+    assert golden.dot(w, x, 8).tolist() == [100]
+    assert golden.dot(w, x, 9).tolist() == [100]
+
+
+@given(
+    st.integers(-(1 << 40), 1 << 40), st.integers(-(1 << 15), 1 << 15), st.integers(-(1 << 20), 1 << 20), st.integers(0, 40)
+)
+def test_requantize_equals_plain_arithmetic(acc, scale, bias, shift):
+    half = 1 << shift - 1 if shift else 0
+    expected = max(-128, min(127, (acc * scale + bias + half) >> shift))
+    got = golden.requantize(*(torch.tensor(v) for v in (acc, scale, bias, shift)), -128, 127)
+    assert int(got) == expected
+
+
+def test_requantize_refuses_what_leaves_64_bits():
+    with pytest.raises(ParameterError, match="below 2"):
+        golden.requantize(torch.tensor(1 << 50), torch.tensor(1 << 15), torch.tensor(0), torch.tensor(3), 0, 1)

@@ -1,0 +1,75 @@
+"""RTL against golden: every catalogue row in Amaranth's simulator and, emitted, in Verilator."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from asm_hw import golden
+from asm_hw.catalog import CATALOG
+from asm_hw.config import DotConfig, MacConfig
+from asm_hw.emit import emit
+from asm_hw.network.schedule import schedule
+from asm_hw.sim import amaranth_bench
+from asm_hw.sim.player import Player
+from asm_hw.sim.runner import run_folder
+
+ROWS = pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
+ICARUS_ROWS = [name for index, name in enumerate(CATALOG) if index % 6 == 0]
+
+
+@ROWS
+def test_gateware_equals_golden(config):
+    amaranth_bench.run(config)
+
+
+@ROWS
+def test_verilog_equals_golden_in_verilator(config, tmp_path):
+    verdict = run_folder(emit(config, tmp_path).folder, "verilator", tmp_path / "build")
+    assert verdict.passed, verdict.log.read_text()[-3000:]
+
+
+@pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[] if name in ICARUS_ROWS else pytest.mark.full) for name in CATALOG
+])  # fmt: skip
+def test_verilog_equals_golden_in_icarus(name, tmp_path):
+    verdict = run_folder(emit(CATALOG[name], tmp_path).folder, "icarus", tmp_path / "build")
+    assert verdict.passed, verdict.log.read_text()[-3000:]
+
+
+def test_a_run_without_tests_or_results_has_not_passed(tmp_path):
+    emitted = emit(MacConfig(), tmp_path)
+    emitted.verilog.write_text("module broken(; endmodule\n")
+    verdict = run_folder(emitted.folder, "verilator", tmp_path / "build")
+    assert not verdict.passed
+    assert verdict.tests == 0
+
+
+def test_a_waveform_is_left(tmp_path):
+    verdict = run_folder(emit(MacConfig(), tmp_path).folder, "verilator", tmp_path / "build", waves=True)
+    assert verdict.passed
+    assert verdict.waveform is not None and verdict.waveform.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("inputs", [3, 4, 5, 11])
+def test_player_computes_matrix_products(inputs, tmp_path):
+    """Held (inputs fit the lanes) and streaming weights, at full pace and under back-pressure."""
+    config = DotConfig(alphabets=(1, 3), weight_bits=5, lanes=4, columns=3)
+    rng = np.random.default_rng(inputs)
+    weights = rng.choice(np.array(config.weight.levels), (7, inputs))
+    activations = rng.integers(0, 256, (9, inputs))
+    beats = schedule(config, weights, activations)
+    player = Player(emit(config, tmp_path), tmp_path / "player")
+    expected = golden.matvec(torch.tensor(weights), torch.tensor(activations)).numpy()
+    cycles = {}
+    for pace in (100, 40):
+        played = player.play(beats.x, beats.load, beats.last, beats.w, pace)
+        assert (beats.gather(played.sums) == expected).all()
+        cycles[pace] = played.cycles
+    assert beats.held == (inputs <= 4)
+    assert cycles[100] == len(beats.x) + config.latency
+    assert cycles[40] > cycles[100]
