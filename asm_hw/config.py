@@ -126,7 +126,11 @@ class MultiplierConfig:
     @property
     def one_hot(self) -> bool:
         """Whether both operands are on {1}: then each product of two digits is one bit."""
-        return self.arithmetic == "asm" and self.act_alphabets is not None and len(self.alphabets) == len(self.act_alphabets) == 1
+        return (
+            self.arithmetic == "asm"
+            and self.act_alphabets is not None
+            and len(self.alphabets) == len(self.act_alphabets) == 1
+        )
 
     @cached_property
     def product_range(self) -> tuple[int, int]:
@@ -156,7 +160,11 @@ class MultiplierConfig:
             words += ["_".join(map(str, self.alphabets))]
         words += [f"w{self.weight_bits}"] * (self.arithmetic != "bare")
         sign = "s" if self.act_signed else "u"
-        words += [f"{sign}{self.act_bits}" if self.act_alphabets is None else f"e{sign}{self.act_bits}_{'_'.join(map(str, self.act_alphabets))}"]
+        words += [
+            f"{sign}{self.act_bits}"
+            if self.act_alphabets is None
+            else f"e{sign}{self.act_bits}_{'_'.join(map(str, self.act_alphabets))}"
+        ]
         return words + ["fields"] * (self.weight_code == "fields")
 
 

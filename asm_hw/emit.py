@@ -103,7 +103,9 @@ def _check_replaceable(folder: Path) -> None:
         if path.name == manifest.FILE_NAME:
             continue
         if not path.is_file() or hashes.get(path.name) != _sha256(path.read_bytes()):
-            raise ParameterError(f"output folder {str(folder)!r} must hold no file of yours, but {path.name!r} is: {advice}")
+            raise ParameterError(
+                f"output folder {str(folder)!r} must hold no file of yours, but {path.name!r} is: {advice}"
+            )
 
 
 def _check_writable(out: Path) -> None:

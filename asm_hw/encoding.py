@@ -195,7 +195,9 @@ class LevelCode:
             value = digit.multiples[index] << shift if index < len(digit.multiples) else -1
             if not parts[f"zero{i}"]:
                 if value not in digit.values:
-                    raise ParameterError(f"code {code:#x} must hold a value of digit {i}, not alphabet {index} << {shift}")
+                    raise ParameterError(
+                        f"code {code:#x} must hold a value of digit {i}, not alphabet {index} << {shift}"
+                    )
                 magnitude += value << digit.position
         return -magnitude if parts.get("sign") else magnitude
 
@@ -206,7 +208,9 @@ class LevelCode:
 
     def _cut(self, value: int) -> Iterator[tuple[Digit, int]]:
         if value not in self:
-            raise ParameterError(f"value {value} must be a level of alphabets {{{self.alphabets}}}: nearest is {self.nearest(value)}")
+            raise ParameterError(
+                f"value {value} must be a level of alphabets {{{self.alphabets}}}: nearest is {self.nearest(value)}"
+            )
         # A level may be cut in only one way: each digit value is below 2**bits of its digit.
         magnitude = abs(value)
         for digit in self.digits:

@@ -237,7 +237,9 @@ async def check_dot_streams(driver: Driver, config: DotConfig, rng: random.Rando
             beats, loads, expected = model.stimulus(40, load)
             await model.run(beats, loads, expected, pace)
             full_rate = len(beats) + config.latency + config.initiation_interval - 1
-            assert pace < 1 or model.cycles == full_rate, f"{model.cycles} cycles for {len(beats)} beats, not {full_rate}"
+            assert pace < 1 or model.cycles == full_rate, (
+                f"{model.cycles} cycles for {len(beats)} beats, not {full_rate}"
+            )
 
 
 async def check_dot_reset(driver: Driver, config: DotConfig, rng: random.Random) -> None:

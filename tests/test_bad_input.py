@@ -21,7 +21,10 @@ CASES = {
     "act bits 17": (["--act-bits", "17"], ["act_bits", "17"]),
     "act bits float": (["--act-bits", "8.5"], ["act-bits", "8.5"]),
     "act signed no flag": (["--act-signed", "maybe"], ["act-signed", "maybe"]),
-    "encoded sign without magnitude": (["--act-bits", "1", "--act-signed", "1", "--act-alphabets", "1"], ["act_bits", "2"]),
+    "encoded sign without magnitude": (
+        ["--act-bits", "1", "--act-signed", "1", "--act-alphabets", "1"],
+        ["act_bits", "2"],
+    ),
     "even act alphabet": (["--act-alphabets", "1,6"], ["6", "odd"]),
     "acc bits 1": (["--acc-bits", "1"], ["acc_bits", "2 to 62"]),
     "acc bits 63": (["--acc-bits", "63"], ["acc_bits", "63"]),

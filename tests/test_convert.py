@@ -63,16 +63,18 @@ def test_chosen_multiplier_is_the_best_of_all(alphabets):
 
 def test_groups_bias_and_no_norm_convert():
     images = torch.randint(0, 17, (400, 1, 8, 8), generator=torch.Generator().manual_seed(0)) / 16
-    model = nn.Sequential(
-        nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()),
-        nn.Conv2d(4, 4, 3, padding=(0, 1), stride=(2, 1), groups=4, bias=False),
-        nn.BatchNorm2d(4, affine=False),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(96, 6),
-        nn.ReLU(),
-        nn.Linear(6, 3, bias=False),
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()),
+            nn.Conv2d(4, 4, 3, padding=(0, 1), stride=(2, 1), groups=4, bias=False),
+            nn.BatchNorm2d(4, affine=False),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(96, 6),
+            nn.ReLU(),
+            nn.Linear(6, 3, bias=False),
+        )
     model(images)  # running statistics
     prepared = prepare(model, images[:200], input_scale=1 / 16).eval()
     freeze(prepared)

@@ -55,7 +55,11 @@ def test_every_set_up_to_nine_bits(alphabets):
 )  # fmt: skip
 def test_published_counts(alphabets, weight_bits, count, largest, packed_bits):
     code = weight_code(AlphabetSet(alphabets), weight_bits)
-    assert (len(code.magnitudes), code.max, code.packed_bits) == (count, max(plain_levels(alphabets, weight_bits - 1)), packed_bits)
+    assert (len(code.magnitudes), code.max, code.packed_bits) == (
+        count,
+        max(plain_levels(alphabets, weight_bits - 1)),
+        packed_bits,
+    )
     assert code.max == largest or alphabets == (1, 3, 5, 7)
 
 
@@ -85,14 +89,21 @@ def test_bank_steps_compute_every_alphabet(alphabets):
         known.add(step.multiple)
     assert set(alphabets) <= known
     helper = not known - {1} <= set(alphabets)
-    assert helper == (bool({11, 13} & set(alphabets)) and not {3, 5, 7, 9} & set(alphabets) and 15 not in alphabets) or not helper
+    assert (
+        helper == (bool({11, 13} & set(alphabets)) and not {3, 5, 7, 9} & set(alphabets) and 15 not in alphabets)
+        or not helper
+    )
     assert len(steps) == len(alphabets) - 1 + helper
 
 
 def test_zero_has_one_code_and_fields_name_their_bits():
     code = weight_code(AlphabetSet((1, 3)), 8)
     assert code.encode(0) == 0
-    assert [(f.name, f.lsb, f.width) for f in code.packed_fields] == [("digit0", 0, 3), ("digit1", 3, 3), ("sign", 6, 1)]
+    assert [(f.name, f.lsb, f.width) for f in code.packed_fields] == [
+        ("digit0", 0, 3),
+        ("digit1", 3, 3),
+        ("sign", 6, 1),
+    ]
     assert "alphabet0" not in {f.name for f in weight_code(AlphabetSet((1,)), 5).fields}
 
 

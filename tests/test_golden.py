@@ -58,7 +58,9 @@ def test_fit_wraps_and_saturates(bits, total):
 @given(stride=st.integers(1, 2), padding=st.integers(0, 1), groups=st.sampled_from([1, 2]), seed=st.integers(0, 999))
 def test_conv2d_equals_plain_integers(magnitude, stride, padding, groups, seed):
     rng = random.Random(seed)
-    draw = lambda *shape: torch.tensor([rng.randint(-magnitude, magnitude) for _ in range(torch.Size(shape).numel())]).view(shape)  # noqa: E731, E501
+    draw = lambda *shape: torch.tensor(
+        [rng.randint(-magnitude, magnitude) for _ in range(torch.Size(shape).numel())]
+    ).view(shape)
     w, x = draw(4, 4 // groups, 3, 2), draw(2, 4, 5, 4)
     assert torch.equal(golden.conv2d(w, x, stride, padding, groups=groups), plain_conv(w, x, stride, padding, groups))
 
@@ -69,7 +71,9 @@ def test_matvec_equals_plain_integers(seed, magnitude):
     rng = random.Random(seed)
     w = [[rng.choice([-magnitude, magnitude, rng.randint(-magnitude, magnitude)]) for _ in range(7)] for _ in range(3)]
     x = [rng.choice([-magnitude, magnitude - 1]) for _ in range(7)]
-    assert golden.matvec(torch.tensor(w), torch.tensor(x)).tolist() == [sum(a * b for a, b in zip(r, x, strict=True)) for r in w]
+    assert golden.matvec(torch.tensor(w), torch.tensor(x)).tolist() == [
+        sum(a * b for a, b in zip(r, x, strict=True)) for r in w
+    ]
 
 
 def test_products_beyond_63_bits_and_floats_are_refused():
@@ -89,7 +93,10 @@ def test_saturating_dot_depends_on_the_order_of_beats():
 
 
 @given(
-    st.integers(-(1 << 40), 1 << 40), st.integers(-(1 << 15), 1 << 15), st.integers(-(1 << 20), 1 << 20), st.integers(0, 40)
+    st.integers(-(1 << 40), 1 << 40),
+    st.integers(-(1 << 15), 1 << 15),
+    st.integers(-(1 << 20), 1 << 20),
+    st.integers(0, 40),
 )
 def test_requantize_equals_plain_arithmetic(acc, scale, bias, shift):
     half = 1 << shift - 1 if shift else 0

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from asm_hw.sim.runner import run_folder
 
 import asm_hw
-from asm_hw.sim.runner import run_folder
 
 
 @dataclass(frozen=True)

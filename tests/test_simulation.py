@@ -7,15 +7,15 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from asm_hw.sim import amaranth_bench
+from asm_hw.sim.player import Player
+from asm_hw.sim.runner import run_folder
 
 from asm_hw import golden
 from asm_hw.catalog import CATALOG
 from asm_hw.config import DotConfig, MacConfig
 from asm_hw.emit import emit
 from asm_hw.network.schedule import schedule
-from asm_hw.sim import amaranth_bench
-from asm_hw.sim.player import Player
-from asm_hw.sim.runner import run_folder
 
 ROWS = pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
 ICARUS_ROWS = [name for index, name in enumerate(CATALOG) if index % 6 == 0]

@@ -1,5 +1,8 @@
 """Amaranth components, and the one table that says which component is which unit."""
 
+from collections.abc import Callable
+from typing import Any
+
 from amaranth.lib import wiring
 
 from ..config import MultiplierConfig
@@ -7,7 +10,7 @@ from .dot import Dot
 from .mac import Mac
 from .multiplier import Multiplier
 
-COMPONENTS = {"multiplier": Multiplier, "mac": Mac, "dot": Dot}
+COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {"multiplier": Multiplier, "mac": Mac, "dot": Dot}
 
 
 def make_component(config: MultiplierConfig) -> wiring.Component:

@@ -38,7 +38,7 @@ class Datapath:
     def add_activation(self, m: Module, name: str, code: Value):
         """What the lanes take of an activation code word ``config.x_bits`` wide."""
         config = self.config
-        if config.one_hot:
+        if config.one_hot and config.activation is not None:
             return self._add_decoder(m, f"{name}_decoder", Decoder(config.activation), code).fields
         if config.activation is None:
             x = self._cast(code, self._x_shape)

@@ -118,7 +118,9 @@ def compare(config: MultiplierConfig, liberty: str | None = None) -> dict[str, A
     contenders[config.arithmetic] = config
     with tempfile.TemporaryDirectory() as scratch:
         library = user_library(liberty) if liberty else compact_library(Path(scratch))
-        rows = {name: _row(contender, library) for name, contender in contenders.items() if name == contender.arithmetic}
+        rows = {
+            name: _row(contender, library) for name, contender in contenders.items() if name == contender.arithmetic
+        }
     for row in rows.values():
         for other in ("exact", "bare"):
             row[f"area_ratio_to_{other}"] = _ratio(row["area_um2"], rows[other]["area_um2"])

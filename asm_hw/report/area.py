@@ -27,7 +27,9 @@ def show_area(config: MultiplierConfig, liberty: str | None, as_json: bool) -> N
 
 def area_table(result: dict[str, Any]) -> Table:
     """The rows of `asm_hw.ppa.synthesis.compare` as a table."""
-    table = Table("", "cells", "area um2", "/ exact", "/ bare", "delay ns", "/ exact", "recipe", title=result["library"])
+    table = Table(
+        "", "cells", "area um2", "/ exact", "/ bare", "delay ns", "/ exact", "recipe", title=result["library"]
+    )
     for name, row in result["rows"].items():
         ratios = [row["area_ratio_to_exact"], row["area_ratio_to_bare"], row["delay_ratio_to_exact"]]
         area, bare, delay = ("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)

@@ -54,7 +54,11 @@ def run_demo(
     alphabets: str, weight_bits: int, act_bits: int, seed: int, epochs: int | None = None, as_json: bool = False
 ) -> int:
     """Run every step and print the table; 0 if the RTL equals the golden model everywhere."""
-    operands = {"alphabets": AlphabetSet.parse(alphabets), "weight_bits": weight_bits, "act_bits": act_bits}
+    operands: dict[str, Any] = {
+        "alphabets": AlphabetSet.parse(alphabets),
+        "weight_bits": weight_bits,
+        "act_bits": act_bits,
+    }
     DotConfig(**operands)  # refuses bad values before anything is trained
     with Progress(console=Console(stderr=True)) as progress:
         steps = _Steps(progress)
@@ -126,7 +130,9 @@ def _run_rtl(
 def _table(result: dict[str, Any]) -> Table:
     parameters = result["parameters"]
     alphabets = ",".join(map(str, parameters["alphabets"]))
-    title = f"{{{alphabets}}} W={parameters['weight_bits']} A={parameters['act_bits']}, {result['test_images']} test images"
+    title = (
+        f"{{{alphabets}}} W={parameters['weight_bits']} A={parameters['act_bits']}, {result['test_images']} test images"
+    )
     table = Table("", "", title=title, show_header=False)
     for kind in ("float", "asm", "rtl"):
         table.add_row(f"accuracy {kind}", f"{100 * result[f'accuracy_{kind}']:.2f} %")

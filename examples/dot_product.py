@@ -1,0 +1,28 @@
+"""From numbers to Verilog and back: a dot product in the golden model and its unit as Verilog.
+
+python examples/dot_product.py
+"""
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from asm_hw import golden
+from asm_hw.config import DotConfig
+from asm_hw.emit import emit
+
+config = DotConfig(alphabets=(1, 3), weight_bits=5, act_bits=8, lanes=4)
+wanted = [9.2, -5.0, 0.4, 14.0]
+weights = [config.weight.nearest(value) for value in wanted]
+codes = [config.weight.encode(weight) for weight in weights]
+activations = [17, 255, 3, 100]
+result = golden.dot(torch.tensor([[weights]]), torch.tensor([activations]), config.acc_width)
+
+print(f"levels {weights} of {wanted}, packed codes {codes}")
+print(f"golden dot product: {result.tolist()}")
+with tempfile.TemporaryDirectory() as folder:
+    emitted = emit(config, Path(folder))
+    print(
+        f"{emitted.verilog.name}: {len(emitted.verilog.read_text().splitlines())} lines, latency {config.latency} cycles"
+    )
