@@ -23,6 +23,5 @@ print(f"levels {weights} of {wanted}, packed codes {codes}")
 print(f"golden dot product: {result.tolist()}")
 with tempfile.TemporaryDirectory() as folder:
     emitted = emit(config, Path(folder))
-    print(
-        f"{emitted.verilog.name}: {len(emitted.verilog.read_text().splitlines())} lines, latency {config.latency} cycles"
-    )
+    lines = len(emitted.verilog.read_text().splitlines())
+    print(f"{emitted.verilog.name}: {lines} lines, latency {config.latency} cycles")

@@ -170,8 +170,8 @@ class _DotModel:
             for position in range(length):
                 if load(len(beats)):
                     loads.append(self.weights())
-                x = [self.rng.choice(self.config.act_table) for _ in range(self.config.lanes)]
-                beats.append((x, load(len(beats)), position == length - 1))
+                codes = [self.rng.choice(self.config.act_table) for _ in range(self.config.lanes)]
+                beats.append((codes, load(len(beats)), position == length - 1))
                 used.append(loads[-1])
             w = torch.tensor([[[value for _, value in column] for column in beat] for beat in used])
             x = torch.tensor([[value for _, value in beat[0]] for beat in beats[-length:]])

@@ -47,8 +47,9 @@ class Player:
     def _compile(self, emitted: Emitted) -> None:
         widths = {"I_BITS": "i__payload", "W_BITS": "i_weight__payload", "O_BITS": "o__payload"}
         defines = [f"+define+{name}={self._ports[port]['width']}" for name, port in widths.items()]
+        flags = "-O1 -std=gnu++20 -fcoroutines -DVL_TIME_CONTEXT"  # the test bench waits, so it needs coroutines
         result = verilator.run(
-            "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-O1 -std=gnu++20 -fcoroutines -DVL_TIME_CONTEXT",
+            "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags,
             "--Mdir", self._build, "--top-module", "stream_tb", "-o", "stream_tb",
             f"+define+DUT={emitted.manifest['top']}", *defines,
             verilator.WAIVERS, TEST_BENCH, emitted.verilog.resolve(),

@@ -16,7 +16,7 @@ from asm_hw.errors import ParameterError
 
 
 def plain_conv(w, x, stride, padding, groups):
-    n, inputs, height, width = x.shape
+    n, _, height, width = x.shape
     outputs, per_group, kh, kw = w.shape
     oh, ow = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
     y = torch.zeros(n, outputs, oh, ow, dtype=torch.int64)
@@ -58,9 +58,11 @@ def test_fit_wraps_and_saturates(bits, total):
 @given(stride=st.integers(1, 2), padding=st.integers(0, 1), groups=st.sampled_from([1, 2]), seed=st.integers(0, 999))
 def test_conv2d_equals_plain_integers(magnitude, stride, padding, groups, seed):
     rng = random.Random(seed)
-    draw = lambda *shape: torch.tensor(
-        [rng.randint(-magnitude, magnitude) for _ in range(torch.Size(shape).numel())]
-    ).view(shape)
+
+    def draw(*shape):
+        count = torch.Size(shape).numel()
+        return torch.tensor([rng.randint(-magnitude, magnitude) for _ in range(count)]).view(shape)
+
     w, x = draw(4, 4 // groups, 3, 2), draw(2, 4, 5, 4)
     assert torch.equal(golden.conv2d(w, x, stride, padding, groups=groups), plain_conv(w, x, stride, padding, groups))
 
