@@ -16,7 +16,7 @@ endif
 endef
 $(foreach option,$(OPTIONS),$(eval $(call pass_option,$(option))))
 
-.PHONY: help install rtl catalog sim wave synth demo test test-full lint clean
+.PHONY: help install rtl catalog sim wave synth demo figures test test-full lint clean
 
 help: ## show this text
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
@@ -49,6 +49,9 @@ synth: $(STAMP) ## area and delay of one unit beside exact and bare
 
 demo: $(STAMP) ## train on real digits, run the test set through the RTL, print one table
 	@$(BIN)/asm-hw demo
+
+figures: $(STAMP) ## measure the README's tables again: docs/results/ and README.md
+	$(BIN)/python benchmarks/figures.py
 
 test: $(STAMP) ## the tests
 	$(BIN)/python -m pytest -n 2 -m "not full"

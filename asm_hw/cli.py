@@ -180,7 +180,9 @@ def synth(liberty: str | None, as_json: bool, **options: Any) -> None:
 @option("--alphabets", default="1,3", show_default=True, help="Alphabets of the weights.")
 @option("--weight-bits", type=int, default=5, show_default=True, help="Weight bits, sign included.")
 @option("--act-bits", type=int, default=8, show_default=True, help="Activation bits.")
-@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of training and data split.")
+@option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the initial weights and of training."
+)
 @option("--epochs", type=click.IntRange(1), help="Epochs of each training. [default: the recipe's]")
 @_json
 def demo(as_json: bool, **options: Any) -> None:

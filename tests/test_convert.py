@@ -67,7 +67,7 @@ def test_groups_bias_and_no_norm_convert():
         torch.manual_seed(0)
         model = nn.Sequential(
             nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()),
-            nn.Conv2d(4, 4, 3, padding=(0, 1), stride=(2, 1), groups=4, bias=False),
+            nn.Conv2d(4, 4, 3, padding=(0, 1), stride=(2, 1), groups=4),  # its bias goes through the norm
             nn.BatchNorm2d(4, affine=False),
             nn.ReLU(),
             nn.Flatten(),
@@ -75,7 +75,10 @@ def test_groups_bias_and_no_norm_convert():
             nn.ReLU(),
             nn.Linear(6, 3, bias=False),
         )
-    model(images)  # running statistics
+    with torch.no_grad():
+        model[1].bias.copy_(torch.tensor([1.0, -2.0, 3.0, 0.5]))
+    for _ in range(50):
+        model(images)  # running statistics
     prepared = prepare(model, images[:200], input_scale=1 / 16).eval()
     freeze(prepared)
     network = convert(prepared, SHAPE)

@@ -64,6 +64,16 @@ def test_prepare_leaves_the_model_and_its_names_alone(data):
     ) <= set(weight_code(AlphabetSet((1, 3)), 5).levels)
 
 
+def test_only_the_scale_of_the_network_s_input_is_fixed(data):
+    small = dataclasses.replace(data, train_images=data.train_images[:128], train_labels=data.train_labels[:128])
+    prepared = prepare(digits_cnn(1), small.train_images, input_scale=data.input_scale)
+    quantizers = [stage.inputs for stage in stages(prepared)]
+    before = [quantizer.scale.item() for quantizer in quantizers]
+    assert before[0] == 1 / 16 and len(set(before)) == 4
+    train(prepared, small, epochs=2, seed=0)
+    assert [quantizer.scale.item() != old for quantizer, old in zip(quantizers, before, strict=True)] == [0, 1, 1, 1]
+
+
 def test_prepared_state_loads_into_another_prepared_model(data, trained):
     _, prepared = trained
     other = prepare(digits_cnn(9), data.train_images[:64], alphabets=(1,), input_scale=data.input_scale)

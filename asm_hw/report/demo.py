@@ -26,10 +26,8 @@ from ..sim.player import Player
 from ..training.convert import convert
 from ..training.data import ImageData, digits
 from ..training.models import digits_cnn
-from ..training.train import accuracy, train, train_asm
+from ..training.train import ASM_EPOCHS, EPOCHS, accuracy, train, train_asm
 
-FLOAT_EPOCHS = 30
-ASM_EPOCHS = 15
 LANES, COLUMNS = 16, 4
 BUILD = Path("build/demo")
 
@@ -59,6 +57,7 @@ def run_demo(
         "weight_bits": weight_bits,
         "act_bits": act_bits,
     }
+    torch.set_num_threads(1)  # the last bits of float sums, and so the trained weights, depend on it
     DotConfig(**operands)  # refuses bad values before anything is trained
     with Progress(console=Console(stderr=True)) as progress:
         steps = _Steps(progress)
@@ -103,8 +102,8 @@ def _train(
 ) -> tuple[float, IntegerNetwork]:
     """Float training, alphabet-aware training from it, conversion: (float accuracy, integer network)."""
     model = digits_cnn(seed)
-    with steps.step("train float", epochs or FLOAT_EPOCHS) as advance:
-        train(model, data, epochs=epochs or FLOAT_EPOCHS, seed=seed, progress=advance)
+    with steps.step("train float", epochs or EPOCHS) as advance:
+        train(model, data, epochs=epochs or EPOCHS, seed=seed, progress=advance)
     with steps.step("train alphabet-aware", epochs or ASM_EPOCHS) as advance:
         asm = train_asm(model, data, epochs=epochs or ASM_EPOCHS, seed=seed, progress=advance, **operands)
     with steps.step("convert to integers"):

