@@ -5,7 +5,12 @@ A process of its own, because cocotb's runner writes to the terminal and to the 
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from cocotb_tools.runner import get_runner
@@ -15,22 +20,43 @@ from .verilator import WAIVERS
 
 BENCH_MODULE = "asm_hw.sim.cocotb_bench"
 
-# The simulation model is small and runs seconds: compiling it fast beats running it fast.
-_VERILATOR_ARGUMENTS = [str(WAIVERS), "-CFLAGS", "-O1", "--build-jobs", "1"]
+_VERILATOR_ARGUMENTS = [str(WAIVERS), "--build-jobs", "1"]
+
+
+# Verilator's own library is the same in every model and takes most of the time to compile.
+_RUNTIME = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
+
+
+@contextmanager
+def _runtime_objects(build_dir: Path, cached: bool) -> Iterator[None]:
+    """Lends compiled library objects to a build, and keeps those that it compiled, in the user's cache."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = base / "asm-hw" / f"verilated-{version('verilator')}-{version('cocotb')}"
+    for name in _RUNTIME:
+        if cached and (cache / name).is_file():
+            shutil.copyfile(cache / name, build_dir / name)  # newer than its source: make leaves it
+    yield
+    for name in _RUNTIME:
+        if cached and not (cache / name).is_file() and (build_dir / name).is_file():
+            cache.mkdir(parents=True, exist_ok=True)
+            scratch = cache / f".{name}.{os.getpid()}"
+            shutil.copyfile(build_dir / name, scratch)
+            scratch.rename(cache / name)
 
 
 def main(folder: str, simulator: str, build_dir: str, waves: str) -> None:
     manifest = load(Path(folder))
     runner = get_runner(simulator)
-    runner.build(
-        sources=[Path(folder, manifest["verilog"])],
-        hdl_toplevel=manifest["top"],
-        build_dir=build_dir,
-        build_args=_VERILATOR_ARGUMENTS if simulator == "verilator" else [],
-        always=True,
-        waves=bool(int(waves)),
-        timescale=("1ns", "1ps"),
-    )
+    with _runtime_objects(Path(build_dir), simulator == "verilator" and not int(waves)):
+        runner.build(
+            sources=[Path(folder, manifest["verilog"])],
+            hdl_toplevel=manifest["top"],
+            build_dir=build_dir,
+            build_args=_VERILATOR_ARGUMENTS if simulator == "verilator" else [],
+            always=True,
+            waves=bool(int(waves)),
+            timescale=("1ns", "1ps"),
+        )
     runner.test(
         hdl_toplevel=manifest["top"],
         test_module=BENCH_MODULE,

