@@ -53,7 +53,7 @@ def main(folder: str, simulator: str, build_dir: str, waves: str) -> None:
             hdl_toplevel=manifest["top"],
             build_dir=build_dir,
             build_args=_VERILATOR_ARGUMENTS if simulator == "verilator" else [],
-            always=True,
+            always=False,  # the folder is fresh; True would compile the lent objects again
             waves=bool(int(waves)),
             timescale=("1ns", "1ps"),
         )

@@ -11,21 +11,35 @@ from pathlib import Path
 from ..errors import ParameterError
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[A-Za-z0-9_.+\-*/!&|^\'<>\[\]$]+|[(){}:;,=]', re.DOTALL)
+_GZIP = b"\x1f\x8b"
 _NOISE = re.compile(r"/\*.*?\*/|\\\r?\n", re.DOTALL)
 
 
 @dataclass
 class Group:
-    """``kind (args) { attributes and groups }``. Attributes keep their text; complex ones a list."""
+    """``kind (args) { attributes and groups }``. Attributes keep their text; complex ones a list.
+
+    ``attributes`` holds the last of each name, ``statements`` all of them in order.
+    """
 
     kind: str
     args: list[str]
     attributes: dict[str, list[str]] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
+    statements: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def find(self, kind: str) -> Iterator[Group]:
         """The groups of one kind, in order."""
         return (group for group in self.groups if group.kind == kind)
+
+    def repeated(self, name: str) -> list[list[str]]:
+        """The values of an attribute that may be given more than once, such as ``fanout_length``."""
+        return [words for key, words in self.statements if key == name]
+
+    def add(self, name: str, words: list[str]) -> None:
+        """Append an attribute."""
+        self.attributes[name] = words
+        self.statements.append((name, words))
 
     def get(self, name: str, default: str = "") -> str:
         """A simple attribute."""
@@ -36,6 +50,12 @@ class Group:
         return float(self.get(name, str(default)))
 
 
+def is_gzip(path: Path) -> bool:
+    """Whether a file is compressed, by its first bytes and not by its name."""
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
+
+
 def read(path: Path) -> Group:
     """The library group of a ``.lib`` or ``.lib.gz`` file.
 
@@ -43,7 +63,7 @@ def read(path: Path) -> Group:
     """
     try:
         content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
+        if content.startswith(_GZIP):
             content = gzip.decompress(content)
         text = content.decode("latin-1")
     except OSError as error:
@@ -84,7 +104,7 @@ def _statement(tokens: list[str], position: int, stack: list[Group]) -> int:
         end = position + 2
         while tokens[end] not in (";", "}"):
             end += 1
-        stack[-1].attributes[word] = [" ".join(map(_unquoted, tokens[position + 2 : end]))]
+        stack[-1].add(word, [" ".join(map(_unquoted, tokens[position + 2 : end]))])
         return end
     if tokens[position + 1] != "(":
         raise ValueError(word)
@@ -96,7 +116,7 @@ def _statement(tokens: list[str], position: int, stack: list[Group]) -> int:
             stack[-1].groups.append(group)
         stack.append(group)
         return end + 2
-    stack[-1].attributes[word] = args
+    stack[-1].add(word, args)
     return end + 1
 
 

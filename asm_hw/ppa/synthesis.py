@@ -1,7 +1,7 @@
 """Area and ABC delay of a unit, mapped by Yosys; several recipes are tried and the smallest kept.
 
-Every contender gets the same recipes. The delay is what ABC's ``stime`` prints for the longest
-register-to-register or port path, without wires, clock skew or setup: a figure to compare by.
+Every contender gets the same recipes. The delay is what ABC's ``stime`` prints: a figure to compare by,
+not a clock period.
 """
 
 from __future__ import annotations
@@ -23,17 +23,24 @@ from ..gateware import make_component
 from ..verilog import to_verilog
 from .cells import Library, compact_library, user_library
 
-_TIMING = "buffer,-c;topo;stime,-p"
-_BALANCED = f"-script +strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf;&put;{_TIMING}"
-_AREA = f"-script +strash;scorr;dc2;dc2;dch,-f;amap,-m;topo;{_TIMING}"
+_SMALL = "strash;ifraig;scorr;dc2;dc2;dch,-f;amap,-m;topo;buffer,-c;topo;dnsize;stime,-p"
+_FAST = "strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf;&put;buffer,-c;topo;upsize;dnsize;stime,-p"
 
 RECIPES = {
-    "balanced": ("synth -flatten", _BALANCED),
-    "area": ("synth -flatten", _AREA),
-    "booth": ("synth -flatten -booth", _BALANCED),
-    "booth area": ("synth -flatten -booth", _AREA),
+    "area": ("synth -flatten", _SMALL),
+    "area chained": ("synth -flatten -noalumacc", _SMALL),
+    "area booth": ("synth -flatten -booth", _SMALL),
+    "area booth chained": ("synth -flatten -booth -noalumacc", _SMALL),
+    "fast": ("synth -flatten", _FAST),
+    "fast chained": ("synth -flatten -noalumacc", _FAST),
 }
-"""Coarse synthesis and ABC arguments by recipe name. Booth changes designs with a multiplication only."""
+"""Coarse synthesis and ABC script by recipe name.
+
+Without ``chained`` Yosys merges sums into carry-save trees, which suits a MAC; with it each addition
+keeps the width it was written with, which suits adder trees of many lanes. ``booth`` encodes
+multiplications; it loses below about 10 bits and wins above. ``area`` maps for area, adds buffers and
+shrinks gates; ``fast`` maps for delay and sizes gates, to show what speed costs.
+"""
 
 _RUN = """
 import sys
@@ -46,12 +53,24 @@ for line in sys.stdin.read().splitlines():
 
 @dataclass(frozen=True)
 class Synthesis:
-    """A mapped design: number of cells, their area, ABC's delay, and the recipe that gave it."""
+    """A mapped design and the recipe that gave it.
+
+    Attributes
+    ----------
+    cells : number of library cells
+    area_um2 : sum of their areas
+    delay_ns : ABC's ``stime``: the longest path between ports and registers, through loaded gates;
+        without wires, and without the flip-flops' own delay and setup
+    histogram : number of cells by cell name, by ascending name
+    tool : what mapped it
+    """
 
     recipe: str
     cells: int
     area_um2: float
     delay_ns: float
+    histogram: dict[str, int]
+    tool: str
 
 
 def run_yosys(commands: list[str], folder: Path) -> str:
@@ -81,29 +100,48 @@ def count_cells(verilog: str, top: str, cell: str = "$mul") -> int:
 
 def synthesize(verilog: str, top: str, library: Library, recipe: str) -> Synthesis:
     """Map one design with one recipe. Raises `ParameterError` where the library cannot map it."""
-    coarse, abc = RECIPES[recipe]
-    liberty = " ".join(f"-liberty {path.name}" for path in library.paths)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        for path in library.paths:  # by name, so that no path needs quoting
-            (folder / path.name).symlink_to(path)
-        (folder / "design.v").write_text(verilog)
-        commands = ["read_verilog design.v", f"{coarse} -top {top}", f"dfflibmap {liberty}", "opt"]
-        commands += [f"abc {liberty} {abc}", "opt_clean -purge", f"tee -q -o stat.json stat {liberty} -json"]
-        log = run_yosys(commands, folder)
-        text = (folder / "stat.json").read_text()
+        log = run_yosys(mapping_commands(verilog, top, library, recipe, Path(scratch)), Path(scratch))
+        text = (Path(scratch) / "stat.json").read_text()
     stat = json.loads(text[text.index("{") :])["design"]  # a note about a .gz file may come first
-    unmapped = [cell for cell in stat["num_cells_by_type"] if cell.startswith("$")]
+    histogram = dict(sorted(stat.get("num_cells_by_type", {}).items()))
+    unmapped = [cell for cell in histogram if cell.startswith("$")]
     if unmapped:
         raise ParameterError(f"liberty {library.name!r} must map every cell, but {unmapped[0]} is left")
-    delays = re.findall(r"Delay = *([\d.]+) ps", log)
-    return Synthesis(recipe, stat["num_cells"], round(stat["area"], 4), float(delays[-1]) / 1000 if delays else 0.0)
+    delays = [float(delay) / 1000 for delay in re.findall(r"Delay = *([\d.]+) ps", log)]
+    delay = round(max(delays, default=0.0), 5)  # none where all is wires and registers
+    tool = f"pyosys {version('pyosys')}"
+    return Synthesis(recipe, stat["num_cells"], round(stat.get("area", 0.0), 4), delay, histogram, tool)
+
+
+def mapping_commands(verilog: str, top: str, library: Library, recipe: str, folder: Path) -> list[str]:
+    """The Yosys commands of ``recipe``; the files they name are put into ``folder``.
+
+    They leave the mapped design in Yosys and its figures in ``stat.json``.
+    """
+    coarse, script = RECIPES[recipe]
+    liberty = " ".join(f"-liberty {name}" for name in library.link_into(folder))
+    (folder / "design.v").write_text(verilog)
+    return [
+        "read_verilog design.v",
+        f"{coarse} -top {top}",
+        f"dfflibmap {liberty}",
+        "opt",
+        f"abc {liberty} -script +{script}",
+        "opt_clean -purge",
+        f"tee -q -o stat.json stat {liberty} -json",
+    ]
 
 
 def best(verilog: str, top: str, library: Library) -> tuple[Synthesis, list[Synthesis]]:
-    """The smallest of all recipes (the faster if equal), and all of them."""
+    """The smallest of all recipes (the faster if equal), and all of them.
+
+    Booth is left out where there is no ``$mul``: it would change nothing.
+    """
+    booth = count_cells(verilog, top) > 0
+    recipes = [recipe for recipe in RECIPES if booth or "booth" not in recipe]
     with ThreadPoolExecutor(2) as pool:
-        tried = list(pool.map(lambda recipe: synthesize(verilog, top, library, recipe), RECIPES))
+        tried = list(pool.map(lambda recipe: synthesize(verilog, top, library, recipe), recipes))
     return min(tried, key=lambda result: (result.area_um2, result.delay_ns)), tried
 
 
@@ -111,8 +149,8 @@ def compare(config: MultiplierConfig, liberty: str | None = None) -> dict[str, A
     """A unit beside its exact twin and the bare accumulator of the same widths, each at its best.
 
     ``liberty``: see `user_library`; the compact table if None. The result is plain JSON: a row each
-    with ``cells``, ``area_um2``, ``delay_ns``, the recipe, all recipes tried, and the ratios of area
-    and delay to exact and bare.
+    with the fields of `Synthesis`, the figures of all recipes tried, and the ratios of area and delay
+    to exact and bare.
     """
     contenders = {"asm": config, "exact": counterpart(config, "exact"), "bare": counterpart(config, "bare")}
     contenders[config.arithmetic] = config
@@ -131,7 +169,9 @@ def compare(config: MultiplierConfig, liberty: str | None = None) -> dict[str, A
 
 def _row(config: MultiplierConfig, library: Library) -> dict[str, Any]:
     chosen, tried = best(to_verilog(make_component(config), config.slug), config.slug, library)
-    return {"name": config.slug, **asdict(chosen), "tried": [asdict(result) for result in tried]}
+    figures = ("recipe", "cells", "area_um2", "delay_ns")
+    attempts = [{name: getattr(result, name) for name in figures} for result in tried]
+    return {"name": config.slug, **asdict(chosen), "tried": attempts}
 
 
 def _ratio(value: float, reference: float) -> float | None:
