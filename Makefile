@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 # Variables that become options of asm-hw. They travel in the environment, so no shell reads them.
 OPTIONS := UNIT ALPHABETS WEIGHT_BITS ACT_BITS ACT_SIGNED ACT_ALPHABETS ARITHMETIC WEIGHT_CODE ACC_BITS TERMS \
            OVERFLOW LANES COLUMNS NAME OUT CLOCK_MHZ LIBERTY SIMULATOR JOBS SEED EPOCHS
+UNKNOWN := $(filter-out $(OPTIONS) PYTHON VENV,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
+$(if $(UNKNOWN),$(error variable $(UNKNOWN) must be one of $(OPTIONS) PYTHON VENV))
 # NAME, OUT and the like are taken from make's command line only: some systems export them.
 define pass_option
 ifeq ($(origin $(1)),command line)

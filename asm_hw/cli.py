@@ -28,6 +28,8 @@ _jobs = option("--jobs", type=click.IntRange(1), help="Runs at a time. [default:
 
 def main() -> None:
     """Entry point: bad input is one sentence on stderr and exit status 2."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
         sys.exit(cli.main(standalone_mode=False))
     except ParameterError as error:

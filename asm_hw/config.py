@@ -189,7 +189,8 @@ class MacConfig(MultiplierConfig):
         check_choice("overflow", self.overflow, OVERFLOW)
         if self.acc_bits is None:
             low, high = self.product_range
-            object.__setattr__(self, "acc_bits", signed_bits(self.terms * low, self.terms * high))
+            terms = max(self.terms, getattr(self, "lanes", 1))  # one beat of a dot unit always fits
+            object.__setattr__(self, "acc_bits", signed_bits(terms * low, terms * high))
         check_range("acc_bits", self.acc_bits, 2, MAX_ACC_BITS)
 
     @property

@@ -92,14 +92,18 @@ def _check_replaceable(folder: Path) -> None:
     """Refuse a folder that holds anything but the unchanged files of an earlier run."""
     if not os.path.lexists(folder):
         return
-    advice = "choose another name or out, remove it, or pass force"
+    advice = "choose another name or out, remove it, or pass --force"
     if folder.is_symlink() or not folder.is_dir():
         raise ParameterError(f"output {str(folder)!r} must be a folder or absent: {advice}")
     try:
         hashes = manifest.load(folder).get("sha256", {})
     except ParameterError:
         raise ParameterError(f"output folder {str(folder)!r} must be one that this tool wrote: {advice}") from None
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise ParameterError(f"output folder {str(folder)!r} must be readable: {error.strerror}") from None
+    for path in paths:
         if path.name == manifest.FILE_NAME:
             continue
         if not path.is_file() or hashes.get(path.name) != _sha256(path.read_bytes()):
@@ -110,7 +114,7 @@ def _check_replaceable(folder: Path) -> None:
 
 def _check_writable(out: Path) -> None:
     """Refuse an output folder that cannot be made or written, before any work is done."""
-    existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    existing = next(path for path in (out.absolute(), *out.absolute().parents) if os.path.exists(path))
     if not existing.is_dir():
         raise ParameterError(f"out {str(out)!r} must be a folder, but {str(existing)!r} is a file")
     if not os.access(existing, os.W_OK | os.X_OK):

@@ -18,7 +18,7 @@ def sdc(config: MultiplierConfig, clock_mhz: float) -> str:
     period_ns = 1000 / clock_mhz
     clock = "clk" if config.latency else "virtual_clk"
     target = " [get_ports clk]" if config.latency else ""
-    inputs = "[remove_from_collection [all_inputs] [get_ports clk]]" if config.latency else "[all_inputs]"
+    inputs = "[all_inputs -no_clocks]" if config.latency else "[all_inputs]"
     return (
         f"# {clock_mhz:g} MHz; time in ns\n"
         f"create_clock -name {clock} -period {period_ns:.3f}{target}\n"

@@ -137,7 +137,12 @@ def load(folder: Path) -> dict[str, Any]:
         raise ParameterError(f"folder {str(folder)!r} must hold a readable {FILE_NAME}: {reason}") from None
     except ValueError:
         raise ParameterError(f"{str(path)!r} must hold a JSON manifest, but it is not JSON") from None
-    if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
+    kinds = {"top": str, "unit": str, "verilog": str, "parameters": dict, "ports": list, "sha256": dict}
+    if (
+        not isinstance(manifest, dict)
+        or manifest.get("schema_version") != SCHEMA_VERSION
+        or not all(isinstance(manifest.get(name), kind) for name, kind in kinds.items())
+    ):
         raise ParameterError(f"{str(path)!r} must be a manifest of schema version {SCHEMA_VERSION}")
     return manifest
 

@@ -63,7 +63,10 @@ def config_from(options: dict[str, Any], default_unit: str = "mac") -> Multiplie
     """
     unit = options.get("unit") or default_unit
     given = {name: options[name] for name in UNIT_PARAMETERS[1:] if options.get(name) is not None}
-    given["acc_bits"] = _text(given.get("acc_bits"))
+    if "acc_bits" in given:
+        given["acc_bits"] = _text(given["acc_bits"])
+    if given.get("act_alphabets") == "":
+        del given["act_alphabets"]  # said to be none
     for name in ("alphabets", "act_alphabets"):
         if name in given:
             given[name] = AlphabetSet.parse(given[name])
@@ -72,7 +75,7 @@ def config_from(options: dict[str, Any], default_unit: str = "mac") -> Multiplie
         return make_config(unit)  # says which units there are
     DotConfig(**given)  # has every parameter: refuses bad values also where the unit has no use for them
     known = {f.name for f in fields(config)}
-    for name in sorted(given.keys() - known - {"acc_bits"}):
+    for name in sorted(given.keys() - known):
         print(f"note: unit {unit} has no {name}: {given[name]} is not used", file=sys.stderr)
     return make_config(unit, **{name: value for name, value in given.items() if name in known})
 

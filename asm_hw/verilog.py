@@ -50,7 +50,7 @@ def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
     merged: dict[str, str] = {}
     by_body: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for path in sorted(modules, key=lambda path: (-path.count("."), list(modules).index(path))):
+    for path in sorted(modules, key=lambda path: -path.count(".")):
         body = _CELL.sub(lambda m: f"{m['head']}\\{renamed.get(m['type'], m['type'])}", modules[path])
         if body not in by_body:
             by_body[body] = top if path == top else _unused(f"{top}_{_kind(path)}", merged)

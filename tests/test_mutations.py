@@ -38,7 +38,7 @@ MUTATIONS = {
     "digit misplaced": Mutation("gateware/lane.py", "term.shift_left(digit.position)", "term.shift_left(digit.position // 2)", "--unit multiplier --weight-bits 8"),
     "bank adds instead of subtracting": Mutation("gateware/bank.py", "left - right if step.subtract", "left + right if step.subtract", "--unit multiplier --alphabets 1,7 --weight-bits 5"),
     "decoder reads a digit wrongly": Mutation("gateware/decoder.py", "with m.Default() if value == digit.values[-1] else m.Case(index):\n                        m.d.comb += self._digit", "with m.Default() if value == digit.values[-1] else m.Case(index ^ (index == 2)):\n                        m.d.comb += self._digit"),
-    "activation sign lost": Mutation("gateware/datapath.py", "code.as_signed() if shape.signed", "code.as_unsigned() if shape.signed", "--unit mac --act-signed 1"),
+    "activation sign lost": Mutation("gateware/datapath.py", "code.as_signed() if shape.signed", "code.as_unsigned() if shape.signed", "--unit mac --act-signed 1 --arithmetic exact"),
     "accumulator one bit short": Mutation("gateware/mac.py", "self.acc.eq(following)", "self.acc.eq(following[:-1].as_signed())"),
     "clear ignored": Mutation("gateware/mac.py", "Mux(self.clear, 0, self.acc)", "self.acc"),
     "enable ignored": Mutation("gateware/mac.py", "with m.If(self.en):", "with m.If(1):"),

@@ -41,8 +41,9 @@ class Column(wiring.Component):
         addends, carries = [], []
         for lane in range(self._config.lanes):
             weight = Signal(self._datapath.weight_shape, name=f"weight_{lane}")
+            decoded = self._datapath.add_weight(m, f"weight_{lane}", self.codes[lane])
             with m.If(self.load):
-                m.d.sync += weight.eq(self._datapath.add_weight(m, f"weight_{lane}", self.codes[lane]))
+                m.d.sync += weight.eq(decoded)
             product = self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane])
             addends.append(product.addend)
             carries.append(product.carry)

@@ -21,6 +21,8 @@ def run_simulations(
     for name in names:
         if name not in CATALOG:
             raise ParameterError(f"name {name!r} must be a row of the catalogue: `asm-hw catalog` lists them")
+    if names and config:
+        raise ParameterError(f"names {' '.join(names)} must be left out where unit options are given")
     if simulator not in (None, "all"):
         check_choice("simulator", simulator, SIMULATORS)
     configs = [config] if config else [CATALOG[name] for name in names or CATALOG]
