@@ -143,7 +143,7 @@ async def check_mac_overflow(driver: Driver, config: MacConfig, rng: random.Rand
         pushes = top // step + 3 if step else 3
         if pushes > 2_000:
             continue
-        for pair in [first] * pushes + units + [then] * 3:
+        for pair in [first] * pushes + units[::-1] + units + [then] * 3:
             await model.step(*pair, 1, 0)
 
 
