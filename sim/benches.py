@@ -46,9 +46,7 @@ def operand_pairs(config: MultiplierConfig, rng: random.Random, most: int = RAND
     if config.w_bits + config.x_bits <= EXHAUSTIVE_BITS and len(weights) * len(activations) <= max(most, 1 << 16):
         yield from product(weights, activations)
         return
-    yield from product(_corners(weights), _corners(activations))
-    for _ in range(most):
-        yield rng.choice(weights), rng.choice(activations)
+    yield from _sampled(config, rng, most)
 
 
 def _corners(table: list[tuple[int, int]]) -> list[tuple[int, int]]:
