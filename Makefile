@@ -4,11 +4,23 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Variables that become options of asm-hw. They travel in the environment, so no shell reads them.
-OPTIONS := UNIT ALPHABETS WEIGHT_BITS ACT_BITS ACT_SIGNED ACT_ALPHABETS ARITHMETIC WEIGHT_CODE ACC_BITS TERMS \
-           OVERFLOW LANES COLUMNS NAME OUT CLOCK_MHZ LIBERTY SIMULATOR JOBS SEED EPOCHS
-UNKNOWN := $(filter-out $(OPTIONS) PYTHON VENV,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
-$(if $(UNKNOWN),$(error variable $(UNKNOWN) must be one of $(OPTIONS) PYTHON VENV))
+# Variables that become options of asm-hw, by target. They travel in the environment, so no shell reads them.
+UNIT_OPTIONS := UNIT ALPHABETS WEIGHT_BITS ACT_BITS ACT_SIGNED ACT_ALPHABETS ARITHMETIC WEIGHT_CODE ACC_BITS TERMS \
+                OVERFLOW LANES COLUMNS
+rtl_OPTIONS := $(UNIT_OPTIONS) NAME OUT CLOCK_MHZ FORCE
+sim_OPTIONS := $(UNIT_OPTIONS) SIMULATOR JOBS
+wave_OPTIONS := $(UNIT_OPTIONS) SIMULATOR
+synth_OPTIONS := $(UNIT_OPTIONS) LIBERTY
+demo_OPTIONS := ALPHABETS WEIGHT_BITS ACT_BITS SEED EPOCHS
+OPTIONS := $(sort $(foreach target,rtl sim wave synth demo,$($(target)_OPTIONS)))
+
+# A variable that no target of this call takes, or an empty one, would be ignored in silence.
+GIVEN := $(filter-out PYTHON VENV,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
+TAKEN := $(sort $(foreach target,$(MAKECMDGOALS),$($(target)_OPTIONS)))
+UNKNOWN := $(filter-out $(TAKEN),$(GIVEN))
+EMPTY := $(strip $(foreach v,$(filter-out ACT_ALPHABETS,$(GIVEN)),$(if $(value $(v)),,$(v))))
+$(if $(UNKNOWN),$(error variable $(UNKNOWN) must be one that `make $(MAKECMDGOALS)` takes: $(TAKEN) PYTHON VENV))
+$(if $(EMPTY),$(error variable $(EMPTY) must have a value))
 # NAME, OUT and the like are taken from make's command line only: some systems export them.
 define pass_option
 ifeq ($(origin $(1)),command line)
@@ -24,7 +36,7 @@ help: ## show this text
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
 	@echo "Variables: those of \`asm-hw rtl --help\` in capitals, such as"
 	@echo "  make rtl ALPHABETS=1,3 UNIT=dot WEIGHT_BITS=5 ACT_BITS=8 LANES=16 NAME=my_dot"
-	@echo "  $(OPTIONS)"
+	@$(foreach target,rtl sim wave synth demo,echo "  $(target): $($(target)_OPTIONS)";)
 	@echo "  PYTHON (python3.11) makes the virtual environment VENV (.venv)"
 
 install: $(STAMP) ## virtual environment with everything pinned by constraints.txt

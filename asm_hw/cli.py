@@ -77,7 +77,7 @@ def cli() -> None:
 @_out
 @option("--name", help="Folder and top module. [default: a slug of the parameters]")
 @option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock of the SDC file.")
-@click.option("--force", is_flag=True, help="Replace whatever the output folder holds.")
+@option("--force", is_flag=True, help="Replace whatever the output folder holds.")
 @_json
 def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: bool, **options: Any) -> None:
     """Write one unit as Verilog, with manifest, filelist and SDC, to OUT/NAME/.

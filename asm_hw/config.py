@@ -26,6 +26,14 @@ def signed_bits(low: int, high: int) -> int:
     return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
 
 
+def _act_alphabets(value: Any) -> AlphabetSet:
+    """An alphabet set whose errors say that it is the activations'."""
+    try:
+        return AlphabetSet.of(value)
+    except ParameterError as error:
+        raise ParameterError(f"act_alphabets: {error}") from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class MultiplierConfig:
     """Operands of every unit, and the combinational unit ``multiplier``: ``p = value(w) * x``.
@@ -51,7 +59,7 @@ class MultiplierConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphabets", AlphabetSet.of(self.alphabets))
         if self.act_alphabets is not None:
-            object.__setattr__(self, "act_alphabets", AlphabetSet.of(self.act_alphabets))
+            object.__setattr__(self, "act_alphabets", _act_alphabets(self.act_alphabets))
         check_range("weight_bits", self.weight_bits, 2, 16)
         check_range("act_bits", self.act_bits, 1 + bool(self.act_signed and self.act_alphabets), 16)
         if not isinstance(self.act_signed, bool):
@@ -198,6 +206,13 @@ class MacConfig(MultiplierConfig):
         """``acc_bits``, filled in."""
         assert self.acc_bits is not None
         return self.acc_bits
+
+    @property
+    def safe_terms(self) -> int:
+        """Products, whatever their values, that a cleared accumulator takes without overflow."""
+        low, high = self.product_range
+        top = 1 << self.acc_width - 1
+        return min(limit // size for limit, size in ((top, -low), (top - 1, high)) if size > 0)
 
     def _slug_words(self) -> list[str]:
         return [*super()._slug_words(), f"acc{self.acc_bits}", *["sat"] * (self.overflow == "saturate")]

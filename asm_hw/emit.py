@@ -59,13 +59,13 @@ def emit(
 def render(config: MultiplierConfig, name: str, clock_mhz: float = DEFAULT_CLOCK_MHZ) -> dict[str, str]:
     """All files of a unit as text, by file name; the same to the byte wherever it runs."""
     component = make_component(config)
+    described = manifest.describe(config, component, name)
     files = {
         f"{name}.v": to_verilog(component, name),
         f"{name}.f": handoff.filelist(name),
-        f"{name}.sdc": handoff.sdc(config, clock_mhz),
+        f"{name}.sdc": handoff.sdc(described["ports"], clock_mhz),
     }
-    hashes = {file: _sha256(text.encode()) for file, text in files.items()}
-    described = manifest.describe(config, component, name, hashes)
+    described["sha256"] = {file: _sha256(text.encode()) for file, text in files.items()}
     return files | {manifest.FILE_NAME: manifest.to_text(described)}
 
 
@@ -100,16 +100,20 @@ def _check_replaceable(folder: Path) -> None:
     except ParameterError:
         raise ParameterError(f"output folder {str(folder)!r} must be one that this tool wrote: {advice}") from None
     try:
-        paths = sorted(folder.iterdir())
+        foreign = [path.name for path in sorted(folder.iterdir()) if not _is_ours(path, hashes)]
     except OSError as error:
         raise ParameterError(f"output folder {str(folder)!r} must be readable: {error.strerror}") from None
-    for path in paths:
-        if path.name == manifest.FILE_NAME:
-            continue
-        if not path.is_file() or hashes.get(path.name) != _sha256(path.read_bytes()):
-            raise ParameterError(
-                f"output folder {str(folder)!r} must hold no file of yours, but {path.name!r} is: {advice}"
-            )
+    if foreign:
+        raise ParameterError(
+            f"output folder {str(folder)!r} must hold no file of yours, but {foreign[0]!r} is: {advice}"
+        )
+
+
+def _is_ours(path: Path, hashes: dict[str, Any]) -> bool:
+    """Whether an earlier run wrote this file and nobody touched it since."""
+    if path.name == manifest.FILE_NAME:
+        return True
+    return path.is_file() and hashes.get(path.name) == _sha256(path.read_bytes())
 
 
 def _check_writable(out: Path) -> None:

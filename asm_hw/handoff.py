@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .config import MultiplierConfig
+from typing import Any
 
 
 def filelist(name: str) -> str:
@@ -10,18 +10,19 @@ def filelist(name: str) -> str:
     return f"{name}.v\n"
 
 
-def sdc(config: MultiplierConfig, clock_mhz: float) -> str:
-    """Synopsys Design Constraints at ``clock_mhz``; ports change and settle at the clock edge.
+def sdc(ports: list[dict[str, Any]], clock_mhz: float) -> str:
+    """Synopsys Design Constraints at ``clock_mhz`` for the ``ports`` of a manifest.
 
-    A combinational unit is constrained by a virtual clock of the same period.
+    Ports change and settle at the clock edge. A combinational unit is constrained by a virtual clock
+    of the same period. Inputs are named one by one: each timing tool leaves out the clock its own way.
     """
-    period_ns = 1000 / clock_mhz
-    clock = "clk" if config.latency else "virtual_clk"
-    target = " [get_ports clk]" if config.latency else ""
-    inputs = "[all_inputs -no_clocks]" if config.latency else "[all_inputs]"
+    inputs = [port for port in ports if port["direction"] == "input"]
+    clocked = any(port["name"] == "clk" for port in inputs)
+    clock, target = ("clk", " [get_ports clk]") if clocked else ("virtual_clk", "")
+    names = " ".join(port["name"] + "[*]" * (port["width"] > 1) for port in inputs if port["name"] != "clk")
     return (
         f"# {clock_mhz:g} MHz; time in ns\n"
-        f"create_clock -name {clock} -period {period_ns:.3f}{target}\n"
-        f"set_input_delay 0.000 -clock {clock} {inputs}\n"
+        f"create_clock -name {clock} -period {1000 / clock_mhz:.3f}{target}\n"
+        f"set_input_delay 0.000 -clock {clock} [get_ports {{{names}}}]\n"
         f"set_output_delay 0.000 -clock {clock} [all_outputs]\n"
     )

@@ -12,7 +12,7 @@ from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
 
 from . import __version__
-from .config import MultiplierConfig, make_config
+from .config import MacConfig, MultiplierConfig, make_config
 from .encoding import Field
 from .errors import ParameterError
 
@@ -41,8 +41,8 @@ MEANINGS = {
 }
 
 
-def describe(config: MultiplierConfig, component: wiring.Component, name: str, hashes: dict[str, str]) -> dict:
-    """The manifest of an emitted unit; ``hashes`` maps each file to its sha256."""
+def describe(config: MultiplierConfig, component: wiring.Component, name: str) -> dict[str, Any]:
+    """The manifest of a unit; ``sha256``, file to hash, is filled in when the files are known."""
     clocked = config.latency > 0
     return {
         "schema_version": SCHEMA_VERSION,
@@ -54,11 +54,12 @@ def describe(config: MultiplierConfig, component: wiring.Component, name: str, h
         "reset": {"port": "rst", "active": "high", "kind": "synchronous"} if clocked else None,
         "latency_cycles": config.latency,
         "initiation_interval_cycles": config.initiation_interval,
+        "safe_terms": config.safe_terms if isinstance(config, MacConfig) else None,
         "ports": _ports(component, clocked),
         "weight": _weight(config),
         "activation": _activation(config),
         "verilog": f"{name}.v",
-        "sha256": hashes,
+        "sha256": {},
         "tools": {tool: version(tool) for tool in TOOLS},
     }
 
@@ -137,16 +138,31 @@ def load(folder: Path) -> dict[str, Any]:
         raise ParameterError(f"folder {str(folder)!r} must hold a readable {FILE_NAME}: {reason}") from None
     except ValueError:
         raise ParameterError(f"{str(path)!r} must hold a JSON manifest, but it is not JSON") from None
-    kinds = {"top": str, "unit": str, "verilog": str, "parameters": dict, "ports": list, "sha256": dict}
-    if (
-        not isinstance(manifest, dict)
-        or manifest.get("schema_version") != SCHEMA_VERSION
-        or not all(isinstance(manifest.get(name), kind) for name, kind in kinds.items())
-    ):
+    if not _is_manifest(manifest):
         raise ParameterError(f"{str(path)!r} must be a manifest of schema version {SCHEMA_VERSION}")
     return manifest
 
 
+def _is_manifest(value: Any) -> bool:
+    """Whether the parts that this package reads are there; the whole is what the JSON schema says."""
+    kinds: dict[str, type] = {"top": str, "unit": str, "verilog": str}
+    kinds |= {"parameters": dict, "ports": list, "sha256": dict}
+    port: dict[str, type] = {"name": str, "direction": str, "width": int, "meaning": str}
+    return (
+        isinstance(value, dict)
+        and value.get("schema_version") == SCHEMA_VERSION
+        and _has(value, kinds)
+        and all(isinstance(entry, dict) and _has(entry, port) for entry in value["ports"])
+    )
+
+
+def _has(value: dict[str, Any], kinds: dict[str, type]) -> bool:
+    return all(isinstance(value.get(name), kind) for name, kind in kinds.items())
+
+
 def config_of(manifest: dict[str, Any]) -> MultiplierConfig:
-    """The configuration that a manifest describes."""
-    return make_config(manifest["unit"], **manifest["parameters"])
+    """The configuration that a manifest describes. Raises `ParameterError` where it describes none."""
+    try:
+        return make_config(manifest["unit"], **manifest["parameters"])
+    except TypeError:  # a list where a number belongs
+        raise ParameterError(f"manifest of {manifest['top']!r} must hold the parameters of a unit") from None

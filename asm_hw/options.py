@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from .alphabet import AlphabetSet
 from .config import ARITHMETIC, CONFIGS, OVERFLOW, UNITS, WEIGHT_CODES, DotConfig, MultiplierConfig, make_config
 from .errors import ParameterError
 
@@ -67,9 +66,6 @@ def config_from(options: dict[str, Any], default_unit: str = "mac") -> Multiplie
         given["acc_bits"] = _text(given["acc_bits"])
     if given.get("act_alphabets") == "":
         del given["act_alphabets"]  # said to be none
-    for name in ("alphabets", "act_alphabets"):
-        if name in given:
-            given[name] = AlphabetSet.parse(given[name])
     config = CONFIGS.get(unit)
     if config is None:
         return make_config(unit)  # says which units there are

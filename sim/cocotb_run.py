@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -28,11 +29,20 @@ _VERILATOR_ARGUMENTS = [str(WAIVERS), "--build-jobs", "1"]
 _RUNTIME = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
 
 
+def _compiler() -> str:
+    """Version and target of the C++ compiler; objects of another one are not lent."""
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        return "none"
+    asked = subprocess.run([compiler, "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True)
+    return "-".join(asked.stdout.split())
+
+
 @contextmanager
 def _runtime_objects(build_dir: Path, cached: bool) -> Iterator[None]:
     """Lends compiled library objects to a build, and keeps those that it compiled, in the user's cache."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = base / "asm-hw" / f"verilated-{version('verilator')}-{version('cocotb')}"
+    cache = base / "asm-hw" / f"verilated-{version('verilator')}-{version('cocotb')}-{_compiler()}"
     for name in _RUNTIME:
         if cached and (cache / name).is_file():
             shutil.copyfile(cache / name, build_dir / name)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from pathlib import Path
+
 import pytest
+
+from asm_hw.errors import ParameterError
+from asm_hw.manifest import config_of
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 CASES = {
     "even alphabet": (["--alphabets", "1,4"], ["alphabet", "4", "odd"]),
@@ -25,7 +34,7 @@ CASES = {
         ["--act-bits", "1", "--act-signed", "1", "--act-alphabets", "1"],
         ["act_bits", "2"],
     ),
-    "even act alphabet": (["--act-alphabets", "1,6"], ["6", "odd"]),
+    "even act alphabet": (["--act-alphabets", "1,6"], ["act_alphabets", "6", "odd"]),
     "acc bits 1": (["--acc-bits", "1"], ["acc_bits", "2 to 62"]),
     "acc bits 63": (["--acc-bits", "63"], ["acc_bits", "63"]),
     "acc bits no number": (["--acc-bits", "wide"], ["acc_bits", "wide"]),
@@ -104,3 +113,32 @@ def test_other_commands_refuse(cli):
     assert_refused(cli("synth", "--liberty", "absent.lib"), ["liberty", "absent.lib"])
     assert_refused(cli("levels", "--weight-bits", "99"), ["weight_bits", "99"])
     assert_refused(cli("frobnicate"), ["frobnicate"])
+
+
+def test_damaged_manifest(cli, tmp_path):
+    assert cli("rtl", "--name", "unit").returncode == 0
+    path = tmp_path / "rtl_out" / "unit" / "manifest.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"ports": [{"name": "x"}]}))
+    assert_refused(cli("manifest", "rtl_out/unit"), ["manifest", "schema version"])
+    with pytest.raises(ParameterError, match="parameters"):
+        config_of(whole | {"parameters": {"weight_bits": 5, "alphabets": 3}})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["demo", "LANES=8"], ["LANES", "demo"]),
+        (["synth", "NAME=mine"], ["NAME", "synth"]),
+        (["rtl", "ALPHABETS="], ["ALPHABETS", "value"]),
+        (["rtl", "ALPHABET=1"], ["ALPHABET ", "ALPHABETS"]),
+        (["test", "UNIT=mac"], ["UNIT", "test"]),
+    ],
+)
+def test_make_refuses(arguments, words):
+    """A variable that a target does not take is an error of make, whose status is 2 too."""
+    result = subprocess.run(["make", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    for word in words:
+        assert word in result.stderr

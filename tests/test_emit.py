@@ -13,6 +13,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 from asm_hw.sim import verilator
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asm_hw.catalog import CATALOG
 from asm_hw.config import DotConfig, MacConfig
@@ -163,3 +165,39 @@ def test_make_passes_its_variables(tmp_path):
     hostile = subprocess.run([*command[:-3], "NAME=$(touch x);'", f"OUT={tmp_path}"], capture_output=True, text=True)
     assert hostile.returncode != 0
     assert not (repository / "x").exists()
+
+
+@pytest.mark.parametrize("name", ["multiplier", "mac", "dot"])
+def test_constraints_name_every_input_but_the_clock(name):
+    config = next(config for config in CATALOG.values() if config.unit == name)
+    files = render(config, "unit", clock_mhz=250)
+    ports = json.loads(files["manifest.json"])["ports"]
+    inputs = {p["name"]: p["width"] for p in ports if p["direction"] == "input" and p["name"] != "clk"}
+    constraints = files["unit.sdc"]
+    constrained = re.search(r"set_input_delay 0\.000 -clock \w+ \[get_ports {([^}]*)}\]", constraints)[1].split()
+    assert constrained == [f"{port}[*]" if width > 1 else port for port, width in inputs.items()]
+    assert "-period 4.000" in constraints
+    assert ("[get_ports clk]" in constraints) == (config.latency > 0)
+
+
+@settings(deadline=None)
+@given(
+    unit=st.sampled_from([MacConfig, DotConfig]),
+    signed=st.booleans(),
+    arithmetic=st.sampled_from(["asm", "exact", "bare"]),
+    acc_bits=st.integers(2, 40),
+)
+def test_safe_terms_is_the_last_count_that_fits(unit, signed, arithmetic, acc_bits):
+    config = unit(act_signed=signed, arithmetic=arithmetic, acc_bits=acc_bits)
+    low, high = config.product_range
+
+    def fits(terms):
+        return -(1 << acc_bits - 1) <= terms * low and terms * high <= (1 << acc_bits - 1) - 1
+
+    assert fits(config.safe_terms)
+    assert not fits(config.safe_terms + 1)
+
+
+def test_automatic_accumulator_holds_the_terms_asked_for():
+    assert MacConfig(terms=512).safe_terms >= 512
+    assert MacConfig(terms=513).safe_terms >= 513

@@ -46,8 +46,8 @@ def schedule(config: DotConfig, weights: np.ndarray, activations: np.ndarray) ->
     sums stream the weights along, one tile a beat, the same sequence for every vector.
     """
     outputs, vectors = len(weights), len(activations)
-    w = _tiles(_codes(config.weight_table, weights, "w"), config.columns, config.lanes)
-    x = _tiles(_codes(config.act_table, activations, "x"), 1, config.lanes)[:, :, 0]  # [vectors, tiles, lanes]
+    w = _codes(config.weight_table, _tiles(weights, config.columns, config.lanes), "w")
+    x = _codes(config.act_table, _tiles(activations, 1, config.lanes), "x")[:, :, 0]  # [vectors, tiles, lanes]
     out_tiles, in_tiles = w.shape[:2]
     held = in_tiles == 1
     if held:
@@ -69,9 +69,9 @@ def _codes(table: list[tuple[int, int]], values: np.ndarray, name: str) -> np.nd
     return codes[index]
 
 
-def _tiles(codes: np.ndarray, rows: int, lanes: int) -> np.ndarray:
-    """[n, inputs] codes as [row tiles, input tiles, rows, lanes]; code 0 is the value 0 where it pads."""
-    n, inputs = codes.shape
+def _tiles(values: np.ndarray, rows: int, lanes: int) -> np.ndarray:
+    """[n, inputs] as [row tiles, input tiles, rows, lanes], padded with 0."""
+    n, inputs = values.shape
     padded = np.zeros((-(-n // rows) * rows, -(-inputs // lanes) * lanes), dtype=np.int64)
-    padded[:n, :inputs] = codes
+    padded[:n, :inputs] = values
     return padded.reshape(-1, rows, padded.shape[1] // lanes, lanes).swapaxes(1, 2)

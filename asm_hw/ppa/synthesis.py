@@ -154,11 +154,16 @@ def compare(config: MultiplierConfig, liberty: str | None = None) -> dict[str, A
     """
     contenders = {"asm": config, "exact": counterpart(config, "exact"), "bare": counterpart(config, "bare")}
     contenders[config.arithmetic] = config
+    contenders = {name: contender for name, contender in contenders.items() if name == contender.arithmetic}
     with tempfile.TemporaryDirectory() as scratch:
         library = user_library(liberty) if liberty else compact_library(Path(scratch))
-        rows = {
-            name: _row(contender, library) for name, contender in contenders.items() if name == contender.arithmetic
-        }
+        try:
+            rows = {name: _row(contender, library) for name, contender in contenders.items()}
+        except RuntimeError as error:
+            if liberty is None:
+                raise
+            reason = str(error).strip().splitlines()[-1]
+            raise ParameterError(f"liberty {liberty!r} must be a library that Yosys can map onto: {reason}") from None
     for row in rows.values():
         for other in ("exact", "bare"):
             row[f"area_ratio_to_{other}"] = _ratio(row["area_um2"], rows[other]["area_um2"])
