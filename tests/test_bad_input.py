@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -137,7 +138,8 @@ def test_damaged_manifest(cli, tmp_path):
 )
 def test_make_refuses(arguments, words):
     """A variable that a target does not take is an error of make, whose status is 2 too."""
-    result = subprocess.run(["make", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    result = subprocess.run(["make", *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     assert result.returncode == 2
     assert result.stdout == ""
     for word in words:
