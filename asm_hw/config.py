@@ -6,7 +6,7 @@ benches read it, none computes a width or a latency again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,6 +17,8 @@ from .errors import ParameterError, check_choice, check_range
 ARITHMETIC = ("asm", "exact", "bare")
 WEIGHT_CODES = ("packed", "fields")
 OVERFLOW = ("wrap", "saturate")
+STRUCTURES = ("heap", "carry_save", "tree", "plain")
+WEIGHT_FORMS = {"asm": ("one_hot", "binary"), "exact": ("binary", "booth"), "bare": ("binary",)}
 MAX_ACC_BITS = 62  # so that acc plus one beat of products stays inside a 64-bit golden integer
 MAX_TERMS = 1 << 24
 
@@ -41,6 +43,12 @@ class MultiplierConfig:
     ``arithmetic`` picks the contender: ``asm``, its ``exact`` twin (two's complement weight of the
     same ``weight_bits``, binary multiplier) or ``bare`` (the weight is one sign bit: the sum of +-x,
     the lower bound of any MAC).
+
+    ``structure`` is how products are added: a compressor ``heap`` with one carry-propagate adder, the
+    accumulator among its rows; the same with a ``carry_save`` accumulator; a balanced ``tree`` of
+    ``+``, which suits the carry chains of FPGAs; or ``plain``, as one would write it, product by
+    product. ``weight_form`` is how a decoded weight is held: ``one_hot`` (shifts as one bit each) or
+    ``binary`` for ASM, ``binary`` or ``booth`` (radix-4 digits) for exact; None picks one.
     """
 
     unit: ClassVar[str] = "multiplier"
@@ -55,6 +63,8 @@ class MultiplierConfig:
     act_alphabets: AlphabetSet | None = None
     arithmetic: str = "asm"
     weight_code: str = "packed"
+    structure: str = "heap"
+    weight_form: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphabets", AlphabetSet.of(self.alphabets))
@@ -66,8 +76,30 @@ class MultiplierConfig:
             raise ParameterError(f"act_signed must be 0 or 1, not {self.act_signed!r}")
         check_choice("arithmetic", self.arithmetic, ARITHMETIC)
         check_choice("weight_code", self.weight_code, WEIGHT_CODES)
+        check_choice("structure", self.structure, STRUCTURES)
+        self._check_weight_form()
         if self.arithmetic != "asm" and self.weight_code != "packed":
             raise ParameterError(f"weight_code {self.weight_code!r} needs arithmetic asm, not {self.arithmetic!r}")
+
+    def _check_weight_form(self) -> None:
+        if self.weight_form is None:
+            one_hot = self.arithmetic == "asm" and len(self.alphabets) == 1 and not self.one_hot
+            object.__setattr__(self, "weight_form", "one_hot" if one_hot else "binary")
+        check_choice("weight_form", str(self.weight_form), WEIGHT_FORMS[self.arithmetic])
+        if self.weight_form == "one_hot" and self.one_hot:
+            raise ParameterError("weight_form 'one_hot' must be binary where activations are on {1} too")
+        if self.weight_form == "booth" and not self.has_heap:
+            raise ParameterError(f"weight_form 'booth' needs structure heap or carry_save, not {self.structure!r}")
+
+    @property
+    def has_heap(self) -> bool:
+        """Whether products are added by a compressor heap."""
+        return self.structure in ("heap", "carry_save")
+
+    @property
+    def booth_digits(self) -> int:
+        """Radix-4 Booth digits of a two's complement weight."""
+        return (self.weight_bits + 1) // 2
 
     @cached_property
     def weight(self) -> LevelCode:
@@ -173,7 +205,10 @@ class MultiplierConfig:
             if self.act_alphabets is None
             else f"e{sign}{self.act_bits}_{'_'.join(map(str, self.act_alphabets))}"
         ]
-        return words + ["fields"] * (self.weight_code == "fields")
+        words += ["fields"] * (self.weight_code == "fields")
+        words += [self.structure] * (self.structure != "heap")
+        default = replace(self, weight_form=None).weight_form
+        return words + [str(self.weight_form)] * (self.weight_form != default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +230,8 @@ class MacConfig(MultiplierConfig):
         super().__post_init__()
         check_range("terms", self.terms, 1, MAX_TERMS)
         check_choice("overflow", self.overflow, OVERFLOW)
+        if self.structure == "carry_save" and self.overflow == "saturate":
+            raise ParameterError("overflow 'saturate' must be wrap where structure is carry_save")
         if self.acc_bits is None:
             low, high = self.product_range
             terms = max(self.terms, getattr(self, "lanes", 1))  # one beat of a dot unit always fits
@@ -232,7 +269,7 @@ class DotConfig(MacConfig):
     """
 
     unit: ClassVar[str] = "dot"
-    latency: ClassVar[int] = 2
+    latency: ClassVar[int] = 1
 
     lanes: int = 16
     columns: int = 1
@@ -262,5 +299,5 @@ def make_config(unit: str, **parameters: Any) -> MultiplierConfig:
 
 def counterpart(config: MultiplierConfig, arithmetic: str) -> MultiplierConfig:
     """The twin of ``config`` in another arithmetic: same widths, same accumulator, binary activations."""
-    parameters = config.parameters | {"arithmetic": arithmetic, "weight_code": "packed", "act_alphabets": None}
+    parameters = config.parameters | {"arithmetic": arithmetic, "weight_code": "packed", "act_alphabets": None, "weight_form": None}
     return type(config)(**parameters)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .config import ARITHMETIC, CONFIGS, OVERFLOW, UNITS, WEIGHT_CODES, DotConfig, MultiplierConfig, make_config
+from .config import ARITHMETIC, CONFIGS, OVERFLOW, STRUCTURES, UNITS, WEIGHT_CODES, DotConfig, MultiplierConfig, make_config
 from .errors import ParameterError
 
 
@@ -38,6 +38,8 @@ _UNIT_OPTIONS = (
     option("--act-alphabets", help="Alphabets on which activations are encoded. [default: none, binary]"),
     option("--arithmetic", help=f"The contender: {', '.join(ARITHMETIC)}. [default: asm]"),
     option("--weight-code", help=f"Form of the w port: {', '.join(WEIGHT_CODES)}. [default: packed]"),
+    option("--structure", help=f"How products are added: {', '.join(STRUCTURES)}. [default: heap]"),
+    option("--weight-form", help="How decoded weights are held: one_hot or binary (asm), binary or booth (exact)."),
     option("--acc-bits", help="Accumulator bits, 2 to 62, or auto: no overflow in --terms products. [default: auto]"),
     option("--terms", type=int, help="Products that an auto accumulator must hold. [default: 512]"),
     option("--overflow", help=f"What a narrow accumulator does: {', '.join(OVERFLOW)}. [default: wrap]"),

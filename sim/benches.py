@@ -145,7 +145,7 @@ async def check_mac_overflow(driver: Driver, config: MacConfig, rng: random.Rand
             await model.step(*pair, 1, 0)
 
 
-Beat = tuple[list[tuple[int, int]], bool, bool]  # activations (code, value), load, last
+Beat = tuple[list[tuple[int, int]], bool, bool]  # activations (code, value), release, last
 
 
 class _DotModel:
@@ -161,7 +161,7 @@ class _DotModel:
         return [[pick(self.config.weight_table) for _ in range(self.config.lanes)] for _ in range(self.config.columns)]
 
     def stimulus(self, sums: int, load: Callable[[int], bool]) -> tuple[list[Beat], list, list[list[int]]]:
-        """Beats, weight beats and the expected sums; ``load`` says which beats load weights."""
+        """Beats, weight beats and the expected sums; ``load`` says which beats are the first to use new weights."""
         beats: list[Beat] = []
         loads: list = []
         expected = []
@@ -171,11 +171,13 @@ class _DotModel:
                 if load(len(beats)):
                     loads.append(self.weights())
                 codes = [self.rng.choice(self.config.act_table) for _ in range(self.config.lanes)]
-                beats.append((codes, load(len(beats)), position == length - 1))
+                beats.append((codes, load(len(beats) + 1), position == length - 1))
                 used.append(loads[-1])
             w = torch.tensor([[[value for _, value in column] for column in beat] for beat in used])
             x = torch.tensor([[value for _, value in beat[0]] for beat in beats[-length:]])
             expected.append(dot(w, x, self.config.acc_width, self.config.overflow).tolist())
+        codes, _, last = beats[-1]
+        beats[-1] = (codes, True, last)  # what comes next brings weights of its own
         return beats, loads, expected
 
     async def run(self, beats: list[Beat], loads: list, expected: list[list[int]], pace: float, most: int = -1) -> None:
@@ -236,7 +238,7 @@ async def check_dot_streams(driver: Driver, config: DotConfig, rng: random.Rando
             model = _DotModel(driver, config, rng)
             beats, loads, expected = model.stimulus(40, load)
             await model.run(beats, loads, expected, pace)
-            full_rate = len(beats) + config.latency + config.initiation_interval - 1
+            full_rate = 1 + len(beats) + config.latency  # one to load the first weights
             assert pace < 1 or model.cycles == full_rate, (
                 f"{model.cycles} cycles for {len(beats)} beats, not {full_rate}"
             )
@@ -259,7 +261,7 @@ async def check_dot_corners(driver: Driver, config: DotConfig, rng: random.Rando
     model = _DotModel(driver, config, rng)
     for w, x in product(_corners(config.weight_table), _corners(config.act_table)):
         length = 6
-        beats: list[Beat] = [([x] * config.lanes, i == 0, i == length - 1) for i in range(length)]
+        beats: list[Beat] = [([x] * config.lanes, i == length - 1, i == length - 1) for i in range(length)]
         values = torch.full((length, config.columns, config.lanes), w[1])
         expected = dot(values, torch.full((length, config.lanes), x[1]), config.acc_width, config.overflow)
         await model.run(beats, [[[w] * config.lanes] * config.columns], [expected.tolist()], pace=1.0)

@@ -57,14 +57,14 @@ class Player:
         if result.returncode:
             raise RuntimeError(f"Verilator could not build the player: {result.stderr[-2000:]}")
 
-    def play(self, x: np.ndarray, load: np.ndarray, last: np.ndarray, w: np.ndarray, pace: int = 100) -> Played:
+    def play(self, x: np.ndarray, release: np.ndarray, last: np.ndarray, w: np.ndarray, pace: int = 100) -> Played:
         """Stream beats and return the sums.
 
-        x: activation codes [beats, lanes]; load, last: flags [beats]; w: weight codes [loads, columns,
+        x: activation codes [beats, lanes]; release, last: flags [beats]; w: weight codes [loads, columns,
         lanes], used again from the start if fewer than the loads asked for. ``pace``: percentage of
         cycles in which a stream is willing to move. Raises RuntimeError if the unit stalls.
         """
-        beats = {f"x[{i}]": x[:, i] for i in range(self._config.lanes)} | {"load": load, "last": last}
+        beats = {f"x[{i}]": x[:, i] for i in range(self._config.lanes)} | {"release": release, "last": last}
         loads = {f"[{c}][{i}]": w[:, c, i] for c in range(self._config.columns) for i in range(self._config.lanes)}
         with tempfile.TemporaryDirectory(dir=self._build) as scratch:
             files = {name: Path(scratch, name) for name in ("i", "i_weight", "o")}

@@ -1,8 +1,12 @@
-"""Adders that every accumulating unit shares."""
+"""The sum of the lanes' rows and the accumulator, in each structure of adders."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from __future__ import annotations
 
-from ..config import MacConfig
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+
+from ..config import MacConfig, MultiplierConfig, signed_bits
+from .heap import Heap, popcount
+from .lane import Lane
 
 
 def add_tree(values: list[Value]) -> Value:
@@ -13,9 +17,94 @@ def add_tree(values: list[Value]) -> Value:
     return values[0]
 
 
-def add_overflow(m: Module, config: MacConfig, name: str, total: Value) -> Value:
+def add_products(m: Module, config: MultiplierConfig, lanes: list[Lane], width: int) -> Value:
+    """The sum of the lanes' products, signed, ``width`` bits."""
+    if config.has_heap:
+        left, right = products_heap(m, lanes, width).reduce(m)
+        return (left + right)[:width].as_signed()
+    return _sum(config, lanes)[:width].as_signed()
+
+
+def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Value, clear: Value) -> Value:
+    """Registers that take ``(clear ? 0 : acc) + products`` on an edge with ``enable``; their value."""
+    width = config.acc_width
+    if config.structure == "carry_save":
+        return _add_carry_save(m, config, lanes, enable, clear)
+    acc = Signal(signed(width))
+    kept = Mux(clear, 0, acc)
+    if config.has_heap:
+        heap = products_heap(m, lanes, _sum_width(config))
+        heap.add(kept, arrival=1)
+        left, right = heap.reduce(m)
+        total = (left + right)[: _sum_width(config)].as_signed()
+    else:
+        total = kept + _sum(config, lanes)
+    following = _overflow(m, config, total)
+    with m.If(enable):
+        m.d.sync += acc.eq(following)
+    return acc
+
+
+def products_heap(m: Module, lanes: list[Lane], width: int) -> Heap:
+    """All rows of the lanes; negative bits that mean the same in every lane are counted first."""
+    heap = Heap(width)
+    for lane in lanes:
+        for row in lane.rows:
+            heap.add(row.bits, row.position, lane.arrival)
+    for index, weight in enumerate(lanes[0].negative_weights):
+        bits = [lane.negatives[index] for lane in lanes]
+        if isinstance(bits[0], Const):
+            heap.add_constant(len(bits) * weight * bits[0].value)
+        else:
+            _add_multiple(heap, popcount(m, bits, f"negative{index}"), weight)
+    return heap
+
+
+def _add_multiple(heap: Heap, value: Value, multiple: int) -> None:
+    """Add ``multiple * value`` by the non-adjacent form of the constant: fewest signed digits."""
+    position = 0
+    while multiple:
+        if multiple & 1:
+            digit = 2 - (multiple & 3)
+            multiple -= digit
+            (heap.add if digit > 0 else heap.subtract)(value, position)
+        multiple >>= 1
+        position += 1
+
+
+def _sum(config: MultiplierConfig, lanes: list[Lane]) -> Value:
+    """The sum of the products by the ``+`` operator: a balanced tree, or in the order of the lanes."""
+    rows = [row for lane in lanes for row in lane.rows]
+    addends = [row.addend.shift_left(row.position) for row in rows]
+    carries = [row.negative.shift_left(row.position) for row in rows if not isinstance(row.negative, Const)]
+    add = add_tree if config.structure == "tree" else lambda values: sum(values[1:], values[0])
+    return add(addends) + add(carries) if carries else add(addends)
+
+
+def _add_carry_save(m: Module, config: MacConfig, lanes: list[Lane], enable: Value, clear: Value) -> Value:
+    """The accumulator as two rows that are added on the way out: no carry chain from edge to edge."""
+    width = config.acc_width
+    rows = [Signal(width, name="acc_sum"), Signal(width, name="acc_carry")]
+    heap = products_heap(m, lanes, width)
+    for row in rows:
+        heap.add(Mux(clear, 0, row), arrival=1)
+    with m.If(enable):
+        m.d.sync += [row.eq(following) for row, following in zip(rows, heap.reduce(m), strict=True)]
+    return (rows[0] + rows[1])[:width].as_signed()
+
+
+def _sum_width(config: MacConfig) -> int:
+    """Bits in which the accumulator plus the products of one edge is right: all, where it may saturate."""
+    if config.overflow == "wrap":
+        return config.acc_width
+    top = 1 << config.acc_width - 1
+    low, high = (getattr(config, "lanes", 1) * product for product in config.product_range)
+    return max(config.acc_width, signed_bits(low - top, high + top - 1))
+
+
+def _overflow(m: Module, config: MacConfig, total: Value) -> Value:
     """``total`` brought into ``config.acc_width`` bits: wrapped, or saturated where asked."""
-    result = Signal(signed(config.acc_width), name=name)
+    result = Signal(signed(config.acc_width), name="following")
     if config.overflow == "wrap" or len(total) <= config.acc_width:
         m.d.comb += result.eq(total)
         return result

@@ -5,11 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..alphabet import AlphabetSet
-
-
-def multiple_shape(x: Shape, multiple: int) -> Shape:
-    """The shape of ``multiple * x``."""
-    return Shape(x.width + (multiple - 1).bit_length(), x.signed)
+from .shapes import multiple_shape
 
 
 class Bank(wiring.Component):

@@ -4,36 +4,50 @@ The multiplier, the mac and the dot unit are written once over this; what differ
 exact twin and the bare accumulator is here.
 """
 
-from amaranth.hdl import Module, Shape, Signal, Value, signed, unsigned
+from collections.abc import Callable
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
 
 from ..alphabet import AlphabetSet
 from ..config import MultiplierConfig
 from .bank import Bank
-from .decoder import ActivationDecoder, Decoder, layout
-from .lane import AlphabetLane, BareLane, ExactLane, Lane, OneHotLane
+from .decoder import ActivationDecoder, Decoder, Recoder
+from .lane import AlphabetLane, ArrayLane, BareLane, BoothLane, ExactLane, Lane, OneHotLane
+from .shapes import layout, weight_shape, x_shape
 
 
 class Datapath:
-    """Adds decoders, banks and lanes to a module and returns what they drive.
-
-    Attributes
-    ----------
-    weight_shape : shape of a decoded weight, as a weight register holds it
-    """
+    """Adds decoders, banks and lanes to a module and returns what they drive."""
 
     def __init__(self, config: MultiplierConfig):
         self.config = config
-        if config.arithmetic == "asm":
-            self.weight_shape = layout(config.weight.fields)
-        else:
-            self.weight_shape = signed(config.w_bits) if config.arithmetic == "exact" else unsigned(1)
-        self._x_shape = Shape(config.act_bits, config.act_signed)
 
     def add_weight(self, m: Module, name: str, code: Value):
-        """The decoded weight of a code word ``config.w_bits`` wide."""
-        if self.config.arithmetic == "asm" and self.config.weight_code == "packed":
-            return self._add_decoder(m, f"{name}_decoder", Decoder(self.config.weight), code).fields
-        return self.weight_shape(code) if self.config.arithmetic == "asm" else self._cast(code, self.weight_shape)
+        """The decoded weight (`weight_shape`) of a code word ``config.w_bits`` wide."""
+        config, shape = self.config, weight_shape(self.config)
+        if config.weight_form == "booth":
+            m.submodules[f"{name}_recoder"] = recoder = Recoder(config.weight_bits, shape)
+            m.d.comb += recoder.code.eq(code)
+            return recoder.digits
+        if config.arithmetic != "asm":
+            return code.as_signed() if config.arithmetic == "exact" else code.as_unsigned()
+        if config.weight_code == "packed":
+            fields = self._add_decoder(m, f"{name}_decoder", Decoder(config.weight), code).fields
+        else:
+            fields = layout(config.weight.fields)(code)
+        return fields if config.weight_form == "binary" else self._one_hot(m, name, fields)
+
+    def _one_hot(self, m: Module, name: str, fields):
+        """Shift fields as one bit each, none where the digit is zero."""
+        weight = Signal(weight_shape(self.config), name=f"{name}_one_hot")
+        m.d.comb += weight.sign.eq(fields.sign)
+        for i, digit in enumerate(self.config.weight.digits):
+            one = 1 << fields[f"shift{i}"] if digit.shift_bits else 1
+            m.d.comb += weight[f"hot{i}"].eq(Mux(fields[f"zero{i}"], 0, one))
+            if digit.alphabet_bits:
+                m.d.comb += weight[f"alphabet{i}"].eq(fields[f"alphabet{i}"])
+        return weight
 
     def add_activation(self, m: Module, name: str, code: Value):
         """What the lanes take of an activation code word ``config.x_bits`` wide."""
@@ -41,12 +55,12 @@ class Datapath:
         if config.one_hot and config.activation is not None:
             return self._add_decoder(m, f"{name}_decoder", Decoder(config.activation), code).fields
         if config.activation is None:
-            x = self._cast(code, self._x_shape)
+            x = code.as_signed() if config.act_signed else code.as_unsigned()
         else:
             x = self._add_decoder(m, f"{name}_decoder", ActivationDecoder(config.activation), code).x
         if config.arithmetic != "asm":
             return x
-        m.submodules[f"{name}_bank"] = bank = Bank(self._alphabets, self._x_shape)
+        m.submodules[f"{name}_bank"] = bank = Bank(self._alphabets, x_shape(config))
         multiples = Signal(bank.layout, name=f"{name}_multiples")
         m.d.comb += bank.x.eq(x)
         m.d.comb += [multiples[member].eq(getattr(bank, member)) for member in bank.layout.members]
@@ -54,11 +68,21 @@ class Datapath:
 
     def add_lane(self, m: Module, name: str, weight, x) -> Lane:
         """A lane that multiplies a decoded weight by what `add_activation` returned."""
-        arithmetic = {"asm": AlphabetLane, "exact": ExactLane, "bare": BareLane}[self.config.arithmetic]
-        lane = (OneHotLane if self.config.one_hot else arithmetic)(self.config, weight.shape(), x.shape())
+        lane = self._lane(self.config, weight_shape(self.config), x.shape())
         m.submodules[name] = lane
         m.d.comb += [lane.weight.eq(weight), lane.x.eq(x)]
         return lane
+
+    @property
+    def _lane(self) -> Callable[[MultiplierConfig, Any, Any], Lane]:
+        config = self.config
+        if config.arithmetic == "asm":
+            return OneHotLane if config.one_hot else AlphabetLane
+        if config.arithmetic == "bare":
+            return BareLane
+        if config.weight_form == "booth":
+            return BoothLane
+        return ArrayLane if config.has_heap else ExactLane
 
     @property
     def _alphabets(self) -> AlphabetSet:
@@ -70,7 +94,3 @@ class Datapath:
         m.submodules[name] = decoder
         m.d.comb += Value.cast(decoder.code).eq(code)
         return decoder
-
-    @staticmethod
-    def _cast(code: Value, shape: Shape) -> Value:
-        return code.as_signed() if shape.signed else code.as_unsigned()

@@ -1,15 +1,11 @@
-"""Packed weight or activation codes to the fields of the datapath, and encoded activations to binary."""
+"""Weight and activation codes to what the lanes take."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..encoding import Digit, Field, LevelCode
-
-
-def layout(fields: tuple[Field, ...]) -> data.StructLayout:
-    """The struct whose members sit where ``fields`` says."""
-    return data.StructLayout({field.name: field.width for field in fields})
+from ..encoding import Digit, LevelCode
+from .shapes import layout
 
 
 class Decoder(wiring.Component):
@@ -70,4 +66,31 @@ class ActivationDecoder(wiring.Component):
                     with m.Default() if value == digit.values[-1] else m.Case(index):
                         m.d.comb += part.eq(value)
         m.d.comb += self.x.eq(Mux(self.code.sign, -magnitude, magnitude) if self._levels.signed else magnitude)
+        return m
+
+
+class Recoder(wiring.Component):
+    """A two's complement weight to radix-4 Booth digits; combinational (Booth 1951, MacSorley 1961).
+
+    Digit i is ``-2 * w[2i+1] + w[2i] + w[2i-1]``: ``one`` or ``two`` says its magnitude, ``negative`` its sign.
+
+    Members
+    -------
+    code : In(``weight_bits``)
+    digits : Out(struct of one<i>, two<i>, negative<i>)
+    """
+
+    def __init__(self, weight_bits: int, shape):
+        super().__init__({"code": In(weight_bits), "digits": Out(shape)})
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = Cat(Const(0, 1), self.code, self.code[-1])
+        for i in range((len(self.code) + 1) // 2):
+            low, middle, high = bits[2 * i : 2 * i + 3]
+            m.d.comb += [
+                self.digits[f"one{i}"].eq(low ^ middle),
+                self.digits[f"two{i}"].eq(Mux(high, ~(low | middle), low & middle)),
+                self.digits[f"negative{i}"].eq(high & ~(low & middle)),
+            ]
         return m

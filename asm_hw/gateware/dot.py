@@ -5,12 +5,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import DotConfig
-from .accumulate import add_overflow, add_tree
+from .accumulate import add_accumulator
 from .datapath import Datapath
+from .shapes import weight_shape
 
 
 class Column(wiring.Component):
-    """One dot product: weight registers, lanes, an adder tree and the accumulator.
+    """One dot product: weight registers, lanes, adders and the accumulator.
 
     Members
     -------
@@ -38,38 +39,34 @@ class Column(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        addends, carries = [], []
+        lanes = []
         for lane in range(self._config.lanes):
-            weight = Signal(self._datapath.weight_shape, name=f"weight_{lane}")
+            weight = Signal(weight_shape(self._config), name=f"weight_{lane}")
             decoded = self._datapath.add_weight(m, f"weight_{lane}", self.codes[lane])
             with m.If(self.load):
                 m.d.sync += weight.eq(decoded)
-            product = self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane])
-            addends.append(product.addend)
-            carries.append(product.carry)
-        total = Mux(self.clear, 0, self.acc) + (add_tree(addends) + add_tree(carries))
-        following = add_overflow(m, self._config, "following", total)
-        with m.If(self.add):
-            m.d.sync += self.acc.eq(following)
+            lanes.append(self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane]))
+        m.d.comb += self.acc.eq(add_accumulator(m, self._config, lanes, self.add, self.clear))
         return m
 
 
 class Dot(wiring.Component):
     """Sums ``value(weight[column][lane]) * value(x[lane])`` over lanes and over beats.
 
-    A beat of ``i`` with ``load`` set also takes the next beat of ``i_weight``; without it the weights
-    of the beat before are used again. So weights stream along (``load`` always set) or are held in
-    place (``load`` set once), in any mixture, and the two streams cannot fall out of step. A beat
-    with ``last`` ends the sum: it leaves on ``o``, and the next beat starts a new one.
+    Weights are held in place: a beat of ``i_weight`` is decoded into the weight registers, and beats
+    of ``i`` use it until one with ``release`` set, after which (on the same edge) the next takes its
+    place. So weights stay for any number of beats, or stream along with ``release`` always set, in
+    any mixture, and the two streams cannot fall out of step. A beat with ``last`` ends the sum: it
+    leaves on ``o``, and the next beat starts a new one.
 
-    One beat a cycle; a sum leaves two cycles after its last beat was taken. ``ready`` of the inputs
-    depends combinationally on ``o.ready`` and on the other input's ``valid``. Until the first
-    ``load`` after reset the held weights are code 0 of the decoded form. Weight codes are decoded
-    before the weight registers: once per load, not once per use.
+    One beat a cycle; a sum leaves in the cycle after its last beat was taken. ``x`` is not registered:
+    it must be stable before the edge that takes it. ``i.ready`` depends combinationally on
+    ``o.ready``, ``i_weight.ready`` on both other streams. Weight codes are decoded before the weight
+    registers: once per load, not once per use.
 
     Members
     -------
-    i : In(stream of x[lanes] (``config.x_bits`` each), load (1), last (1))
+    i : In(stream of x[lanes] (``config.x_bits`` each), release (1), last (1))
     i_weight : In(stream of weight codes, array[columns][lanes] of ``config.w_bits``)
     o : Out(stream of sums, array[columns] of signed(``config.acc_bits``))
     """
@@ -80,7 +77,7 @@ class Dot(wiring.Component):
         weights = data.ArrayLayout(data.ArrayLayout(config.w_bits, config.lanes), config.columns)
         super().__init__(
             {
-                "i": In(stream.Signature(data.StructLayout({"x": x, "load": 1, "last": 1}))),
+                "i": In(stream.Signature(data.StructLayout({"x": x, "release": 1, "last": 1}))),
                 "i_weight": In(stream.Signature(weights)),
                 "o": Out(stream.Signature(data.ArrayLayout(signed(config.acc_width), config.columns))),
             }
@@ -88,36 +85,32 @@ class Dot(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        x = Signal(self.i.payload.x.shape())  # the beat in stage 1
-        valid = Signal()
-        last = Signal()
-        first = Signal(init=1)
-        accept = Signal()  # stage 1 takes a beat
-        load = Signal()  # ... and new weights with it
-        add = Signal()  # stage 2, the accumulators, takes the beat of stage 1
+        held = Signal()  # the weight registers hold a beat
+        first = Signal(init=1)  # the next beat starts a sum
+        add = Signal()  # the accumulators take a beat
+        load = Signal()  # the weight registers take one
+        free = Signal()  # ... since they are empty, or about to be
 
         m.d.comb += [
-            add.eq(valid & (~self.o.valid | self.o.ready)),
-            load.eq(self.i.valid & self.i.payload.load),
-            self.i.ready.eq((~valid | add) & (~self.i.payload.load | self.i_weight.valid)),
-            self.i_weight.ready.eq((~valid | add) & load),
-            accept.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(held & (~self.o.valid | self.o.ready)),
+            add.eq(self.i.valid & self.i.ready),
+            free.eq(~held | (add & self.i.payload.release)),
+            self.i_weight.ready.eq(free),
+            load.eq(self.i_weight.valid & free),
         ]
         m.d.sync += [
-            valid.eq(accept | (valid & ~add)),
-            self.o.valid.eq(Mux(add, last, self.o.valid & ~self.o.ready)),
+            held.eq(self.i_weight.valid | ~free),
+            self.o.valid.eq(Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready)),
         ]
-        with m.If(accept):
-            m.d.sync += [last.eq(self.i.payload.last), x.eq(self.i.payload.x)]
         with m.If(add):
-            m.d.sync += first.eq(last)
+            m.d.sync += first.eq(self.i.payload.last)
 
-        datapath = Datapath(self._config)
-        shared = [datapath.add_activation(m, f"x_{lane}", x[lane]) for lane in range(self._config.lanes)]
+        datapath, payload = Datapath(self._config), self.i.payload
+        shared = [datapath.add_activation(m, f"x_{lane}", payload.x[lane]) for lane in range(self._config.lanes)]
         for index in range(self._config.columns):
             m.submodules[f"column_{index}"] = column = Column(self._config, datapath, shared[0].shape())
             m.d.comb += [
-                column.load.eq(accept & load),
+                column.load.eq(load),
                 column.codes.eq(self.i_weight.payload[index]),
                 column.add.eq(add),
                 column.clear.eq(first),

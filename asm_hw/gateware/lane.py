@@ -1,59 +1,117 @@
-"""Lanes: one weight times one activation, ready to be added.
+"""Lanes: one weight times one activation, as rows that are ready to be added.
 
-Every lane gives ``addend`` and ``carry`` with ``addend + carry == weight * x``, so that the two's
-complement of a negative product costs a carry-in of the adder that follows instead of an adder.
+A row of n bits with its ``negative`` bit is worth ``row + negative`` where the row is extended by
+``negative`` (unsigned rows) or by its own top bit (signed rows): the one's complement of a negative
+product, and what is missing to the two's complement. Adders sum the rows of many lanes at once, and
+the negative bits of many lanes depend on the weights alone.
 """
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import MultiplierConfig
+from .shapes import multiple_shape, x_shape
+
+
+@dataclass(frozen=True)
+class Row:
+    """``(bits + negative) << position``, ``bits`` extended as the module's text says."""
+
+    bits: Value
+    negative: Value
+    position: int = 0
+
+    @property
+    def addend(self) -> Value:
+        """The row as one signed value; ``negative`` is still to be added."""
+        return self.bits if self.bits.shape().signed else Cat(self.bits, self.negative).as_signed()
+
+    @property
+    def negative_weight(self) -> int:
+        """What the negative bit adds to a sum of ``bits``: its own place, and the extension of the row."""
+        extension = 0 if self.bits.shape().signed else 1 << self.position + len(self.bits)
+        return (1 << self.position) - extension
 
 
 class Lane(wiring.Component):
     """What the lanes have in common; combinational.
 
+    ``shapes`` and ``positions`` describe the rows; ``signs[i]`` says which negative bit row i has.
+
     Members
     -------
-    weight : In(``weight_shape``), decoded
+    weight : In(`weight_shape`), as the weight register holds it
     x : In(``x_shape``): the activation, or its multiples
-    addend : Out(signed(``config.p_bits``))
-    carry : Out(1)
+    row<i> : Out, one for each of ``shapes``
+    negative<i> : Out(1)
     """
 
-    def __init__(self, config: MultiplierConfig, weight_shape, x_shape):
+    arrival = 3
+    """Exclusive-or stages from the operands to the rows, for the order of the compressor heap."""
+
+    constant_negatives: tuple[int, ...] = ()
+    """The negative bits of a lane that has no ports for them."""
+
+    def __init__(self, config: MultiplierConfig, weight, x, shapes: list[Shape], positions: list[int], signs=None):
         self._config = config
+        self._positions = positions
+        self._signs = signs or [0] * len(shapes)
+        negatives = 0 if self.constant_negatives else max(self._signs) + 1
         super().__init__(
-            {"weight": In(weight_shape), "x": In(x_shape), "addend": Out(signed(config.p_bits)), "carry": Out(1)}
+            {"weight": In(weight), "x": In(x)}
+            | {f"row{i}": Out(shape) for i, shape in enumerate(shapes)}
+            | {f"negative{i}": Out(1) for i in range(negatives)}
         )
 
-    def _add_signed(self, m: Module, magnitude, negative):
-        """Drive the outputs with ``-magnitude`` or ``magnitude``: the one's complement and a carry."""
-        wide = Signal(signed(self._config.p_bits), name="unsigned_product")
-        m.d.comb += [
-            wide.eq(magnitude),
-            self.addend.eq(wide ^ negative.replicate(self._config.p_bits)),
-            self.carry.eq(negative),
-        ]
+    @property
+    def negatives(self) -> list[Value]:
+        """The negative bits."""
+        if self.constant_negatives:
+            return [Const(value, 1) for value in self.constant_negatives]
+        return [getattr(self, f"negative{i}") for i in range(max(self._signs) + 1)]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of the product."""
+        places = enumerate(zip(self._positions, self._signs, strict=True))
+        return [Row(getattr(self, f"row{i}"), self.negatives[sign], place) for i, (place, sign) in places]
+
+    @property
+    def negative_weights(self) -> list[int]:
+        """What each negative bit adds to the sum of the rows' bits."""
+        weights = [0] * len(self.negatives)
+        for sign, row in zip(self._signs, self.rows, strict=True):
+            weights[sign] += row.negative_weight
+        return weights
+
+    def _drive(self, m: Module, i: int, magnitude, negative) -> None:
+        """Row ``i`` is ``magnitude``, or its one's complement."""
+        row = getattr(self, f"row{i}")
+        wide = Signal(row.shape(), name=f"magnitude{i}")
+        m.d.comb += [wide.eq(magnitude), row.eq(wide ^ negative.replicate(len(row)))]
 
 
 class AlphabetLane(Lane):
-    """Select a multiple from the bank, shift it, place it: once a digit; add the digits, apply the sign.
+    """Select a multiple from the bank and shift it: one row a digit.
 
-    ``weight`` holds the fields of the weight code, ``x`` the multiples of `Bank`.
+    ``weight`` holds the decoded weight, ``x`` the multiples of `Bank`.
     """
+
+    def __init__(self, config: MultiplierConfig, weight, x):
+        digits = config.weight.digits
+        # The widest multiple of a digit is its largest value, not its largest alphabet at its largest shift.
+        shapes = [multiple_shape(x_shape(config), digit.values[-1]) for digit in digits]
+        super().__init__(config, weight, x, shapes, [digit.position for digit in digits])
 
     def elaborate(self, platform):
         m = Module()
-        terms = []
         for i, digit in enumerate(self._config.weight.digits):
             selected = self._select(m, i, digit)
-            shifted = selected << self.weight[f"shift{i}"] if digit.shift_bits else selected
-            term = Signal((shifted.shape() if not shifted.shape().signed else signed(len(shifted))), name=f"term{i}")
-            m.d.comb += term.eq(Mux(self.weight[f"zero{i}"], 0, shifted))
-            terms.append(term.shift_left(digit.position))
-        self._add_signed(m, sum(terms[1:], terms[0]), self.weight.sign)
+            self._drive(m, i, self._shift(i, digit, selected), self.weight.sign)
+        m.d.comb += self.negative0.eq(self.weight.sign)
         return m
 
     def _select(self, m: Module, i: int, digit):
@@ -68,6 +126,13 @@ class AlphabetLane(Lane):
                     m.d.comb += selected.eq(multiple)
         return selected
 
+    def _shift(self, i: int, digit, selected):
+        """The multiple shifted by the digit's shift; 0 where the digit is."""
+        if self._config.weight_form == "one_hot":
+            return one_hot_shift(selected, self.weight[f"hot{i}"], getattr(self, f"row{i}").shape())
+        shifted = selected << self.weight[f"shift{i}"] if digit.shift_bits else selected
+        return Mux(self.weight[f"zero{i}"], 0, shifted)
+
 
 class OneHotLane(Lane):
     """Both operands on {1}: each pair of digits gives the single bit ``1 << (s + t)``, no multiplier.
@@ -75,38 +140,103 @@ class OneHotLane(Lane):
     ``weight`` and ``x`` hold fields.
     """
 
+    def __init__(self, config: MultiplierConfig, weight, x):
+        pairs = [(w, x) for w in config.weight.digits for x in config.activation.digits]
+        shapes = [unsigned(w.bits + x.bits - 1) for w, x in pairs]
+        super().__init__(config, weight, x, shapes, [w.position + x.position for w, x in pairs])
+
     def elaborate(self, platform):
         m = Module()
-        terms = []
         activation = self._config.activation
-        for i, w_digit in enumerate(self._config.weight.digits):
-            for j, x_digit in enumerate(activation.digits):
-                shift = self._shift("weight", i, w_digit) + self._shift("x", j, x_digit)
-                present = ~(self.weight[f"zero{i}"] | self.x[f"zero{j}"])
-                term = Signal(w_digit.bits + x_digit.bits - 1, name=f"term{i}_{j}")
-                m.d.comb += term.eq(present << shift)
-                terms.append(term.shift_left(w_digit.position + x_digit.position))
         negative = self.weight.sign ^ self.x.sign if activation.signed else self.weight.sign
-        self._add_signed(m, sum(terms[1:], terms[0]), negative)
+        pairs = [(i, j) for i in range(len(self._config.weight.digits)) for j in range(len(activation.digits))]
+        for row, (i, j) in enumerate(pairs):
+            shift = self._shift("weight", i, self._config.weight) + self._shift("x", j, activation)
+            present = ~(self.weight[f"zero{i}"] | self.x[f"zero{j}"])
+            self._drive(m, row, present << shift, negative)
+        m.d.comb += self.negative0.eq(negative)
         return m
 
-    def _shift(self, operand: str, i: int, digit):
-        return getattr(self, operand)[f"shift{i}"] if digit.shift_bits else Const(0, 1)
+    def _shift(self, operand: str, i: int, levels):
+        return getattr(self, operand)[f"shift{i}"] if levels.digits[i].shift_bits else Const(0, 1)
 
 
 class ExactLane(Lane):
-    """The baseline: a binary two's complement multiplication, left to the synthesis tool."""
+    """The baseline left to the synthesis tool: one row, a binary two's complement multiplication."""
+
+    constant_negatives = (0,)
+
+    def __init__(self, config: MultiplierConfig, weight, x):
+        super().__init__(config, weight, x, [signed(config.p_bits)], [0])
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.addend.eq(self.weight * self.x)
+        m.d.comb += self.row0.eq(self.weight * self.x)
+        return m
+
+
+class ArrayLane(Lane):
+    """The baseline as an AND array: one row a weight bit, the row of the sign bit subtracted (Baugh-Wooley)."""
+
+    arrival = 1
+    constant_negatives = (0, 1)
+
+    def __init__(self, config: MultiplierConfig, weight, x):
+        shapes = [x_shape(config)] * config.weight_bits
+        top = config.weight_bits - 1
+        super().__init__(config, weight, x, shapes, list(range(top + 1)), [0] * top + [1])
+
+    def elaborate(self, platform):
+        m = Module()
+        top = self._config.weight_bits - 1
+        for i in range(top + 1):
+            product = self.x & self.weight[i].replicate(len(self.x))
+            m.d.comb += getattr(self, f"row{i}").eq(~product if i == top else product)
+        return m
+
+
+class BoothLane(Lane):
+    """The baseline on radix-4 Booth digits that were recoded before the weight register: half the rows.
+
+    ``weight`` holds ``one``, ``two`` and ``negative`` of each digit (`Recoder`).
+    """
+
+    def __init__(self, config: MultiplierConfig, weight, x):
+        digits = range(config.booth_digits)
+        # The top digit of an odd number of bits is -1, 0 or 1.
+        shapes = [multiple_shape(x_shape(config), 2 if 2 * i + 1 < config.weight_bits else 1) for i in digits]
+        super().__init__(config, weight, x, shapes, [2 * i for i in digits], list(digits))
+
+    def elaborate(self, platform):
+        m = Module()
+        for i in range(self._config.booth_digits):
+            hot = Cat(self.weight[f"one{i}"], self.weight[f"two{i}"])
+            magnitude = one_hot_shift(self.x, hot, getattr(self, f"row{i}").shape())
+            self._drive(m, i, magnitude, self.weight[f"negative{i}"])
+            m.d.comb += self.negatives[i].eq(self.weight[f"negative{i}"])
         return m
 
 
 class BareLane(Lane):
     """The lower bound of any MAC: plus or minus the activation, by the one bit of the weight."""
 
+    arrival = 2
+
+    def __init__(self, config: MultiplierConfig, weight, x):
+        super().__init__(config, weight, x, [x_shape(config)], [0])
+
     def elaborate(self, platform):
         m = Module()
-        self._add_signed(m, self.x, self.weight)
+        self._drive(m, 0, self.x, self.weight)
+        m.d.comb += self.negative0.eq(self.weight)
         return m
+
+
+def one_hot_shift(value: Value, hot: Value, shape: Shape) -> Value:
+    """``value << i`` for the bit i of ``hot`` that is set, 0 for none: an AND-OR, no barrel shifter."""
+    result: Value = Const(0, shape.width)
+    for i in range(len(hot)):
+        shifted = value << i
+        extended = Cat(shifted, shifted[-1].replicate(shape.width)) if shape.signed else shifted
+        result |= extended[: shape.width] & hot[i].replicate(shape.width)
+    return result

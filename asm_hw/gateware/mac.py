@@ -1,11 +1,11 @@
 """Unit ``mac``: one multiply-accumulate a cycle."""
 
-from amaranth.hdl import Module, Mux, signed
+from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import MacConfig
-from .accumulate import add_overflow
+from .accumulate import add_accumulator
 from .datapath import Datapath
 
 
@@ -42,8 +42,5 @@ class Mac(wiring.Component):
         lane = datapath.add_lane(
             m, "lane", datapath.add_weight(m, "weight", self.w), datapath.add_activation(m, "x", self.x)
         )
-        total = Mux(self.clear, 0, self.acc) + lane.addend + lane.carry
-        following = add_overflow(m, self._config, "following", total)
-        with m.If(self.en):
-            m.d.sync += self.acc.eq(following)
+        m.d.comb += self.acc.eq(add_accumulator(m, self._config, [lane], self.en, self.clear))
         return m

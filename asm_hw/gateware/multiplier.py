@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import MultiplierConfig
+from .accumulate import add_products
 from .datapath import Datapath
 
 
@@ -28,5 +29,5 @@ class Multiplier(wiring.Component):
         lane = datapath.add_lane(
             m, "lane", datapath.add_weight(m, "weight", self.w), datapath.add_activation(m, "x", self.x)
         )
-        m.d.comb += self.p.eq(lane.addend + lane.carry)
+        m.d.comb += self.p.eq(add_products(m, self._config, [lane], self._config.p_bits))
         return m

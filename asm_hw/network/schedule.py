@@ -17,12 +17,12 @@ from ..config import DotConfig
 class Beats:
     """What to stream, as codes, and how the sums map back.
 
-    x [beats, lanes], load [beats], last [beats], w [loads, columns, lanes]. ``held`` tells whether the
+    x [beats, lanes], release [beats], last [beats], w [loads, columns, lanes]. ``held`` tells whether the
     weights stay in place (one load an output tile) or stream along with every beat.
     """
 
     x: np.ndarray
-    load: np.ndarray
+    release: np.ndarray
     last: np.ndarray
     w: np.ndarray
     held: bool
@@ -52,12 +52,12 @@ def schedule(config: DotConfig, weights: np.ndarray, activations: np.ndarray) ->
     held = in_tiles == 1
     if held:
         beats = np.tile(x[:, 0], (out_tiles, 1))
-        load = np.tile(np.arange(vectors) == 0, out_tiles)
+        release = np.tile(np.arange(vectors) == vectors - 1, out_tiles)
     else:
         beats = np.repeat(x[:, None], out_tiles, axis=1).reshape(-1, config.lanes)
-        load = np.ones(len(beats), dtype=bool)
+        release = np.ones(len(beats), dtype=bool)
     last = np.arange(len(beats)) % in_tiles == in_tiles - 1
-    return Beats(beats, load, last, w.reshape(-1, config.columns, config.lanes), held, vectors, outputs)
+    return Beats(beats, release, last, w.reshape(-1, config.columns, config.lanes), held, vectors, outputs)
 
 
 def _codes(table: list[tuple[int, int]], values: np.ndarray, name: str) -> np.ndarray:
