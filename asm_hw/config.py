@@ -6,16 +6,18 @@ benches read it, none computes a width or a latency again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 from .alphabet import AlphabetSet
-from .encoding import LevelCode, activation_code, weight_code
-from .errors import ParameterError, check_choice, check_range
+from .encoding import Field, LevelCode, activation_code, weight_code
+from .errors import ParameterError, check_choice, check_flag, check_range
+from .forms import booth_fields, encode_booth, encode_one_hot, one_hot_fields
 
 ARITHMETIC = ("asm", "exact", "bare")
-WEIGHT_CODES = ("packed", "fields")
+WEIGHT_CODES = ("packed", "fields", "decoded")
 OVERFLOW = ("wrap", "saturate")
 STRUCTURES = ("heap", "carry_save", "tree", "plain")
 WEIGHT_FORMS = {"asm": ("one_hot", "binary"), "exact": ("binary", "booth"), "bare": ("binary",)}
@@ -49,6 +51,8 @@ class MultiplierConfig:
     ``+``, which suits the carry chains of FPGAs; or ``plain``, as one would write it, product by
     product. ``weight_form`` is how a decoded weight is held: ``one_hot`` (shifts as one bit each) or
     ``binary`` for ASM, ``binary`` or ``booth`` (radix-4 digits) for exact; None picks one.
+    ``weight_code`` is what the ``w`` port takes: ``packed`` codes as memories hold them, ``fields``
+    (ASM), or weights that were ``decoded`` into their form beforehand.
     """
 
     unit: ClassVar[str] = "multiplier"
@@ -72,13 +76,12 @@ class MultiplierConfig:
             object.__setattr__(self, "act_alphabets", _act_alphabets(self.act_alphabets))
         check_range("weight_bits", self.weight_bits, 2, 16)
         check_range("act_bits", self.act_bits, 1 + bool(self.act_signed and self.act_alphabets), 16)
-        if not isinstance(self.act_signed, bool):
-            raise ParameterError(f"act_signed must be 0 or 1, not {self.act_signed!r}")
+        check_flag("act_signed", self.act_signed)
         check_choice("arithmetic", self.arithmetic, ARITHMETIC)
         check_choice("weight_code", self.weight_code, WEIGHT_CODES)
         check_choice("structure", self.structure, STRUCTURES)
         self._check_weight_form()
-        if self.arithmetic != "asm" and self.weight_code != "packed":
+        if self.arithmetic != "asm" and self.weight_code == "fields":
             raise ParameterError(f"weight_code {self.weight_code!r} needs arithmetic asm, not {self.arithmetic!r}")
 
     def _check_weight_form(self) -> None:
@@ -96,11 +99,6 @@ class MultiplierConfig:
         """Whether products are added by a compressor heap."""
         return self.structure in ("heap", "carry_save")
 
-    @property
-    def booth_digits(self) -> int:
-        """Radix-4 Booth digits of a two's complement weight."""
-        return (self.weight_bits + 1) // 2
-
     @cached_property
     def weight(self) -> LevelCode:
         """The levels and codes of an ASM weight."""
@@ -116,11 +114,37 @@ class MultiplierConfig:
     @property
     def w_bits(self) -> int:
         """Width of the ``w`` port."""
+        return sum(field.width for field in self.w_fields)
+
+    @cached_property
+    def w_fields(self) -> tuple[Field, ...]:
+        """The fields of the ``w`` port."""
+        if self.weight_code == "decoded":
+            return self.form_fields
+        if self.arithmetic == "asm":
+            return self.weight.packed_fields if self.weight_code == "packed" else self.weight.fields
+        return (Field("sign", 0, 1),) if self.arithmetic == "bare" else (Field("value", 0, self.weight_bits),)
+
+    @cached_property
+    def form_fields(self) -> tuple[Field, ...]:
+        """The fields of a decoded weight, in ``weight_form``."""
+        if self.weight_form == "one_hot":
+            return one_hot_fields(self.weight)
+        if self.weight_form == "booth":
+            return booth_fields(self.weight_bits)
+        return self.weight.fields if self.arithmetic == "asm" else replace(self, weight_code="packed").w_fields
+
+    def encode_weight(self, value: int) -> int:
+        """The code word of a weight at the ``w`` port."""
         if self.arithmetic == "bare":
-            return 1
+            return int(value < 0)
+        if self.weight_code == "decoded" and self.weight_form == "one_hot":
+            return encode_one_hot(self.weight, value)
+        if self.weight_code == "decoded" and self.weight_form == "booth":
+            return encode_booth(self.weight_bits, value)
         if self.arithmetic == "exact":
-            return self.weight_bits
-        return self.weight.packed_bits if self.weight_code == "packed" else self.weight.fields_bits
+            return value & (1 << self.weight_bits) - 1
+        return self.weight.encode(value) if self.weight_code == "packed" else self.weight.encode_fields(value)
 
     @cached_property
     def w_range(self) -> tuple[int, int]:
@@ -131,15 +155,18 @@ class MultiplierConfig:
             return -(1 << self.weight_bits - 1), (1 << self.weight_bits - 1) - 1
         return self.weight.min, self.weight.max
 
+    @property
+    def weight_values(self) -> Sequence[int]:
+        """Every weight value, ascending."""
+        if self.arithmetic == "asm":
+            return self.weight.levels
+        low, high = self.w_range
+        return (low, high) if self.arithmetic == "bare" else range(low, high + 1)
+
     @cached_property
     def weight_table(self) -> list[tuple[int, int]]:
         """(code, value) of every legal ``w``, by ascending code."""
-        if self.arithmetic == "asm":
-            return self.weight.table(self.weight_code)
-        if self.arithmetic == "bare":
-            return [(0, 1), (1, -1)]
-        low, high = self.w_range
-        return sorted((value & (1 << self.weight_bits) - 1, value) for value in range(low, high + 1))
+        return sorted((self.encode_weight(value), value) for value in self.weight_values)
 
     @property
     def x_bits(self) -> int:
@@ -205,7 +232,7 @@ class MultiplierConfig:
             if self.act_alphabets is None
             else f"e{sign}{self.act_bits}_{'_'.join(map(str, self.act_alphabets))}"
         ]
-        words += ["fields"] * (self.weight_code == "fields")
+        words += [self.weight_code] * (self.weight_code != "packed")
         words += [self.structure] * (self.structure != "heap")
         default = replace(self, weight_form=None).weight_form
         return words + [str(self.weight_form)] * (self.weight_form != default)
@@ -266,6 +293,7 @@ class DotConfig(MacConfig):
     """Unit ``dot``: ``columns`` dot products of ``lanes`` terms a beat, over any number of beats.
 
     Lane i of every column takes activation i: the columns share the alphabet bank of that lane.
+    Without ``weight_registers`` the weights are used where they are: their stream holds them.
     """
 
     unit: ClassVar[str] = "dot"
@@ -273,14 +301,16 @@ class DotConfig(MacConfig):
 
     lanes: int = 16
     columns: int = 1
+    weight_registers: bool = True
 
     def __post_init__(self) -> None:
         check_range("lanes", self.lanes, 1, 256)
         check_range("columns", self.columns, 1, 256)
+        check_flag("weight_registers", self.weight_registers)
         super().__post_init__()
 
     def _slug_words(self) -> list[str]:
-        return [*super()._slug_words(), f"l{self.lanes}", *[f"c{self.columns}"] * (self.columns > 1)]
+        return [*super()._slug_words(), f"l{self.lanes}", *[f"c{self.columns}"] * (self.columns > 1), *["noreg"] * (not self.weight_registers)]
 
 
 CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig)}

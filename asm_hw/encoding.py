@@ -145,12 +145,12 @@ class LevelCode:
     def packed_fields(self) -> tuple[Field, ...]:
         """Where the sign and each digit index sit in a packed code word, least significant first."""
         widths = [(f"digit{i}", digit.index_bits) for i, digit in enumerate(self.digits)]
-        return _layout(widths + [("sign", 1)] * self.signed)
+        return place_fields(widths + [("sign", 1)] * self.signed)
 
     def encode(self, value: int) -> int:
         """The packed code of a level. Raises `ParameterError` if ``value`` is no level."""
-        parts = {f"digit{i}": d.values.index(v) for i, (d, v) in enumerate(self._cut(value))}
-        return _pack(self.packed_fields, parts | {"sign": int(value < 0)})
+        parts = {f"digit{i}": d.values.index(v) for i, (d, v) in enumerate(self.cut(value))}
+        return join_fields(self.packed_fields, parts | {"sign": int(value < 0)})
 
     def decode(self, code: int) -> int:
         """The level of a packed code. A code with an index past its digit's values is refused."""
@@ -176,15 +176,15 @@ class LevelCode:
         widths = []
         for i, digit in enumerate(self.digits):
             widths += [(f"shift{i}", digit.shift_bits), (f"alphabet{i}", digit.alphabet_bits), (f"zero{i}", 1)]
-        return _layout(widths + [("sign", 1)] * self.signed)
+        return place_fields(widths + [("sign", 1)] * self.signed)
 
     def encode_fields(self, value: int) -> int:
         """The fields code of a level. A zero digit has its flag set and the rest clear."""
         parts = {"sign": int(value < 0)}
-        for i, (digit, v) in enumerate(self._cut(value)):
+        for i, (digit, v) in enumerate(self.cut(value)):
             alphabet, shift = digit.split(v) if v else (0, 0)
             parts |= {f"zero{i}": int(v == 0), f"alphabet{i}": alphabet, f"shift{i}": shift}
-        return _pack(self.fields, parts)
+        return join_fields(self.fields, parts)
 
     def decode_fields(self, code: int) -> int:
         """The level of a fields code. A digit value that does not fit its digit is refused."""
@@ -206,7 +206,8 @@ class LevelCode:
         encode = self.encode if storage == "packed" else self.encode_fields
         return sorted((encode(value), value) for value in self.levels)
 
-    def _cut(self, value: int) -> Iterator[tuple[Digit, int]]:
+    def cut(self, value: int) -> Iterator[tuple[Digit, int]]:
+        """Each digit with its value, least significant first. Raises `ParameterError` if ``value`` is no level."""
         if value not in self:
             raise ParameterError(
                 f"value {value} must be a level of alphabets {{{self.alphabets}}}: nearest is {self.nearest(value)}"
@@ -217,7 +218,8 @@ class LevelCode:
             yield digit, magnitude >> digit.position & (1 << digit.bits) - 1
 
 
-def _layout(widths: Iterable[tuple[str, int]]) -> tuple[Field, ...]:
+def place_fields(widths: Iterable[tuple[str, int]]) -> tuple[Field, ...]:
+    """Fields of these (name, width) side by side, the first at bit 0; none for a width of 0."""
     fields, lsb = [], 0
     for name, width in widths:
         if width:
@@ -226,7 +228,8 @@ def _layout(widths: Iterable[tuple[str, int]]) -> tuple[Field, ...]:
     return tuple(fields)
 
 
-def _pack(fields: tuple[Field, ...], parts: dict[str, int]) -> int:
+def join_fields(fields: tuple[Field, ...], parts: dict[str, int]) -> int:
+    """The code word that holds ``parts``, by field name."""
     return sum(parts[field.name] << field.lsb for field in fields)
 
 

@@ -18,6 +18,13 @@ def check_range(name: str, value: object, low: int, high: int) -> int:
     return value
 
 
+def check_flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is True or False; raise `ParameterError` otherwise."""
+    if not isinstance(value, bool):
+        raise ParameterError(f"{name} must be True or False (1 or 0 on the command line), not {value!r}")
+    return value
+
+
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     """Return ``value`` if it is one of ``allowed``; raise `ParameterError` otherwise."""
     if value not in allowed:

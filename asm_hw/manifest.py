@@ -94,13 +94,15 @@ def _parts(shape: Any, prefix: str = "", base: int = 0) -> list[dict[str, Any]]:
 
 
 def _weight(config: MultiplierConfig) -> dict[str, Any]:
-    storage = config.weight_code if config.arithmetic == "asm" else "twos_complement"
-    fields: tuple[Field, ...] = ()
-    if config.arithmetic == "asm":
-        fields = config.weight.packed_fields if storage == "packed" else config.weight.fields
-    elif config.arithmetic == "bare":
-        storage, fields = "sign", (Field("sign", 0, 1),)
-    return {"code": storage, "width": config.w_bits, "fields": _fields(fields), "table": _table(config.weight_table)}
+    code = config.weight_code
+    if code == "decoded" and config.weight_form != "binary":
+        code = str(config.weight_form)
+    elif config.arithmetic != "asm":
+        code = {"exact": "twos_complement", "bare": "sign"}[config.arithmetic]
+    elif code == "decoded":
+        code = "fields"
+    fields = _fields(config.w_fields)
+    return {"code": code, "width": config.w_bits, "fields": fields, "table": _table(config.weight_table)}
 
 
 def _activation(config: MultiplierConfig) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for path in sorted(modules, key=lambda path: -path.count(".")):
         body = _CELL.sub(lambda m: f"{m['head']}\\{renamed.get(m['type'], m['type'])}", modules[path])
+        body = _sort_ports(body)
         if body not in by_body:
             by_body[body] = top if path == top else _unused(f"{top}_{_kind(path)}", merged)
             merged[by_body[body]] = body
@@ -69,6 +70,14 @@ def _unused(name: str, taken) -> str:
     while candidate in taken:
         candidate, count = f"{name}_{count}", count + 1
     return candidate
+
+
+def _sort_ports(body: str) -> str:
+    """Declare the ports by name: their order, which follows the use of an instance, tells no modules apart."""
+    ports = sorted(_PORT.finditer(body), key=lambda match: match["name"])
+    body = _order_ports(body, [match["name"] for match in ports])
+    lines = iter(sorted((match[0] for match in _PORT.finditer(body)), key=lambda line: line.rpartition("\\")[2]))
+    return _PORT.sub(lambda _: next(lines), body)
 
 
 def _order_ports(body: str, order: list[str]) -> str:

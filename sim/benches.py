@@ -238,7 +238,7 @@ async def check_dot_streams(driver: Driver, config: DotConfig, rng: random.Rando
             model = _DotModel(driver, config, rng)
             beats, loads, expected = model.stimulus(40, load)
             await model.run(beats, loads, expected, pace)
-            full_rate = 1 + len(beats) + config.latency  # one to load the first weights
+            full_rate = config.weight_registers + len(beats) + config.latency
             assert pace < 1 or model.cycles == full_rate, (
                 f"{model.cycles} cycles for {len(beats)} beats, not {full_rate}"
             )

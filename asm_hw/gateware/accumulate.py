@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from ..config import MacConfig, MultiplierConfig, signed_bits
 from .heap import Heap, popcount
 from .lane import Lane
 
 
-def add_tree(values: list[Value]) -> Value:
-    """The exact sum of ``values`` as a balanced tree of adders."""
+def add_tree(values: list[Value], carries: list[Value]) -> Value:
+    """The exact sum of signed ``values`` and of single bits, which enter as carries, as a balanced tree."""
+    waiting = iter(carries)
     while len(values) > 1:
-        pairs = [a + b for a, b in zip(values[::2], values[1::2], strict=False)]
+        pairs = [_add_with_carry(a, b, next(waiting, None)) for a, b in zip(values[::2], values[1::2], strict=False)]
         values = pairs + values[len(values) & ~1 :]
-    return values[0]
+    return sum(waiting, values[0])
+
+
+def _add_with_carry(a: Value, b: Value, carry: Value | None) -> Value:
+    """``a + b + carry`` in one adder, one bit longer at its lower end."""
+    if carry is None:
+        return a + b
+    return (Cat(Const(1, 1), a).as_signed() + Cat(carry, b).as_signed())[1:].as_signed()
 
 
 def add_products(m: Module, config: MultiplierConfig, lanes: list[Lane], width: int) -> Value:
@@ -22,7 +30,7 @@ def add_products(m: Module, config: MultiplierConfig, lanes: list[Lane], width: 
     if config.has_heap:
         left, right = products_heap(m, lanes, width).reduce(m)
         return (left + right)[:width].as_signed()
-    return _sum(config, lanes)[:width].as_signed()
+    return _sum(config, lanes, [])[:width].as_signed()
 
 
 def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Value, clear: Value) -> Value:
@@ -30,15 +38,16 @@ def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     width = config.acc_width
     if config.structure == "carry_save":
         return _add_carry_save(m, config, lanes, enable, clear)
-    acc = Signal(signed(width))
-    kept = Mux(clear, 0, acc)
+    acc = Signal(signed(width), name="accumulator")
+    kept = Signal(signed(width))
+    m.d.comb += kept.eq(Mux(clear, 0, acc))
     if config.has_heap:
         heap = products_heap(m, lanes, _sum_width(config))
         heap.add(kept, arrival=1)
         left, right = heap.reduce(m)
         total = (left + right)[: _sum_width(config)].as_signed()
     else:
-        total = kept + _sum(config, lanes)
+        total = _sum(config, lanes, [kept])
     following = _overflow(m, config, total)
     with m.If(enable):
         m.d.sync += acc.eq(following)
@@ -56,7 +65,7 @@ def products_heap(m: Module, lanes: list[Lane], width: int) -> Heap:
         if isinstance(bits[0], Const):
             heap.add_constant(len(bits) * weight * bits[0].value)
         else:
-            _add_multiple(heap, popcount(m, bits, f"negative{index}"), weight)
+            _add_multiple(heap, popcount(m, bits, f"negatives_{index}"), weight)
     return heap
 
 
@@ -72,13 +81,14 @@ def _add_multiple(heap: Heap, value: Value, multiple: int) -> None:
         position += 1
 
 
-def _sum(config: MultiplierConfig, lanes: list[Lane]) -> Value:
-    """The sum of the products by the ``+`` operator: a balanced tree, or in the order of the lanes."""
+def _sum(config: MultiplierConfig, lanes: list[Lane], start: list[Value]) -> Value:
+    """The products and ``start`` by the ``+`` operator: a balanced tree, or in the order of the lanes."""
     rows = [row for lane in lanes for row in lane.rows]
-    addends = [row.addend.shift_left(row.position) for row in rows]
-    carries = [row.negative.shift_left(row.position) for row in rows if not isinstance(row.negative, Const)]
-    add = add_tree if config.structure == "tree" else lambda values: sum(values[1:], values[0])
-    return add(addends) + add(carries) if carries else add(addends)
+    addends = [row.addend for row in rows] + start
+    carries = [row.negative for row in rows if not isinstance(row.negative, Const)]
+    if config.structure == "tree":
+        return add_tree(addends, carries)
+    return sum(addends[1:] + carries, addends[0])
 
 
 def _add_carry_save(m: Module, config: MacConfig, lanes: list[Lane], enable: Value, clear: Value) -> Value:
@@ -87,7 +97,9 @@ def _add_carry_save(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     rows = [Signal(width, name="acc_sum"), Signal(width, name="acc_carry")]
     heap = products_heap(m, lanes, width)
     for row in rows:
-        heap.add(Mux(clear, 0, row), arrival=1)
+        kept = Signal(width, name=f"kept_{row.name}")
+        m.d.comb += kept.eq(Mux(clear, 0, row))
+        heap.add(kept, arrival=1)
     with m.If(enable):
         m.d.sync += [row.eq(following) for row, following in zip(rows, heap.reduce(m), strict=True)]
     return (rows[0] + rows[1])[:width].as_signed()

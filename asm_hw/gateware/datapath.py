@@ -7,7 +7,7 @@ exact twin and the bare accumulator is here.
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
 
 from ..alphabet import AlphabetSet
 from ..config import MultiplierConfig
@@ -26,6 +26,8 @@ class Datapath:
     def add_weight(self, m: Module, name: str, code: Value):
         """The decoded weight (`weight_shape`) of a code word ``config.w_bits`` wide."""
         config, shape = self.config, weight_shape(self.config)
+        if config.weight_code == "decoded" and not isinstance(shape, Shape):
+            return shape(code)
         if config.weight_form == "booth":
             m.submodules[f"{name}_recoder"] = recoder = Recoder(config.weight_bits, shape)
             m.d.comb += recoder.code.eq(code)

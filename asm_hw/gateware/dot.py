@@ -1,6 +1,6 @@
 """Unit ``dot``: ``columns`` dot products of ``lanes`` terms a beat, with held or streaming weights."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,13 +41,19 @@ class Column(wiring.Component):
         m = Module()
         lanes = []
         for lane in range(self._config.lanes):
-            weight = Signal(weight_shape(self._config), name=f"weight_{lane}")
-            decoded = self._datapath.add_weight(m, f"weight_{lane}", self.codes[lane])
-            with m.If(self.load):
-                m.d.sync += weight.eq(decoded)
+            weight = self._datapath.add_weight(m, f"weight_{lane}", self.codes[lane])
+            if self._config.weight_registers:
+                weight = self._hold(m, f"weight_{lane}", weight)
             lanes.append(self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane]))
         m.d.comb += self.acc.eq(add_accumulator(m, self._config, lanes, self.add, self.clear))
         return m
+
+
+    def _hold(self, m: Module, name: str, decoded):
+        held = Signal(weight_shape(self._config), name=name, reset_less=True)
+        with m.If(self.load):
+            m.d.sync += held.eq(decoded)
+        return held
 
 
 class Dot(wiring.Component):
@@ -62,7 +68,8 @@ class Dot(wiring.Component):
     One beat a cycle; a sum leaves in the cycle after its last beat was taken. ``x`` is not registered:
     it must be stable before the edge that takes it. ``i.ready`` depends combinationally on
     ``o.ready``, ``i_weight.ready`` on both other streams. Weight codes are decoded before the weight
-    registers: once per load, not once per use.
+    registers: once per load, not once per use. A configuration without ``weight_registers`` uses the
+    offered beat of ``i_weight`` in place, and takes it when it is released.
 
     Members
     -------
@@ -83,25 +90,28 @@ class Dot(wiring.Component):
             }
         )
 
+    def _weight_stage(self, m: Module, released: Value) -> Value:
+        """Whether there are weights to use; the weight stream moves on when they are ``released``."""
+        if not self._config.weight_registers:
+            m.d.comb += self.i_weight.ready.eq(released)
+            return self.i_weight.valid
+        held = Signal()
+        m.d.comb += self.i_weight.ready.eq(~held | released)
+        m.d.sync += held.eq(self.i_weight.valid | ~self.i_weight.ready)
+        return held
+
     def elaborate(self, platform):
         m = Module()
-        held = Signal()  # the weight registers hold a beat
         first = Signal(init=1)  # the next beat starts a sum
         add = Signal()  # the accumulators take a beat
         load = Signal()  # the weight registers take one
-        free = Signal()  # ... since they are empty, or about to be
-
+        held = self._weight_stage(m, add & self.i.payload.release)
         m.d.comb += [
             self.i.ready.eq(held & (~self.o.valid | self.o.ready)),
             add.eq(self.i.valid & self.i.ready),
-            free.eq(~held | (add & self.i.payload.release)),
-            self.i_weight.ready.eq(free),
-            load.eq(self.i_weight.valid & free),
+            load.eq(self.i_weight.valid & self.i_weight.ready),
         ]
-        m.d.sync += [
-            held.eq(self.i_weight.valid | ~free),
-            self.o.valid.eq(Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready)),
-        ]
+        m.d.sync += self.o.valid.eq(Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready))
         with m.If(add):
             m.d.sync += first.eq(self.i.payload.last)
 

@@ -13,6 +13,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import MultiplierConfig
+from ..forms import booth_digits
 from .shapes import multiple_shape, x_shape
 
 
@@ -26,8 +27,9 @@ class Row:
 
     @property
     def addend(self) -> Value:
-        """The row as one signed value; ``negative`` is still to be added."""
-        return self.bits if self.bits.shape().signed else Cat(self.bits, self.negative).as_signed()
+        """The row in its place as one signed value; ``negative``, worth 1, is still to be added."""
+        extension = [] if self.bits.shape().signed else [self.negative]
+        return Cat(self.negative.replicate(self.position), self.bits, *extension).as_signed()
 
     @property
     def negative_weight(self) -> int:
@@ -130,8 +132,9 @@ class AlphabetLane(Lane):
         """The multiple shifted by the digit's shift; 0 where the digit is."""
         if self._config.weight_form == "one_hot":
             return one_hot_shift(selected, self.weight[f"hot{i}"], getattr(self, f"row{i}").shape())
-        shifted = selected << self.weight[f"shift{i}"] if digit.shift_bits else selected
-        return Mux(self.weight[f"zero{i}"], 0, shifted)
+        # Zero gates what is shifted, not the wider result; on LUTs it shares one with the first stage.
+        gated = Mux(self.weight[f"zero{i}"], 0, selected)
+        return gated << self.weight[f"shift{i}"] if digit.shift_bits else gated
 
 
 class OneHotLane(Lane):
@@ -202,14 +205,14 @@ class BoothLane(Lane):
     """
 
     def __init__(self, config: MultiplierConfig, weight, x):
-        digits = range(config.booth_digits)
+        digits = range(booth_digits(config.weight_bits))
         # The top digit of an odd number of bits is -1, 0 or 1.
         shapes = [multiple_shape(x_shape(config), 2 if 2 * i + 1 < config.weight_bits else 1) for i in digits]
         super().__init__(config, weight, x, shapes, [2 * i for i in digits], list(digits))
 
     def elaborate(self, platform):
         m = Module()
-        for i in range(self._config.booth_digits):
+        for i in range(booth_digits(self._config.weight_bits)):
             hot = Cat(self.weight[f"one{i}"], self.weight[f"two{i}"])
             magnitude = one_hot_shift(self.x, hot, getattr(self, f"row{i}").shape())
             self._drive(m, i, magnitude, self.weight[f"negative{i}"])

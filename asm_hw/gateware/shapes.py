@@ -28,17 +28,6 @@ def multiple_shape(x: Shape, multiple: int) -> Shape:
 
 def weight_shape(config: MultiplierConfig) -> Any:
     """A decoded weight, as a weight register holds it: see ``config.weight_form``."""
-    if config.arithmetic == "bare":
-        return unsigned(1)
-    if config.weight_form == "booth":
-        return data.StructLayout(
-            {f"{part}{i}": 1 for i in range(config.booth_digits) for part in ("one", "two", "negative")}
-        )
-    if config.arithmetic == "exact":
-        return signed(config.w_bits)
-    if config.weight_form == "one_hot":
-        members: dict[str, int] = {}
-        for i, digit in enumerate(config.weight.digits):
-            members |= {f"hot{i}": digit.bits} | ({f"alphabet{i}": digit.alphabet_bits} if digit.alphabet_bits else {})
-        return data.StructLayout(members | {"sign": 1})
-    return layout(config.weight.fields)
+    if config.arithmetic != "asm" and config.weight_form == "binary":
+        return signed(config.weight_bits) if config.arithmetic == "exact" else unsigned(1)
+    return layout(config.form_fields)
