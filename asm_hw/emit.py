@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import handoff, manifest
+from . import manifest
 from .config import MultiplierConfig
 from .errors import ParameterError
 from .gateware import make_component
+from .handoff import handoff_files
 from .verilog import to_verilog
 from .verilog_keywords import KEYWORDS
 
@@ -39,7 +40,7 @@ def emit(
     clock_mhz: float = DEFAULT_CLOCK_MHZ,
     force: bool = False,
 ) -> Emitted:
-    """Write ``out/<name>/``: Verilog, filelist, SDC and manifest.
+    """Write ``out/<name>/``: Verilog, manifest and the hand-off files (`handoff_files`).
 
     ``name`` (default: the slug of the configuration) is also the top module. A folder that an earlier
     run wrote and nobody touched since is replaced; anything else there is refused unless ``force``.
@@ -50,7 +51,7 @@ def emit(
     folder = out / name
     if not force:
         _check_replaceable(folder)
-    _check_writable(out)
+    check_writable(out)
     files = render(config, name, clock_mhz)
     _write_folder(folder, files)
     return Emitted(folder, folder / f"{name}.v", manifest.load(folder))
@@ -60,11 +61,8 @@ def render(config: MultiplierConfig, name: str, clock_mhz: float = DEFAULT_CLOCK
     """All files of a unit as text, by file name; the same to the byte wherever it runs."""
     component = make_component(config)
     described = manifest.describe(config, component, name)
-    files = {
-        f"{name}.v": to_verilog(component, name),
-        f"{name}.f": handoff.filelist(name),
-        f"{name}.sdc": handoff.sdc(described["ports"], clock_mhz),
-    }
+    files = {f"{name}.v": to_verilog(component, name)}
+    files |= handoff_files(config, described["ports"], name, clock_mhz)
     described["sha256"] = {file: _sha256(text.encode()) for file, text in files.items()}
     return files | {manifest.FILE_NAME: manifest.to_text(described)}
 
@@ -116,7 +114,7 @@ def _is_ours(path: Path, hashes: dict[str, Any]) -> bool:
     return path.is_file() and hashes.get(path.name) == _sha256(path.read_bytes())
 
 
-def _check_writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
     """Refuse an output folder that cannot be made or written, before any work is done."""
     existing = next(path for path in (out.absolute(), *out.absolute().parents) if os.path.exists(path))
     if not existing.is_dir():

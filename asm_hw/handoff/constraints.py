@@ -1,13 +1,13 @@
-"""Files that hand a unit to other tools: filelist and timing constraints."""
+"""Timing constraints."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def filelist(name: str) -> str:
-    """A ``-f`` filelist; paths are relative to the folder that holds it."""
-    return f"{name}.v\n"
+def period_ns(clock_mhz: float) -> str:
+    """The clock period in ns, to the picosecond: the one figure that every file gives."""
+    return f"{1000 / clock_mhz:.3f}"
 
 
 def sdc(ports: list[dict[str, Any]], clock_mhz: float) -> str:
@@ -22,7 +22,7 @@ def sdc(ports: list[dict[str, Any]], clock_mhz: float) -> str:
     names = " ".join(port["name"] + "[*]" * (port["width"] > 1) for port in inputs if port["name"] != "clk")
     return (
         f"# {clock_mhz:g} MHz; time in ns\n"
-        f"create_clock -name {clock} -period {1000 / clock_mhz:.3f}{target}\n"
+        f"create_clock -name {clock} -period {period_ns(clock_mhz)}{target}\n"
         f"set_input_delay 0.000 -clock {clock} [get_ports {{{names}}}]\n"
         f"set_output_delay 0.000 -clock {clock} [all_outputs]\n"
     )

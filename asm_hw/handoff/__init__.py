@@ -1,0 +1,28 @@
+"""Files that hand a unit to other tools, all made from its configuration and its manifest."""
+
+from __future__ import annotations
+
+from importlib.resources import files as package_files
+from typing import Any
+
+from .. import __version__
+from ..config import MultiplierConfig
+from .bench import bench
+from .constraints import sdc
+from .flows import filelist, fusesoc, librelane, vivado
+
+
+def handoff_files(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, clock_mhz: float) -> dict[str, str]:
+    """The text of every hand-off file of the unit ``name``, by file name.
+
+    ``ports`` are those of the manifest; ``clock_mhz`` is the clock of constraints and test bench.
+    """
+    return {
+        f"{name}.f": filelist(name),
+        f"{name}.sdc": sdc(ports, clock_mhz),
+        f"{name}.vlt": package_files("asm_hw.sim").joinpath("waivers.vlt").read_text(encoding="utf-8"),
+        f"{name}.core": fusesoc(name, __version__),
+        "config.json": librelane(name, config.latency > 0, clock_mhz),
+        f"{name}_vivado.tcl": vivado(name),
+        f"{name}_tb.v": bench(config, ports, name, clock_mhz),
+    }

@@ -1,0 +1,194 @@
+"""The netlist test bench: a Verilog file that checks a unit in any simulator, cell by cell or as RTL.
+
+It holds its stimulus and the expected responses, so it needs nothing but the design. Inputs change
+just after a rising clock edge and outputs are read just before the next one: a netlist may use the
+whole period of the clock that the constraints name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..config import DotConfig, MacConfig, MultiplierConfig
+from .constraints import period_ns
+from .stimulus import dot_streams, mac_vectors, multiplier_vectors
+
+_LITERAL_BITS = 1024  # simulators limit the width of one number
+
+_MULTIPLIER = """\
+    for (i = 0; i < {count}; i = i + 1) begin
+      {{w, x, expected}} = vectors[i];
+      settle;
+      checks = checks + 1;
+      if (p !== expected) fail(i);
+      edge_of_clock;
+    end
+"""
+
+_MAC = """\
+    en = 0; clear = 0; w = 0; x = 0; rst = 1;
+    settle; edge_of_clock;
+    rst = 0; expected = 0;
+    for (i = 0; i <= {count}; i = i + 1) begin
+      if (i < {count}) {{en, clear, w, x, following}} = vectors[i];
+      settle;
+      checks = checks + 1;
+      if (acc !== expected) fail(i);
+      expected = following;
+      edge_of_clock;
+    end
+"""
+
+_DOT = """\
+    i__valid = 0; i_weight__valid = 0; o__ready = 0; i__payload = 0; i_weight__payload = 0; rst = 1;
+    settle; edge_of_clock;
+    rst = 0;
+    beat = 0; load = 0; idle = 0;
+    for (i = 0; checks < {sums} && idle < 1000; i = i + 1) begin
+      // What is offered stays until it is taken; each stream pauses at a pace of its own.
+      if (!i__valid && beat < {beats} && i % 7 != 3) begin i__payload = beats[beat]; i__valid = 1; end
+      if (!i_weight__valid && load < {weights} && i % 5 != 1) begin
+        i_weight__payload = weights[load]; i_weight__valid = 1;
+      end
+      o__ready = i % 3 != 2;
+      settle;
+      idle = idle + 1;
+      if (o__ready && o__valid === 1) begin
+        if (o__payload !== sums[checks]) fail(checks);
+        checks = checks + 1; idle = 0;
+      end
+      taken = {{i__valid && i__ready === 1, i_weight__valid && i_weight__ready === 1}};
+      edge_of_clock;
+      if (taken[1]) begin beat = beat + 1; i__valid = 0; end
+      if (taken[0]) begin load = load + 1; i_weight__valid = 0; end
+    end
+    if (checks < {sums}) begin $display("no sum for 1000 cycles"); failures = failures + 1; end
+"""
+
+_TEMPLATE = """\
+// Checks {name}, as RTL or as a netlist of it, against responses computed in integers.
+// Compile with {name}.v, or with a netlist and the Verilog models of its cells. Ends with PASS, or with
+// FAIL and $stop (vvp -N then exits with status 1).
+`timescale 1ns / 1ps
+
+module {name}_tb;
+{declarations}
+  integer i, checks, failures;
+
+  {name} dut ({connections});
+
+  task settle;  // from just after an edge to just before the next
+    begin #{half} clk = 0; #{half}; end
+  endtask
+
+  task edge_of_clock;
+    begin #{skew} clk = 1; #{skew}; end
+  endtask
+
+  task fail(input integer index);
+    begin
+      if (failures < 10) $display("response %0d is wrong", index);
+      failures = failures + 1;
+    end
+  endtask
+
+  initial begin
+    checks = 0; failures = 0; clk = 0;
+{memories}{body}    if (failures == 0) $display("PASS: %0d responses", checks);
+    else begin
+      $display("FAIL: %0d of %0d responses", failures, checks);
+      $stop;
+    end
+    $finish;
+  end
+endmodule
+"""
+
+
+def bench(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, clock_mhz: float) -> str:
+    """The test bench ``<name>_tb`` of the unit ``name`` with the ``ports`` of its manifest."""
+    widths = {port["name"]: port["width"] for port in ports}
+    if isinstance(config, DotConfig):
+        memories, variables, body = _dot(config, ports)
+    elif isinstance(config, MacConfig):
+        columns = [widths[port] for port in ("en", "clear", "w", "x", "acc")]
+        memories, variables, body = _vectors(mac_vectors(config), columns, _MAC)
+    else:
+        columns = [widths[port] for port in ("w", "x", "p")]
+        memories, variables, body = _vectors(multiplier_vectors(config), columns, _MULTIPLIER)
+    kinds = {"input": "reg", "output": "wire"}
+    declared = [f"{kinds[port['direction']]} {_range(port['width'])}{port['name']};" for port in ports]
+    declared += ["reg clk;  // paces the bench alone"] * ("clk" not in widths) + variables
+    declared += [f"reg {_range(width)}{memory} [0:{len(rows) - 1}];" for memory, (width, rows) in memories.items()]
+    half, skew = _delays_ns(clock_mhz)
+    return _TEMPLATE.format(
+        name=name, half=half, skew=skew, body=body,
+        connections=", ".join(f".{port}({port})" for port in widths),
+        declarations="\n".join(f"  {line}" for line in declared),
+        memories="".join(
+            f"    {memory}[{i}] = {row};\n" for memory, (_, rows) in memories.items() for i, row in enumerate(rows)
+        ),
+    )  # fmt: skip
+
+
+_Memories = dict[str, tuple[int, list[str]]]
+
+
+def _vectors(vectors: Iterable[tuple[int, ...]], widths: list[int], body: str) -> tuple[_Memories, list[str], str]:
+    """A memory of stimulus and response, what the loop over it needs, and the loop."""
+    rows = [
+        "{" + ", ".join(_literal(value, width) for value, width in zip(row, widths, strict=True)) + "}"
+        for row in vectors
+    ]
+    variables = [f"reg {_range(widths[-1])}expected, following;"]
+    return {"vectors": (sum(widths), rows)}, variables, body.format(count=len(rows))
+
+
+def _dot(config: DotConfig, ports: list[dict[str, Any]]) -> tuple[_Memories, list[str], str]:
+    """The memories of the three streams, what the loop over them needs, and the loop."""
+    streams, port = dot_streams(config), {port["name"]: port for port in ports}
+    beats = [
+        {f"x[{lane}]": code for lane, code in enumerate(x)} | {"release": release, "last": last}
+        for x, release, last in streams.beats
+    ]
+    weights = [
+        {f"[{c}][{lane}]": code for c, column in enumerate(row) for lane, code in enumerate(column)}
+        for row in streams.weights
+    ]
+    sums = [{f"[{c}]": total for c, total in enumerate(row)} for row in streams.sums]
+    memories = {
+        memory: (port[payload]["width"], [_payload(port[payload], row) for row in rows])
+        for memory, payload, rows in (
+            ("beats", "i__payload", beats),
+            ("weights", "i_weight__payload", weights),
+            ("sums", "o__payload", sums),
+        )
+    }
+    variables = ["integer beat, load, idle;", "reg [1:0] taken;"]
+    return memories, variables, _DOT.format(beats=len(beats), weights=len(weights), sums=len(sums))
+
+
+def _payload(port: dict[str, Any], values: dict[str, int]) -> str:
+    """The literal of a structured payload; ``values`` by the names of its fields."""
+    word = sum((values[f["name"]] & (1 << f["width"]) - 1) << f["lsb"] for f in port["fields"])
+    return _literal(word, port["width"])
+
+
+def _literal(value: int, width: int) -> str:
+    """``width`` bits of ``value`` (two's complement) in Verilog."""
+    if width <= _LITERAL_BITS:
+        return f"{width}'h{value & (1 << width) - 1:x}"
+    low = _literal(value, _LITERAL_BITS)
+    return f"{{{_literal(value >> _LITERAL_BITS, width - _LITERAL_BITS)}, {low}}}"
+
+
+def _range(width: int) -> str:
+    return f"[{width - 1}:0] " if width > 1 else ""
+
+
+def _delays_ns(clock_mhz: float) -> tuple[str, str]:
+    """Half a period less the skew, and the skew between clock edges and the bench: 1 % of the period."""
+    period_ps = round(float(period_ns(clock_mhz)) * 1000)
+    skew_ps = max(1, period_ps // 100)
+    return f"{(period_ps // 2 - skew_ps) / 1000:.3f}", f"{skew_ps / 1000:.3f}"

@@ -1,0 +1,132 @@
+"""Operands and expected responses of the netlist test bench, in plain Python integers.
+
+Everything is fixed by the configuration: the same vectors on every machine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from ..config import DotConfig, MacConfig, MultiplierConfig
+
+MOST_VECTORS = 1024
+RUN = 64  # equal products in a row, which carry far into the accumulator
+FEWEST_SUMS, MOST_SUMS = 8, 64
+TEXT_BITS = 200_000  # of the streams of a large array, so that its bench stays readable
+
+Operand = tuple[int, int]  # code, value
+
+
+class Picker:
+    """Draws operands. Only ``Random.random`` is promised to stay the same in every Python."""
+
+    def __init__(self, config: MultiplierConfig):
+        self._weights, self._activations = config.weight_table, config.act_table
+        self._random = random.Random(0)  # noqa: S311 - stimuli, not secrets
+
+    def below(self, limit: int) -> int:
+        """An integer from 0 to ``limit - 1``."""
+        return int(self._random.random() * limit)
+
+    def weight(self) -> Operand:
+        """Any legal weight."""
+        return self._weights[self.below(len(self._weights))]
+
+    def activation(self) -> Operand:
+        """Any legal activation."""
+        return self._activations[self.below(len(self._activations))]
+
+    def corners(self) -> list[tuple[Operand, Operand]]:
+        """Every pair of the smallest, largest and least-magnitude operands, by ascending product."""
+        pairs = product(_corners(self._weights), _corners(self._activations))
+        return sorted(pairs, key=lambda pair: pair[0][1] * pair[1][1])
+
+    def pairs(self, most: int) -> Iterator[tuple[Operand, Operand]]:
+        """All (weight, activation) where at most ``most``, else the corners and random ones."""
+        if len(self._weights) * len(self._activations) <= most:
+            yield from product(self._weights, self._activations)
+            return
+        corners = self.corners()
+        yield from corners
+        for _ in range(most - len(corners)):
+            yield self.weight(), self.activation()
+
+
+def _corners(table: list[Operand]) -> list[Operand]:
+    by_value = sorted(table, key=lambda row: row[1])
+    return [by_value[0], by_value[-1], min(by_value, key=lambda row: abs(row[1]))]
+
+
+def multiplier_vectors(config: MultiplierConfig) -> list[tuple[int, int, int]]:
+    """(w code, x code, product)."""
+    return [(w, x, w_value * x_value) for (w, w_value), (x, x_value) in Picker(config).pairs(MOST_VECTORS)]
+
+
+def mac_vectors(config: MacConfig) -> list[tuple[int, int, int, int, int]]:
+    """(en, clear, w code, x code, acc after the edge), one a cycle, from an accumulator of 0."""
+    picker = Picker(config)
+    steps = [(i % 5 != 3, i % 8 == 0, *pair) for i, pair in enumerate(picker.pairs(MOST_VECTORS - 2 * RUN))]
+    corners = picker.corners()
+    for pair in (corners[0], corners[-1]):
+        steps += [(True, i == 0, *pair) for i in range(RUN)]
+    vectors, acc = [], 0
+    for en, clear, (w, w_value), (x, x_value) in steps:
+        if en:
+            acc = fit((0 if clear else acc) + w_value * x_value, config)
+        vectors.append((int(en), int(clear), w, x, acc))
+    return vectors
+
+
+@dataclass(frozen=True)
+class DotStreams:
+    """The three streams of a ``dot`` unit.
+
+    Attributes
+    ----------
+    beats : (x codes by lane, release, last)
+    weights : w codes [column][lane]; each serves until a beat releases it
+    sums : by column, one entry a beat with ``last``
+    """
+
+    beats: list[tuple[list[int], int, int]]
+    weights: list[list[list[int]]]
+    sums: list[list[int]]
+
+
+def dot_streams(config: DotConfig) -> DotStreams:
+    """Sums of one to four beats; the first ones hold every lane at a corner, the others are random."""
+    picker, streams = Picker(config), DotStreams([], [], [])
+    bits = (config.columns * config.w_bits + config.x_bits) * config.lanes + config.columns * config.acc_width
+    corners = picker.corners()
+    corners = [corners[0], corners[-1], *corners[1:-1]]
+    held: list[list[Operand]] = []
+    for index in range(max(FEWEST_SUMS, min(MOST_SUMS, TEXT_BITS // bits))):
+        corner = corners[index] if index < len(corners) else None
+        sums, beats = [0] * config.columns, 4 if corner else 1 + index % 4
+        for beat in range(beats):
+            if not held:
+                held = [
+                    [corner[0] if corner else picker.weight() for _ in range(config.lanes)]
+                    for _ in range(config.columns)
+                ]
+                streams.weights.append([[code for code, _ in column] for column in held])
+            x = [corner[1] if corner else picker.activation() for _ in range(config.lanes)]
+            products = [sum(w * v for (_, w), (_, v) in zip(column, x, strict=True)) for column in held]
+            sums = [fit(old + new, config) for old, new in zip(sums, products, strict=True)]
+            last = beat == beats - 1
+            release = picker.below(2) == 1 or (last and index < len(corners))
+            streams.beats.append(([code for code, _ in x], int(release), int(last)))
+            held = [] if release else held
+        streams.sums.append(sums)
+    return streams
+
+
+def fit(total: int, config: MacConfig) -> int:
+    """``total`` brought into the accumulator: wrapped or saturated."""
+    top = 1 << config.acc_width - 1
+    if config.overflow == "saturate":
+        return max(-top, min(total, top - 1))
+    return (total + top) % (2 * top) - top
