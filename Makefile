@@ -6,14 +6,16 @@ STAMP := $(VENV)/.installed
 
 # Variables that become options of asm-hw, by target. They travel in the environment, so no shell reads them.
 UNIT_OPTIONS := UNIT ALPHABETS WEIGHT_BITS ACT_BITS ACT_SIGNED ACT_ALPHABETS ARITHMETIC WEIGHT_CODE STRUCTURE WEIGHT_FORM ACC_BITS TERMS \
-                OVERFLOW LANES COLUMNS
+                OVERFLOW LANES COLUMNS WEIGHT_REGISTERS
 rtl_OPTIONS := $(UNIT_OPTIONS) NAME OUT CLOCK_MHZ FORCE
 sim_OPTIONS := $(UNIT_OPTIONS) SIMULATOR JOBS
 wave_OPTIONS := $(UNIT_OPTIONS) SIMULATOR
-synth_OPTIONS := $(UNIT_OPTIONS) LIBERTY
+energy_OPTIONS := $(UNIT_OPTIONS) CLOCK_MHZ STREAM WEIGHTS HOLD CYCLES SEED TECHNOLOGY LIBERTY OUT
+synth_OPTIONS := $(UNIT_OPTIONS) TECHNOLOGY LIBERTY
+fpga_OPTIONS := $(UNIT_OPTIONS) FAMILY SEEDS
 sram_OPTIONS := WORDS BITS PORTS COLUMN_MUX
 demo_OPTIONS := ALPHABETS WEIGHT_BITS ACT_BITS SEED EPOCHS
-OPTIONS := $(sort $(foreach target,rtl sim wave synth sram demo,$($(target)_OPTIONS)))
+OPTIONS := $(sort $(foreach target,rtl sim wave synth energy fpga sram demo,$($(target)_OPTIONS)))
 
 # A variable that no target of this call takes, or an empty one, would be ignored in silence.
 GIVEN := $(filter-out PYTHON VENV,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
@@ -31,13 +33,13 @@ endif
 endef
 $(foreach option,$(OPTIONS),$(eval $(call pass_option,$(option))))
 
-.PHONY: help install rtl catalog sim wave synth sram demo figures test test-full lint clean
+.PHONY: help install rtl catalog sim wave synth energy fpga sram demo figures test test-full lint clean
 
 help: ## show this text
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
 	@echo "Variables: those of \`asm-hw rtl --help\` in capitals, such as"
 	@echo "  make rtl ALPHABETS=1,3 UNIT=dot WEIGHT_BITS=5 ACT_BITS=8 LANES=16 NAME=my_dot"
-	@$(foreach target,rtl sim wave synth sram demo,echo "  $(target): $($(target)_OPTIONS)";)
+	@$(foreach target,rtl sim wave synth energy fpga sram demo,echo "  $(target): $($(target)_OPTIONS)";)
 	@echo "  PYTHON (python3.11) makes the virtual environment VENV (.venv)"
 
 install: $(STAMP) ## virtual environment with everything pinned by constraints.txt
@@ -61,6 +63,12 @@ wave: $(STAMP) ## simulate one unit and leave a waveform
 
 synth: $(STAMP) ## area and delay of one unit beside exact and bare
 	@$(BIN)/asm-hw synth
+
+fpga: $(STAMP) ## place and route one unit beside exact and bare: FAMILY=ecp5, ice40 or gowin
+	@$(BIN)/asm-hw fpga
+
+energy: $(STAMP) ## energy per MAC of one unit beside exact and bare, glitches included
+	@$(BIN)/asm-hw energy
 
 sram: $(STAMP) ## energy, area, leakage and access time of an SRAM macro
 	@$(BIN)/asm-hw sram

@@ -23,6 +23,10 @@ BAD_INPUT = 2
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 _out = option("--out", type=click.Path(path_type=Path), default="rtl_out", show_default=True, help="Parent folder.")
+_technology = option(
+    "--technology", default="sg13g2", show_default=True, help="Cells of the package: sg13g2, sky130hd or asap7."
+)
+_liberty = option("--liberty", help="Liberty files (.lib, .lib.gz), comma-separated, instead of --technology.")
 _jobs = option("--jobs", type=click.IntRange(1), help="Runs at a time. [default: the number of cores]")
 
 
@@ -76,11 +80,11 @@ def cli() -> None:
 @unit_options
 @_out
 @option("--name", help="Folder and top module. [default: a slug of the parameters]")
-@option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock of the SDC file.")
+@option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock of constraints and test bench.")
 @option("--force", is_flag=True, help="Replace whatever the output folder holds.")
 @_json
 def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: bool, **options: Any) -> None:
-    """Write one unit as Verilog, with manifest, filelist and SDC, to OUT/NAME/.
+    """Write one unit as Verilog, with manifest, test bench and hand-off files, to OUT/NAME/.
 
     The bytes depend on the parameters alone. The manifest tells another program all it needs: ports,
     latency, the code of every weight.
@@ -169,13 +173,77 @@ def wave(simulator: str, as_json: bool, **options: Any) -> None:
 
 @cli.command()
 @unit_options
-@option("--liberty", help="Liberty files (.lib, .lib.gz), comma-separated. [default: compact IHP SG13G2]")
+@_technology
+@_liberty
 @_json
-def synth(liberty: str | None, as_json: bool, **options: Any) -> None:
+def synth(technology: str, liberty: str | None, as_json: bool, **options: Any) -> None:
     """Map a unit, its exact twin and the bare accumulator with Yosys; compare area and delay."""
     from .report.area import show_area
 
-    show_area(config_from(options), liberty, as_json)
+    show_area(config_from(options), liberty, technology, as_json)
+
+
+@cli.command()
+@unit_options
+@option("--family", default="ecp5", show_default=True, help="ecp5, ice40 or gowin.")
+@option("--seeds", type=int, default=3, show_default=True, help="Runs of nextpnr, 1 to 99: fmax is their median.")
+@_json
+def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
+    """Place and route a unit, its exact twin without and with DSP, and the bare accumulator.
+
+    Every structure of adders and form of weights is tried for each of them, the smallest kept.
+    """
+    from .ppa.fpga import compare
+    from .report.fpga import fpga_table
+
+    result = compare(config_from(options), family, seeds)
+    emit_result(as_json, result, lambda console: console.print(fpga_table(result)))
+
+
+@cli.command()
+@unit_options
+@option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock at which the stream runs.")
+@option("--stream", default="network", show_default=True, help="Operands: network, half_normal or uniform.")
+@option("--weights", default="held", show_default=True, help="held, or streaming: new ones every cycle.")
+@option("--hold", type=int, default=50, show_default=True, help="Cycles that weights are held; beats of a sum.")
+@option("--cycles", type=int, default=500, show_default=True, help="Cycles to measure.")
+@option("--seed", type=int, default=0, show_default=True, help="Seed of the operands.")
+@_technology
+@_liberty
+@option("--out", type=click.Path(path_type=Path), help="Folder for mapped netlists, SDC, SAIF. [default: none]")
+@_json
+def energy(
+    clock_mhz: float, technology: str, liberty: str | None, out: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Measure the energy of a unit, its exact twin and the bare accumulator on the same operands.
+
+    Each is mapped by Yosys and simulated gate by gate with the library's delays, glitches included;
+    every sum is checked against the golden model.
+    """
+    from .ppa.streams import StreamOptions
+    from .report.energy import show_energy
+
+    stream = StreamOptions(**{name: options[name] for name in ("stream", "weights", "hold", "cycles", "seed")})
+    show_energy(config_from(options), stream, clock_mhz, liberty, technology, out, as_json)
+
+
+@cli.command()
+@option("--words", type=int, default=512, show_default=True, help="Words, 16 to 32768.")
+@option("--bits", type=int, default=32, show_default=True, help="Bits of a word, 1 to 512.")
+@option("--ports", type=int, default=1, show_default=True, help="Read-write ports, 1 or 2.")
+@option("--column-mux", type=click.IntRange(1), help="Columns of cells a bit. [default: 4, 8 or 16: to 512 rows]")
+@_json
+def sram(words: int, bits: int, ports: int, column_mux: int | None, as_json: bool) -> None:
+    """Estimate energy, area, leakage and access time of an SRAM macro in IHP SG13G2.
+
+    A model fitted to the macros of the library; its errors on macros left out of the fit are printed
+    beside, and so are the library's own figures where it has that macro.
+    """
+    from .ppa.sram import Sram, estimate
+    from .report.sram import sram_table
+
+    result = estimate(Sram(words, bits, ports, column_mux or 0))
+    emit_result(as_json, result, lambda console: console.print(sram_table(result)))
 
 
 @cli.command()

@@ -95,6 +95,11 @@ class MultiplierConfig:
             raise ParameterError(f"weight_form 'booth' needs structure heap or carry_save, not {self.structure!r}")
 
     @property
+    def has_bank(self) -> bool:
+        """Whether multiples of the activation are computed."""
+        return self.arithmetic == "asm" and len(self.alphabets) > 1
+
+    @property
     def has_heap(self) -> bool:
         """Whether products are added by a compressor heap."""
         return self.structure in ("heap", "carry_save")

@@ -44,6 +44,7 @@ _UNIT_OPTIONS = (
     option("--terms", type=int, help="Products that an auto accumulator must hold. [default: 512]"),
     option("--overflow", help=f"What a narrow accumulator does: {', '.join(OVERFLOW)}. [default: wrap]"),
     option("--lanes", type=int, help="Products a column adds in a cycle, 1 to 256 (dot). [default: 16]"),
+    option("--weight-registers", type=bool, help="0: the weight stream holds the weights in use (dot). [default: 1]"),
     option("--columns", type=int, help="Dot products side by side, 1 to 256 (dot). [default: 1]"),
 )
 

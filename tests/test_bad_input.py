@@ -112,6 +112,7 @@ def test_other_commands_refuse(cli):
     assert_refused(cli("demo", "--alphabets", "2"), ["2", "odd"])
     assert_refused(cli("demo", "--seed", "-1"), ["seed", "-1"])
     assert_refused(cli("synth", "--liberty", "absent.lib"), ["liberty", "absent.lib"])
+    assert_refused(cli("synth", "--technology", "tsmc5"), ["technology", "tsmc5", "sky130hd"])
     assert_refused(cli("levels", "--weight-bits", "99"), ["weight_bits", "99"])
     assert_refused(cli("frobnicate"), ["frobnicate"])
 

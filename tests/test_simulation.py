@@ -67,7 +67,7 @@ def test_player_computes_matrix_products(inputs, tmp_path):
     expected = golden.matvec(torch.tensor(weights), torch.tensor(activations)).numpy()
     cycles = {}
     for pace in (100, 40):
-        played = player.play(beats.x, beats.load, beats.last, beats.w, pace)
+        played = player.play(beats.x, beats.release, beats.last, beats.w, pace)
         assert (beats.gather(played.sums) == expected).all()
         cycles[pace] = played.cycles
     assert beats.held == (inputs <= 4)

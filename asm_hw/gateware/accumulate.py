@@ -43,7 +43,7 @@ def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     m.d.comb += kept.eq(Mux(clear, 0, acc))
     if config.has_heap:
         heap = products_heap(m, lanes, _sum_width(config))
-        heap.add(kept, arrival=1)
+        heap.add(kept)
         left, right = heap.reduce(m)
         total = (left + right)[: _sum_width(config)].as_signed()
     else:
@@ -99,7 +99,7 @@ def _add_carry_save(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     for row in rows:
         kept = Signal(width, name=f"kept_{row.name}")
         m.d.comb += kept.eq(Mux(clear, 0, row))
-        heap.add(kept, arrival=1)
+        heap.add(kept)
     with m.If(enable):
         m.d.sync += [row.eq(following) for row, following in zip(rows, heap.reduce(m), strict=True)]
     return (rows[0] + rows[1])[:width].as_signed()

@@ -10,10 +10,6 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-SUM_DELAY, CARRY_DELAY = 2, 1
-"""Exclusive-or stages from an input of a full adder to its outputs: what orders the reduction."""
-
-
 class FullAdder(wiring.Component):
     """``a + b + c == s + 2 * co``; combinational. A module of its own: libraries have a cell for it."""
 
@@ -33,7 +29,7 @@ class FullAdder(wiring.Component):
 
 @dataclass(frozen=True)
 class Operand:
-    """``+-(value << position)``; ``arrival`` orders bits in exclusive-or stages after the clock edge."""
+    """``+-(value << position)``; ``arrival`` orders bits, in full adders after the clock edge."""
 
     value: Value
     position: int
@@ -144,8 +140,8 @@ class Compressor(wiring.Component):
         m.submodules[f"full_adder_{column}_{number}"] = adder = FullAdder()
         outputs = Signal(2, name=f"sum_{column}_{number}")
         m.d.comb += [adder.a.eq(a), adder.b.eq(b), adder.c.eq(c), outputs.eq(Cat(adder.s, adder.co))]
-        self._add_bit(outputs[0], column, arrival + SUM_DELAY)
-        self._add_bit(outputs[1], column + 1, arrival + CARRY_DELAY)
+        self._add_bit(outputs[0], column, arrival + 1)
+        self._add_bit(outputs[1], column + 1, arrival + 1)
 
 
 def popcount(m: Module, bits: list[Value], name: str) -> Value:

@@ -51,9 +51,6 @@ class Lane(wiring.Component):
     negative<i> : Out(1)
     """
 
-    arrival = 3
-    """Exclusive-or stages from the operands to the rows, for the order of the compressor heap."""
-
     constant_negatives: tuple[int, ...] = ()
     """The negative bits of a lane that has no ports for them."""
 
@@ -67,6 +64,11 @@ class Lane(wiring.Component):
             | {f"row{i}": Out(shape) for i, shape in enumerate(shapes)}
             | {f"negative{i}": Out(1) for i in range(negatives)}
         )
+
+    @property
+    def arrival(self) -> int:
+        """Full adders' worth of delay from the operands to the rows: the adders of the bank."""
+        return 2 if self._config.has_bank else 0
 
     @property
     def negatives(self) -> list[Value]:
@@ -181,7 +183,6 @@ class ExactLane(Lane):
 class ArrayLane(Lane):
     """The baseline as an AND array: one row a weight bit, the row of the sign bit subtracted (Baugh-Wooley)."""
 
-    arrival = 1
     constant_negatives = (0, 1)
 
     def __init__(self, config: MultiplierConfig, weight, x):
@@ -222,8 +223,6 @@ class BoothLane(Lane):
 
 class BareLane(Lane):
     """The lower bound of any MAC: plus or minus the activation, by the one bit of the weight."""
-
-    arrival = 2
 
     def __init__(self, config: MultiplierConfig, weight, x):
         super().__init__(config, weight, x, [x_shape(config)], [0])

@@ -10,9 +10,17 @@ from pathlib import Path
 
 from ..errors import ParameterError
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[A-Za-z0-9_.+\-*/!&|^\'<>\[\]$]+|[(){}:;,=]', re.DOTALL)
 _GZIP = b"\x1f\x8b"
 _NOISE = re.compile(r"/\*.*?\*/|\\\r?\n", re.DOTALL)
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_NAME = rf"(?:[A-Za-z_][\w.]*|{_STRING})"
+# A value ends at the semicolon or, as some libraries leave that out, with its line.
+_STATEMENT = re.compile(
+    rf"(?P<name>{_NAME})\s*(?::[ \t]*(?P<value>(?:[^;{{}}\"\n]++|{_STRING})*+)"
+    rf"|\((?P<args>(?:[^()\"]++|{_STRING})*+)\)\s*(?P<open>\{{)?)|(?P<close>\}})|(?P<rest>[^\s;])",
+    re.DOTALL,
+)
+_WORD = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s,"]+)', re.DOTALL)
 
 
 @dataclass
@@ -46,8 +54,13 @@ class Group:
         return self.attributes.get(name, [default])[0]
 
     def number(self, name: str, default: float = 0.0) -> float:
-        """A numeric attribute."""
-        return float(self.get(name, str(default)))
+        """A numeric attribute. Raises `ParameterError` if it is none."""
+        text = self.get(name, str(default))
+        try:
+            return float(text)
+        except ValueError:
+            where = " ".join([self.kind, *self.args])
+            raise ParameterError(f"liberty {name} of {where} must be a number, not {text!r}") from None
 
 
 def is_gzip(path: Path) -> bool:
@@ -76,49 +89,34 @@ def read(path: Path) -> Group:
 
 def parse(text: str, name: str) -> Group:
     """The library group in ``text``; ``name`` is what errors call it."""
-    tokens = _TOKEN.findall(_NOISE.sub(" ", text))
-    if tokens[:2] != ["library", "("]:
-        raise ParameterError(f"liberty {name!r} must be a Liberty file: it does not start with a library group")
     stack: list[Group] = []
-    position = 0
-    try:
-        while position < len(tokens):
-            if tokens[position] == "}":
-                group = stack.pop()
-                if not stack:
-                    return group
-                position += 1
-            elif tokens[position] == ";":
-                position += 1
-            else:
-                position = _statement(tokens, position, stack)
-    except (IndexError, ValueError):
-        raise ParameterError(f"liberty {name!r} must be a Liberty file: its groups are malformed") from None
-    raise ParameterError(f"liberty {name!r} must be complete, but it ends inside a group")
+    for statement in _STATEMENT.finditer(_NOISE.sub(" ", text)):
+        word, value, args, opened, closed, _ = statement.groups()
+        if not stack and not (word == "library" and opened):
+            raise ParameterError(f"liberty {name!r} must be a Liberty file: it does not start with a library group")
+        if closed:
+            group = stack.pop()
+            if not stack:
+                return group
+        elif value is not None:
+            stack[-1].add(_unquoted(word), [" ".join(_words(value))])
+        elif opened:
+            group = Group(_unquoted(word), _words(args))
+            if stack:
+                stack[-1].groups.append(group)
+            stack.append(group)
+        elif args is not None:
+            stack[-1].add(_unquoted(word), _words(args))
+        else:
+            raise ParameterError(f"liberty {name!r} must be a Liberty file: its groups are malformed")
+    if stack:
+        raise ParameterError(f"liberty {name!r} must be complete, but it ends inside a group")
+    raise ParameterError(f"liberty {name!r} must be a Liberty file: it does not start with a library group")
 
 
-def _statement(tokens: list[str], position: int, stack: list[Group]) -> int:
-    """Read ``name : value ;``, ``name (values) ;`` or ``name (args) {``; the position after it."""
-    word = tokens[position]
-    if tokens[position + 1] == ":":
-        end = position + 2
-        while tokens[end] not in (";", "}"):
-            end += 1
-        stack[-1].add(word, [" ".join(map(_unquoted, tokens[position + 2 : end]))])
-        return end
-    if tokens[position + 1] != "(":
-        raise ValueError(word)
-    end = tokens.index(")", position)
-    args = [_unquoted(token) for token in tokens[position + 2 : end] if token != ","]
-    if end + 1 < len(tokens) and tokens[end + 1] == "{":
-        group = Group(word, args)
-        if stack:
-            stack[-1].groups.append(group)
-        stack.append(group)
-        return end + 2
-    stack[-1].add(word, args)
-    return end + 1
+def _words(text: str) -> list[str]:
+    return [quoted or plain for quoted, plain in _WORD.findall(text)]
 
 
-def _unquoted(token: str) -> str:
-    return token[1:-1] if token.startswith('"') else token
+def _unquoted(word: str) -> str:
+    return word[1:-1] if word.startswith('"') else word

@@ -21,7 +21,8 @@ from ..config import MultiplierConfig, counterpart
 from ..errors import ParameterError
 from ..gateware import make_component
 from ..verilog import to_verilog
-from .cells import Library, compact_library, user_library
+from .cells import Library, choose_library
+from .compact import TECHNOLOGIES
 
 _SMALL = "strash;ifraig;scorr;dc2;dc2;dch,-f;amap,-m;topo;buffer,-c;topo;dnsize;stime,-p"
 _FAST = "strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf;&put;buffer,-c;topo;upsize;dnsize;stime,-p"
@@ -145,10 +146,10 @@ def best(verilog: str, top: str, library: Library) -> tuple[Synthesis, list[Synt
     return min(tried, key=lambda result: (result.area_um2, result.delay_ns)), tried
 
 
-def compare(config: MultiplierConfig, liberty: str | None = None) -> dict[str, Any]:
+def compare(config: MultiplierConfig, liberty: str | None = None, technology: str = TECHNOLOGIES[0]) -> dict[str, Any]:
     """A unit beside its exact twin and the bare accumulator of the same widths, each at its best.
 
-    ``liberty``: see `user_library`; the compact table if None. The result is plain JSON: a row each
+    ``liberty``: see `user_library`; the compact table of ``technology`` if None. The result is plain JSON: a row each
     with the fields of `Synthesis`, the figures of all recipes tried, and the ratios of area and delay
     to exact and bare.
     """
@@ -156,7 +157,7 @@ def compare(config: MultiplierConfig, liberty: str | None = None) -> dict[str, A
     contenders[config.arithmetic] = config
     contenders = {name: contender for name, contender in contenders.items() if name == contender.arithmetic}
     with tempfile.TemporaryDirectory() as scratch:
-        library = user_library(liberty) if liberty else compact_library(Path(scratch))
+        library = choose_library(Path(scratch), technology, liberty)
         try:
             rows = {name: _row(contender, library) for name, contender in contenders.items()}
         except RuntimeError as error:

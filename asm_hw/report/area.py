@@ -14,9 +14,9 @@ from ..ppa.synthesis import compare
 _NOTE = "Mapped standard cells, no wires. Delay: ABC's estimate. Best of several recipes for each contender."
 
 
-def show_area(config: MultiplierConfig, liberty: str | None, as_json: bool) -> None:
+def show_area(config: MultiplierConfig, liberty: str | None, technology: str, as_json: bool) -> None:
     """Synthesize and print the comparison; one JSON object if asked."""
-    result = compare(config, liberty)
+    result = compare(config, liberty, technology)
     if as_json:
         print(json.dumps(result))
         return

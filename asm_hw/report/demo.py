@@ -119,7 +119,7 @@ def _run_rtl(
         player = Player(emitted, BUILD / "player")
 
     def play(beats: Beats):
-        played = player.play(beats.x, beats.load, beats.last, beats.w)
+        played = player.play(beats.x, beats.release, beats.last, beats.w)
         return played.sums, played.cycles
 
     with steps.step("stream the test set", len(network.layers)) as advance:

@@ -1,0 +1,256 @@
+"""Energy of a unit beside its exact twin and the bare accumulator: mapped, timed, simulated, accounted."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config import ARITHMETIC, MacConfig, counterpart
+from ..emit import check_clock
+from ..errors import ParameterError
+from ..gateware import make_component
+from ..manifest import describe
+from ..verilog import to_verilog
+from . import gates
+from .accounting import FS_PER_NS, KINDS, Mapped, Parts, account, check_power
+from .activity import DELAYS, simulate, simulator
+from .cells import Library, choose_library
+from .compact import TECHNOLOGIES
+from .drive import WARM_UP_BEATS, Drive, drive, is_right
+from .liberty import read
+from .model import load_cells
+from .netlist import Netlist
+from .parts import PARTS, find_parts, rtl_wrapper
+from .streams import StreamOptions, check_unit, operands
+from .synthesis import best, mapping_commands, run_yosys
+from .timing import analyse
+from .vcd import Times, Waves
+
+DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class MappedUnit:
+    """A unit after mapping: its ports, its RTL, the netlist as Yosys's JSON and as Verilog, and how it was made."""
+
+    config: MacConfig
+    ports: list[dict[str, Any]]
+    rtl: str
+    netlist_json: str
+    netlist_verilog: str
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The energy of a unit, and what it was computed from."""
+
+    row: dict[str, Any]
+    unit: MappedUnit
+    netlist: Netlist
+    waves: Waves
+
+
+def compare(
+    config: Any,
+    options: StreamOptions,
+    clock_mhz: float = 100.0,
+    liberty: str | None = None,
+    technology: str = TECHNOLOGIES[0],
+) -> tuple[dict[str, Any], list[Measured]]:
+    """The energy of ``config``, its exact twin and the bare accumulator at the same clock and stream.
+
+    ``liberty``: see `asm_hw.ppa.cells.user_library`; the compact table of ``technology`` if None. The first
+    result is plain JSON: a row each, ratios to exact and bare, the stream and the tools. Raises
+    `ParameterError` for what cannot be measured: a unit without a clock, a clock that a contender cannot
+    reach, a library without power tables.
+    """
+    config = check_unit(config)
+    check_clock(clock_mhz)
+    contenders = {config.arithmetic: config} | {
+        name: counterpart(config, name) for name in ("exact", "bare") if name != config.arithmetic
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        library = choose_library(Path(scratch), technology, liberty)
+        units = {
+            name: _map(check_unit(contenders[name]), library, liberty) for name in ARITHMETIC if name in contenders
+        }
+        measured = {name: measure(unit, library, options, clock_mhz) for name, unit in units.items()}
+    rows = {name: result.row for name, result in measured.items()}
+    for row in rows.values():
+        for other in ("exact", "bare"):
+            ratio = row["energy_per_mac_fj"] / rows[other]["energy_per_mac_fj"]
+            row[f"energy_ratio_to_{other}"] = round(ratio, 4)
+    result = {
+        "library": library.name,
+        "parameters": config.parameters,
+        "clock_mhz": clock_mhz,
+        "stream": asdict(options),
+        "activity": simulator(),
+        "rows": rows,
+        "tools": {"pyosys": version("pyosys")},
+    }
+    return result, list(measured.values())
+
+
+def _map(config: MacConfig, library: Library, liberty: str | None) -> MappedUnit:
+    """`map_unit`; a user's library that Yosys fails on is bad input."""
+    try:
+        return map_unit(config, library)
+    except RuntimeError as error:
+        if liberty is None:
+            raise
+        reason = str(error).strip().splitlines()[-1]
+        raise ParameterError(f"liberty {liberty!r} must be a library that Yosys can map onto: {reason}") from None
+
+
+def map_unit(config: MacConfig, library: Library) -> MappedUnit:
+    """The smallest netlist of a unit."""
+    component = make_component(config)
+    rtl = to_verilog(component, config.slug)
+    recipe = best(rtl, config.slug, library)[0].recipe
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        writers = ["write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v"]
+        run_yosys([*mapping_commands(rtl, config.slug, library, recipe, folder), *writers], folder)
+        netlist, verilog = ((folder / name).read_text() for name in ("mapped.json", "mapped.v"))
+    ports = describe(config, component, config.slug)["ports"]
+    return MappedUnit(config, ports, rtl, netlist, verilog, recipe)
+
+
+def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> Measured:
+    """The energy of a mapped unit in a stream. Raises `ParameterError` where it computes wrongly or too slowly."""
+    config, name = unit.config, unit.config.slug
+    mapped = analysed(Netlist.from_yosys_json(unit.netlist_json, name), library)
+    if mapped.timing.min_period_ns > 1000 / clock_mhz:
+        limit = 1000 / mapped.timing.min_period_ns
+        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for the netlist of {name}, not {clock_mhz:g}")
+    beats = operands(config, options, options.cycles + WARM_UP_BEATS)
+    driven = drive(config, unit.ports, beats)
+    run = _Run(mapped, driven, 1000 / clock_mhz, options.cycles)
+    tool = simulator()
+    waves, whole = run.netlist_waves(tool)
+    outputs = {port: run.words(whole, port) for port, (way, _) in mapped.netlist.ports.items() if way == "output"}
+    if not is_right(config, unit.ports, beats, driven.first_beat, outputs):
+        raise ParameterError(f"netlist of {name} must compute what the golden model does, but its sums differ")
+    parts = run.parts(unit, waves, tool)
+    energies = account(mapped, waves, parts, run.state_times)
+    macs = getattr(config, "lanes", 1) * getattr(config, "columns", 1)
+    row = {"name": name, "recipe": unit.recipe} | _figures(mapped) | _split(energies, options.cycles, macs)
+    row["measured_pins_percent"] = _measured_percent(mapped, waves)
+    row["named_cells_percent"] = round(parts.named_percent, 2)
+    return Measured(row, unit, mapped.netlist, waves)
+
+
+def analysed(netlist: Netlist, library: Library) -> Mapped:
+    """A netlist with its cells, timing and supply voltage."""
+    cells = load_cells(library, netlist.cell_names)
+    check_power(cells, library.name)
+    return Mapped(netlist, cells, gates.wire_up(netlist, cells), analyse(netlist, cells), supply_voltage(library))
+
+
+@cache
+def supply_voltage(library: Library) -> float:
+    """Volts, from ``nom_voltage`` of the library's first file."""
+    voltage = read(library.paths[0]).number("nom_voltage")
+    if not voltage > 0:
+        raise ParameterError(f"liberty {library.name!r} must have a positive nom_voltage, not {voltage!r}")
+    return voltage
+
+
+class _Run:
+    """A stream through a netlist at a clock. Cycle k starts with the rising edge at (k + 1) periods."""
+
+    def __init__(self, mapped: Mapped, driven: Drive, period_ns: float, cycles: int) -> None:
+        self.mapped, self.driven = mapped, driven
+        self.period = round(period_ns * FS_PER_NS)
+        first = driven.first_beat + WARM_UP_BEATS + 1
+        self.start, self.end = first * self.period - 1, (first + cycles) * self.period - 1
+        self.settled: Times = np.arange(first + 1, first + cycles + 1) * self.period - 1
+        self.state_times: Times = np.sort(np.concatenate([self.settled, self.settled - self.period // 2]))
+
+    def netlist_waves(self, tool: str) -> tuple[Waves, Waves]:
+        """Transitions in the measured cycles, and of all cycles after reset."""
+        timing = self.mapped.timing
+        delays = timing.delays_ns if tool == DELAYS else None
+        netlist, cells, wiring = self.mapped.netlist, self.mapped.cells, self.mapped.wiring
+        verilog = gates.to_verilog(netlist, cells, wiring, delays)
+        nets = {net for pins in wiring.pins.values() for net in pins.values() if net > 1} | gates.port_nets(
+            netlist
+        ).keys()
+        ports = {net for _, bits in netlist.ports.values() for net in bits if net > 1}
+        with tempfile.TemporaryDirectory() as scratch:
+            vcd = simulate(verilog + self._bench(), self._stimulus(), Path(scratch), tool)
+        after_reset = (self.driven.first_beat + 1) * self.period - 1
+        return vcd.waves(nets, self.start, self.end), vcd.waves(ports, after_reset, self._cycles_end())
+
+    def words(self, waves: Waves, port: str) -> list[int]:
+        """A port's value at the end of each cycle; 0 before the first beat."""
+        cycles = np.arange(self.driven.first_beat, self.driven.cycles)
+        values = [waves.value(net, (cycles + 2) * self.period - 1) for net in self.mapped.netlist.ports[port][1]]
+        words = [sum(int(bit) << place for place, bit in enumerate(bits)) for bits in zip(*values, strict=True)]
+        return [0] * self.driven.first_beat + words
+
+    def parts(self, unit: MappedUnit, waves: Waves, tool: str) -> Parts:
+        """Which part each cell belongs to, by a run of the RTL."""
+        wrapper = rtl_wrapper(self.mapped.netlist, unit.rtl, unit.config.slug)
+        with tempfile.TemporaryDirectory() as scratch:
+            rtl = simulate(wrapper + self._bench(depth=0), self._stimulus(), Path(scratch), tool)
+        return find_parts(self.mapped, waves, rtl, self.settled, unit.config.arithmetic == "exact")
+
+    def _cycles_end(self) -> int:
+        return (self.driven.cycles + 1) * self.period
+
+    def _inputs(self) -> list[tuple[str, int, int]]:
+        """Port, bit and net of each input but the clock."""
+        ports = self.mapped.netlist.ports.items()
+        return [
+            (name, i, net)
+            for name, (way, bits) in ports
+            if way == "input" and name != "clk"
+            for i, net in enumerate(bits)
+        ]
+
+    def _bench(self, depth: int = 1) -> str:
+        clock = self.mapped.netlist.ports["clk"][1][0]
+        names = [f"n{net}" for _, _, net in self._inputs()]
+        return gates.bench(names, f"n{clock}", self.period / 1000, self.driven.cycles, depth)
+
+    def _stimulus(self) -> list[int]:
+        words = [0] * self.driven.cycles
+        for place, (name, bit, _) in enumerate(self._inputs()):
+            for cycle, value in enumerate(self.driven.inputs[name]):
+                words[cycle] |= (value >> bit & 1) << place
+        return words
+
+
+def _figures(mapped: Mapped) -> dict[str, Any]:
+    instances = mapped.netlist.instances.values()
+    area = sum(mapped.cells[instance.cell].area_um2 for instance in instances)
+    return {"cells": len(instances), "area_um2": round(area, 4), "min_period_ns": round(mapped.timing.min_period_ns, 5)}
+
+
+def _split(energies: dict[tuple[str, str], float], cycles: int, macs: int) -> dict[str, Any]:
+    """Energies of the whole run as figures per cycle and per MAC."""
+    per_mac = {key: energy / cycles / macs for key, energy in energies.items()}
+    kinds = {kind: sum(energy for (_, k), energy in per_mac.items() if k == kind) for kind in KINDS}
+    parts = {part: sum(energy for (p, _), energy in per_mac.items() if p == part) for part in PARTS}
+    total = sum(kinds.values())
+    return {
+        "energy_per_cycle_fj": round(total * macs, DECIMALS),
+        "energy_per_mac_fj": round(total, DECIMALS),
+        **{f"{kind}_per_mac_fj": round(energy, DECIMALS) for kind, energy in kinds.items()},
+        "parts_per_mac_fj": {part: round(energy, DECIMALS) for part, energy in parts.items()},
+    }
+
+
+def _measured_percent(mapped: Mapped, waves: Waves) -> float:
+    """Share of the cells' pins whose net was watched, or is constant."""
+    nets = [net for pins in mapped.wiring.pins.values() for net in pins.values()]
+    return 100 * sum(net < 2 or net in waves.toggles for net in nets) / len(nets)

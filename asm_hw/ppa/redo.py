@@ -1,0 +1,56 @@
+"""What others need to measure again: mapped netlist, constraints and activity of each contender."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from ..errors import ParameterError
+from ..handoff.constraints import sdc
+from .energy import Measured
+from .netlist import Netlist
+from .vcd import Waves
+
+
+def write(out: Path, result: dict[str, Any], measured: list[Measured], clock_mhz: float) -> None:
+    """``energy.json``, and for each contender its mapped Verilog, SDC and SAIF, into the folder ``out``."""
+    files = {"energy.json": json.dumps(result, indent=2) + "\n"}
+    for one in measured:
+        name = one.unit.config.slug
+        files[f"{name}.mapped.v"] = one.unit.netlist_verilog
+        files[f"{name}.sdc"] = sdc(one.unit.ports, clock_mhz)
+        files[f"{name}.saif"] = saif(one.netlist, one.waves)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (out / name).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ParameterError(f"out {str(out)!r} must be writable: {error.strerror}") from None
+
+
+def saif(netlist: Netlist, waves: Waves) -> str:
+    """Switching activity in SAIF 2.0 (IEEE 1801): time at 0 and 1 (fs) and transitions of every named net."""
+    nets = "".join(
+        f"      ({_escaped(name)} {_net(waves, net)})\n"
+        for net, name in sorted(netlist.nets.items(), key=lambda item: item[1])
+        if net in waves.toggles
+    )
+    return (
+        '(SAIFILE\n  (SAIFVERSION "2.0")\n  (DIRECTION "backward")\n  (DIVIDER /)\n  (TIMESCALE 1 fs)\n'
+        f"  (DURATION {waves.end - waves.start})\n  (INSTANCE {netlist.top}\n    (NET\n{nets}    )\n  )\n)\n"
+    )
+
+
+def _net(waves: Waves, net: int) -> str:
+    edges = [waves.start, *waves.toggles[net].tolist(), waves.end]
+    spans = [later - earlier for earlier, later in pairwise(edges)]
+    first, second = sum(spans[::2]), sum(spans[1::2])
+    low, high = (second, first) if waves.initial[net] else (first, second)
+    return f"(T0 {low}) (T1 {high}) (TX 0) (TC {waves.count(net)}) (IG 0)"
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"(\W)", r"\\\1", name)

@@ -1,0 +1,62 @@
+"""The energy table of a unit beside its exact twin and the bare accumulator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..emit import check_writable
+from ..ppa import redo
+from ..ppa.energy import compare
+from ..ppa.parts import PARTS
+from ..ppa.streams import StreamOptions
+
+
+def show_energy(
+    config: Any,
+    options: StreamOptions,
+    clock_mhz: float,
+    liberty: str | None,
+    technology: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure and print the comparison; one JSON object if asked; the files to redo it into ``out``, if given."""
+    if out:
+        check_writable(out)
+    result, measured = compare(config, options, clock_mhz, liberty, technology)
+    if out:
+        redo.write(out, result, measured, clock_mhz)
+    if as_json:
+        print(json.dumps(result))
+        return
+    console = Console()
+    stream = result["stream"]
+    console.print(energy_table(result))
+    console.print(
+        f"{result['clock_mhz']:g} MHz, {stream['stream']} operands, weights {stream['weights']},"
+        f" {stream['cycles']} cycles. Activity: {result['activity']}. Mapped standard cells, no wires.",
+        highlight=False,
+    )
+
+
+def energy_table(result: dict[str, Any]) -> Table:
+    """The rows of `asm_hw.ppa.energy.compare` as a table: contenders across, what the energy goes to downwards."""
+    rows = result["rows"]
+    table = Table("fJ per MAC", *rows, title=result["library"])
+    for name in ("energy", "switching", "internal", "leakage"):
+        table.add_row(
+            name, *(f"{row[f'{name}_per_mac_fj']:.1f}" for row in rows.values()), end_section=name == "leakage"
+        )
+    for part in PARTS:
+        figures = [row["parts_per_mac_fj"][part] for row in rows.values()]
+        if any(figures):
+            table.add_row(part.replace("_", " "), *(f"{figure:.1f}" for figure in figures))
+    table.add_section()
+    for other in ("exact", "bare"):
+        table.add_row(f"/ {other}", *(f"{row[f'energy_ratio_to_{other}']:.2f}" for row in rows.values()))
+    return table
