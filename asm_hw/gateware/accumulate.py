@@ -31,7 +31,8 @@ def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     if config.structure == "carry_save":
         return _add_carry_save(m, config, lanes, enable, clear)
     acc = Signal(signed(width))
-    kept = Mux(clear, 0, acc)
+    kept = Signal(signed(width))  # of the sum so far
+    m.d.comb += kept.eq(Mux(clear, 0, acc))
     if config.has_heap:
         heap = products_heap(m, lanes, _sum_width(config))
         heap.add(kept, arrival=1)
@@ -87,7 +88,9 @@ def _add_carry_save(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     rows = [Signal(width, name="acc_sum"), Signal(width, name="acc_carry")]
     heap = products_heap(m, lanes, width)
     for row in rows:
-        heap.add(Mux(clear, 0, row), arrival=1)
+        kept = Signal(width, name=f"{row.name}_kept")
+        m.d.comb += kept.eq(Mux(clear, 0, row))
+        heap.add(kept, arrival=1)
     with m.If(enable):
         m.d.sync += [row.eq(following) for row, following in zip(rows, heap.reduce(m), strict=True)]
     return (rows[0] + rows[1])[:width].as_signed()

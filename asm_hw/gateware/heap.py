@@ -57,7 +57,7 @@ class Heap:
 
     def subtract(self, value: Value, position: int = 0, arrival: int = 0) -> None:
         """Subtract the unsigned ``value << position``: ``-v == ~v - (2**n - 1)``."""
-        self.add((~value).as_unsigned(), position, arrival)
+        self.add(Cat(~bit for bit in value), position, arrival)
         self.add_constant(-((1 << len(value)) - 1) << position)
 
     def add_constant(self, value: int) -> None:
@@ -75,7 +75,7 @@ class Heap:
         for column, bits in enumerate(self._columns):
             heapify(bits)
             if self._constant >> column & 1:
-                self._add_one(bits, column)
+                self._add_one(m, bits, column, f"{name}one_{column}")
             while len(bits) > 2:
                 self._compress(m, bits, column, f"{name}full_adder_{next(adders)}")
             kept = [bit for _, _, bit in sorted(bits)]
@@ -83,14 +83,16 @@ class Heap:
                 row.append(bit)
         return Cat(*rows[0]), Cat(*rows[1])
 
-    def _add_one(self, bits: list, column: int) -> None:
+    def _add_one(self, m: Module, bits: list, column: int, name: str) -> None:
         """Add the constant 1: two bits and it are an exclusive nor and an or; alone it joins the last adder."""
         if len(bits) < 2:
             heappush(bits, (0, next(self._order), Const(1, 1)))
             return
         (t0, _, a), (t1, _, b) = heappop(bits), heappop(bits)
-        heappush(bits, (max(t0, t1) + 1, next(self._order), ~(a ^ b)))
-        self._add_bit(a | b, column + 1, max(t0, t1) + 1)
+        parity, carry = Signal(name=f"{name}_sum"), Signal(name=f"{name}_carry")
+        m.d.comb += [parity.eq(~(a ^ b)), carry.eq(a | b)]
+        heappush(bits, (max(t0, t1) + 1, next(self._order), parity))
+        self._add_bit(carry, column + 1, max(t0, t1) + 1)
 
     def _compress(self, m: Module, bits: list, column: int, name: str) -> None:
         (_, _, a), (_, _, b), (time, _, c) = heappop(bits), heappop(bits), heappop(bits)
@@ -103,8 +105,12 @@ class Heap:
 
 def popcount(m: Module, bits: list[Value], name: str) -> Value:
     """How many of ``bits`` are set, unsigned, by full adders."""
+    if len(bits) == 1:
+        return bits[0]
     heap = Heap(len(bits).bit_length())
     for bit in bits:
         heap.add(bit)
     left, right = heap.reduce(m, f"{name}_")
-    return (left + right)[: len(bits).bit_length()]
+    total = Signal(len(left), name=f"{name}_count")
+    m.d.comb += total.eq(left + right)
+    return total
