@@ -2,7 +2,8 @@
 
 Amaranth emits one module an instance, with escaped names and aliases. Between its RTLIL and Yosys'
 Verilog this merges equal modules, gives every module and wire a plain identifier and puts the ports
-in the order of the signature. The text depends on the component alone: no paths, no dates.
+in the order of the signature; afterwards it gives functions names that no other module uses. The text
+depends on the component alone: no paths, no dates.
 """
 
 from __future__ import annotations
@@ -27,8 +28,13 @@ write_verilog -noattr
 
 _MODULE = re.compile(r"^module \\(?P<name>\S+)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL)
 _CELL = re.compile(r"^(?P<head>  cell )\\(?P<type>\S+)", re.MULTILINE)
-_PORT = re.compile(r"^(?P<head>  wire .*(?:input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)$", re.MULTILINE)
+_PORT = re.compile(
+    r"(?P<head>(?:^  attribute .*\n+)*^  wire .*(?P<way>input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)\n", re.MULTILINE
+)
+_INSTANCE = re.compile(r"^  cell \\(?P<type>\S+) .*?^  end$", re.MULTILINE | re.DOTALL)
 _IDENTIFIER = re.compile(r"\\(\S+)")
+_WRITTEN = re.compile(r"^module (\w+).*?^endmodule", re.MULTILINE | re.DOTALL)
+_FUNCTION = re.compile(r"^  function \S+ (?P<name>_(?P<number>\d+)_);.*?^  endfunction", re.MULTILINE | re.DOTALL)
 
 
 def port_names(component: wiring.Component) -> list[str]:
@@ -42,7 +48,7 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     modules = _merge_modules({match["name"]: match["body"] for match in _MODULE.finditer(text)}, name)
     modules[name] = _order_ports(modules[name], ["clk", "rst", *port_names(component)])
     body = "\n".join(f"module \\{module}\n{_plain_names(text)}end\n" for module, text in modules.items())
-    return _run_yosys(_SCRIPT.format(rtlil=body))
+    return _WRITTEN.sub(lambda m: _name_functions(m[0], m[1]), _run_yosys(_SCRIPT.format(rtlil=body)))
 
 
 def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
@@ -50,14 +56,27 @@ def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
     merged: dict[str, str] = {}
     by_body: dict[str, str] = {}
     renamed: dict[str, str] = {}
+    ports: dict[str, dict[str, str]] = {}
     for path in sorted(modules, key=lambda path: -path.count(".")):
-        body = _CELL.sub(lambda m: f"{m['head']}\\{renamed.get(m['type'], m['type'])}", modules[path])
-        body = _sort_ports(body)
+        body = _INSTANCE.sub(lambda m: _rename(m[0], ports.get(m["type"], {})), modules[path])
+        ports[path] = _automatic_ports(body)
+        body = _sort_ports(_rename(body, ports[path]))
+        body = _CELL.sub(lambda m: f"{m['head']}\\{renamed.get(m['type'], m['type'])}", body)
         if body not in by_body:
             by_body[body] = top if path == top else _unused(f"{top}_{_kind(path)}", merged)
             merged[by_body[body]] = body
         renamed[path] = by_body[body]
     return {top: merged.pop(top), **merged}
+
+
+def _automatic_ports(body: str) -> dict[str, str]:
+    """Names without a running number for ports that Amaranth names itself: equal modules stay equal."""
+    names = dict.fromkeys(m["name"] for m in _PORT.finditer(body) if re.fullmatch(r"port\$\d+\$\d+", m["name"]))
+    return {name: f"port_{index}" for index, name in enumerate(names)}
+
+
+def _rename(text: str, names: dict[str, str]) -> str:
+    return _IDENTIFIER.sub(lambda m: "\\" + names.get(m[1], m[1]), text) if names else text
 
 
 def _kind(path: str) -> str:
@@ -73,28 +92,39 @@ def _unused(name: str, taken) -> str:
 
 
 def _sort_ports(body: str) -> str:
-    """Declare the ports by name: their order, which follows the use of an instance, tells no modules apart."""
-    ports = sorted(_PORT.finditer(body), key=lambda match: match["name"])
-    body = _order_ports(body, [match["name"] for match in ports])
-    lines = iter(sorted((match[0] for match in _PORT.finditer(body)), key=lambda line: line.rpartition("\\")[2]))
-    return _PORT.sub(lambda _: next(lines), body)
+    """The ports first, inputs by name, then outputs: Amaranth orders them by how an instance is connected."""
+    ports = sorted(_PORT.finditer(body), key=lambda m: (m["way"], m["name"]))
+    return _order_ports("".join(m[0] for m in ports) + _PORT.sub("", body), [m["name"] for m in ports])
 
 
 def _order_ports(body: str, order: list[str]) -> str:
     """Number the ports as ``order`` lists them, from 1."""
-    return _PORT.sub(lambda m: f"{m['head']} {order.index(m['name']) + 1} {m['tail']}\\{m['name']}", body)
+    return _PORT.sub(lambda m: f"{m['head']} {order.index(m['name']) + 1} {m['tail']}\\{m['name']}\n", body)
 
 
 def _plain_names(body: str) -> str:
-    """``\\weight.shift0`` -> ``\\weight_shift0`` and ``\\x$11`` -> ``\\x_11``, without collisions."""
+    """``\\weight.shift0`` -> ``\\weight_shift0`` and ``\\x$11[0]`` -> ``\\x_11_0``, without collisions."""
     names = dict.fromkeys(_IDENTIFIER.findall(body))
-    taken = {name for name in names if not re.search(r"[.$]", name)}
+    taken = {name for name in names if re.fullmatch(r"\w+", name)}
     plain = {}
     for name in names:
         if name not in taken:
-            plain[name] = _unused(re.sub(r"[.$]+", "_", name).lstrip("_"), taken)
+            plain[name] = _unused(re.sub(r"\W+", "_", name).strip("_"), taken)
             taken.add(plain[name])
     return _IDENTIFIER.sub(lambda m: "\\" + plain.get(m[1], m[1]), body)
+
+
+def _name_functions(text: str, module: str) -> str:
+    """Name the functions of one module after it, and their arguments ``_a``, ``_b``, ``_s``.
+
+    Yosys writes a parallel multiplexer as a function with an automatic name. Tools that inline a small
+    module into a larger one would see it hide the larger one's wire of the same name.
+    """
+    for function in list(_FUNCTION.finditer(text)):
+        arguments = re.sub(r"(?<!')\b([abs])\b", r"_\1", function[0])
+        text = text.replace(function[0], arguments)
+        text = re.sub(rf"\b{function['name']}\b", f"{module}_select_{function['number']}", text)
+    return text
 
 
 def _run_yosys(script: str) -> str:

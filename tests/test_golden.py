@@ -78,6 +78,36 @@ def test_matvec_equals_plain_integers(seed, magnitude):
     ]
 
 
+@pytest.mark.parametrize(("dtype", "bits"), [(torch.int8, 8), (torch.int16, 16), (torch.int32, 32)])
+def test_bounds_hold_for_the_smallest_value_of_a_type(dtype, bits):
+    """Its magnitude leaves the type: a bound taken in the type would call float32 exact."""
+    low = -(1 << bits - 1)
+    x = torch.tensor([low, low], dtype=dtype)
+    w = torch.tensor([[(1 << 24) + 1, 2]])
+    assert golden.matvec(w, x).tolist() == [((1 << 24) + 3) * low]
+    assert golden.matvec(torch.tensor([[low, 1]], dtype=dtype), torch.tensor([(1 << 24) + 1, 1])).tolist() == [
+        ((1 << 24) + 1) * low + 1
+    ]
+    image = torch.tensor([[[[low, low]]]], dtype=dtype)
+    assert golden.conv2d(w.view(1, 1, 1, 2), image).tolist() == [[[[((1 << 24) + 3) * low]]]]
+
+
+@pytest.mark.parametrize("call", [
+    lambda low: golden.matvec(low.view(1, 1), torch.tensor([3])),
+    lambda low: golden.matvec(torch.tensor([[3]]), low.view(1)),
+    lambda low: golden.matvec(low.expand(1, 2), torch.tensor([1, 1])),
+    lambda low: golden.requantize(low, *(torch.tensor(v) for v in (3, 0, 1)), -128, 127),
+    lambda low: golden.requantize(torch.tensor(1), torch.tensor(1), low, torch.tensor(1), -128, 127),
+])  # fmt: skip
+def test_the_smallest_64_bit_integer_is_refused(call):
+    with pytest.raises(ParameterError, match="below 2"):
+        call(torch.tensor(-(1 << 63)))
+
+
+def test_one_huge_weight_is_no_reason_to_refuse():
+    assert golden.matvec(torch.tensor([[1 << 62, 1, -1]]), torch.tensor([1, 1, -1])).tolist() == [(1 << 62) + 2]
+
+
 def test_products_beyond_63_bits_and_floats_are_refused():
     big = torch.full((1, 4), 1 << 31)
     with pytest.raises(ParameterError, match="below 2"):

@@ -50,8 +50,14 @@ class Heap:
         self._operands.append(Operand(value, position, arrival))
 
     def subtract(self, value: Value, position: int = 0, arrival: int = 0) -> None:
+<<<<<<< HEAD
         """Subtract the unsigned ``value << position``."""
         self._operands.append(Operand(value, position, arrival, negate=True))
+=======
+        """Subtract the unsigned ``value << position``: ``-v == ~v - (2**n - 1)``."""
+        self.add(Cat(~bit for bit in value), position, arrival)
+        self.add_constant(-((1 << len(value)) - 1) << position)
+>>>>>>> main
 
     def add_constant(self, value: int) -> None:
         """Add an integer; constants cost next to no adders."""
@@ -120,20 +126,47 @@ class Compressor(wiring.Component):
         if column < self._width:
             heappush(self._columns[column], (arrival, next(self._order), bit))
 
+<<<<<<< HEAD
     def _settled(self, column: int) -> bool:
         """Whether two rows hold this column and leave one free above it."""
         return len(self._columns[column]) <= 2 and all(len(bits) <= 1 for bits in self._columns[column + 1 :])
 
     def _add_one(self, m: Module, bits: list, column: int) -> None:
         """Add the constant 1: with two bits an exclusive nor and an or."""
+=======
+    def reduce(self, m: Module, name: str = "") -> tuple[Value, Value]:
+        """Two rows of ``width`` bits whose sum, modulo ``2**width``, is the heap's."""
+        rows: tuple[list[Value], list[Value]] = ([], [])
+        adders = count()
+        for column, bits in enumerate(self._columns):
+            heapify(bits)
+            if self._constant >> column & 1:
+                self._add_one(m, bits, column, f"{name}one_{column}")
+            while len(bits) > 2:
+                self._compress(m, bits, column, f"{name}full_adder_{next(adders)}")
+            kept = [bit for _, _, bit in sorted(bits)]
+            for row, bit in zip(rows, kept + [Const(0, 1)] * 2, strict=False):
+                row.append(bit)
+        return Cat(*rows[0]), Cat(*rows[1])
+
+    def _add_one(self, m: Module, bits: list, column: int, name: str) -> None:
+        """Add the constant 1: two bits and it are an exclusive nor and an or; alone it joins the last adder."""
+>>>>>>> main
         if len(bits) < 2:
             self._add_bit(Const(1, 1), column, 0)
             return
         (t0, _, a), (t1, _, b) = heappop(bits), heappop(bits)
+<<<<<<< HEAD
         one_more = Signal(2, name=f"one_more_{column}")
         m.d.comb += one_more.eq(Cat(~(a ^ b), a | b))
         for i in range(2):
             self._add_bit(one_more[i], column + i, max(t0, t1) + 1)
+=======
+        parity, carry = Signal(name=f"{name}_sum"), Signal(name=f"{name}_carry")
+        m.d.comb += [parity.eq(~(a ^ b)), carry.eq(a | b)]
+        heappush(bits, (max(t0, t1) + 1, next(self._order), parity))
+        self._add_bit(carry, column + 1, max(t0, t1) + 1)
+>>>>>>> main
 
     def _compress(self, m: Module, bits: list, column: int) -> None:
         (_, _, a), (_, _, b), (arrival, number, c) = heappop(bits), heappop(bits), heappop(bits)
@@ -146,11 +179,21 @@ class Compressor(wiring.Component):
 
 def popcount(m: Module, bits: list[Value], name: str) -> Value:
     """How many of ``bits`` are set, unsigned, by full adders."""
+<<<<<<< HEAD
     width = len(bits).bit_length()
     heap = Heap(width)
     for bit in bits:
         heap.add(bit)
     left, right = heap.reduce(m, name)
     total = Signal(width, name=f"{name}_total")
+=======
+    if len(bits) == 1:
+        return bits[0]
+    heap = Heap(len(bits).bit_length())
+    for bit in bits:
+        heap.add(bit)
+    left, right = heap.reduce(m, f"{name}_")
+    total = Signal(len(left), name=f"{name}_count")
+>>>>>>> main
     m.d.comb += total.eq(left + right)
     return total

@@ -59,5 +59,8 @@ def requantize(acc: Tensor, scale: Tensor, bias: Tensor, shift: Tensor, low: int
 
 
 def bound_of(values: Tensor) -> int:
-    """The largest magnitude in ``values``; 0 if empty."""
-    return int(values.abs().max()) if values.numel() else 0
+    """The largest magnitude in ``values``, whatever their type; 0 if empty.
+
+    In Python's integers: the magnitude of a type's smallest value leaves the type.
+    """
+    return max(int(values.max()), -int(values.min())) if values.numel() else 0

@@ -76,4 +76,9 @@ def _split(linear: Callable[[Tensor, Tensor], Tensor], w: Tensor, x: Tensor) -> 
 
 def _row_bound(w: Tensor) -> int:
     """The largest sum of weight magnitudes that one output sees."""
-    return int(w.to(torch.int64).abs().flatten(1).sum(1).max()) if w.numel() else 0
+    if not w.numel():
+        return 0
+    rows = w.flatten(1)
+    if bound_of(w) * rows.shape[1] < 1 << 63:
+        return int(rows.to(torch.int64).abs().sum(1).max())
+    return max(sum(map(abs, row)) for row in rows.tolist())
