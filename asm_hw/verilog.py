@@ -59,7 +59,7 @@ def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
     ports: dict[str, dict[str, str]] = {}
     for path in sorted(modules, key=lambda path: -path.count(".")):
         body = _INSTANCE.sub(lambda m: _rename(m[0], ports.get(m["type"], {})), modules[path])
-        ports[path] = _automatic_ports(body)
+        ports[path] = _plain_ports(body)
         body = _sort_ports(_rename(body, ports[path]))
         body = _CELL.sub(lambda m: f"{m['head']}\\{renamed.get(m['type'], m['type'])}", body)
         if body not in by_body:
@@ -69,10 +69,18 @@ def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
     return {top: merged.pop(top), **merged}
 
 
-def _automatic_ports(body: str) -> dict[str, str]:
-    """Names without a running number for ports that Amaranth names itself: equal modules stay equal."""
-    names = dict.fromkeys(m["name"] for m in _PORT.finditer(body) if re.fullmatch(r"port\$\d+\$\d+", m["name"]))
-    return {name: f"port_{index}" for index, name in enumerate(names)}
+def _plain_ports(body: str) -> dict[str, str]:
+    """Plain names for ports that have none. Instances take them too, so both sides agree.
+
+    Ports that Amaranth names itself lose their running number: equal modules stay equal.
+    """
+    taken = {name for name in _IDENTIFIER.findall(body) if re.fullmatch(r"\w+", name)}
+    plain = {}
+    for name in (match["name"] for match in _PORT.finditer(body)):
+        if name not in taken:
+            plain[name] = _unused(re.sub(r"\$\d+$|\W+", "_", name).strip("_"), taken)
+            taken.add(plain[name])
+    return plain
 
 
 def _rename(text: str, names: dict[str, str]) -> str:

@@ -38,13 +38,8 @@ def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     width = config.acc_width
     if config.structure == "carry_save":
         return _add_carry_save(m, config, lanes, enable, clear)
-<<<<<<< HEAD
     acc = Signal(signed(width), name="accumulator")
     kept = Signal(signed(width))
-=======
-    acc = Signal(signed(width))
-    kept = Signal(signed(width))  # of the sum so far
->>>>>>> main
     m.d.comb += kept.eq(Mux(clear, 0, acc))
     if config.has_heap:
         heap = products_heap(m, lanes, _sum_width(config))
@@ -102,15 +97,9 @@ def _add_carry_save(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     rows = [Signal(width, name="acc_sum"), Signal(width, name="acc_carry")]
     heap = products_heap(m, lanes, width)
     for row in rows:
-<<<<<<< HEAD
         kept = Signal(width, name=f"kept_{row.name}")
         m.d.comb += kept.eq(Mux(clear, 0, row))
         heap.add(kept)
-=======
-        kept = Signal(width, name=f"{row.name}_kept")
-        m.d.comb += kept.eq(Mux(clear, 0, row))
-        heap.add(kept, arrival=1)
->>>>>>> main
     with m.If(enable):
         m.d.sync += [row.eq(following) for row, following in zip(rows, heap.reduce(m), strict=True)]
     return (rows[0] + rows[1])[:width].as_signed()

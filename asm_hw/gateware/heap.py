@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from itertools import count
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
@@ -12,6 +11,8 @@ from amaranth.lib.wiring import In, Out
 
 class FullAdder(wiring.Component):
     """``a + b + c == s + 2 * co``; combinational. A module of its own: libraries have a cell for it."""
+
+    name = "full_adder"
 
     def __init__(self):
         super().__init__({"a": In(1), "b": In(1), "c": In(1), "s": Out(1), "co": Out(1)})
@@ -24,6 +25,20 @@ class FullAdder(wiring.Component):
             self.s.eq(half ^ self.c),
             self.co.eq((self.a & self.b) | (half & self.c)),
         ]
+        return m
+
+
+class HalfAdder(wiring.Component):
+    """``a + b == s + 2 * co``; combinational."""
+
+    name = "half_adder"
+
+    def __init__(self):
+        super().__init__({"a": In(1), "b": In(1), "s": Out(1), "co": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += [self.s.eq(self.a ^ self.b), self.co.eq(self.a & self.b)]
         return m
 
 
@@ -50,14 +65,8 @@ class Heap:
         self._operands.append(Operand(value, position, arrival))
 
     def subtract(self, value: Value, position: int = 0, arrival: int = 0) -> None:
-<<<<<<< HEAD
         """Subtract the unsigned ``value << position``."""
         self._operands.append(Operand(value, position, arrival, negate=True))
-=======
-        """Subtract the unsigned ``value << position``: ``-v == ~v - (2**n - 1)``."""
-        self.add(Cat(~bit for bit in value), position, arrival)
-        self.add_constant(-((1 << len(value)) - 1) << position)
->>>>>>> main
 
     def add_constant(self, value: int) -> None:
         """Add an integer; constants cost next to no adders."""
@@ -73,12 +82,47 @@ class Heap:
         return compressor.left, compressor.right
 
 
-class Compressor(wiring.Component):
-    """Operands and a constant to two rows with the same sum, by full adders alone; combinational.
+Bit = tuple[int, int]
+"""(arrival, number) of a bit in a plan; the constant 1 has a number of its own."""
+ONE = -1
+_HEIGHTS = (2, 3, 4, 6, 9, 13, 19, 28, 42, 63, 94, 141, 211, 316, 474, 711, 1066, 1599)
 
-    A full adder takes the three bits of a column that arrive first (the three-greedy approach of
-    Stelling, Martel, Oklobdzija and Ravi, IEEE Trans. Computers 47(3), 1998: as many adders as
-    Dadda's scheme or fewer, and never later), so that late bits cross few adders and glitch little.
+
+@dataclass(frozen=True)
+class Adder:
+    """Adds two or three bits of ``column``; ``total`` and ``carry`` are the numbers of its results."""
+
+    column: int
+    inputs: tuple[int, ...]
+    total: int
+    carry: int
+
+
+def plan(columns: list[list[Bit]], number: int) -> list[Adder]:
+    """Reduce ``columns``, in place, to at most two bits each by the fewest stages (Dadda 1965).
+
+    In each stage an adder takes the bits of its column that arrived first, so that late ones cross few
+    adders and glitch little. Results are numbered from ``number``; carries past the last column are lost.
+    """
+    adders = []
+    numbers = count(number)
+    tallest = max(map(len, columns), default=0)
+    for height in reversed([h for h in _HEIGHTS if h < tallest]):
+        for column, bits in enumerate(columns):
+            while len(bits) > height:
+                bits.sort()
+                taken = bits[: 2 if len(bits) == height + 1 else 3]
+                adder = Adder(column, tuple(bit for _, bit in taken), next(numbers), next(numbers))
+                adders.append(adder)
+                arrival = max(time for time, _ in taken) + 1
+                bits[: len(taken)] = [(arrival, adder.total)]
+                if column + 1 < len(columns):
+                    columns[column + 1].append((arrival, adder.carry))
+    return adders
+
+
+class Compressor(wiring.Component):
+    """Operands and a constant to two rows with the same sum, modulo ``2**width``; combinational.
 
     Members
     -------
@@ -90,110 +134,81 @@ class Compressor(wiring.Component):
         self._width = width
         self._operands = operands
         self._constant = constant
-        self._columns: list[list[tuple[int, int, Value]]] = [[] for _ in range(width)]
-        self._order = count()
         members = {f"operand{i}": In(operand.value.shape()) for i, operand in enumerate(operands)}
         super().__init__(members | {"left": Out(width), "right": Out(width)})
 
     def elaborate(self, platform):
         m = Module()
-        for i, operand in enumerate(self._operands):
-            self._spread(getattr(self, f"operand{i}"), operand)
-        constant = self._constant % (1 << self._width)
-        extension: Value | None = None
-        for column, bits in enumerate(self._columns):
-            if extension is None and constant >> column == (1 << self._width - column) - 1 and self._settled(column):
-                # A run of ones up to the top is -1 here: with one more bit that is the bit inverted, extended.
-                extension = ~heappop(bits)[2] if len(bits) == 2 else Const(1, 1)
-            elif extension is None and constant >> column & 1:
-                self._add_one(m, bits, column)
-            while len(bits) > 2:
-                self._compress(m, bits, column)
-            kept = [bit for _, _, bit in sorted(bits)] + [extension] * (extension is not None)
-            left, right = (kept + [Const(0, 1)] * 2)[:2]
-            m.d.comb += [self.left[column].eq(left), self.right[column].eq(right)]
+        values: dict[int, Value] = {ONE: Const(1, 1)}
+        columns, constant = self._spread(values)
+        columns, adders, top = self._plan(columns, constant, len(values))
+        for adder in adders:
+            values |= self._add(m, adder, [values[bit] for bit in adder.inputs])
+        extension: Value = Const(1, 1)
+        for column, bits in enumerate(columns):
+            row = [values[bit] for _, bit in sorted(bits)]
+            if column == top and len(row) == 2:  # with one more bit a run of ones is the bit inverted, extended
+                extension = ~row.pop()
+            row += [extension] * (column >= top) + [Const(0, 1)] * 2
+            m.d.comb += [self.left[column].eq(row[0]), self.right[column].eq(row[1])]
         return m
 
-    def _spread(self, value: Value, operand: Operand) -> None:
-        """The operand's bits into the columns; negative ones as ``-b == ~b - 1``."""
-        for i in range(len(value)):
-            negative = operand.negate != (value.shape().signed and i == len(value) - 1)
-            self._add_bit(~value[i] if negative else value[i], operand.position + i, operand.arrival)
-            if negative:
-                self._constant -= 1 << operand.position + i
+    def _spread(self, values: dict[int, Value]) -> tuple[list[list[Bit]], int]:
+        """Bits by column, negative ones inverted as ``-b == ~b - 1``, and the constant that is then to add."""
+        columns: list[list[Bit]] = [[] for _ in range(self._width)]
+        constant = self._constant
+        for i, operand in enumerate(self._operands):
+            value = getattr(self, f"operand{i}")
+            for column, bit in enumerate(value, operand.position):
+                negative = operand.negate != (value.shape().signed and column == operand.position + len(value) - 1)
+                constant -= negative << column
+                if column < self._width:
+                    columns[column].append((operand.arrival, len(values) - 1))
+                    values[len(values) - 1] = ~bit if negative else bit
+        return columns, constant % (1 << self._width)
 
-    def _add_bit(self, bit: Value, column: int, arrival: int) -> None:
-        if column < self._width:
-            heappush(self._columns[column], (arrival, next(self._order), bit))
+    def _plan(
+        self, columns: list[list[Bit]], constant: int, number: int
+    ) -> tuple[list[list[Bit]], list[Adder], int]:
+        """Reduced columns, adders, and the column from which the ones at the top of the constant are left out.
 
-<<<<<<< HEAD
-    def _settled(self, column: int) -> bool:
-        """Whether two rows hold this column and leave one free above it."""
-        return len(self._columns[column]) <= 2 and all(len(bits) <= 1 for bits in self._columns[column + 1 :])
+        Those ones are -1 at their lowest column. They move up to the first column that leaves a row free
+        above it, so that they cost no adder.
+        """
+        first = (~constant & (1 << self._width) - 1).bit_length()
+        for top in range(first, self._width + 1):
+            low = (constant + (1 << top)) % (1 << self._width) if top < self._width else constant
+            trial = [bits + [(-1, ONE)] * (low >> column & 1) for column, bits in enumerate(columns)]
+            adders = plan(trial, number)
+            if all(len(bits) <= 1 for bits in trial[top + 1 :]):
+                break
+        return trial, adders, top
 
-    def _add_one(self, m: Module, bits: list, column: int) -> None:
-        """Add the constant 1: with two bits an exclusive nor and an or."""
-=======
-    def reduce(self, m: Module, name: str = "") -> tuple[Value, Value]:
-        """Two rows of ``width`` bits whose sum, modulo ``2**width``, is the heap's."""
-        rows: tuple[list[Value], list[Value]] = ([], [])
-        adders = count()
-        for column, bits in enumerate(self._columns):
-            heapify(bits)
-            if self._constant >> column & 1:
-                self._add_one(m, bits, column, f"{name}one_{column}")
-            while len(bits) > 2:
-                self._compress(m, bits, column, f"{name}full_adder_{next(adders)}")
-            kept = [bit for _, _, bit in sorted(bits)]
-            for row, bit in zip(rows, kept + [Const(0, 1)] * 2, strict=False):
-                row.append(bit)
-        return Cat(*rows[0]), Cat(*rows[1])
-
-    def _add_one(self, m: Module, bits: list, column: int, name: str) -> None:
-        """Add the constant 1: two bits and it are an exclusive nor and an or; alone it joins the last adder."""
->>>>>>> main
-        if len(bits) < 2:
-            self._add_bit(Const(1, 1), column, 0)
-            return
-        (t0, _, a), (t1, _, b) = heappop(bits), heappop(bits)
-<<<<<<< HEAD
-        one_more = Signal(2, name=f"one_more_{column}")
-        m.d.comb += one_more.eq(Cat(~(a ^ b), a | b))
-        for i in range(2):
-            self._add_bit(one_more[i], column + i, max(t0, t1) + 1)
-=======
-        parity, carry = Signal(name=f"{name}_sum"), Signal(name=f"{name}_carry")
-        m.d.comb += [parity.eq(~(a ^ b)), carry.eq(a | b)]
-        heappush(bits, (max(t0, t1) + 1, next(self._order), parity))
-        self._add_bit(carry, column + 1, max(t0, t1) + 1)
->>>>>>> main
-
-    def _compress(self, m: Module, bits: list, column: int) -> None:
-        (_, _, a), (_, _, b), (arrival, number, c) = heappop(bits), heappop(bits), heappop(bits)
-        m.submodules[f"full_adder_{column}_{number}"] = adder = FullAdder()
-        outputs = Signal(2, name=f"sum_{column}_{number}")
-        m.d.comb += [adder.a.eq(a), adder.b.eq(b), adder.c.eq(c), outputs.eq(Cat(adder.s, adder.co))]
-        self._add_bit(outputs[0], column, arrival + 1)
-        self._add_bit(outputs[1], column + 1, arrival + 1)
+    def _add(self, m: Module, adder: Adder, inputs: list[Value]) -> dict[int, Value]:
+        """The results of an adder by number; with the constant 1 it is simpler than a cell."""
+        results = Signal(2, name=f"sum_{adder.column}_{adder.total}")
+        if ONE in adder.inputs:
+            a, b = [value for bit, value in zip(adder.inputs, inputs, strict=True) if bit != ONE] + [Const(0, 1)] * (
+                3 - len(inputs)
+            )
+            m.d.comb += results.eq(Cat(~(a ^ b), a | b))
+        else:
+            kind = FullAdder if len(inputs) == 3 else HalfAdder
+            cell = kind()
+            m.submodules[f"{kind.name}_{adder.column}_{adder.total}"] = cell
+            m.d.comb += [getattr(cell, port).eq(value) for port, value in zip("abc", inputs, strict=False)]
+            m.d.comb += results.eq(Cat(cell.s, cell.co))
+        return {adder.total: results[0], adder.carry: results[1]}
 
 
 def popcount(m: Module, bits: list[Value], name: str) -> Value:
     """How many of ``bits`` are set, unsigned, by full adders."""
-<<<<<<< HEAD
     width = len(bits).bit_length()
     heap = Heap(width)
-    for bit in bits:
+    # Neighbours apart: Amaranth joins adjacent bits of a word into one port, and adders would look different.
+    for bit in bits[::2] + bits[1::2]:
         heap.add(bit)
     left, right = heap.reduce(m, name)
     total = Signal(width, name=f"{name}_total")
-=======
-    if len(bits) == 1:
-        return bits[0]
-    heap = Heap(len(bits).bit_length())
-    for bit in bits:
-        heap.add(bit)
-    left, right = heap.reduce(m, f"{name}_")
-    total = Signal(len(left), name=f"{name}_count")
->>>>>>> main
     m.d.comb += total.eq(left + right)
     return total
