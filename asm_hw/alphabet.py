@@ -6,6 +6,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,22 +57,21 @@ class AlphabetSet:
     @classmethod
     def parse(cls, text: str) -> AlphabetSet:
         """Read a comma-separated list such as ``"1,3"``."""
-        values = []
-        for word in text.split(","):
-            try:
-                values.append(int(word))
-            except ValueError:
-                raise ParameterError(
-                    f"alphabets must be odd integers separated by commas, such as 1,3, not {text!r}"
-                ) from None
-        return cls(tuple(values))
+        words = text.split(",")
+        if not all(re.fullmatch(r"\s*-?[0-9]+\s*", word) for word in words):  # int() also reads 1_5
+            raise ParameterError(f"alphabets must be odd integers separated by commas, such as 1,3, not {text!r}")
+        return cls(tuple(map(int, words)))
 
     @classmethod
     def of(cls, value: AlphabetSet | str | tuple[int, ...] | list[int]) -> AlphabetSet:
-        """Accept a set, its text or a sequence of integers."""
+        """Accept a set, its text or a list of integers; `ParameterError` for anything else."""
         if isinstance(value, AlphabetSet):
             return value
-        return cls.parse(value) if isinstance(value, str) else cls(tuple(value))
+        if isinstance(value, str):
+            return cls.parse(value)
+        if not isinstance(value, tuple | list):
+            raise ParameterError(f"alphabets must be a list of odd integers, such as (1, 3), not {value!r}")
+        return cls(tuple(value))
 
     def __str__(self) -> str:
         return ",".join(map(str, self.values))

@@ -27,6 +27,12 @@ _BASE = (
     MultiplierConfig(alphabets=(1,), weight_bits=8, act_bits=8, act_signed=True, act_alphabets=(1,)),
     MultiplierConfig(alphabets=(1, 3), weight_bits=5, act_bits=4, act_alphabets=(1, 3)),
     MultiplierConfig(alphabets=(1, 3), weight_bits=8, act_bits=8, act_signed=True, act_alphabets=(1, 3)),
+    # Digits of one bit, and the ends of the ranges.
+    MultiplierConfig(alphabets=(1,), weight_bits=2, act_bits=1),
+    MultiplierConfig(alphabets=(1, 3), weight_bits=6, weight_code="fields"),
+    MultiplierConfig(alphabets=(1,), weight_bits=10, act_bits=5, act_alphabets=(1,)),
+    MultiplierConfig(alphabets=(1, 3), weight_bits=14, structure="tree"),
+    MultiplierConfig(alphabets=(1, 3), weight_bits=16, act_bits=16, act_signed=True, structure="plain"),
     # Multiply-accumulate: code storages, narrow accumulators, both overflow rules.
     MacConfig(alphabets=(1,), weight_bits=5),
     MacConfig(alphabets=(1, 3), weight_bits=5),
@@ -39,6 +45,13 @@ _BASE = (
     MacConfig(alphabets=_ALL, weight_bits=8, act_signed=True),
     MacConfig(alphabets=(1,), weight_bits=5, act_bits=4, act_alphabets=(1,)),
     MacConfig(alphabets=(1, 3), weight_bits=5, act_bits=8, act_alphabets=(1, 3), act_signed=True),
+    MacConfig(alphabets=(1,), weight_bits=6, act_bits=5, act_alphabets=(1,)),
+    # ... structures of adders and forms of the decoded weight.
+    MacConfig(alphabets=(1, 3), weight_bits=8, act_signed=True, structure="carry_save"),
+    MacConfig(alphabets=(1, 3), weight_bits=8, structure="tree", acc_bits=16, overflow="saturate"),
+    MacConfig(alphabets=(1,), weight_bits=5, act_signed=True, structure="plain"),
+    MacConfig(alphabets=(1,), weight_bits=8, weight_form="binary"),
+    MacConfig(alphabets=(1, 3, 7), weight_bits=6, act_signed=True, weight_form="one_hot"),
     # Dot products: held and streaming weights, one and several columns.
     DotConfig(alphabets=(1,), weight_bits=5),
     DotConfig(alphabets=(1, 3), weight_bits=5),
@@ -48,6 +61,27 @@ _BASE = (
     DotConfig(alphabets=(1, 3, 7), weight_bits=5, lanes=1, weight_code="fields"),
     DotConfig(alphabets=(1,), weight_bits=5, lanes=8, act_bits=4, act_alphabets=(1,)),
     DotConfig(alphabets=(1,), weight_bits=4, lanes=3, columns=3, act_bits=4, act_signed=True, acc_bits=10),
+    DotConfig(alphabets=(1,), weight_bits=6, lanes=2, columns=2, act_bits=5, act_signed=True, act_alphabets=(1,)),
+    # ... structures of adders and forms of the decoded weight.
+    DotConfig(alphabets=(1, 3), weight_bits=5, lanes=3, columns=2, act_signed=True, structure="carry_save"),
+    DotConfig(alphabets=(1,), weight_bits=8, lanes=5, structure="tree"),
+    DotConfig(alphabets=(1, 3), weight_bits=5, lanes=2, structure="plain", acc_bits=15, overflow="saturate"),
+    DotConfig(alphabets=(1,), weight_bits=5, lanes=4, columns=2, weight_form="binary"),
+    DotConfig(alphabets=(1, 3), weight_bits=10, lanes=3, act_signed=True, weight_form="one_hot"),
+)
+
+_EXACT = (
+    # The best exact designs: recoded beforehand or not, every structure, odd and even widths.
+    MultiplierConfig(arithmetic="exact", weight_bits=7, act_signed=True, weight_form="booth"),
+    MacConfig(arithmetic="exact", weight_bits=5, act_signed=True, weight_form="booth"),
+    MacConfig(arithmetic="exact", weight_bits=4, weight_form="booth", structure="carry_save"),
+    MacConfig(arithmetic="exact", weight_bits=5, structure="plain"),
+    MacConfig(arithmetic="exact", weight_bits=5, act_alphabets=(1, 3)),
+    DotConfig(arithmetic="exact", weight_bits=5, lanes=4, columns=2, act_signed=True, weight_form="booth"),
+    DotConfig(arithmetic="exact", weight_bits=4, lanes=3, act_signed=True, structure="carry_save"),
+    DotConfig(arithmetic="exact", weight_bits=8, lanes=3, structure="tree"),
+    DotConfig(arithmetic="exact", weight_bits=4, lanes=2, act_signed=True, structure="plain"),
+    DotConfig(arithmetic="bare", lanes=3, act_bits=5, act_alphabets=(1,), structure="carry_save"),
 )
 
 _TWINS = tuple(
@@ -60,5 +94,5 @@ _TWINS = tuple(
     for arithmetic in ("exact", "bare")
 )
 
-CATALOG: dict[str, MultiplierConfig] = {config.slug: config for config in (*_BASE, *_TWINS)}
+CATALOG: dict[str, MultiplierConfig] = {config.slug: config for config in (*_BASE, *_EXACT, *_TWINS)}
 """Every row by its slug."""

@@ -16,10 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from . import __version__
+from .config import MultiplierConfig
 from .errors import ParameterError
-from .options import config_from, option, unit_options, was_asked
+from .options import DEFAULT_ALPHABETS, config_from, option, unit_options, was_asked
 
 BAD_INPUT = 2
+MAX_SEED = (1 << 32) - 1
+
+_DEFAULTS = MultiplierConfig()
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 _out = option("--out", type=click.Path(path_type=Path), default="rtl_out", show_default=True, help="Parent folder.")
@@ -163,7 +167,10 @@ def wave(simulator: str, as_json: bool, **options: Any) -> None:
     """Simulate one unit and leave a waveform for GTKWave or Surfer."""
     from .emit import emit
     from .sim.runner import DEFAULT_BUILD, run_folder
+    from .sim.verilator import check_build
 
+    if simulator == "verilator":
+        check_build(DEFAULT_BUILD)
     folder = emit(config_from(options), DEFAULT_BUILD / "rtl" / "wave", force=True).folder
     verdict = run_folder(folder, simulator, DEFAULT_BUILD / "wave", waves=True)
     result = {"passed": verdict.passed, "waveform": str(verdict.waveform), "log": str(verdict.log)}
@@ -247,12 +254,10 @@ def sram(words: int, bits: int, ports: int, column_mux: int | None, as_json: boo
 
 
 @cli.command()
-@option("--alphabets", default="1,3", show_default=True, help="Alphabets of the weights.")
-@option("--weight-bits", type=int, default=5, show_default=True, help="Weight bits, sign included.")
-@option("--act-bits", type=int, default=8, show_default=True, help="Activation bits.")
-@option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the initial weights and of training."
-)
+@option("--alphabets", default=DEFAULT_ALPHABETS, show_default=True, help="Alphabets of the weights.")
+@option("--weight-bits", type=int, default=_DEFAULTS.weight_bits, show_default=True, help="Weight bits, with sign.")
+@option("--act-bits", type=int, default=_DEFAULTS.act_bits, show_default=True, help="Activation bits.")
+@option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of weights and training.")
 @option("--epochs", type=click.IntRange(1), help="Epochs of each training. [default: the recipe's]")
 @_json
 def demo(as_json: bool, **options: Any) -> None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from .alphabet import AlphabetSet
-from .encoding import Field, LevelCode, activation_code, weight_code
+from .encoding import ACT_BITS, WEIGHT_BITS, Field, LevelCode, activation_code, weight_code
 from .errors import ParameterError, check_choice, check_flag, check_range
 from .forms import booth_fields, encode_booth, encode_one_hot, one_hot_fields
 
@@ -21,8 +21,20 @@ WEIGHT_CODES = ("packed", "fields", "decoded")
 OVERFLOW = ("wrap", "saturate")
 STRUCTURES = ("heap", "carry_save", "tree", "plain")
 WEIGHT_FORMS = {"asm": ("one_hot", "binary"), "exact": ("binary", "booth"), "bare": ("binary",)}
-MAX_ACC_BITS = 62  # so that acc plus one beat of products stays inside a 64-bit golden integer
-MAX_TERMS = 1 << 24
+LIMITS = {
+    "weight_bits": WEIGHT_BITS,
+    "act_bits": ACT_BITS,
+    "acc_bits": (2, 62),  # so that acc plus one beat of products stays inside a 64-bit golden integer
+    "terms": (1, 1 << 24),
+    "lanes": (1, 256),
+    "columns": (1, 256),
+}
+"""Smallest and largest value of each integer parameter."""
+
+
+def integer_range(bits: int, signed: bool) -> tuple[int, int]:
+    """Smallest and largest integer of ``bits`` bits, two's complement if ``signed``."""
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -74,9 +86,10 @@ class MultiplierConfig:
         object.__setattr__(self, "alphabets", AlphabetSet.of(self.alphabets))
         if self.act_alphabets is not None:
             object.__setattr__(self, "act_alphabets", _act_alphabets(self.act_alphabets))
-        check_range("weight_bits", self.weight_bits, 2, 16)
-        check_range("act_bits", self.act_bits, 1 + bool(self.act_signed and self.act_alphabets), 16)
+        check_range("weight_bits", self.weight_bits, *LIMITS["weight_bits"])
         check_flag("act_signed", self.act_signed)
+        fewest, most = LIMITS["act_bits"]
+        check_range("act_bits", self.act_bits, fewest + bool(self.act_signed and self.act_alphabets), most)
         check_choice("arithmetic", self.arithmetic, ARITHMETIC)
         check_choice("weight_code", self.weight_code, WEIGHT_CODES)
         check_choice("structure", self.structure, STRUCTURES)
@@ -157,7 +170,7 @@ class MultiplierConfig:
         if self.arithmetic == "bare":
             return -1, 1
         if self.arithmetic == "exact":
-            return -(1 << self.weight_bits - 1), (1 << self.weight_bits - 1) - 1
+            return integer_range(self.weight_bits, signed=True)
         return self.weight.min, self.weight.max
 
     @property
@@ -183,9 +196,7 @@ class MultiplierConfig:
         """Smallest and largest activation value."""
         if self.activation is not None:
             return self.activation.min, self.activation.max
-        if self.act_signed:
-            return -(1 << self.act_bits - 1), (1 << self.act_bits - 1) - 1
-        return 0, (1 << self.act_bits) - 1
+        return integer_range(self.act_bits, self.act_signed)
 
     @cached_property
     def act_table(self) -> list[tuple[int, int]]:
@@ -260,7 +271,7 @@ class MacConfig(MultiplierConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("terms", self.terms, 1, MAX_TERMS)
+        check_range("terms", self.terms, *LIMITS["terms"])
         check_choice("overflow", self.overflow, OVERFLOW)
         if self.structure == "carry_save" and self.overflow == "saturate":
             raise ParameterError("overflow 'saturate' must be wrap where structure is carry_save")
@@ -268,7 +279,7 @@ class MacConfig(MultiplierConfig):
             low, high = self.product_range
             terms = max(self.terms, getattr(self, "lanes", 1))  # one beat of a dot unit always fits
             object.__setattr__(self, "acc_bits", signed_bits(terms * low, terms * high))
-        check_range("acc_bits", self.acc_bits, 2, MAX_ACC_BITS)
+        check_range("acc_bits", self.acc_bits, *LIMITS["acc_bits"])
 
     @property
     def acc_width(self) -> int:
@@ -309,13 +320,18 @@ class DotConfig(MacConfig):
     weight_registers: bool = True
 
     def __post_init__(self) -> None:
-        check_range("lanes", self.lanes, 1, 256)
-        check_range("columns", self.columns, 1, 256)
+        for name in ("lanes", "columns"):
+            check_range(name, getattr(self, name), *LIMITS[name])
         check_flag("weight_registers", self.weight_registers)
         super().__post_init__()
 
     def _slug_words(self) -> list[str]:
-        return [*super()._slug_words(), f"l{self.lanes}", *[f"c{self.columns}"] * (self.columns > 1), *["noreg"] * (not self.weight_registers)]
+        return [
+            *super()._slug_words(),
+            f"l{self.lanes}",
+            *[f"c{self.columns}"] * (self.columns > 1),
+            *["noreg"] * (not self.weight_registers),
+        ]
 
 
 CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig)}
@@ -334,5 +350,10 @@ def make_config(unit: str, **parameters: Any) -> MultiplierConfig:
 
 def counterpart(config: MultiplierConfig, arithmetic: str) -> MultiplierConfig:
     """The twin of ``config`` in another arithmetic: same widths, same accumulator, binary activations."""
-    parameters = config.parameters | {"arithmetic": arithmetic, "weight_code": "packed", "act_alphabets": None, "weight_form": None}
+    parameters = config.parameters | {
+        "arithmetic": arithmetic,
+        "weight_code": "packed",
+        "act_alphabets": None,
+        "weight_form": None,
+    }
     return type(config)(**parameters)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -17,11 +15,10 @@ from .errors import ParameterError
 from .gateware import make_component
 from .handoff import handoff_files
 from .verilog import to_verilog
-from .verilog_keywords import KEYWORDS
+from .verilog_names import check_name
 
 DEFAULT_OUT = Path("rtl_out")
 DEFAULT_CLOCK_MHZ = 100.0
-MAX_NAME = 128
 
 
 @dataclass(frozen=True)
@@ -63,20 +60,8 @@ def render(config: MultiplierConfig, name: str, clock_mhz: float = DEFAULT_CLOCK
     described = manifest.describe(config, component, name)
     files = {f"{name}.v": to_verilog(component, name)}
     files |= handoff_files(config, described["ports"], name, clock_mhz)
-    described["sha256"] = {file: _sha256(text.encode()) for file, text in files.items()}
-    return files | {manifest.FILE_NAME: manifest.to_text(described)}
-
-
-def check_name(name: str) -> str:
-    """Return ``name`` if it can name a folder and a Verilog module; raise `ParameterError` otherwise."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or len(name) > MAX_NAME:
-        raise ParameterError(
-            f"name {name!r} must be a Verilog identifier of at most {MAX_NAME} letters, digits and underscores"
-            " that starts with no digit"
-        )
-    if name in KEYWORDS:
-        raise ParameterError(f"name {name!r} must not be a Verilog keyword")
-    return name
+    described["sha256"] = {file: manifest.sha256(text.encode()) for file, text in files.items()}
+    return files | {manifest.FILE_NAME: manifest.to_text(manifest.seal(described))}
 
 
 def check_clock(clock_mhz: float) -> float:
@@ -110,8 +95,8 @@ def _check_replaceable(folder: Path) -> None:
 def _is_ours(path: Path, hashes: dict[str, Any]) -> bool:
     """Whether an earlier run wrote this file and nobody touched it since."""
     if path.name == manifest.FILE_NAME:
-        return True
-    return path.is_file() and hashes.get(path.name) == _sha256(path.read_bytes())
+        return manifest.is_untouched(path)
+    return path.is_file() and hashes.get(path.name) == manifest.sha256(path.read_bytes())
 
 
 def check_writable(out: Path) -> None:
@@ -124,7 +109,7 @@ def check_writable(out: Path) -> None:
 
 
 def _write_folder(folder: Path, files: dict[str, str]) -> None:
-    """Write ``files`` beside ``folder`` and rename them into place; an old folder goes last."""
+    """Write ``files`` beside ``folder`` and rename them into place; what was there goes last, or comes back."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
@@ -132,9 +117,7 @@ def _write_folder(folder: Path, files: dict[str, str]) -> None:
             fresh.mkdir()
             for name, text in files.items():
                 (fresh / name).write_text(text, encoding="utf-8", newline="\n")
-            if os.path.lexists(folder):
-                folder.rename(old)
-            fresh.rename(folder)
+            _replace(folder, fresh, old)
             if old.is_symlink() or old.is_file():
                 old.unlink()
             else:
@@ -143,5 +126,14 @@ def _write_folder(folder: Path, files: dict[str, str]) -> None:
         raise ParameterError(f"out {str(folder.parent)!r} must be writable: {error.strerror}") from None
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _replace(folder: Path, fresh: Path, old: Path) -> None:
+    """Rename ``folder`` to ``old`` and ``fresh`` to ``folder``, or leave all as it was."""
+    existed = os.path.lexists(folder)
+    if existed:
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if existed:
+            old.rename(folder)
+        raise

@@ -14,6 +14,12 @@ from itertools import product
 from .alphabet import QUARTET_BITS, AlphabetSet
 from .errors import ParameterError, check_range
 
+WEIGHT_BITS = (2, 16)
+"""Least and most bits of a weight, sign included."""
+
+ACT_BITS = (1, 16)
+"""Least and most bits of an activation."""
+
 
 def bits_for(count: int) -> int:
     """Bits that tell ``count`` things apart: ceil(log2(count))."""
@@ -61,6 +67,25 @@ class Digit:
     def shift_bits(self) -> int:
         """Bits of the shift field; 0 for a one-bit digit."""
         return bits_for(self.bits)
+
+    @property
+    def fields_bits(self) -> int:
+        """Bits of shift, alphabet index and zero flag."""
+        return self.shift_bits + self.alphabet_bits + 1
+
+    @property
+    def packed_words(self) -> list[tuple[int, int]]:
+        """(index, value) of every index: a reserved one is the largest value (docs/decisions/0004)."""
+        last = len(self.values) - 1
+        return [(index, self.values[min(index, last)]) for index in range(1 << self.index_bits)]
+
+    @property
+    def fields_words(self) -> list[tuple[int, int]]:
+        """(fields, value) of every legal digit; a zero flag makes 0 of whatever stands beside it."""
+        flag = 1 << self.fields_bits - 1
+        splits = ((self.split(value), value) for value in self.values if value)
+        legal = [(shift | alphabet << self.shift_bits, value) for (alphabet, shift), value in splits]
+        return legal + [(flag | rest, 0) for rest in range(flag)]
 
     def split(self, value: int) -> tuple[int, int]:
         """The (alphabet index, shift) of a non-zero digit value."""
@@ -206,6 +231,19 @@ class LevelCode:
         encode = self.encode if storage == "packed" else self.encode_fields
         return sorted((encode(value), value) for value in self.levels)
 
+    def digit_words(self, storage: str = "packed") -> tuple[tuple[tuple[int, int], ...], ...]:
+        """By digit, least significant first: (code, magnitude), both in place, of all that hardware reads.
+
+        That is more than the encoder emits: see `Digit.packed_words` and `Digit.fields_words`. A sign
+        adds its bit to any sum of them, and negates the value.
+        """
+        words, lsb = [], 0
+        for digit in self.digits:
+            read = digit.packed_words if storage == "packed" else digit.fields_words
+            words.append(tuple((code << lsb, value << digit.position) for code, value in read))
+            lsb += digit.index_bits if storage == "packed" else digit.fields_bits
+        return tuple(words)
+
     def cut(self, value: int) -> Iterator[tuple[Digit, int]]:
         """Each digit with its value, least significant first. Raises `ParameterError` if ``value`` is no level."""
         if value not in self:
@@ -240,11 +278,11 @@ def _unpack(fields: tuple[Field, ...], code: int) -> dict[str, int]:
 
 
 def weight_code(alphabets: AlphabetSet, weight_bits: int) -> LevelCode:
-    """The code of ``weight_bits``-bit sign-magnitude weights (2..16, sign included)."""
-    return LevelCode(alphabets, check_range("weight_bits", weight_bits, 2, 16) - 1, signed=True)
+    """The code of ``weight_bits``-bit sign-magnitude weights (`WEIGHT_BITS`)."""
+    return LevelCode(alphabets, check_range("weight_bits", weight_bits, *WEIGHT_BITS) - 1, signed=True)
 
 
 def activation_code(alphabets: AlphabetSet, act_bits: int, signed: bool) -> LevelCode:
     """The code of encoded activations; a sign, where there is one, is counted in ``act_bits``."""
-    check_range("act_bits", act_bits, 1 + signed, 16)
+    check_range("act_bits", act_bits, ACT_BITS[0] + signed, ACT_BITS[1])
     return LevelCode(alphabets, act_bits - signed, signed)

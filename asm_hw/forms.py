@@ -40,7 +40,7 @@ def booth_fields(weight_bits: int) -> tuple[Field, ...]:
 
 def encode_booth(weight_bits: int, value: int) -> int:
     """The Booth form of a two's complement weight: digit i is ``-2 * w[2i+1] + w[2i] + w[2i-1]``."""
-    parts = {}
+    parts: dict[str, int] = {}
     bits = value << 1
     for i in range(booth_digits(weight_bits)):
         low, middle, high = (bits >> 2 * i + k & 1 for k in range(3))

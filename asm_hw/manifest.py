@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from . import __version__
 from .config import MacConfig, MultiplierConfig, make_config
 from .encoding import Field
 from .errors import ParameterError
+from .verilog_names import is_name
 
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
@@ -130,6 +132,23 @@ def _on_one_line(match: re.Match[str]) -> str:
     return match[1] + re.sub(r"\n\s*", " ", match[2]) + match[3]
 
 
+def sha256(content: bytes) -> str:
+    """The digest that manifests state."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def seal(manifest: dict[str, Any]) -> dict[str, Any]:
+    """``manifest`` with the digest of its own text, by which `is_untouched` knows it again."""
+    bare = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    return bare | {"manifest_sha256": sha256(to_text(bare).encode())}
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether the file, to the byte, is one that this tool wrote."""
+    text = path.read_text(encoding="utf-8")
+    return text == to_text(seal(json.loads(text)))
+
+
 def load(folder: Path) -> dict[str, Any]:
     """The manifest in ``folder``. Raises `ParameterError` where there is none or it is not one."""
     path = folder / FILE_NAME
@@ -138,7 +157,7 @@ def load(folder: Path) -> dict[str, Any]:
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise ParameterError(f"folder {str(folder)!r} must hold a readable {FILE_NAME}: {reason}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ParameterError(f"{str(path)!r} must hold a JSON manifest, but it is not JSON") from None
     if not _is_manifest(manifest):
         raise ParameterError(f"{str(path)!r} must be a manifest of schema version {SCHEMA_VERSION}")
@@ -154,6 +173,8 @@ def _is_manifest(value: Any) -> bool:
         isinstance(value, dict)
         and value.get("schema_version") == SCHEMA_VERSION
         and _has(value, kinds)
+        and is_name(value["top"])  # it names folders that are made and removed
+        and value["verilog"] == f"{value['top']}.v"
         and all(isinstance(entry, dict) and _has(entry, port) for entry in value["ports"])
     )
 
@@ -166,5 +187,5 @@ def config_of(manifest: dict[str, Any]) -> MultiplierConfig:
     """The configuration that a manifest describes. Raises `ParameterError` where it describes none."""
     try:
         return make_config(manifest["unit"], **manifest["parameters"])
-    except TypeError:  # a list where a number belongs
+    except TypeError:  # a parameter that only this call has
         raise ParameterError(f"manifest of {manifest['top']!r} must hold the parameters of a unit") from None

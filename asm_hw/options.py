@@ -9,8 +9,23 @@ from typing import Any
 
 import click
 
-from .config import ARITHMETIC, CONFIGS, OVERFLOW, STRUCTURES, UNITS, WEIGHT_CODES, DotConfig, MultiplierConfig, make_config
+from .alphabet import MAX_ALPHABET
+from .config import (
+    ARITHMETIC,
+    CONFIGS,
+    LIMITS,
+    OVERFLOW,
+    STRUCTURES,
+    UNITS,
+    WEIGHT_CODES,
+    DotConfig,
+    MultiplierConfig,
+    make_config,
+)
 from .errors import ParameterError
+
+DEFAULT_UNIT = "mac"
+DEFAULT_ALPHABETS = str(MultiplierConfig().alphabets)
 
 
 def option(*names: str, **settings: Any) -> Callable:
@@ -26,26 +41,47 @@ def _text(value: str | None) -> int | None:
     try:
         return int(value)
     except ValueError:
-        raise ParameterError(f"acc_bits must be auto or an integer from 2 to 62, not {value!r}") from None
+        low, high = LIMITS["acc_bits"]
+        raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
+
+
+_DEFAULTS = {f.name: f.default for f in fields(DotConfig)}
+
+
+def _about(name: str, text: str) -> str:
+    """Help of a parameter: ``text``, its range and its default, as the configuration has them."""
+    low_high = " ({} to {})".format(*LIMITS[name]) if name in LIMITS else ""
+    return f"{text}{low_high}. [default: {_DEFAULTS[name]}]"
 
 
 _UNIT_OPTIONS = (
-    option("--unit", help=f"What to build: {', '.join(UNITS)}. [default: mac]"),
-    option("--alphabets", help="Odd integers from 1 to 15, with 1 among them, e.g. 1,3. [default: 1,3]"),
-    option("--weight-bits", type=int, help="Weight bits, sign included, 2 to 16. [default: 5]"),
-    option("--act-bits", type=int, help="Activation bits, 1 to 16. [default: 8]"),
+    option("--unit", help=f"What to build: {', '.join(UNITS)}. [default: {DEFAULT_UNIT}]"),
+    option("--alphabets", help=f"Odd integers up to {MAX_ALPHABET}, with 1 among them. [default: {DEFAULT_ALPHABETS}]"),
+    option("--weight-bits", type=int, help=_about("weight_bits", "Weight bits, sign included")),
+    option("--act-bits", type=int, help=_about("act_bits", "Activation bits")),
     option("--act-signed", type=bool, help="1 if activations are signed. [default: 0]"),
     option("--act-alphabets", help="Alphabets on which activations are encoded. [default: none, binary]"),
-    option("--arithmetic", help=f"The contender: {', '.join(ARITHMETIC)}. [default: asm]"),
-    option("--weight-code", help=f"Form of the w port: {', '.join(WEIGHT_CODES)}. [default: packed]"),
-    option("--structure", help=f"How products are added: {', '.join(STRUCTURES)}. [default: heap]"),
-    option("--weight-form", help="How decoded weights are held: one_hot or binary (asm), binary or booth (exact)."),
-    option("--acc-bits", help="Accumulator bits, 2 to 62, or auto: no overflow in --terms products. [default: auto]"),
-    option("--terms", type=int, help="Products that an auto accumulator must hold. [default: 512]"),
-    option("--overflow", help=f"What a narrow accumulator does: {', '.join(OVERFLOW)}. [default: wrap]"),
-    option("--lanes", type=int, help="Products a column adds in a cycle, 1 to 256 (dot). [default: 16]"),
-    option("--weight-registers", type=bool, help="0: the weight stream holds the weights in use (dot). [default: 1]"),
-    option("--columns", type=int, help="Dot products side by side, 1 to 256 (dot). [default: 1]"),
+    option("--arithmetic", help=_about("arithmetic", f"The contender: {', '.join(ARITHMETIC)}")),
+    option("--weight-code", help=_about("weight_code", f"Form of the w port: {', '.join(WEIGHT_CODES)}")),
+    option("--structure", help=_about("structure", f"How products are added: {', '.join(STRUCTURES)}")),
+    option(
+        "--weight-form",
+        help="How decoded weights are held: one_hot or binary (asm), binary or booth (exact)."
+        " [default: one_hot for alphabet 1 alone, else binary]",
+    ),
+    option(
+        "--acc-bits",
+        help="Accumulator bits ({} to {}), or auto: no overflow in --terms products. [default: auto]".format(
+            *LIMITS["acc_bits"]
+        ),
+    ),
+    option("--terms", type=int, help=_about("terms", "Products that an auto accumulator must hold")),
+    option("--overflow", help=_about("overflow", f"What a narrow accumulator does: {', '.join(OVERFLOW)}")),
+    option("--lanes", type=int, help=_about("lanes", "Products a column adds in a cycle, unit dot")),
+    option(
+        "--weight-registers", type=bool, help="0: the weight stream holds the weights in use, unit dot. [default: 1]"
+    ),
+    option("--columns", type=int, help=_about("columns", "Dot products side by side, unit dot")),
 )
 
 UNIT_PARAMETERS = ("unit", *(f.name for f in fields(DotConfig)))
@@ -58,7 +94,7 @@ def unit_options(command: Callable) -> Callable:
     return command
 
 
-def config_from(options: dict[str, Any], default_unit: str = "mac") -> MultiplierConfig:
+def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> MultiplierConfig:
     """The configuration that the unit options ask for.
 
     An option that the unit does not have (lanes of a mac) is checked, and left out with a note.

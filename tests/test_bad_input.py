@@ -8,7 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from asm_hw.sim.runner import run_folder
 
+from asm_hw.alphabet import AlphabetSet
+from asm_hw.config import MacConfig
 from asm_hw.errors import ParameterError
 from asm_hw.manifest import config_of
 
@@ -23,6 +26,7 @@ CASES = {
     "17 in the alphabet": (["--alphabets", "1,17"], ["17", "15"]),
     "alphabet no number": (["--alphabets", "1,three"], ["alphabets", "1,three"]),
     "empty alphabet": (["--alphabets", ""], ["alphabets"]),
+    "alphabet with an underscore": (["--alphabets", "1,1_5"], ["alphabets", "1,1_5"]),
     "alphabet float": (["--alphabets", "1,3.0"], ["alphabets", "3.0"]),
     "weight bits 1": (["--weight-bits", "1"], ["weight_bits", "2 to 16", "1"]),
     "weight bits 17": (["--weight-bits", "17"], ["weight_bits", "17"]),
@@ -47,6 +51,21 @@ CASES = {
     "unknown arithmetic": (["--arithmetic", "fuzzy"], ["arithmetic", "fuzzy"]),
     "unknown weight code": (["--weight-code", "gray"], ["weight_code", "gray"]),
     "fields of the exact twin": (["--arithmetic", "exact", "--weight-code", "fields"], ["weight_code", "fields"]),
+    "unknown structure": (["--structure", "ladder"], ["structure", "ladder", "carry_save"]),
+    "unknown weight form": (["--weight-form", "gray"], ["weight_form", "gray", "one_hot"]),
+    "booth of an ASM": (["--weight-form", "booth"], ["weight_form", "booth", "binary"]),
+    "booth in a tree": (
+        ["--arithmetic", "exact", "--weight-form", "booth", "--structure", "tree"],
+        ["weight_form", "heap or carry_save", "tree"],
+    ),
+    "one hot twice": (
+        ["--alphabets", "1", "--act-alphabets", "1", "--weight-form", "one_hot"],
+        ["weight_form", "one_hot", "binary"],
+    ),
+    "carry save that saturates": (
+        ["--structure", "carry_save", "--overflow", "saturate"],
+        ["overflow", "saturate", "wrap"],
+    ),
     "unknown overflow": (["--overflow", "trap"], ["overflow", "trap"]),
     "name with a slash": (["--name", "../up"], ["name", "../up"]),
     "name with a space": (["--name", "my mac"], ["name", "my mac"]),
@@ -103,6 +122,8 @@ def test_manifest_that_is_not_there(cli, tmp_path):
     assert_refused(cli("manifest", "."), ["JSON"])
     (tmp_path / "manifest.json").write_text("[]")
     assert_refused(cli("manifest", "."), ["schema version"])
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    assert_refused(cli("manifest", "."), ["JSON"])
 
 
 def test_other_commands_refuse(cli):
@@ -111,6 +132,7 @@ def test_other_commands_refuse(cli):
     assert_refused(cli("wave", "--simulator", "modelsim"), ["simulator", "modelsim"])
     assert_refused(cli("demo", "--alphabets", "2"), ["2", "odd"])
     assert_refused(cli("demo", "--seed", "-1"), ["seed", "-1"])
+    assert_refused(cli("demo", "--seed", "9" * 23), ["seed", "9" * 23])
     assert_refused(cli("synth", "--liberty", "absent.lib"), ["liberty", "absent.lib"])
     assert_refused(cli("synth", "--technology", "tsmc5"), ["technology", "tsmc5", "sky130hd"])
     assert_refused(cli("levels", "--weight-bits", "99"), ["weight_bits", "99"])
@@ -121,10 +143,18 @@ def test_damaged_manifest(cli, tmp_path):
     assert cli("rtl", "--name", "unit").returncode == 0
     path = tmp_path / "rtl_out" / "unit" / "manifest.json"
     whole = json.loads(path.read_text())
-    path.write_text(json.dumps(whole | {"ports": [{"name": "x"}]}))
-    assert_refused(cli("manifest", "rtl_out/unit"), ["manifest", "schema version"])
+    # A top module names folders that are made and removed: only a plain identifier may.
+    for damage in (
+        {"ports": [{"name": "x"}]}, {"top": "../elsewhere", "verilog": "../elsewhere.v"},
+        {"top": "/abs", "verilog": "/abs.v"}, {"top": "module", "verilog": "module.v"}, {"verilog": "other.v"},
+    ):  # fmt: skip
+        path.write_text(json.dumps(whole | damage))
+        assert_refused(cli("manifest", "rtl_out/unit"), ["manifest", "schema version"])
+        with pytest.raises(ParameterError, match="schema version"):
+            run_folder(path.parent, "verilator", tmp_path / "build")
+    assert not (tmp_path / "build").exists()
     with pytest.raises(ParameterError, match="parameters"):
-        config_of(whole | {"parameters": {"weight_bits": 5, "alphabets": 3}})
+        config_of(whole | {"parameters": {"weight_bits": 5, "unit": "mac"}})
 
 
 @pytest.mark.parametrize(
@@ -145,3 +175,26 @@ def test_make_refuses(arguments, words):
     assert result.stdout == ""
     for word in words:
         assert word in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: AlphabetSet.of(5), "alphabets must be a list of odd integers, .* not 5"),
+        (lambda: AlphabetSet.of(None), "alphabets must be .* not None"),
+        (lambda: MacConfig(alphabets={1, 3}), "alphabets must be .* not {1, 3}"),
+        (lambda: MacConfig(act_alphabets=3), "act_alphabets: .* not 3"),
+        (lambda: MacConfig(act_signed=1), "act_signed must be True or False, not 1"),
+    ],
+)
+def test_python_refuses(call, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        call()
+
+
+@pytest.mark.parametrize("arguments", [["sim", "multiplier_asm_1_3_w5_u4"], ["wave"], ["demo"]])
+def test_paths_that_make_would_split_are_refused(cli, tmp_path, arguments):
+    folder = tmp_path / "with space"
+    folder.mkdir()
+    assert_refused(cli(*arguments, cwd=folder), ["with space", "no space"])
+    assert list(folder.iterdir()) == []

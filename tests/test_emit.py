@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import jsonschema
@@ -17,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asm_hw.catalog import CATALOG
-from asm_hw.config import DotConfig, MacConfig
+from asm_hw.config import STRUCTURES, WEIGHT_FORMS, DotConfig, MacConfig, MultiplierConfig
 from asm_hw.emit import emit, render
+from asm_hw.errors import ParameterError
 from asm_hw.manifest import config_of, load
 from asm_hw.ppa.synthesis import count_cells
 
@@ -38,6 +41,15 @@ def test_catalog_covers_what_the_readme_promises():
     assert {c.weight_code for c in rows} == {"packed", "fields"}
     assert any(c.act_signed for c in rows)
     assert any(c.act_alphabets for c in rows)
+    # Digits of one bit, both ends of the ranges, every structure and form of every arithmetic and unit.
+    assert {2, 6, 10, 14, 16} <= {c.weight_bits for c in rows}
+    assert {1, 16} <= {c.act_bits for c in rows}
+    assert {(c.unit, c.arithmetic, c.structure) for c in rows} >= set(product(("mac", "dot"), ("asm",), STRUCTURES))
+    assert {c.structure for c in rows if c.arithmetic == "exact"} == set(STRUCTURES)
+    forms = {(c.unit, c.arithmetic, c.weight_form) for c in rows}
+    assert forms >= {(u, a, f) for u in ("mac", "dot") for a, names in WEIGHT_FORMS.items() for f in names}
+    assert any(c.weight_form == "booth" and c.weight_bits % 2 for c in rows)
+    assert any(c.arithmetic != "asm" and c.act_alphabets for c in rows)
 
 
 @ROWS
@@ -60,7 +72,61 @@ def test_every_row_is_clean_in_every_tool(config, tmp_path):
     assert not errors
     assert [i.name for i in compilation.getRoot().topInstances] == [emitted.manifest["top"]]
     multipliers = count_cells(text, emitted.manifest["top"])
-    assert (multipliers > 0) == (config.arithmetic == "exact")
+    assert (multipliers > 0) == (config.arithmetic == "exact" and not config.has_heap)
+
+
+def drawn_config(seed):
+    """A random legal configuration; wide dot units among them, whose small modules Verilator inlines."""
+    rng = random.Random(seed)
+    while True:
+        parameters = {
+            "alphabets": rng.choice([(1,), (1, 3), (1, 5), (1, 3, 7), (1, 3, 5, 7)]),
+            "weight_bits": rng.randint(2, 9), "act_bits": rng.randint(1, 9), "act_signed": rng.random() < 0.5,
+            "act_alphabets": rng.choice([None, None, (1,), (1, 3)]), "structure": rng.choice(STRUCTURES),
+            "arithmetic": rng.choice(["asm", "asm", "asm", "exact", "bare"]),
+            "weight_form": rng.choice([None, "one_hot", "binary", "booth"]),
+        }  # fmt: skip
+        unit = rng.choice([MultiplierConfig, MacConfig, DotConfig, DotConfig])
+        if unit is DotConfig:
+            parameters |= {"lanes": rng.choice([1, 2, 3, 8]), "columns": rng.choice([1, 2, 4])}
+        if unit is not MultiplierConfig:
+            parameters |= {"acc_bits": rng.choice([None, 6, 24]), "overflow": rng.choice(["wrap", "saturate"])}
+        try:
+            return unit(**parameters)
+        except ParameterError:
+            continue
+
+
+@pytest.mark.parametrize("config", [
+    # Small modules that Verilator inlines beside wires of the same automatic name.
+    DotConfig(alphabets=(1,), lanes=8, columns=4),
+    DotConfig(alphabets=(1,), lanes=16, columns=2),
+    *(pytest.param(drawn_config(seed), marks=[] if seed < 8 else pytest.mark.full) for seed in range(30)),
+], ids=lambda config: config.slug)  # fmt: skip
+def test_any_configuration_is_clean_in_verilator(config, tmp_path):
+    emitted = emit(config, tmp_path)
+    assert "\\" not in emitted.verilog.read_text()
+    assert verilator.lint(emitted.verilog, emitted.manifest["top"]) == ""
+
+
+@pytest.mark.parametrize(("rule", "body"), [
+    ("WIDTHTRUNC", "assign y = a + b;"),
+    ("WIDTHEXPAND", "assign y = a[1:0];"),
+    ("WIDTHEXPAND", "assign y = a[2:0] & b[1:0];"),
+    ("UNUSEDSIGNAL", "wire [3:0] sum = a; assign y = b[2:0];"),
+    ("UNUSEDSIGNAL", "wire [3:0] sum = a; assign y = sum[2:0] + b[2:0];"),
+    ("UNDRIVEN", "wire [2:0] row; assign y = row + a[2:0];"),
+    ("LATCH", "reg [2:0] r; always @* if (a[0]) r = b[2:0]; assign y = r;"),
+    ("BLKSEQ", "reg [2:0] r; always @(posedge clk) r = b[2:0]; assign y = r;"),
+    ("MULTIDRIVEN", "assign y = a[2:0]; assign y = b[2:0];"),
+    ("PINMISSING", "part p(.i(a)); assign y = b[2:0];"),
+])  # fmt: skip
+def test_the_waivers_hide_no_mistake(rule, body, tmp_path):
+    path = tmp_path / "broken.v"
+    ports = "input clk, input [3:0] a, input [3:0] b, output [2:0] y"
+    part = "module part(input [3:0] i, output [3:0] o); assign o = i; endmodule\n"
+    path.write_text(f"module broken({ports});\n{body}\nendmodule\n{part}")
+    assert f"-{rule}" in verilator.lint(path, "broken")
 
 
 @ROWS
@@ -104,7 +170,7 @@ def test_bytes_do_not_depend_on_folder_or_hash_seed(cli, tmp_path):
 def test_equal_parts_are_one_module():
     text = render(DotConfig(lanes=8, columns=4), "d")["d.v"]
     modules = [line.split("(")[0].split()[1] for line in text.splitlines() if line.startswith("module")]
-    assert sorted(modules) == ["d", "d_column", "d_lane", "d_weight_decoder", "d_x_bank"]
+    assert sorted(modules) == ["d", "d_column", "d_full_adder", "d_lane", "d_weight_decoder", "d_x_bank"]
 
 
 def test_an_alphabet_set_of_one_has_no_bank():
@@ -136,9 +202,40 @@ def test_an_own_folder_is_replaced_and_a_touched_one_is_kept(cli, tmp_path):
     assert sorted(path.name for path in folder.parent.iterdir()) == ["mine"]
 
 
+def test_an_edited_manifest_is_kept(cli, tmp_path):
+    arguments = ("rtl", "--name", "mine")
+    assert cli(*arguments).returncode == 0
+    path = tmp_path / "rtl_out" / "mine" / "manifest.json"
+    edited = path.read_text().replace('"latency_cycles": 1', '"latency_cycles": 2')
+    path.write_text(edited)
+    refused = cli(*arguments)
+    assert refused.returncode == 2
+    assert "manifest.json" in refused.stderr
+    assert path.read_text() == edited
+
+
+def test_a_failed_replacement_leaves_the_old_folder(tmp_path, monkeypatch):
+    old = emit(MacConfig(), tmp_path, "mine")
+    before = {path.name: path.read_bytes() for path in old.folder.iterdir()}
+    rename = Path.rename
+
+    def fails_for_the_new_folder(path, target):
+        if path.name == "new":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fails_for_the_new_folder)
+    with pytest.raises(ParameterError, match="Input/output error"):
+        emit(MacConfig(acc_bits=20), tmp_path, "mine")
+    assert {path.name: path.read_bytes() for path in old.folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_json_and_help_everywhere(cli):
     for command in ("rtl", "catalog", "levels"):
         assert json.loads(cli(command, "--json").stdout)
+    assert cli("rtl", "--name", "unit").returncode == 0
+    assert json.loads(cli("manifest", "rtl_out/unit", "--json").stdout)["unit"] == "mac"
     for command in ("rtl", "manifest", "catalog", "levels", "sim", "wave", "synth", "demo"):
         text = cli(command, "--help").stdout
         assert "--json" in text

@@ -1,6 +1,7 @@
-"""A bench that cannot fail is no bench: each mutation of the gateware must be caught in Verilator.
+"""A bench that cannot fail is no bench: each mutation of the gateware must be caught.
 
-The mutated package emits Verilog; the benches and the golden model that judge it are the real ones.
+Only the gateware is mutated; the benches and the golden model that judge it are the real ones. Amaranth's
+simulator runs all mutations, Verilator the emitted Verilog of some (`make test-full`: of all).
 """
 
 from __future__ import annotations
@@ -10,61 +11,125 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from asm_hw.sim.runner import run_folder
 
 import asm_hw
+from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """``old`` (found once) becomes ``new`` in a file of asm_hw/; ``arguments`` pick the unit that shows it."""
+    """Each ``old`` (found once) becomes ``new`` in a file of asm_hw/; ``config`` is the unit that shows it."""
 
     file: str
-    old: str
-    new: str
-    arguments: str = "--unit mac"
+    old: str | tuple[str, ...]
+    new: str | tuple[str, ...]
+    config: MultiplierConfig = field(default_factory=MacConfig)
 
+    @property
+    def edits(self):
+        """Pairs of old and new text."""
+        return [(self.old, self.new)] if isinstance(self.old, str) else zip(self.old, self.new, strict=True)
+
+
+LANE, HEAP, ACCUMULATE = "gateware/lane.py", "gateware/heap.py", "gateware/accumulate.py"
+DOT, DECODER, DATAPATH = "gateware/dot.py", "gateware/decoder.py", "gateware/datapath.py"
+DEFAULT_CASE = "with m.Default() if value == digit.values[-1] else m.Case(index):\n                        m.d.comb += "
 
 MUTATIONS = {
-    "shift off by one": Mutation("gateware/lane.py", 'selected << self.weight[f"shift{i}"]', 'selected << (self.weight[f"shift{i}"] + 1)'),
-    "sign dropped": Mutation("gateware/lane.py", "self.addend.eq(wide ^ negative.replicate(self._config.p_bits))", "self.addend.eq(wide)"),
-    "carry of the negation dropped": Mutation("gateware/lane.py", "self.carry.eq(negative)", "self.carry.eq(0)"),
-    "zero flag ignored": Mutation("gateware/lane.py", 'Mux(self.weight[f"zero{i}"], 0, shifted)', "shifted"),
-    "alphabets swapped": Mutation("gateware/lane.py", 'self.x[f"x{a}"] for a in digit.multiples', 'self.x[f"x{a}"] for a in digit.multiples[::-1]'),
-    "digit misplaced": Mutation("gateware/lane.py", "term.shift_left(digit.position)", "term.shift_left(digit.position // 2)", "--unit multiplier --weight-bits 8"),
-    "bank adds instead of subtracting": Mutation("gateware/bank.py", "left - right if step.subtract", "left + right if step.subtract", "--unit multiplier --alphabets 1,7 --weight-bits 5"),
-    "decoder reads a digit wrongly": Mutation("gateware/decoder.py", "with m.Default() if value == digit.values[-1] else m.Case(index):\n                        m.d.comb += self._digit", "with m.Default() if value == digit.values[-1] else m.Case(index ^ (index == 2)):\n                        m.d.comb += self._digit"),
-    "activation sign lost": Mutation("gateware/datapath.py", "code.as_signed() if shape.signed", "code.as_unsigned() if shape.signed", "--unit mac --act-signed 1 --arithmetic exact"),
-    "accumulator one bit short": Mutation("gateware/mac.py", "self.acc.eq(following)", "self.acc.eq(following[:-1].as_signed())"),
-    "clear ignored": Mutation("gateware/mac.py", "Mux(self.clear, 0, self.acc)", "self.acc"),
-    "enable ignored": Mutation("gateware/mac.py", "with m.If(self.en):", "with m.If(1):"),
-    "saturation one too high": Mutation("gateware/accumulate.py", "Mux(total > top - 1, top - 1, total)", "Mux(total > top, top - 1, total)", "--unit mac --acc-bits 12 --overflow saturate --act-signed 1"),
-    "one-hot shift of one operand only": Mutation("gateware/lane.py", 'self._shift("weight", i, w_digit) + self._shift("x", j, x_digit)', 'self._shift("weight", i, w_digit)', "--unit multiplier --alphabets 1 --act-alphabets 1 --act-bits 4"),
-    "held weights reloaded": Mutation("gateware/dot.py", "column.load.eq(accept & load)", "column.load.eq(accept)", "--unit dot --lanes 2"),
-    "last ignored": Mutation("gateware/dot.py", "first.eq(last)", "first.eq(0)", "--unit dot --lanes 2"),
-    "back-pressure ignored": Mutation("gateware/dot.py", "valid & (~self.o.valid | self.o.ready)", "valid", "--unit dot --lanes 2"),
-    "a lane left out": Mutation("gateware/dot.py", "add_tree(addends)", "add_tree(addends[1:])", "--unit dot --lanes 2"),
+    # Lanes.
+    "shift off by one": Mutation(LANE, 'selected << self.weight[f"shift{i}"]', 'selected << (self.weight[f"shift{i}"] + 1)', MacConfig(weight_form="binary")),
+    "sign dropped": Mutation(LANE, "row.eq(wide ^ negative.replicate(len(row)))", "row.eq(wide)"),
+    "carry of the negation dropped, so that -0 gives -1": Mutation(LANE, "        m.d.comb += self.negative0.eq(self.weight.sign)", "        m.d.comb += self.negative0.eq(self.weight.sign & ~self.weight.zero0)"),
+    "zero flag ignored": Mutation(LANE, 'Mux(self.weight[f"zero{i}"], 0, shifted)', "shifted", MacConfig(weight_form="binary")),
+    "zero flag honoured only without a shift": Mutation(LANE, 'Mux(self.weight[f"zero{i}"], 0, shifted)', 'Mux(self.weight[f"zero{i}"] & ~self.weight[f"shift{i}"].any(), 0, shifted)', MacConfig(weight_code="fields")),
+    "alphabets swapped": Mutation(LANE, 'self.x[f"x{a}"] for a in digit.multiples', 'self.x[f"x{a}"] for a in digit.multiples[::-1]'),
+    "digit misplaced": Mutation(LANE, "shapes, [digit.position for digit in digits])", "shapes, [digit.position // 2 for digit in digits])", MultiplierConfig(weight_bits=8)),
+    "one-bit digit dropped": Mutation(LANE, "if digit.shift_bits else selected", "if digit.shift_bits else 0", MultiplierConfig(weight_bits=6)),
+    "one-hot select off by one": Mutation(LANE, "shifted = value << i", "shifted = value << max(i - 1, 0)", MacConfig(alphabets=(1,))),
+    "one-hot select without sign extension": Mutation(LANE, "shifted[-1].replicate(shape.width)", "Const(0, shape.width)", MacConfig(alphabets=(1,), act_signed=True)),
+    "one-hot shift of one operand only": Mutation(LANE, 'self._shift("weight", i, self._config.weight) + self._shift("x", j, activation)', 'self._shift("weight", i, self._config.weight)', MultiplierConfig(alphabets=(1,), act_alphabets=(1,), act_bits=4)),
+    "row of the sign bit added": Mutation(LANE, "~product if i == top else product", "product", MacConfig(arithmetic="exact")),
+    "Booth row in a wrong place": Mutation(LANE, "shapes, [2 * i for i in digits]", "shapes, [i for i in digits]", MacConfig(arithmetic="exact", weight_form="booth")),
+    # Decoders and bank.
+    "zero digit decoded with a value": Mutation(DATAPATH, 'Mux(fields[f"zero{i}"], 0, one)', "one", MacConfig(alphabets=(1,))),
+    "decoder reads a digit wrongly": Mutation(DECODER, DEFAULT_CASE + "self._digit", DEFAULT_CASE.replace("Case(index)", "Case(index ^ (index == 2))") + "self._digit"),
+    "reserved code read as zero": Mutation(DECODER, DEFAULT_CASE + "self._digit", DEFAULT_CASE.replace("value == digit.values[-1]", "not value") + "self._digit", MacConfig(alphabets=(1,))),
+    "reserved activation code read as zero": Mutation(DECODER, DEFAULT_CASE + "part", DEFAULT_CASE.replace("value == digit.values[-1]", "not value") + "part", MacConfig(act_alphabets=(1,), act_bits=4)),
+    "Booth digit wrong": Mutation(DECODER, "Mux(high, ~(low | middle), low & middle)", "Mux(high, ~(low | middle), low | middle)", MacConfig(arithmetic="exact", weight_form="booth")),
+    "Booth digit 0 negative": Mutation(DECODER, "high & ~(low & middle)", "high & ~low", MacConfig(arithmetic="exact", weight_form="booth")),
+    "bank adds instead of subtracting": Mutation("gateware/bank.py", "left - right if step.subtract", "left + right if step.subtract", MultiplierConfig(alphabets=(1,7,), weight_bits=5)),
+    "activation sign lost": Mutation(DATAPATH, "code.as_signed() if config.act_signed", "code.as_unsigned() if config.act_signed", MacConfig(act_signed=True, arithmetic="exact")),
+    # Heap.
+    "full adder's carry wrong": Mutation(HEAP, "(self.a & self.b) | (half & self.c)", "(self.a & self.b) | self.c"),
+    "full adder's sum wrong": Mutation(HEAP, "self.s.eq(half ^ self.c)", "self.s.eq(half | self.c)"),
+    "constant dropped": Mutation(HEAP, "self._constant = (self._constant + value) % (1 << self._width)", "self._constant = 0"),
+    "carry of the constant lost": Mutation(HEAP, "carry.eq(a | b)", "carry.eq(a & b)"),
+    "weight of the sign count wrong": Mutation(ACCUMULATE, "digit = 2 - (multiple & 3)", "digit = 1", MultiplierConfig()),
+    "sign count wrong": Mutation(HEAP, "total.eq(left + right)", "total.eq(left)", DotConfig(lanes=4, act_bits=4)),
+    "sign bit of a row added": Mutation(HEAP, "self._add_bit(~value[i], position + i, arrival)", "self._add_bit(value[i], position + i, arrival)"),
+    # Accumulators.
+    "accumulator one bit short": Mutation(ACCUMULATE, "result.eq(total)", "result.eq(total[: config.acc_width - 1].as_signed())"),
+    "clear ignored": Mutation(ACCUMULATE, "m.d.comb += kept.eq(Mux(clear, 0, acc))", "m.d.comb += kept.eq(acc)"),
+    "carries not cleared": Mutation(ACCUMULATE, "kept.eq(Mux(clear, 0, row))", 'kept.eq(Mux(clear, 0, row) if "sum" in row.name else row)', MacConfig(structure="carry_save")),
+    "enable ignored": Mutation(ACCUMULATE, "with m.If(enable):\n        m.d.sync += acc.eq(following)", "with m.If(1):\n        m.d.sync += acc.eq(following)"),
+    "saturation one too high": Mutation(ACCUMULATE, "Mux(total > top - 1, top - 1, total)", "Mux(total > top, top - 1, total)", MacConfig(acc_bits=12, overflow="saturate", act_signed=True)),
+    "heap too narrow to saturate": Mutation(ACCUMULATE, "return max(config.acc_width, signed_bits(low - top, high + top - 1))", "return config.acc_width + 1", DotConfig(lanes=8, act_bits=4, acc_bits=6, overflow="saturate")),
+    "a lane left out": Mutation(ACCUMULATE, "rows = [row for lane in lanes for row in lane.rows]", "rows = [row for lane in lanes[1:] for row in lane.rows]", DotConfig(lanes=2, act_bits=4, structure="tree")),
+    # Streams.
+    "weights reloaded while they are held": Mutation(DOT, "free.eq(~held | (add & self.i.payload.release))", "free.eq(~held | add)", DotConfig(lanes=2, act_bits=4)),
+    "weights never released": Mutation(DOT, "held.eq(self.i_weight.valid | ~free)", "held.eq(held | self.i_weight.valid)", DotConfig(lanes=2, act_bits=4)),
+    "last ignored": Mutation(DOT, "first.eq(self.i.payload.last)", "first.eq(0)", DotConfig(lanes=2, act_bits=4)),
+    "back-pressure ignored": Mutation(DOT, "self.i.ready.eq(held & (~self.o.valid | self.o.ready))", "self.i.ready.eq(held)", DotConfig(lanes=2, act_bits=4)),
+    "a sum retracted while it is stalled": Mutation(DOT, "self.o.valid & ~self.o.ready)", "0)", DotConfig(lanes=2, act_bits=4)),
+    "a sum offered twice": Mutation(DOT, "self.o.valid & ~self.o.ready)", "self.o.valid)", DotConfig(lanes=2, act_bits=4)),
+    "valid waits for ready": Mutation(
+        DOT,
+        ("        m.d.comb += [\n            self.i.ready.eq(held & (~self.o.valid | self.o.ready)),", "Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready)", "            self.o.valid.eq("),
+        ("        waiting = Signal()\n        m.d.comb += self.o.valid.eq(waiting & self.o.ready)\n        m.d.comb += [\n            self.i.ready.eq(held & (~waiting | self.o.ready)),", "Mux(add, self.i.payload.last, waiting & ~self.o.ready)", "            waiting.eq("),
+        DotConfig(lanes=2, act_bits=4),
+    ),
+    "beats taken without weights": Mutation(DOT, "self.i.ready.eq(held & ", "self.i.ready.eq(", DotConfig(lanes=2, act_bits=4)),
+    "columns take the same weights": Mutation(DOT, "self.i_weight.payload[index]", "self.i_weight.payload[0]", DotConfig(lanes=2, act_bits=4, columns=2)),
 }  # fmt: skip
+
+
+def mutated(mutation, folder, program):
+    """Run ``program``, which finds ``config`` and ``Path``, on a copy of the package with the mutation."""
+    shutil.copytree(Path(asm_hw.__file__).parent, folder / "asm_hw", ignore=shutil.ignore_patterns("__pycache__"))
+    source = folder / "asm_hw" / mutation.file
+    text = source.read_text()
+    for old, new in mutation.edits:
+        assert text.count(old) == 1, f"{old!r} is not in {mutation.file} exactly once"
+        text = text.replace(old, new)
+    source.write_text(text)
+    setup = (
+        "import json, sys; from pathlib import Path; from asm_hw.config import make_config\n"
+        "config = make_config(sys.argv[1], **json.loads(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-c", setup + program, mutation.config.unit, json.dumps(mutation.config.parameters)]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS)
 def test_the_benches_catch(mutation, tmp_path):
-    package = tmp_path / "asm_hw"
-    shutil.copytree(Path(asm_hw.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    source = package / mutation.file
-    text = source.read_text()
-    assert text.count(mutation.old) == 1, f"{mutation.old!r} is not in {mutation.file} exactly once"
-    source.write_text(text.replace(mutation.old, mutation.new))
-    command = [sys.executable, "-m", "asm_hw.cli", "rtl", "--json", *mutation.arguments.split()]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ASM_HW_")}
-    emitted = subprocess.run(
-        command, cwd=tmp_path, env=environment | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
-    )
-    assert emitted.returncode == 0, emitted.stderr
-    verdict = run_folder(tmp_path / json.loads(emitted.stdout)["folder"], "verilator", tmp_path / "build")
+    result = mutated(mutation, tmp_path, "from asm_hw.sim import amaranth_bench\namaranth_bench.run(config)")
+    assert result.returncode == 1
+    assert "\nAssertionError: " in result.stderr, result.stderr[-3000:]
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[] if index % 9 == 0 else pytest.mark.full) for index, name in enumerate(MUTATIONS)
+])  # fmt: skip
+def test_the_benches_catch_in_verilator(name, tmp_path):
+    program = "from asm_hw.emit import emit\nprint(emit(config, Path('out')).folder)"
+    emitted = mutated(MUTATIONS[name], tmp_path, program)
+    assert emitted.returncode == 0, emitted.stderr[-3000:]
+    verdict = run_folder(tmp_path / emitted.stdout.strip(), "verilator", tmp_path / "build")
     assert verdict.tests > 0, verdict.log.read_text()[-3000:]
     assert verdict.failed > 0

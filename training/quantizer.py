@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..config import MultiplierConfig
+from ..config import MultiplierConfig, integer_range
 from ..encoding import LevelCode
 
 FIT_RATIOS = torch.exp2(torch.linspace(-2.0, 0.25, 73)).tolist()
@@ -127,7 +127,7 @@ class ActivationQuantizer(nn.Module):
         super().__init__()
         self.config = config
         self.nearest = None if config.activation is None else NearestLevel(config.activation).to(sample.device)
-        self.top = (1 << config.act_bits) - 1
+        self.top = integer_range(config.act_bits, signed=False)[1]
         fitted = fit_scale(sample.detach().reshape(1, -1), self._round, config.x_range[1])
         start = fitted if scale is None else torch.full_like(fitted, scale)
         self.log2_scale = nn.Parameter(start.log2(), requires_grad=scale is None)

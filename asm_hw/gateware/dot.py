@@ -48,7 +48,6 @@ class Column(wiring.Component):
         m.d.comb += self.acc.eq(add_accumulator(m, self._config, lanes, self.add, self.clear))
         return m
 
-
     def _hold(self, m: Module, name: str, decoded):
         held = Signal(weight_shape(self._config), name=name, reset_less=True)
         with m.If(self.load):

@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+
 class FullAdder(wiring.Component):
     """``a + b + c == s + 2 * co``; combinational. A module of its own: libraries have a cell for it."""
 
@@ -76,9 +77,7 @@ class Heap:
         """Two rows of ``width`` bits whose sum is the heap's, by a submodule ``name``."""
         compressor = Compressor(self._width, self._operands, self._constant)
         m.submodules[name] = compressor
-        m.d.comb += [
-            getattr(compressor, f"operand{i}").eq(operand.value) for i, operand in enumerate(self._operands)
-        ]
+        m.d.comb += [getattr(compressor, f"operand{i}").eq(operand.value) for i, operand in enumerate(self._operands)]
         return compressor.left, compressor.right
 
 
@@ -167,9 +166,7 @@ class Compressor(wiring.Component):
                     values[len(values) - 1] = ~bit if negative else bit
         return columns, constant % (1 << self._width)
 
-    def _plan(
-        self, columns: list[list[Bit]], constant: int, number: int
-    ) -> tuple[list[list[Bit]], list[Adder], int]:
+    def _plan(self, columns: list[list[Bit]], constant: int, number: int) -> tuple[list[list[Bit]], list[Adder], int]:
         """Reduced columns, adders, and the column from which the ones at the top of the constant are left out.
 
         Those ones are -1 at their lowest column. They move up to the first column that leaves a row free

@@ -146,9 +146,10 @@ class OneHotLane(Lane):
     """
 
     def __init__(self, config: MultiplierConfig, weight, x):
-        pairs = [(w, x) for w in config.weight.digits for x in config.activation.digits]
-        shapes = [unsigned(w.bits + x.bits - 1) for w, x in pairs]
-        super().__init__(config, weight, x, shapes, [w.position + x.position for w, x in pairs])
+        assert config.activation is not None
+        pairs = [(s, t) for s in config.weight.digits for t in config.activation.digits]
+        shapes = [unsigned(s.bits + t.bits - 1) for s, t in pairs]
+        super().__init__(config, weight, x, shapes, [s.position + t.position for s, t in pairs])
 
     def elaborate(self, platform):
         m = Module()

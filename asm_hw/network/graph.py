@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ..config import integer_range
 from ..errors import ParameterError, check_range
 from .layers import IntegerLayer
 
@@ -79,7 +80,7 @@ class IntegerNetwork:
     def quantize_input(self, values: Tensor) -> Tensor:
         """The integers, int64, of real inputs: scaled, rounded half up, saturated, encoded where the layer asks."""
         config = self.layers[0].config
-        low, high = (1 << config.act_bits - 1) * -config.act_signed, (1 << config.act_bits - config.act_signed) - 1
+        low, high = integer_range(config.act_bits, config.act_signed)
         x = torch.floor(values / self.input_scale + 0.5).clamp(low, high).to(torch.int64)
         if config.activation is None:
             return x

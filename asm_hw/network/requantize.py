@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import golden
 from ..alphabet import AlphabetSet
+from ..config import integer_range
 from ..encoding import LevelCode, activation_code, weight_code
 from ..errors import ParameterError, check_range
 
@@ -73,9 +74,7 @@ class Requantize:
     @property
     def range(self) -> tuple[int, int]:
         """Smallest and largest value after the clamp."""
-        if self.signed:
-            return -(1 << self.bits - 1), (1 << self.bits - 1) - 1
-        return 0, (1 << self.bits) - 1
+        return integer_range(self.bits, self.signed)
 
     @cached_property
     def _levels(self) -> Tensor | None:

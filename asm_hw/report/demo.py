@@ -22,6 +22,7 @@ from ..network.graph import IntegerNetwork
 from ..network.on_rtl import LayerRun, run_network
 from ..network.schedule import Beats
 from ..ppa.synthesis import compare
+from ..sim import verilator
 from ..sim.player import Player
 from ..training.convert import convert
 from ..training.data import ImageData, digits
@@ -59,6 +60,7 @@ def run_demo(
     }
     torch.set_num_threads(1)  # the last bits of float sums, and so the trained weights, depend on it
     DotConfig(**operands)  # refuses bad values before anything is trained
+    verilator.check_build(BUILD)
     with Progress(console=Console(stderr=True)) as progress:
         steps = _Steps(progress)
         data = digits()

@@ -11,7 +11,8 @@ from rich.progress import Progress
 from ..catalog import CATALOG
 from ..config import MultiplierConfig
 from ..errors import ParameterError, check_choice
-from ..sim.runner import SIMULATORS, available, run_configs
+from ..sim import verilator
+from ..sim.runner import DEFAULT_BUILD, SIMULATORS, available, run_configs
 
 
 def run_simulations(
@@ -27,6 +28,8 @@ def run_simulations(
         check_choice("simulator", simulator, SIMULATORS)
     configs = [config] if config else [CATALOG[name] for name in names or CATALOG]
     simulators = available() if simulator in (None, "all") else (simulator,)
+    if "verilator" in simulators:
+        verilator.check_build(DEFAULT_BUILD)  # before anything is written
     verdicts = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("simulating", total=len(configs) * len(simulators))
@@ -35,6 +38,8 @@ def run_simulations(
             progress.advance(task)
             if not verdict.passed:
                 progress.console.print(f"FAILED {verdict.name} in {verdict.simulator}: see {verdict.log}")
+                if verdict.first_error:
+                    progress.console.print(f"  {verdict.first_error}", markup=False)
     passed = sum(verdict.passed for verdict in verdicts)
     rows = [
         {"name": v.name, "simulator": v.simulator, "tests": v.tests, "failed": v.failed, "passed": v.passed,

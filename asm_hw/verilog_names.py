@@ -1,4 +1,12 @@
-"""Reserved words of IEEE 1800-2017 (SystemVerilog), which contain those of Verilog-2005."""
+"""What a folder and its Verilog module may be called."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import ParameterError
+
+MAX_NAME = 128
 
 KEYWORDS = frozenset(
     """
@@ -22,3 +30,21 @@ KEYWORDS = frozenset(
     wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
     """.split()
 )
+"""Reserved words of IEEE 1800-2017 (SystemVerilog), which contain those of Verilog-2005."""
+
+
+def is_name(name: str) -> bool:
+    """Whether ``name`` is a plain Verilog identifier of at most `MAX_NAME` characters and no keyword."""
+    return bool(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)) and len(name) <= MAX_NAME and name not in KEYWORDS
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it is one (`is_name`); raise `ParameterError` otherwise."""
+    if name in KEYWORDS:
+        raise ParameterError(f"name {name!r} must not be a Verilog keyword")
+    if not is_name(name):
+        raise ParameterError(
+            f"name {name!r} must be a Verilog identifier of at most {MAX_NAME} letters, digits and underscores"
+            " that starts with no digit"
+        )
+    return name

@@ -1,0 +1,138 @@
+"""What the commands compute and print, end to end: demo, sim, synth, wave, and the README's tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from tiny_network import draw, tiny
+
+from asm_hw import cli as command_line
+from asm_hw.config import DotConfig, MacConfig
+from asm_hw.errors import ParameterError
+from asm_hw.network.graph import IntegerNetwork
+from asm_hw.network.on_rtl import run_network
+from asm_hw.ppa.synthesis import compare
+from asm_hw.report import demo
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def chain():
+    """The tiny network without its grouped convolution."""
+    whole = tiny()
+    first, _, hidden, last = whole.layers
+    middle = replace(hidden, weight=draw(hidden.config.weight.levels, (5, 48), 5))
+    return IntegerNetwork(
+        layers=(first, middle, last), input_shape=whole.input_shape, input_scale=1.0, output_scale=1.0
+    )
+
+
+def plain_play(config, corrupt=None):
+    """An array of plain integers: follows release and last beat by beat; adds 1 to sum ``corrupt``."""
+    weights, activations = dict(config.weight_table), dict(config.act_table)
+
+    def play(beats):
+        sums, load = [], 0
+        acc = [0] * config.columns
+        for x, release, last in zip(beats.x.tolist(), beats.release, beats.last, strict=True):
+            for column, codes in enumerate(beats.w[load % len(beats.w)].tolist()):
+                acc[column] += sum(weights[w] * activations[a] for w, a in zip(codes, x, strict=True))
+            load += bool(release)
+            if last:
+                sums.append(acc)
+                acc = [0] * config.columns
+        sums = np.array(sums)
+        if corrupt is not None:
+            sums[corrupt] += 1
+        return sums, len(beats.x)
+
+    return play
+
+
+ARRAY = DotConfig(alphabets=(1, 3), weight_bits=5, act_bits=8, lanes=20, columns=2)
+
+
+def test_a_network_on_a_right_array_equals_golden():
+    network = chain()
+    x = draw(range(64), (3, 2, 7, 5), 9)
+    seen = []
+    outputs, runs = run_network(network, ARRAY, plain_play(ARRAY), x, done=seen.append)
+    assert torch.equal(outputs, network(x))
+    assert seen == runs
+    assert [run.mismatches for run in runs] == [0, 0, 0]
+    assert [run.outputs for run in runs] == [3 * 48, 3 * 5, 3 * 3]
+    assert [run.macs for run in runs] == [3 * 48 * 18, 3 * 5 * 48, 3 * 3 * 5]
+    assert [run.weights_held for run in runs] == [True, False, True]
+
+
+def test_one_wrong_sum_is_one_mismatch():
+    network = IntegerNetwork(layers=chain().layers[2:], input_shape=(5,), input_scale=1.0, output_scale=1.0)
+    _, (run,) = run_network(network, ARRAY, plain_play(ARRAY, corrupt=(0, 0)), draw(range(256), (4, 5), 9))
+    assert (run.mismatches, run.outputs) == (1, 12)
+
+
+def test_grouped_convolutions_are_refused():
+    with pytest.raises(ParameterError, match="layer 'grouped' must have 1 group"):
+        run_network(tiny(), ARRAY, plain_play(ARRAY), draw(range(64), (1, 2, 7, 5), 9))
+
+
+@pytest.fixture
+def small_demo(tmp_path, monkeypatch):
+    """A demo of few images on a small array; the synthesized unit is a small mac. All else is real."""
+    data = demo.digits()
+    few = replace(data, train_images=data.train_images[:128], train_labels=data.train_labels[:128],
+                  test_images=data.test_images[:10], test_labels=data.test_labels[:10])  # fmt: skip
+    monkeypatch.setattr(demo, "digits", lambda: few)
+    monkeypatch.setattr(demo, "BUILD", tmp_path)
+    monkeypatch.setattr(demo, "LANES", 4)
+    monkeypatch.setattr(demo, "compare", lambda config: compare(MacConfig(act_bits=3, acc_bits=8)))
+
+
+def test_demo_end_to_end(small_demo):
+    result = CliRunner().invoke(command_line.cli, ["demo", "--epochs", "1", "--json"])
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    figures = json.loads(result.stdout)
+    assert figures["mismatches"] == 0
+    assert figures["test_images"] == 10
+    assert figures["outputs_compared"] == sum(layer["outputs"] for layer in figures["layers"])
+    assert figures["accuracy_rtl"] == figures["accuracy_asm"]
+    assert figures["cycles"] > sum(layer["macs"] for layer in figures["layers"]) / (4 * demo.COLUMNS)
+    assert figures["weight_packed_bits"] < figures["weight_binary_bits"] < figures["weight_float_bits"]
+    assert figures["area_um2"]["asm"] > figures["area_um2"]["bare"] > 0
+    demo.Console().print(demo._table(figures))
+
+
+def test_json_of_the_commands_that_run_tools(cli, tmp_path):
+    unit = ("--alphabets", "1", "--weight-bits", "3", "--act-bits", "3", "--acc-bits", "8")
+    simulated = json.loads(cli("sim", *unit, "--simulator", "verilator", "--json").stdout)
+    assert (simulated["passed"], simulated["failed"]) == (1, 0)
+    assert simulated["runs"][0]["tests"] == 3
+    waved = json.loads(cli("wave", *unit, "--json").stdout)
+    assert waved["passed"] and (tmp_path / waved["waveform"]).stat().st_size > 1000
+    synthesized = json.loads(cli("synth", *unit, "--json").stdout)
+    rows = synthesized["rows"]
+    assert rows["asm"]["area_um2"] > rows["bare"]["area_um2"] > 0
+    assert rows["asm"]["area_ratio_to_bare"] == round(rows["asm"]["area_um2"] / rows["bare"]["area_um2"], 4)
+    shown = cli("synth", *unit).stdout
+    assert f"{rows['exact']['area_um2']:.0f}" in shown
+
+
+def test_the_readme_holds_the_measured_tables(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("figures", REPOSITORY / "benchmarks" / "figures.py")
+    figures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figures)
+    shutil.copytree(REPOSITORY / "docs" / "results", tmp_path / "docs" / "results")
+    before = (REPOSITORY / "README.md").read_text()
+    (tmp_path / "README.md").write_text(before.replace("| float |", "| stale |"))
+    monkeypatch.setattr(figures, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(figures, "RESULTS", tmp_path / "docs" / "results")
+    figures.write_tables()
+    assert (tmp_path / "README.md").read_text() == before
