@@ -326,12 +326,8 @@ class DotConfig(MacConfig):
         super().__post_init__()
 
     def _slug_words(self) -> list[str]:
-        return [
-            *super()._slug_words(),
-            f"l{self.lanes}",
-            *[f"c{self.columns}"] * (self.columns > 1),
-            *["noreg"] * (not self.weight_registers),
-        ]
+        columns = [f"c{self.columns}"] * (self.columns > 1)
+        return [*super()._slug_words(), f"l{self.lanes}", *columns, *["noreg"] * (not self.weight_registers)]
 
 
 CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from itertools import count
+from operator import or_, xor
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -63,11 +65,16 @@ class Heap:
 
     def add(self, value: Value, position: int = 0, arrival: int = 0) -> None:
         """Add ``value << position``."""
-        self._operands.append(Operand(value, position, arrival))
+        self._operands.append(Operand(self._fitted(value, position), position, arrival))
 
     def subtract(self, value: Value, position: int = 0, arrival: int = 0) -> None:
         """Subtract the unsigned ``value << position``."""
-        self._operands.append(Operand(value, position, arrival, negate=True))
+        self._operands.append(Operand(self._fitted(value, position), position, arrival, negate=True))
+
+    def _fitted(self, value: Value, position: int) -> Value:
+        """``value`` without the bits past the width."""
+        kept = max(0, self._width - position)
+        return value[:kept] if len(value) > kept else value
 
     def add_constant(self, value: int) -> None:
         """Add an integer; constants cost next to no adders."""
@@ -183,19 +190,19 @@ class Compressor(wiring.Component):
 
     def _add(self, m: Module, adder: Adder, inputs: list[Value]) -> dict[int, Value]:
         """The results of an adder by number; with the constant 1 it is simpler than a cell."""
-        results = Signal(2, name=f"sum_{adder.column}_{adder.total}")
-        if ONE in adder.inputs:
-            a, b = [value for bit, value in zip(adder.inputs, inputs, strict=True) if bit != ONE] + [Const(0, 1)] * (
-                3 - len(inputs)
-            )
-            m.d.comb += results.eq(Cat(~(a ^ b), a | b))
+        total = Signal(name=f"sum_{adder.column}_{adder.total}")
+        carry = Signal(name=f"carry_{adder.column}_{adder.total}")
+        if adder.column == self._width - 1:  # its carry would be lost
+            m.d.comb += total.eq(reduce(xor, inputs))
+        elif ONE in adder.inputs:
+            others = [value for bit, value in zip(adder.inputs, inputs, strict=True) if bit != ONE]
+            m.d.comb += [total.eq(~reduce(xor, others)), carry.eq(reduce(or_, others))]
         else:
             kind = FullAdder if len(inputs) == 3 else HalfAdder
-            cell = kind()
-            m.submodules[f"{kind.name}_{adder.column}_{adder.total}"] = cell
+            m.submodules[f"{kind.name}_{adder.column}_{adder.total}"] = cell = kind()
             m.d.comb += [getattr(cell, port).eq(value) for port, value in zip("abc", inputs, strict=False)]
-            m.d.comb += results.eq(Cat(cell.s, cell.co))
-        return {adder.total: results[0], adder.carry: results[1]}
+            m.d.comb += [total.eq(cell.s), carry.eq(cell.co)]
+        return {adder.total: total, adder.carry: carry}
 
 
 def popcount(m: Module, bits: list[Value], name: str) -> Value:
