@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
-from asm_hw.ppa.synthesis import compare
+from asm_hw.ppa.contenders import compare
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "docs" / "results"

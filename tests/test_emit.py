@@ -23,7 +23,7 @@ from asm_hw.config import STRUCTURES, WEIGHT_FORMS, DotConfig, MacConfig, Multip
 from asm_hw.emit import emit, render
 from asm_hw.errors import ParameterError
 from asm_hw.manifest import config_of, load
-from asm_hw.ppa.synthesis import count_cells
+from asm_hw.ppa.yosys import count_cells
 
 ROWS = pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
 SCHEMA = json.loads((Path(__file__).resolve().parent.parent / "asm_hw" / "manifest.schema.json").read_text())

@@ -14,6 +14,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.ppa import activity, energy, gates, redo
 from asm_hw.ppa.accounting import Parts, account, check_power
 from asm_hw.ppa.cells import Library, compact_library, user_library
+from asm_hw.ppa.contenders import candidates
 from asm_hw.ppa.netlist import Netlist
 from asm_hw.ppa.streams import StreamOptions, nearest, operands
 from asm_hw.ppa.vcd import Waves
@@ -248,6 +249,11 @@ SMALL = MacConfig(act_bits=4, acc_bits=10)
 SHORT = StreamOptions(cycles=60, hold=20)
 
 
+def mapped(config, library):
+    """A unit as the energy flow takes it, mapped in the quickest way."""
+    return energy.map_unit(candidates(config, library, thorough=False)[0])
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     return compact_library(tmp_path_factory.mktemp("library"))
@@ -255,7 +261,7 @@ def library(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=[SMALL, DotConfig(act_bits=4, lanes=4, columns=2)], ids=lambda c: c.unit)
 def unit(request, library):
-    return energy.map_unit(request.param, library)
+    return mapped(request.param, library)
 
 
 @needs_icarus
@@ -270,7 +276,8 @@ def test_parts_and_kinds_add_up_and_every_pin_is_measured(unit, library, weights
     )
     assert row["measured_pins_percent"] == 100
     assert min(row["parts_per_mac_fj"].values()) >= 0 and row["parts_per_mac_fj"]["clock"] > 0
-    assert row["parts_per_mac_fj"]["bank"] > 0, "{1,3} has an adder for three times x"
+    if unit.config.unit == "dot":  # in a lone mac mapping merges the adder for three times x with what follows
+        assert row["parts_per_mac_fj"]["bank"] > 0
     assert row["parts_per_mac_fj"]["other"] < 0.1 * total
     for line in redo.saif(one.netlist, one.waves).splitlines():
         if "(T0 " in line:
@@ -289,7 +296,7 @@ def test_a_netlist_that_computes_wrongly_has_no_energy(unit, library):
 @needs_icarus
 @pytest.mark.full
 def test_glitches_cost_and_the_bound_leaves_them_out(library, monkeypatch):
-    unit = energy.map_unit(SMALL, library)
+    unit = mapped(SMALL, library)
     with_glitches = energy.measure(unit, library, SHORT, 100.0).row
     monkeypatch.setattr(energy, "simulator", lambda: activity.BOUND)
     bound = energy.measure(unit, library, SHORT, 100.0).row
@@ -342,8 +349,8 @@ def test_the_compact_table_gives_the_energy_of_the_full_library(technology, full
     path = data_folder / "liberty" / full
     if not path.is_file():
         pytest.skip(f"needs {full} in the data folder")
-    mapped = energy.map_unit(SMALL, compact)
-    ours, theirs = (energy.measure(mapped, cells, SHORT, 100.0).row for cells in (compact, user_library(str(path))))
+    unit = mapped(SMALL, compact)
+    ours, theirs = (energy.measure(unit, cells, SHORT, 100.0).row for cells in (compact, user_library(str(path))))
     assert ours["energy_per_mac_fj"] == pytest.approx(theirs["energy_per_mac_fj"], rel=0.1)
     assert ours["internal_per_mac_fj"] == pytest.approx(theirs["internal_per_mac_fj"], rel=0.1)
     assert ours["leakage_per_mac_fj"] == pytest.approx(theirs["leakage_per_mac_fj"], rel=0.1)

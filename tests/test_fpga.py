@@ -17,7 +17,7 @@ from asm_hw.manifest import describe
 from asm_hw.ppa import fpga
 from asm_hw.ppa.fpga_device import FAMILIES, count
 from asm_hw.ppa.fpga_flow import RECIPES, TARGET_MHZ, map_unit, mapping_commands, place
-from asm_hw.ppa.synthesis import run_yosys
+from asm_hw.ppa.yosys import run_yosys
 from asm_hw.verilog import to_verilog
 
 DOT = DotConfig(alphabets=(1,), lanes=4, acc_bits=20, structure="tree", weight_form="binary")

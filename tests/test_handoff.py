@@ -18,7 +18,7 @@ from asm_hw.catalog import CATALOG
 from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
 from asm_hw.emit import emit, render
 from asm_hw.ppa.cells import Library, compact_library, user_library
-from asm_hw.ppa.synthesis import run_yosys
+from asm_hw.ppa.yosys import run_yosys
 
 UNITS = {"multiplier": MultiplierConfig(), "mac": MacConfig(), "dot": DotConfig(lanes=4, columns=2)}
 EACH_UNIT = pytest.mark.parametrize("config", UNITS.values(), ids=UNITS)

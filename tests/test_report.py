@@ -19,7 +19,7 @@ from asm_hw.config import DotConfig, MacConfig
 from asm_hw.errors import ParameterError
 from asm_hw.network.graph import IntegerNetwork
 from asm_hw.network.on_rtl import run_network
-from asm_hw.ppa.synthesis import compare
+from asm_hw.ppa.contenders import compare
 from asm_hw.report import demo
 
 REPOSITORY = Path(__file__).resolve().parent.parent

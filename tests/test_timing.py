@@ -16,8 +16,9 @@ from asm_hw.ppa.expression import Expression
 from asm_hw.ppa.model import Table, load_cells
 from asm_hw.ppa.netlist import ONE, ZERO, Netlist
 from asm_hw.ppa.opensta import opensta_version, run_opensta
-from asm_hw.ppa.synthesis import RECIPES, mapping_commands, run_yosys
+from asm_hw.ppa.synthesis import RECIPES, mapping_commands
 from asm_hw.ppa.timing import analyse
+from asm_hw.ppa.yosys import run_yosys
 from asm_hw.verilog import to_verilog
 
 FULL = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,24 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from ..config import ARITHMETIC, MacConfig, counterpart
+from ..config import MacConfig
 from ..emit import check_clock
 from ..errors import ParameterError
-from ..gateware import make_component
-from ..manifest import describe
-from ..verilog import to_verilog
 from . import gates
 from .accounting import FS_PER_NS, KINDS, Mapped, Parts, account, check_power
 from .activity import DELAYS, simulate, simulator
 from .cells import Library, choose_library
 from .compact import TECHNOLOGIES
+from .contenders import Candidate, candidates, contenders, mapping_errors, meets, ratio
 from .drive import WARM_UP_BEATS, Drive, drive, is_right
 from .liberty import read
 from .model import load_cells
 from .netlist import Netlist
 from .parts import PARTS, find_parts, rtl_wrapper
 from .streams import StreamOptions, check_unit, operands
-from .synthesis import best, mapping_commands, run_yosys
 from .timing import analyse
 from .vcd import Times, Waves
 
@@ -73,20 +71,16 @@ def compare(
     """
     config = check_unit(config)
     check_clock(clock_mhz)
-    contenders = {config.arithmetic: config} | {
-        name: counterpart(config, name) for name in ("exact", "bare") if name != config.arithmetic
-    }
     with tempfile.TemporaryDirectory() as scratch:
         library = choose_library(Path(scratch), technology, liberty)
-        units = {
-            name: _map(check_unit(contenders[name]), library, liberty) for name in ARITHMETIC if name in contenders
-        }
-        measured = {name: measure(unit, library, options, clock_mhz) for name, unit in units.items()}
+        units = {name: check_unit(unit) for name, unit in contenders(config).items()}
+        measured = mapping_errors(
+            lambda: {name: _least(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
+        )
     rows = {name: result.row for name, result in measured.items()}
     for row in rows.values():
         for other in ("exact", "bare"):
-            ratio = row["energy_per_mac_fj"] / rows[other]["energy_per_mac_fj"]
-            row[f"energy_ratio_to_{other}"] = round(ratio, 4)
+            row[f"energy_ratio_to_{other}"] = ratio(row["energy_per_mac_fj"], rows[other]["energy_per_mac_fj"])
     result = {
         "library": library.name,
         "parameters": config.parameters,
@@ -99,29 +93,29 @@ def compare(
     return result, list(measured.values())
 
 
-def _map(config: MacConfig, library: Library, liberty: str | None) -> MappedUnit:
-    """`map_unit`; a user's library that Yosys fails on is bad input."""
-    try:
-        return map_unit(config, library)
-    except RuntimeError as error:
-        if liberty is None:
-            raise
-        reason = str(error).strip().splitlines()[-1]
-        raise ParameterError(f"liberty {liberty!r} must be a library that Yosys can map onto: {reason}") from None
+def _least(config: MacConfig, library: Library, options: StreamOptions, clock_mhz: float) -> Measured:
+    """Of all ways to build a unit that meet the clock, the one that takes the least energy."""
+    ways = candidates(config, library)
+    meeting = [way for way in ways if meets(way, clock_mhz)]
+    if not meeting:
+        limit = 1000 / min(way.mapped.delay_ns for way in ways)
+        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {config.slug}, not {clock_mhz:g}")
+    with ThreadPoolExecutor(2) as pool:
+        measured = list(pool.map(lambda way: measure(map_unit(way), library, options, clock_mhz), meeting))
+    chosen = min(measured, key=lambda result: result.row["energy_per_mac_fj"])
+    energies = ({"energy_per_mac_fj": result.row["energy_per_mac_fj"]} for result in measured)
+    tried = [way.figures | energy for way, energy in zip(meeting, energies, strict=True)]
+    return replace(chosen, row=chosen.row | {"tried": tried})
 
 
-def map_unit(config: MacConfig, library: Library) -> MappedUnit:
-    """The smallest netlist of a unit."""
-    component = make_component(config)
-    rtl = to_verilog(component, config.slug)
-    recipe = best(rtl, config.slug, library)[0].recipe
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        writers = ["write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v"]
-        run_yosys([*mapping_commands(rtl, config.slug, library, recipe, folder), *writers], folder)
-        netlist, verilog = ((folder / name).read_text() for name in ("mapped.json", "mapped.v"))
-    ports = describe(config, component, config.slug)["ports"]
-    return MappedUnit(config, ports, rtl, netlist, verilog, recipe)
+def map_unit(candidate: Candidate) -> MappedUnit:
+    """A candidate as the energy flow takes it."""
+    config, mapped = candidate.config, candidate.mapped
+    return MappedUnit(
+        check_unit(config),
+        *(candidate.ports, candidate.verilog),
+        *(mapped.netlist_json, mapped.netlist_verilog, mapped.recipe),
+    )
 
 
 def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> Measured:
@@ -142,7 +136,8 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
     parts = run.parts(unit, waves, tool)
     energies = account(mapped, waves, parts, run.state_times)
     macs = getattr(config, "lanes", 1) * getattr(config, "columns", 1)
-    row = {"name": name, "recipe": unit.recipe} | _figures(mapped) | _split(energies, options.cycles, macs)
+    form = {"structure": config.structure, "weight_form": config.weight_form}
+    row = {"name": name, "recipe": unit.recipe, **form} | _figures(mapped) | _split(energies, options.cycles, macs)
     row["measured_pins_percent"] = _measured_percent(mapped, waves)
     row["named_cells_percent"] = round(parts.named_percent, 2)
     return Measured(row, unit, mapped.netlist, waves)

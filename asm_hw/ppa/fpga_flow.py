@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from .fpga_device import Family, Mapped, count
-from .synthesis import run_yosys
+from .yosys import run_yosys
 
 TARGET_MHZ = 400
 """The clock that nextpnr strives for: out of reach, so that it never rests."""

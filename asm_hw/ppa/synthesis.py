@@ -1,55 +1,60 @@
-"""Area and ABC delay of a unit, mapped by Yosys; several recipes are tried and the smallest kept.
-
-Every contender gets the same recipes. The delay is what ABC's ``stime`` prints: a figure to compare by,
-not a clock period.
-"""
+"""Mapping of one design with one recipe: cells, area, clock period, netlist; kept by content."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
-import subprocess
-import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from ..config import MultiplierConfig, counterpart
 from ..errors import ParameterError
-from ..gateware import make_component
-from ..verilog import to_verilog
-from .cells import Library, choose_library
-from .compact import TECHNOLOGIES
+from .cells import Library
+from .model import load_cells
+from .netlist import Netlist
+from .special import Adder
+from .timing import analyse
+from .yosys import run_yosys
 
-_SMALL = "strash;ifraig;scorr;dc2;dc2;dch,-f;amap,-m;topo;buffer,-c;topo;dnsize;stime,-p"
-_FAST = "strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf;&put;buffer,-c;topo;upsize;dnsize;stime,-p"
+_AREA = "strash;ifraig;scorr;dc2;dc2;dch,-f;amap,-m;topo;buffer,-c;topo;dnsize;stime,-p"
+_BALANCED = (
+    "strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf,-a,10;&put;buffer,-c;topo;dnsize;stime,-p"
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Options of Yosys's ``synth``, ABC script, and whether adders of a heap become the library's adder cells."""
+
+    coarse: str = ""
+    script: str = f"-script +{_AREA}"
+    adder_cells: bool = False
+    gate_clock: bool = True
+
 
 RECIPES = {
-    "area": ("synth -flatten", _SMALL),
-    "area chained": ("synth -flatten -noalumacc", _SMALL),
-    "area booth": ("synth -flatten -booth", _SMALL),
-    "area booth chained": ("synth -flatten -booth -noalumacc", _SMALL),
-    "fast": ("synth -flatten", _FAST),
-    "fast chained": ("synth -flatten -noalumacc", _FAST),
+    "area": Recipe(),
+    "area chained": Recipe("-noalumacc"),
+    "area booth": Recipe("-booth"),
+    "area booth chained": Recipe("-booth -noalumacc"),
+    "balanced": Recipe(script=f"-script +{_BALANCED}"),
+    "balanced chained": Recipe("-noalumacc", f"-script +{_BALANCED}"),
+    "adder cells": Recipe(script=f"-script +{_BALANCED}", adder_cells=True),
+    "plain": Recipe(script="", gate_clock=False),
 }
-"""Coarse synthesis and ABC script by recipe name.
+"""Recipes by name.
 
 Without ``chained`` Yosys merges sums into carry-save trees, which suits a MAC; with it each addition
 keeps the width it was written with, which suits adder trees of many lanes. ``booth`` encodes
-multiplications; it loses below about 10 bits and wins above. ``area`` maps for area, adds buffers and
-shrinks gates; ``fast`` maps for delay and sizes gates, to show what speed costs.
+multiplications. ``area`` maps for area; ``balanced`` costs a little area and has paths of more equal
+length, which glitch less. Both gate the clock of registers with a common enable where the library has
+a cell for it. ``plain`` is what a user gets who asks for nothing: ``synth``, ``dfflibmap``, ``abc``.
 """
 
-_RUN = """
-import sys
-from pyosys import libyosys
-design = libyosys.Design()
-for line in sys.stdin.read().splitlines():
-    libyosys.run_pass(line, design)
-"""
+_CELLS = {"full_adder": "a, b, c", "half_adder": "a, b"}
 
 
 @dataclass(frozen=True)
@@ -60,59 +65,43 @@ class Synthesis:
     ----------
     cells : number of library cells
     area_um2 : sum of their areas
-    delay_ns : ABC's ``stime``: the longest path between ports and registers, through loaded gates;
-        without wires, and without the flip-flops' own delay and setup
+    delay_ns : the shortest clock period, or the longest path of a design without a clock; without wires
+    timing : what ``delay_ns`` comes from: static timing, or ABC's ``stime`` where the library lacks tables
     histogram : number of cells by cell name, by ascending name
     tool : what mapped it
+    netlist_json, netlist_verilog : the netlist, as Yosys writes it
     """
 
     recipe: str
     cells: int
     area_um2: float
     delay_ns: float
+    timing: str
     histogram: dict[str, int]
     tool: str
-
-
-def run_yosys(commands: list[str], folder: Path) -> str:
-    """Run Yosys commands in ``folder`` in a process of their own and return the log.
-
-    Raises RuntimeError with the last lines of the log if Yosys fails.
-    """
-    result = subprocess.run(
-        [sys.executable, "-c", _RUN], input="\n".join(commands), capture_output=True, text=True, cwd=folder
-    )
-    if result.returncode:
-        raise RuntimeError(f"Yosys failed: {(result.stdout + result.stderr)[-1000:]}")
-    return result.stdout
-
-
-def count_cells(verilog: str, top: str, cell: str = "$mul") -> int:
-    """How many cells of a type remain in the flattened design after ``proc; opt``."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        (folder / "design.v").write_text(verilog)
-        commands = ["read_verilog design.v", f"hierarchy -check -top {top}", "proc", "flatten", "opt"]
-        run_yosys([*commands, f"tee -q -o count select -count t:{cell}"], folder)
-        match = re.search(r"(\d+) objects", (folder / "count").read_text())
-        assert match
-        return int(match[1])
+    netlist_json: str
+    netlist_verilog: str
 
 
 def synthesize(verilog: str, top: str, library: Library, recipe: str) -> Synthesis:
-    """Map one design with one recipe. Raises `ParameterError` where the library cannot map it."""
+    """Map one design with one recipe. Raises `ParameterError` where the library cannot map it.
+
+    Results are kept in the user's cache by the content of everything that they depend on.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        log = run_yosys(mapping_commands(verilog, top, library, recipe, Path(scratch)), Path(scratch))
-        text = (Path(scratch) / "stat.json").read_text()
-    stat = json.loads(text[text.index("{") :])["design"]  # a note about a .gz file may come first
-    histogram = dict(sorted(stat.get("num_cells_by_type", {}).items()))
-    unmapped = [cell for cell in histogram if cell.startswith("$")]
-    if unmapped:
-        raise ParameterError(f"liberty {library.name!r} must map every cell, but {unmapped[0]} is left")
-    delays = [float(delay) / 1000 for delay in re.findall(r"Delay = *([\d.]+) ps", log)]
-    delay = round(max(delays, default=0.0), 5)  # none where all is wires and registers
-    tool = f"pyosys {version('pyosys')}"
-    return Synthesis(recipe, stat["num_cells"], round(stat.get("area", 0.0), 4), delay, histogram, tool)
+        folder = Path(scratch)
+        commands = mapping_commands(verilog, top, library, recipe, folder)
+        kept = _cache() / f"{_content(commands, folder)}.json"
+        if kept.is_file():
+            return Synthesis(**json.loads(kept.read_text()))
+        writers = ["write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v"]
+        log = run_yosys([*commands, *writers], folder)
+        result = _result(folder, log, top, library, recipe)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    fresh = kept.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(asdict(result)))
+    fresh.rename(kept)
+    return result
 
 
 def mapping_commands(verilog: str, top: str, library: Library, recipe: str, folder: Path) -> list[str]:
@@ -120,65 +109,85 @@ def mapping_commands(verilog: str, top: str, library: Library, recipe: str, fold
 
     They leave the mapped design in Yosys and its figures in ``stat.json``.
     """
-    coarse, script = RECIPES[recipe]
+    chosen = RECIPES[recipe]
     liberty = " ".join(f"-liberty {name}" for name in library.link_into(folder))
     (folder / "design.v").write_text(verilog)
+    adders = _adder_cells(verilog, top, library) if chosen.adder_cells else {}
+    (folder / "adders.v").write_text("".join(adders.values()))
+    gate = library.special.clock_gate if chosen.gate_clock else None
+    gating = f"clockgate -pos {gate.cell} {gate.enable}:{gate.clock}:{gate.gated} -min_net_size 4" if gate else ""
+    ties = f" -tie_lo {gate.test}" if gate and gate.test else ""
     return [
         "read_verilog design.v",
-        f"{coarse} -top {top}",
+        *(f"blackbox {module}" for module in adders),
+        f"synth -flatten -noabc {chosen.coarse} -top {top}",
+        *(["techmap -map adders.v"] if adders else []),
+        *([gating + ties] if gate else []),
         f"dfflibmap {liberty}",
         "opt",
-        f"abc {liberty} -script +{script}",
+        f"abc {liberty} {chosen.script}",
         "opt_clean -purge",
         f"tee -q -o stat.json stat {liberty} -json",
     ]
 
 
-def best(verilog: str, top: str, library: Library) -> tuple[Synthesis, list[Synthesis]]:
-    """The smallest of all recipes (the faster if equal), and all of them.
-
-    Booth is left out where there is no ``$mul``: it would change nothing.
-    """
-    booth = count_cells(verilog, top) > 0
-    recipes = [recipe for recipe in RECIPES if booth or "booth" not in recipe]
-    with ThreadPoolExecutor(2) as pool:
-        tried = list(pool.map(lambda recipe: synthesize(verilog, top, library, recipe), recipes))
-    return min(tried, key=lambda result: (result.area_um2, result.delay_ns)), tried
+def has_adder_cells(library: Library) -> bool:
+    """Whether the recipe ``adder cells`` differs from ``balanced``."""
+    return library.special.full_adder is not None
 
 
-def compare(config: MultiplierConfig, liberty: str | None = None, technology: str = TECHNOLOGIES[0]) -> dict[str, Any]:
-    """A unit beside its exact twin and the bare accumulator of the same widths, each at its best.
-
-    ``liberty``: see `user_library`; the compact table of ``technology`` if None. The result is plain JSON: a row each
-    with the fields of `Synthesis`, the figures of all recipes tried, and the ratios of area and delay
-    to exact and bare.
-    """
-    contenders = {"asm": config, "exact": counterpart(config, "exact"), "bare": counterpart(config, "bare")}
-    contenders[config.arithmetic] = config
-    contenders = {name: contender for name, contender in contenders.items() if name == contender.arithmetic}
-    with tempfile.TemporaryDirectory() as scratch:
-        library = choose_library(Path(scratch), technology, liberty)
-        try:
-            rows = {name: _row(contender, library) for name, contender in contenders.items()}
-        except RuntimeError as error:
-            if liberty is None:
-                raise
-            reason = str(error).strip().splitlines()[-1]
-            raise ParameterError(f"liberty {liberty!r} must be a library that Yosys can map onto: {reason}") from None
-    for row in rows.values():
-        for other in ("exact", "bare"):
-            row[f"area_ratio_to_{other}"] = _ratio(row["area_um2"], rows[other]["area_um2"])
-            row[f"delay_ratio_to_{other}"] = _ratio(row["delay_ns"], rows[other]["delay_ns"])
-    tools = {"pyosys": version("pyosys")}
-    return {"library": library.name, "parameters": config.parameters, "rows": rows, "tools": tools}
+def _adder_cells(verilog: str, top: str, library: Library) -> dict[str, str]:
+    """Techmap modules that turn the adder modules of ``verilog`` into cells, by module."""
+    adders = {}
+    for kind, ports in _CELLS.items():
+        cell, module = getattr(library.special, kind), f"{top}_{kind}"
+        if cell and re.search(rf"^module {module}\(", verilog, re.MULTILINE):
+            adders[module] = _adder_module(module, cell, ports)
+    return adders
 
 
-def _row(config: MultiplierConfig, library: Library) -> dict[str, Any]:
-    chosen, tried = best(to_verilog(make_component(config), config.slug), config.slug, library)
-    figures = ("recipe", "cells", "area_um2", "delay_ns")
-    attempts = [{name: getattr(result, name) for name in figures} for result in tried]
-    return {"name": config.slug, **asdict(chosen), "tried": attempts}
+def _adder_module(module: str, cell: Adder, ports: str) -> str:
+    inputs = ", ".join(f".{pin}({port})" for pin, port in zip(cell.inputs, ports.split(", "), strict=True))
+    outputs = f"{'~' * cell.sum_inverted}s0, {'~' * cell.carry_inverted}co0".split(", ")
+    return (
+        f"module {module} ({ports}, s, co);\n  input {ports};\n  output s, co;\n  wire s0, co0;\n"
+        f"  {cell.cell} cell ({inputs}, .{cell.sum}(s0), .{cell.carry}(co0));\n"
+        f"  assign s = {outputs[0]};\n  assign co = {outputs[1]};\nendmodule\n"
+    )
 
 
-def _ratio(value: float, reference: float) -> float | None:
-    return round(value / reference, 4) if reference else None
+def _result(folder: Path, log: str, top: str, library: Library, recipe: str) -> Synthesis:
+    text = (folder / "stat.json").read_text()
+    stat = json.loads(text[text.index("{") :])["design"]  # a note about a .gz file may come first
+    histogram = dict(sorted(stat.get("num_cells_by_type", {}).items()))
+    unmapped = [cell for cell in histogram if cell.startswith("$")]
+    if unmapped:
+        raise ParameterError(f"liberty {library.name!r} must map every cell, but {unmapped[0]} is left")
+    netlist, verilog = (folder / "mapped.json").read_text(), (folder / "mapped.v").read_text()
+    delay, timing = _delay(netlist, top, library, log)
+    area, tool = round(stat.get("area", 0.0), 4), f"pyosys {version('pyosys')}"
+    return Synthesis(recipe, stat["num_cells"], area, delay, timing, histogram, tool, netlist, verilog)
+
+
+def _delay(netlist_json: str, top: str, library: Library, log: str) -> tuple[float, str]:
+    """Static timing, or what ABC printed for a library without the tables for it."""
+    netlist = Netlist.from_yosys_json(netlist_json, top)
+    try:
+        return round(analyse(netlist, load_cells(library, netlist.cell_names)).min_period_ns, 5), "static timing"
+    except ParameterError:
+        delays = [float(delay) / 1000 for delay in re.findall(r"Delay = *([\d.]+) ps", log)]
+        return round(max(delays, default=0.0), 5), "ABC stime"
+
+
+def _cache() -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "asm-hw" / "mapped"
+
+
+def _content(commands: list[str], folder: Path) -> str:
+    """A hash of the commands, the files that they read, and the programs that make a result of them."""
+    digest = hashlib.sha256("\n".join([version("pyosys"), *commands]).encode())
+    here = Path(__file__).parent
+    for path in [*sorted(folder.iterdir()), *(here / name for name in ("synthesis.py", "timing.py", "model.py"))]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

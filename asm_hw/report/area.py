@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..config import MultiplierConfig
-from ..ppa.synthesis import compare
+from ..ppa.contenders import compare
 
 _NOTE = "Mapped standard cells, no wires. Delay: ABC's estimate. Best of several recipes for each contender."
 

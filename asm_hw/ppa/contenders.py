@@ -1,0 +1,162 @@
+"""A unit beside its exact twin and the bare accumulator: every structure tried for each, the best kept."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..config import ARITHMETIC, WEIGHT_FORMS, MultiplierConfig, counterpart
+from ..errors import ParameterError
+from ..gateware import make_component
+from ..manifest import describe
+from ..verilog import to_verilog
+from .cells import Library, choose_library
+from .compact import TECHNOLOGIES
+from .synthesis import Synthesis, has_adder_cells, synthesize
+
+T = TypeVar("T")
+
+FIGURES = ("recipe", "cells", "area_um2", "delay_ns")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to build a unit: the configuration, with its structure, ports, Verilog and the mapped result."""
+
+    config: MultiplierConfig
+    ports: list[dict[str, Any]]
+    verilog: str
+    mapped: Synthesis
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Structure, recipe and figures, for lists of what was tried."""
+        form = {"structure": self.config.structure, "weight_form": self.config.weight_form}
+        return form | {name: getattr(self.mapped, name) for name in FIGURES}
+
+
+def candidates(config: MultiplierConfig, library: Library, thorough: bool = True) -> list[Candidate]:
+    """All ways to build ``config``: structures, weight forms and recipes; without ``thorough`` heaps for area only.
+
+    The same ways for each contender: a compressor heap in every weight form, and a tree of ``+``.
+    """
+    ways = [(variant, recipe) for variant in _variants(config, thorough) for recipe in _recipes(variant, library)]
+    if not thorough:
+        ways = [(variant, recipe) for variant, recipe in ways if recipe == "area"]
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda way: _candidate(way[0], way[1], library), ways))
+
+
+def _candidate(config: MultiplierConfig, recipe: str, library: Library) -> Candidate:
+    component = make_component(config)
+    verilog = to_verilog(component, config.slug)
+    ports = describe(config, component, config.slug)["ports"]
+    return Candidate(config, ports, verilog, synthesize(verilog, config.slug, library, recipe))
+
+
+def plain(config: MultiplierConfig, library: Library) -> Candidate:
+    """The exact twin as one would write it, ``a + w * x``, by Yosys's own flow."""
+    written = replace(counterpart(config, "exact"), structure="plain")
+    return _candidate(written, "plain", library)
+
+
+def _variants(config: MultiplierConfig, thorough: bool) -> list[MultiplierConfig]:
+    forms = [form for form in WEIGHT_FORMS[config.arithmetic] if not (form == "one_hot" and config.one_hot)]
+    if not thorough and config.arithmetic == "asm":
+        forms = [str(config.weight_form)]
+    heaps = [replace(config, structure="heap", weight_form=form) for form in forms]
+    return heaps + [replace(config, structure="tree", weight_form=None)] * thorough
+
+
+def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
+    if config.structure == "heap":
+        return ["area", "balanced", *["adder cells"] * has_adder_cells(library)]
+    booth = ["area booth", "area booth chained"] * (config.arithmetic == "exact")
+    return ["area", "area chained", "balanced chained", *booth]
+
+
+def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
+    """``config`` and its twins, by arithmetic."""
+    twins = {name: counterpart(config, name) for name in ("exact", "bare")}
+    twins[config.arithmetic] = config
+    return {name: twins[name] for name in ARITHMETIC if name in twins}
+
+
+def compare(
+    config: MultiplierConfig,
+    liberty: str | None = None,
+    technology: str = TECHNOLOGIES[0],
+    clock_mhz: float | None = None,
+    thorough: bool = True,
+) -> dict[str, Any]:
+    """Area and delay of a unit, its exact twin, the bare accumulator and the exact twin by plain Yosys.
+
+    Each contender is the smallest of its `candidates` that meets the clock, or the fastest if none does.
+    ``liberty``: see `user_library`; the compact table of ``technology`` if None. The result is plain
+    JSON: a row each with the figures of all candidates, and the ratios of area and delay to exact and bare.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        library = choose_library(Path(scratch), technology, liberty)
+        rows = mapping_errors(lambda: _rows(config, library, clock_mhz, thorough), liberty)
+    for row in rows.values():
+        for other in ("exact", "bare"):
+            row[f"area_ratio_to_{other}"] = ratio(row["area_um2"], rows[other]["area_um2"])
+            row[f"delay_ratio_to_{other}"] = ratio(row["delay_ns"], rows[other]["delay_ns"])
+    tools = {"pyosys": version("pyosys")}
+    parameters = {"library": library.name, "parameters": config.parameters, "clock_mhz": clock_mhz}
+    return {**parameters, "rows": rows, "tools": tools}
+
+
+def _rows(
+    config: MultiplierConfig, library: Library, clock_mhz: float | None, thorough: bool
+) -> dict[str, dict[str, Any]]:
+    rows = {}
+    for name, contender in contenders(config).items():
+        tried = candidates(contender, library, thorough)
+        rows[name] = _row(choose(tried, clock_mhz), tried, clock_mhz)
+    if thorough:
+        written = plain(config, library)
+        rows["plain"] = _row(written, [written], clock_mhz)
+    return rows
+
+
+def choose(tried: list[Candidate], clock_mhz: float | None) -> Candidate:
+    """The smallest that meets the clock, or the fastest if none does."""
+    meeting = [candidate for candidate in tried if meets(candidate, clock_mhz)]
+    if not meeting:
+        return min(tried, key=lambda candidate: candidate.mapped.delay_ns)
+    return min(meeting, key=lambda candidate: (candidate.mapped.area_um2, candidate.mapped.delay_ns))
+
+
+def meets(candidate: Candidate, clock_mhz: float | None) -> bool:
+    """Whether a netlist runs at a clock; always without one."""
+    return clock_mhz is None or candidate.mapped.delay_ns <= 1000 / clock_mhz
+
+
+def _row(chosen: Candidate, tried: list[Candidate], clock_mhz: float | None) -> dict[str, Any]:
+    mapped = asdict(chosen.mapped)
+    del mapped["netlist_json"], mapped["netlist_verilog"]
+    form = {"structure": chosen.config.structure, "weight_form": chosen.config.weight_form}
+    meeting = {"meets_clock": meets(chosen, clock_mhz)} if clock_mhz else {}
+    return {"name": chosen.config.slug, **form, **mapped, **meeting, "tried": [way.figures for way in tried]}
+
+
+def mapping_errors(call: Callable[[], T], liberty: str | None) -> T:
+    """The result of ``call``; where Yosys fails on a user's library, that is bad input."""
+    try:
+        return call()
+    except RuntimeError as error:
+        if liberty is None:
+            raise
+        reason = str(error).strip().splitlines()[-1]
+        raise ParameterError(f"liberty {liberty!r} must be a library that Yosys can map onto: {reason}") from None
+
+
+def ratio(value: float, reference: float) -> float | None:
+    """``value / reference``, None for a reference of 0."""
+    return round(value / reference, 4) if reference else None
