@@ -19,7 +19,7 @@ from .forms import booth_fields, encode_booth, encode_one_hot, one_hot_fields
 ARITHMETIC = ("asm", "exact", "bare")
 WEIGHT_CODES = ("packed", "fields", "decoded")
 OVERFLOW = ("wrap", "saturate")
-STRUCTURES = ("heap", "carry_save", "tree", "plain")
+STRUCTURES = ("heap", "greedy", "carry_save", "tree", "plain")
 WEIGHT_FORMS = {"asm": ("one_hot", "binary"), "exact": ("binary", "booth"), "bare": ("binary",)}
 LIMITS = {
     "weight_bits": WEIGHT_BITS,
@@ -59,7 +59,8 @@ class MultiplierConfig:
     the lower bound of any MAC).
 
     ``structure`` is how products are added: a compressor ``heap`` with one carry-propagate adder, the
-    accumulator among its rows; the same with a ``carry_save`` accumulator; a balanced ``tree`` of
+    accumulator among its rows (``greedy``: the same with fewer adders in longer chains; ``carry_save``:
+    the same with a carry-save accumulator); a balanced ``tree`` of
     ``+``, which suits the carry chains of FPGAs; or ``plain``, as one would write it, product by
     product. ``weight_form`` is how a decoded weight is held: ``one_hot`` (shifts as one bit each) or
     ``binary`` for ASM, ``binary`` or ``booth`` (radix-4 digits) for exact; None picks one.
@@ -115,7 +116,7 @@ class MultiplierConfig:
     @property
     def has_heap(self) -> bool:
         """Whether products are added by a compressor heap."""
-        return self.structure in ("heap", "carry_save")
+        return self.structure in ("heap", "greedy", "carry_save")
 
     @cached_property
     def weight(self) -> LevelCode:

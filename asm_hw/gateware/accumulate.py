@@ -28,7 +28,7 @@ def _add_with_carry(a: Value, b: Value, carry: Value | None) -> Value:
 def add_products(m: Module, config: MultiplierConfig, lanes: list[Lane], width: int) -> Value:
     """The sum of the lanes' products, signed, ``width`` bits."""
     if config.has_heap:
-        left, right = products_heap(m, lanes, width).reduce(m)
+        left, right = products_heap(m, config, lanes, width).reduce(m)
         return (left + right)[:width].as_signed()
     return _sum(config, lanes, [])[:width].as_signed()
 
@@ -42,7 +42,7 @@ def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     kept = Signal(signed(width))
     m.d.comb += kept.eq(Mux(clear, 0, acc))
     if config.has_heap:
-        heap = products_heap(m, lanes, _sum_width(config))
+        heap = products_heap(m, config, lanes, _sum_width(config))
         heap.add(kept)
         left, right = heap.reduce(m)
         total = (left + right)[: _sum_width(config)].as_signed()
@@ -54,9 +54,9 @@ def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     return acc
 
 
-def products_heap(m: Module, lanes: list[Lane], width: int) -> Heap:
+def products_heap(m: Module, config: MultiplierConfig, lanes: list[Lane], width: int) -> Heap:
     """All rows of the lanes; negative bits that mean the same in every lane are counted first."""
-    heap = Heap(width)
+    heap = Heap(width, config.structure == "greedy")
     for lane in lanes:
         for row in lane.rows:
             heap.add(row.bits, row.position, lane.arrival)
@@ -95,7 +95,7 @@ def _add_carry_save(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     """The accumulator as two rows that are added on the way out: no carry chain from edge to edge."""
     width = config.acc_width
     rows = [Signal(width, name="acc_sum"), Signal(width, name="acc_carry")]
-    heap = products_heap(m, lanes, width)
+    heap = products_heap(m, config, lanes, width)
     for row in rows:
         kept = Signal(width, name=f"kept_{row.name}")
         m.d.comb += kept.eq(Mux(clear, 0, row))

@@ -58,8 +58,9 @@ class Operand:
 class Heap:
     """Collects operands and constants for a `Compressor`; all arithmetic is modulo ``2**width``."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, greedy: bool = False):
         self._width = width
+        self._greedy = greedy
         self._operands: list[Operand] = []
         self._constant = 0
 
@@ -82,7 +83,7 @@ class Heap:
 
     def reduce(self, m: Module, name: str = "heap") -> tuple[Value, Value]:
         """Two rows of ``width`` bits whose sum is the heap's, by a submodule ``name``."""
-        compressor = Compressor(self._width, self._operands, self._constant)
+        compressor = Compressor(self._width, self._operands, self._constant, self._greedy)
         m.submodules[name] = compressor
         m.d.comb += [getattr(compressor, f"operand{i}").eq(operand.value) for i, operand in enumerate(self._operands)]
         return compressor.left, compressor.right
@@ -104,20 +105,22 @@ class Adder:
     carry: int
 
 
-def plan(columns: list[list[Bit]], number: int) -> list[Adder]:
-    """Reduce ``columns``, in place, to at most two bits each by the fewest stages (Dadda 1965).
+def plan(columns: list[list[Bit]], number: int, greedy: bool = False) -> list[Adder]:
+    """Reduce ``columns``, in place, to at most two bits each.
 
-    In each stage an adder takes the bits of its column that arrived first, so that late ones cross few
-    adders and glitch little. Results are numbered from ``number``; carries past the last column are lost.
+    By the fewest stages (Dadda 1965), or ``greedy``: column after column, by full adders alone (the
+    three-greedy approach of Stelling, Martel, Oklobdzija and Ravi, IEEE Trans. Computers 47(3), 1998).
+    An adder takes the bits of its column that arrived first, so that late ones cross few adders and
+    glitch little. Results are numbered from ``number``; carries past the last column are lost.
     """
     adders = []
     numbers = count(number)
     tallest = max(map(len, columns), default=0)
-    for height in reversed([h for h in _HEIGHTS if h < tallest]):
+    for height in [2] if greedy else reversed([h for h in _HEIGHTS if h < tallest]):
         for column, bits in enumerate(columns):
             while len(bits) > height:
                 bits.sort()
-                taken = bits[: 2 if len(bits) == height + 1 else 3]
+                taken = bits[: 2 if len(bits) == height + 1 and not greedy else 3]
                 adder = Adder(column, tuple(bit for _, bit in taken), next(numbers), next(numbers))
                 adders.append(adder)
                 arrival = max(time for time, _ in taken) + 1
@@ -136,8 +139,9 @@ class Compressor(wiring.Component):
     left, right : Out(``width``)
     """
 
-    def __init__(self, width: int, operands: list[Operand], constant: int):
+    def __init__(self, width: int, operands: list[Operand], constant: int, greedy: bool):
         self._width = width
+        self._greedy = greedy
         self._operands = operands
         self._constant = constant
         members = {f"operand{i}": In(operand.value.shape()) for i, operand in enumerate(operands)}
@@ -183,7 +187,7 @@ class Compressor(wiring.Component):
         for top in range(first, self._width + 1):
             low = (constant + (1 << top)) % (1 << self._width) if top < self._width else constant
             trial = [bits + [(-1, ONE)] * (low >> column & 1) for column, bits in enumerate(columns)]
-            adders = plan(trial, number)
+            adders = plan(trial, number, self._greedy)
             if all(len(bits) <= 1 for bits in trial[top + 1 :]):
                 break
         return trial, adders, top

@@ -69,12 +69,13 @@ def _variants(config: MultiplierConfig, thorough: bool) -> list[MultiplierConfig
     forms = [form for form in WEIGHT_FORMS[config.arithmetic] if not (form == "one_hot" and config.one_hot)]
     if not thorough and config.arithmetic == "asm":
         forms = [str(config.weight_form)]
-    heaps = [replace(config, structure="heap", weight_form=form) for form in forms]
+    kinds = ("heap", "greedy") if thorough else ("heap",)
+    heaps = [replace(config, structure=kind, weight_form=form) for kind in kinds for form in forms]
     return heaps + [replace(config, structure="tree", weight_form=None)] * thorough
 
 
 def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
-    if config.structure == "heap":
+    if config.has_heap:
         return ["area", "balanced", *["adder cells"] * has_adder_cells(library)]
     booth = ["area booth", "area booth chained"] * (config.arithmetic == "exact")
     return ["area", "area chained", "balanced chained", *booth]

@@ -31,6 +31,8 @@ from .timing import analyse
 from .vcd import Times, Waves
 
 DECIMALS = 4
+LARGEST = 1.25
+"""Ways larger than the smallest by more than this are not measured: none ever took the least energy."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def _least(config: MacConfig, library: Library, options: StreamOptions, clock_mh
     if not meeting:
         limit = 1000 / min(way.mapped.delay_ns for way in ways)
         raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {config.slug}, not {clock_mhz:g}")
+    smallest = min(way.mapped.area_um2 for way in meeting)
+    meeting = [way for way in meeting if way.mapped.area_um2 <= LARGEST * smallest]
     with ThreadPoolExecutor(2) as pool:
         measured = list(pool.map(lambda way: measure(map_unit(way), library, options, clock_mhz), meeting))
     chosen = min(measured, key=lambda result: result.row["energy_per_mac_fj"])
