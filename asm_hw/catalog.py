@@ -68,6 +68,10 @@ _BASE = (
     DotConfig(alphabets=(1, 3), weight_bits=5, lanes=2, structure="plain", acc_bits=15, overflow="saturate"),
     DotConfig(alphabets=(1,), weight_bits=5, lanes=4, columns=2, weight_form="binary"),
     DotConfig(alphabets=(1, 3), weight_bits=10, lanes=3, act_signed=True, weight_form="one_hot"),
+    # ... weights decoded beforehand, and used where they are.
+    MacConfig(alphabets=(1, 3), weight_bits=6, weight_code="decoded"),
+    DotConfig(alphabets=(1,), weight_bits=5, lanes=4, weight_code="decoded", weight_registers=False),
+    DotConfig(alphabets=(1, 3), weight_bits=5, lanes=2, columns=2, act_signed=True, weight_registers=False),
 )
 
 _EXACT = (
@@ -78,6 +82,7 @@ _EXACT = (
     MacConfig(arithmetic="exact", weight_bits=5, structure="plain"),
     MacConfig(arithmetic="exact", weight_bits=5, act_alphabets=(1, 3)),
     DotConfig(arithmetic="exact", weight_bits=5, lanes=4, columns=2, act_signed=True, weight_form="booth"),
+    DotConfig(arithmetic="exact", weight_bits=5, lanes=3, weight_form="booth", weight_code="decoded"),
     DotConfig(arithmetic="exact", weight_bits=4, lanes=3, act_signed=True, structure="carry_save"),
     DotConfig(arithmetic="exact", weight_bits=8, lanes=3, structure="tree"),
     DotConfig(arithmetic="exact", weight_bits=4, lanes=2, act_signed=True, structure="plain"),

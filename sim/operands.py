@@ -51,8 +51,8 @@ class Operands:
     """The words of ``w`` and ``x`` of a configuration."""
 
     def __init__(self, config: MultiplierConfig):
-        asm = config.arithmetic == "asm" and config.weight_code != "decoded"
-        self.w = Operand(config.weight_table, config.weight if asm else None, config.weight_code)
+        by_digit = config.arithmetic == "asm" and config.weight_code != "decoded"
+        self.w = Operand(config.weight_table, config.weight if by_digit else None, config.weight_code)
         self.x = Operand(config.act_table, config.activation)
 
     def corners(self) -> Iterator[tuple[Word, Word]]:

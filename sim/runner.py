@@ -73,7 +73,9 @@ def run_folder(folder: Path, simulator: str = "verilator", build: Path = DEFAULT
     log = build_dir / "run.log"
     arguments = [str(folder.resolve()), simulator, str(build_dir), str(int(waves))]
     environment = (verilator.environment() if simulator == "verilator" else dict(os.environ)) | {
-        MANIFEST_FOLDER: str(folder.resolve())
+        MANIFEST_FOLDER: str(folder.resolve()),
+        # Else cocotb lets pytest rewrite every module that is imported, PyTorch too: seconds a run.
+        "COCOTB_REWRITE_ASSERTION_FILES": "",
     }
     with log.open("w") as output:
         subprocess.run(

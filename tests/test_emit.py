@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asm_hw.catalog import CATALOG
-from asm_hw.config import STRUCTURES, WEIGHT_FORMS, DotConfig, MacConfig, MultiplierConfig
+from asm_hw.config import STRUCTURES, WEIGHT_CODES, WEIGHT_FORMS, DotConfig, MacConfig, MultiplierConfig
 from asm_hw.emit import emit, render
 from asm_hw.errors import ParameterError
 from asm_hw.manifest import config_of, load
@@ -38,7 +38,8 @@ def test_catalog_covers_what_the_readme_promises():
     }
     assert {3, 4, 5, 8, 12} <= {c.weight_bits for c in rows}
     assert {4, 8, 12} <= {c.act_bits for c in rows}
-    assert {c.weight_code for c in rows} == {"packed", "fields"}
+    assert {c.weight_code for c in rows} == set(WEIGHT_CODES)
+    assert {c.weight_registers for c in rows if c.unit == "dot"} == {False, True}
     assert any(c.act_signed for c in rows)
     assert any(c.act_alphabets for c in rows)
     # Digits of one bit, both ends of the ranges, every structure and form of every arithmetic and unit.
@@ -85,10 +86,12 @@ def drawn_config(seed):
             "act_alphabets": rng.choice([None, None, (1,), (1, 3)]), "structure": rng.choice(STRUCTURES),
             "arithmetic": rng.choice(["asm", "asm", "asm", "exact", "bare"]),
             "weight_form": rng.choice([None, "one_hot", "binary", "booth"]),
+            "weight_code": rng.choice(["packed", "packed", "fields", "decoded"]),
         }  # fmt: skip
         unit = rng.choice([MultiplierConfig, MacConfig, DotConfig, DotConfig])
         if unit is DotConfig:
             parameters |= {"lanes": rng.choice([1, 2, 3, 8]), "columns": rng.choice([1, 2, 4])}
+            parameters |= {"weight_registers": rng.random() < 0.7}
         if unit is not MultiplierConfig:
             parameters |= {"acc_bits": rng.choice([None, 6, 24]), "overflow": rng.choice(["wrap", "saturate"])}
         try:

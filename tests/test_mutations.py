@@ -38,18 +38,22 @@ class Mutation:
 
 LANE, HEAP, ACCUMULATE = "gateware/lane.py", "gateware/heap.py", "gateware/accumulate.py"
 DOT, DECODER, DATAPATH = "gateware/dot.py", "gateware/decoder.py", "gateware/datapath.py"
-DEFAULT_CASE = "with m.Default() if value == digit.values[-1] else m.Case(index):\n                        m.d.comb += "
+SMALL_DOT = DotConfig(lanes=4, act_bits=4)
+CASES = "for index, value in enumerate(digit.values):\n                    with m.Default() if value == digit.values[-1] else m.Case(index):\n                        m.d.comb += "
+RESERVED_IS_ZERO = CASES.replace("enumerate(digit.values)", "reversed(list(enumerate(digit.values)))").replace(
+    "value == digit.values[-1]", "not value"
+)
 
 MUTATIONS = {
     # Lanes.
-    "shift off by one": Mutation(LANE, 'selected << self.weight[f"shift{i}"]', 'selected << (self.weight[f"shift{i}"] + 1)', MacConfig(weight_form="binary")),
+    "shift off by one": Mutation(LANE, 'gated << self.weight[f"shift{i}"]', 'gated << (self.weight[f"shift{i}"] + 1)', MacConfig(weight_form="binary")),
     "sign dropped": Mutation(LANE, "row.eq(wide ^ negative.replicate(len(row)))", "row.eq(wide)"),
     "carry of the negation dropped, so that -0 gives -1": Mutation(LANE, "        m.d.comb += self.negative0.eq(self.weight.sign)", "        m.d.comb += self.negative0.eq(self.weight.sign & ~self.weight.zero0)"),
-    "zero flag ignored": Mutation(LANE, 'Mux(self.weight[f"zero{i}"], 0, shifted)', "shifted", MacConfig(weight_form="binary")),
-    "zero flag honoured only without a shift": Mutation(LANE, 'Mux(self.weight[f"zero{i}"], 0, shifted)', 'Mux(self.weight[f"zero{i}"] & ~self.weight[f"shift{i}"].any(), 0, shifted)', MacConfig(weight_code="fields")),
+    "zero flag ignored": Mutation(LANE, 'Mux(self.weight[f"zero{i}"], 0, selected)', "selected", MacConfig(weight_form="binary")),
+    "zero flag honoured only without a shift": Mutation(LANE, 'Mux(self.weight[f"zero{i}"], 0, selected)', 'Mux(self.weight[f"zero{i}"] & ~self.weight[f"shift{i}"].any(), 0, selected)', MacConfig(weight_code="fields")),
     "alphabets swapped": Mutation(LANE, 'self.x[f"x{a}"] for a in digit.multiples', 'self.x[f"x{a}"] for a in digit.multiples[::-1]'),
     "digit misplaced": Mutation(LANE, "shapes, [digit.position for digit in digits])", "shapes, [digit.position // 2 for digit in digits])", MultiplierConfig(weight_bits=8)),
-    "one-bit digit dropped": Mutation(LANE, "if digit.shift_bits else selected", "if digit.shift_bits else 0", MultiplierConfig(weight_bits=6)),
+    "one-bit digit dropped": Mutation(LANE, "if digit.shift_bits else gated", "if digit.shift_bits else 0", MultiplierConfig(weight_bits=6)),
     "one-hot select off by one": Mutation(LANE, "shifted = value << i", "shifted = value << max(i - 1, 0)", MacConfig(alphabets=(1,))),
     "one-hot select without sign extension": Mutation(LANE, "shifted[-1].replicate(shape.width)", "Const(0, shape.width)", MacConfig(alphabets=(1,), act_signed=True)),
     "one-hot shift of one operand only": Mutation(LANE, 'self._shift("weight", i, self._config.weight) + self._shift("x", j, activation)', 'self._shift("weight", i, self._config.weight)', MultiplierConfig(alphabets=(1,), act_alphabets=(1,), act_bits=4)),
@@ -57,21 +61,23 @@ MUTATIONS = {
     "Booth row in a wrong place": Mutation(LANE, "shapes, [2 * i for i in digits]", "shapes, [i for i in digits]", MacConfig(arithmetic="exact", weight_form="booth")),
     # Decoders and bank.
     "zero digit decoded with a value": Mutation(DATAPATH, 'Mux(fields[f"zero{i}"], 0, one)', "one", MacConfig(alphabets=(1,))),
-    "decoder reads a digit wrongly": Mutation(DECODER, DEFAULT_CASE + "self._digit", DEFAULT_CASE.replace("Case(index)", "Case(index ^ (index == 2))") + "self._digit"),
-    "reserved code read as zero": Mutation(DECODER, DEFAULT_CASE + "self._digit", DEFAULT_CASE.replace("value == digit.values[-1]", "not value") + "self._digit", MacConfig(alphabets=(1,))),
-    "reserved activation code read as zero": Mutation(DECODER, DEFAULT_CASE + "part", DEFAULT_CASE.replace("value == digit.values[-1]", "not value") + "part", MacConfig(act_alphabets=(1,), act_bits=4)),
+    "decoder reads a digit wrongly": Mutation(DECODER, CASES + "self._digit", CASES.replace("Case(index)", "Case(index ^ (index == 2))") + "self._digit"),
+    "reserved code read as zero": Mutation(DECODER, CASES + "self._digit", RESERVED_IS_ZERO + "self._digit", MacConfig(alphabets=(1,))),
+    "reserved activation code read as zero": Mutation(DECODER, CASES + "part", RESERVED_IS_ZERO + "part", MacConfig(act_alphabets=(1,), act_bits=4)),
     "Booth digit wrong": Mutation(DECODER, "Mux(high, ~(low | middle), low & middle)", "Mux(high, ~(low | middle), low | middle)", MacConfig(arithmetic="exact", weight_form="booth")),
     "Booth digit 0 negative": Mutation(DECODER, "high & ~(low & middle)", "high & ~low", MacConfig(arithmetic="exact", weight_form="booth")),
     "bank adds instead of subtracting": Mutation("gateware/bank.py", "left - right if step.subtract", "left + right if step.subtract", MultiplierConfig(alphabets=(1,7,), weight_bits=5)),
-    "activation sign lost": Mutation(DATAPATH, "code.as_signed() if config.act_signed", "code.as_unsigned() if config.act_signed", MacConfig(act_signed=True, arithmetic="exact")),
+    "activation sign lost": Mutation(DATAPATH, "code.as_signed() if config.act_signed", "code.as_unsigned() if config.act_signed", MacConfig(act_signed=True, arithmetic="exact", structure="plain")),
     # Heap.
-    "full adder's carry wrong": Mutation(HEAP, "(self.a & self.b) | (half & self.c)", "(self.a & self.b) | self.c"),
-    "full adder's sum wrong": Mutation(HEAP, "self.s.eq(half ^ self.c)", "self.s.eq(half | self.c)"),
-    "constant dropped": Mutation(HEAP, "self._constant = (self._constant + value) % (1 << self._width)", "self._constant = 0"),
-    "carry of the constant lost": Mutation(HEAP, "carry.eq(a | b)", "carry.eq(a & b)"),
-    "weight of the sign count wrong": Mutation(ACCUMULATE, "digit = 2 - (multiple & 3)", "digit = 1", MultiplierConfig()),
-    "sign count wrong": Mutation(HEAP, "total.eq(left + right)", "total.eq(left)", DotConfig(lanes=4, act_bits=4)),
-    "sign bit of a row added": Mutation(HEAP, "self._add_bit(~value[i], position + i, arrival)", "self._add_bit(value[i], position + i, arrival)"),
+    "full adder's carry wrong": Mutation(HEAP, "(self.a & self.b) | (half & self.c)", "(self.a & self.b) | self.c", SMALL_DOT),
+    "full adder's sum wrong": Mutation(HEAP, "self.s.eq(half ^ self.c)", "self.s.eq(half | self.c)", SMALL_DOT),
+    "half adder's carry wrong": Mutation(HEAP, "self.co.eq(self.a & self.b)]", "self.co.eq(self.a | self.b)]", SMALL_DOT),
+    "constant dropped": Mutation(HEAP, "self._constant += value", "self._constant += 0", MacConfig(arithmetic="exact")),
+    "carry of the constant lost": Mutation(HEAP, "carry.eq(reduce(or_, others))", "carry.eq(0)", SMALL_DOT),
+    "ones at the top of the constant lost": Mutation(HEAP, "row += [extension] * (column >= top) + [Const(0, 1)] * 2", "row += [Const(0, 1)] * 2", MacConfig(arithmetic="exact")),
+    "negative bits not inverted": Mutation(HEAP, "values[len(values) - 1] = ~bit if negative else bit", "values[len(values) - 1] = bit", SMALL_DOT),
+    "sign count wrong": Mutation(HEAP, "total.eq(left + right)", "total.eq(left)", SMALL_DOT),
+    "weight of the sign count wrong": Mutation(LANE, "return (1 << self.position) - extension", "return -extension", SMALL_DOT),
     # Accumulators.
     "accumulator one bit short": Mutation(ACCUMULATE, "result.eq(total)", "result.eq(total[: config.acc_width - 1].as_signed())"),
     "clear ignored": Mutation(ACCUMULATE, "m.d.comb += kept.eq(Mux(clear, 0, acc))", "m.d.comb += kept.eq(acc)"),
@@ -81,19 +87,21 @@ MUTATIONS = {
     "heap too narrow to saturate": Mutation(ACCUMULATE, "return max(config.acc_width, signed_bits(low - top, high + top - 1))", "return config.acc_width + 1", DotConfig(lanes=8, act_bits=4, acc_bits=6, overflow="saturate")),
     "a lane left out": Mutation(ACCUMULATE, "rows = [row for lane in lanes for row in lane.rows]", "rows = [row for lane in lanes[1:] for row in lane.rows]", DotConfig(lanes=2, act_bits=4, structure="tree")),
     # Streams.
-    "weights reloaded while they are held": Mutation(DOT, "free.eq(~held | (add & self.i.payload.release))", "free.eq(~held | add)", DotConfig(lanes=2, act_bits=4)),
-    "weights never released": Mutation(DOT, "held.eq(self.i_weight.valid | ~free)", "held.eq(held | self.i_weight.valid)", DotConfig(lanes=2, act_bits=4)),
-    "last ignored": Mutation(DOT, "first.eq(self.i.payload.last)", "first.eq(0)", DotConfig(lanes=2, act_bits=4)),
-    "back-pressure ignored": Mutation(DOT, "self.i.ready.eq(held & (~self.o.valid | self.o.ready))", "self.i.ready.eq(held)", DotConfig(lanes=2, act_bits=4)),
-    "a sum retracted while it is stalled": Mutation(DOT, "self.o.valid & ~self.o.ready)", "0)", DotConfig(lanes=2, act_bits=4)),
-    "a sum offered twice": Mutation(DOT, "self.o.valid & ~self.o.ready)", "self.o.valid)", DotConfig(lanes=2, act_bits=4)),
+    "weights reloaded while they are held": Mutation(DOT, "self._weight_stage(m, add & self.i.payload.release)", "self._weight_stage(m, add)", SMALL_DOT),
+    "weights never released": Mutation(DOT, "self._weight_stage(m, add & self.i.payload.release)", "self._weight_stage(m, add & 0)", SMALL_DOT),
+    "unregistered weights taken early": Mutation(DOT, "self._weight_stage(m, add & self.i.payload.release)", "self._weight_stage(m, add)", DotConfig(lanes=2, act_bits=4, weight_registers=False)),
+    "held weights forgotten": Mutation(DOT, "held.eq(self.i_weight.valid | ~self.i_weight.ready)", "held.eq(self.i_weight.valid)", SMALL_DOT),
+    "last ignored": Mutation(DOT, "first.eq(self.i.payload.last)", "first.eq(0)", SMALL_DOT),
+    "back-pressure ignored": Mutation(DOT, "self.i.ready.eq(held & (~self.o.valid | self.o.ready))", "self.i.ready.eq(held)", SMALL_DOT),
+    "a sum retracted while it is stalled": Mutation(DOT, "self.o.valid & ~self.o.ready)", "0)", SMALL_DOT),
+    "a sum offered twice": Mutation(DOT, "self.o.valid & ~self.o.ready)", "self.o.valid)", SMALL_DOT),
     "valid waits for ready": Mutation(
         DOT,
-        ("        m.d.comb += [\n            self.i.ready.eq(held & (~self.o.valid | self.o.ready)),", "Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready)", "            self.o.valid.eq("),
-        ("        waiting = Signal()\n        m.d.comb += self.o.valid.eq(waiting & self.o.ready)\n        m.d.comb += [\n            self.i.ready.eq(held & (~waiting | self.o.ready)),", "Mux(add, self.i.payload.last, waiting & ~self.o.ready)", "            waiting.eq("),
-        DotConfig(lanes=2, act_bits=4),
+        ("        first = Signal(init=1)", "(~self.o.valid | self.o.ready)", "self.o.valid.eq(Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready))"),
+        ("        waiting = Signal()\n        m.d.comb += self.o.valid.eq(waiting & self.o.ready)\n        first = Signal(init=1)", "(~waiting | self.o.ready)", "waiting.eq(Mux(add, self.i.payload.last, waiting & ~self.o.ready))"),
+        SMALL_DOT,
     ),
-    "beats taken without weights": Mutation(DOT, "self.i.ready.eq(held & ", "self.i.ready.eq(", DotConfig(lanes=2, act_bits=4)),
+    "beats taken without weights": Mutation(DOT, "self.i.ready.eq(held & ", "self.i.ready.eq(", SMALL_DOT),
     "columns take the same weights": Mutation(DOT, "self.i_weight.payload[index]", "self.i_weight.payload[0]", DotConfig(lanes=2, act_bits=4, columns=2)),
 }  # fmt: skip
 
