@@ -11,7 +11,7 @@ rtl_OPTIONS := $(UNIT_OPTIONS) NAME OUT CLOCK_MHZ FORCE
 sim_OPTIONS := $(UNIT_OPTIONS) SIMULATOR JOBS
 wave_OPTIONS := $(UNIT_OPTIONS) SIMULATOR
 energy_OPTIONS := $(UNIT_OPTIONS) CLOCK_MHZ STREAM WEIGHTS HOLD CYCLES SEED TECHNOLOGY LIBERTY OUT
-synth_OPTIONS := $(UNIT_OPTIONS) TECHNOLOGY LIBERTY
+synth_OPTIONS := $(UNIT_OPTIONS) CLOCK_MHZ TECHNOLOGY LIBERTY
 fpga_OPTIONS := $(UNIT_OPTIONS) FAMILY SEEDS
 sram_OPTIONS := WORDS BITS PORTS COLUMN_MUX
 demo_OPTIONS := ALPHABETS WEIGHT_BITS ACT_BITS SEED EPOCHS
@@ -33,7 +33,7 @@ endif
 endef
 $(foreach option,$(OPTIONS),$(eval $(call pass_option,$(option))))
 
-.PHONY: help install rtl catalog sim wave synth energy fpga sram demo figures test test-full lint clean
+.PHONY: ppa help install rtl catalog sim wave synth energy fpga sram demo figures test test-full lint clean
 
 help: ## show this text
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
@@ -78,6 +78,9 @@ demo: $(STAMP) ## train on real digits, run the test set through the RTL, print 
 
 figures: $(STAMP) ## measure the README's tables again: docs/results/ and README.md
 	$(BIN)/python benchmarks/figures.py
+
+ppa: $(STAMP) ## measure energy of every design in three technologies: docs/results/energy.json and README.md
+	$(BIN)/python benchmarks/ppa.py
 
 test: $(STAMP) ## the tests
 	$(BIN)/python -m pytest -n 2 -m "not full"

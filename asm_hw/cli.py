@@ -105,13 +105,14 @@ def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: boo
 @click.argument("folder", type=click.Path(path_type=Path))
 @_json
 def manifest(folder: Path, as_json: bool) -> None:
-    """Show the manifest of an emitted FOLDER: ports, latency, codes."""
+    """Show the manifest of an emitted FOLDER: ports and latency; --json has the codes and all the rest."""
     from .manifest import load
 
     loaded = load(folder)
     table = Table("port", "direction", "width", "meaning", title=loaded["top"])
     for port in loaded["ports"]:
         table.add_row(port["name"], port["direction"], str(port["width"]), port["meaning"])
+    table.caption = f"latency {loaded['latency_cycles']} cycles, {len(loaded['weight']['table'])} weights"
     emit_result(as_json, loaded, lambda console: console.print(table))
 
 
@@ -182,12 +183,21 @@ def wave(simulator: str, as_json: bool, **options: Any) -> None:
 @unit_options
 @_technology
 @_liberty
+@option("--clock-mhz", type=float, help="Clock that every contender must meet. [default: none, the smallest wins]")
 @_json
-def synth(technology: str, liberty: str | None, as_json: bool, **options: Any) -> None:
-    """Map a unit, its exact twin and the bare accumulator with Yosys; compare area and delay."""
+def synth(technology: str, liberty: str | None, clock_mhz: float | None, as_json: bool, **options: Any) -> None:
+    """Map a unit, its exact twin and the bare accumulator with Yosys; compare area and delay.
+
+    Each contender is built in every structure and mapped by every recipe; --json lists what was tried.
+    The row `plain` is the exact unit as one would write it, by Yosys's default flow.
+    """
+    from .emit import check_clock
+
+    if clock_mhz is not None:
+        check_clock(clock_mhz)
     from .report.area import show_area
 
-    show_area(config_from(options), liberty, technology, as_json)
+    show_area(config_from(options), liberty, technology, clock_mhz, as_json)
 
 
 @cli.command()

@@ -19,6 +19,7 @@ from .config import (
     UNITS,
     WEIGHT_CODES,
     DotConfig,
+    MacConfig,
     MultiplierConfig,
     make_config,
 )
@@ -112,7 +113,22 @@ def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> Mu
     known = {f.name for f in fields(config)}
     for name in sorted(given.keys() - known):
         print(f"note: unit {unit} has no {name}: {given[name]} is not used", file=sys.stderr)
-    return make_config(unit, **{name: value for name, value in given.items() if name in known})
+    made = make_config(unit, **{name: value for name, value in given.items() if name in known})
+    _note_accumulator(made, given)
+    return made
+
+
+def _note_accumulator(config: MultiplierConfig, given: dict[str, Any]) -> None:
+    """Say what a given accumulator makes of other options and of products."""
+    if not isinstance(config, MacConfig) or given.get("acc_bits") is None:
+        return
+    if "terms" in given:
+        print("note: terms only sizes an acc_bits of auto: it is not used", file=sys.stderr)
+    if config.safe_terms == 0:
+        print(
+            f"note: acc_bits {config.acc_bits} are fewer than one product needs: sums {config.overflow}",
+            file=sys.stderr,
+        )
 
 
 def was_asked(options: dict[str, Any]) -> bool:

@@ -11,18 +11,21 @@ from rich.table import Table
 from ..config import MultiplierConfig
 from ..ppa.contenders import compare
 
-_NOTE = "Mapped standard cells, no wires. Delay: ABC's estimate. Best of several recipes for each contender."
+_NOTE = "Mapped standard cells, no wires. Each contender: the smallest of all structures and recipes{}."
 
 
-def show_area(config: MultiplierConfig, liberty: str | None, technology: str, as_json: bool) -> None:
+def show_area(
+    config: MultiplierConfig, liberty: str | None, technology: str, clock_mhz: float | None, as_json: bool
+) -> None:
     """Synthesize and print the comparison; one JSON object if asked."""
-    result = compare(config, liberty, technology)
+    result = compare(config, liberty, technology, clock_mhz)
     if as_json:
         print(json.dumps(result))
         return
     console = Console()
     console.print(area_table(result))
-    console.print(_NOTE, highlight=False)
+    clock = f" that meets {clock_mhz:g} MHz" if clock_mhz else ""
+    console.print(_NOTE.format(clock), highlight=False)
 
 
 def area_table(result: dict[str, Any]) -> Table:
@@ -34,5 +37,5 @@ def area_table(result: dict[str, Any]) -> Table:
         ratios = [row["area_ratio_to_exact"], row["area_ratio_to_bare"], row["delay_ratio_to_exact"]]
         area, bare, delay = ("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
         figures = [f"{row['area_um2']:.0f}", area, bare, f"{row['delay_ns']:.2f}", delay]
-        table.add_row(name, str(row["cells"]), *figures, row["recipe"])
+        table.add_row(name, str(row["cells"]), *figures, f"{row['structure']} {row['weight_form']}, {row['recipe']}")
     return table

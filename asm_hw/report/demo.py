@@ -43,6 +43,8 @@ class _Steps:
     @contextmanager
     def step(self, name: str, total: int = 1) -> Iterator[Any]:
         task = self.progress.add_task(name, total=total)
+        if not self.progress.console.is_terminal:  # no bars there
+            self.progress.console.print(f"{name} ...", highlight=False)
         start = perf_counter()
         yield lambda *_: self.progress.advance(task)
         self.progress.update(task, completed=total)
