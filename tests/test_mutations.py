@@ -74,7 +74,7 @@ MUTATIONS = {
     "half adder's carry wrong": Mutation(HEAP, "self.co.eq(self.a & self.b)]", "self.co.eq(self.a | self.b)]", SMALL_DOT),
     "constant dropped": Mutation(HEAP, "self._constant += value", "self._constant += 0", MacConfig(arithmetic="exact")),
     "carry of the constant lost": Mutation(HEAP, "carry.eq(reduce(or_, others))", "carry.eq(0)", SMALL_DOT),
-    "ones at the top of the constant lost": Mutation(HEAP, "row += [extension] * (column >= top) + [Const(0, 1)] * 2", "row += [Const(0, 1)] * 2", MacConfig(arithmetic="exact")),
+    "ones at the top of the constant lost": Mutation(HEAP, "row += [extension] * (column >= top) + [Const(0, 1)] * 2", "row += [Const(0, 1)] * 2", MacConfig(structure="carry_save")),
     "negative bits not inverted": Mutation(HEAP, "values[len(values) - 1] = ~bit if negative else bit", "values[len(values) - 1] = bit", SMALL_DOT),
     "sign count wrong": Mutation(HEAP, "total.eq(left + right)", "total.eq(left)", SMALL_DOT),
     "weight of the sign count wrong": Mutation(LANE, "return (1 << self.position) - extension", "return -extension", SMALL_DOT),

@@ -59,15 +59,20 @@ def test_a_waveform_is_left(tmp_path):
     assert verdict.waveform is not None and verdict.waveform.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("inputs", [3, 4, 5, 11])
-def test_player_computes_matrix_products(inputs, tmp_path):
+def test_player_computes_matrix_products(tmp_path):
     """Held (inputs fit the lanes) and streaming weights, at full pace and under back-pressure."""
     config = DotConfig(alphabets=(1, 3), weight_bits=5, lanes=4, columns=3)
+    player = Player(emit(config, tmp_path), tmp_path / "player")
+    for inputs in (3, 4, 5, 11):
+        check_products(player, config, inputs)
+
+
+def check_products(player, config, inputs):
+    """Random products of 7 outputs and 9 vectors with so many ``inputs``."""
     rng = np.random.default_rng(inputs)
     weights = rng.choice(np.array(config.weight.levels), (7, inputs))
     activations = rng.integers(0, 256, (9, inputs))
     beats = schedule(config, weights, activations)
-    player = Player(emit(config, tmp_path), tmp_path / "player")
     expected = golden.matvec(torch.tensor(weights), torch.tensor(activations)).numpy()
     cycles = {}
     for pace in (100, 40):
