@@ -48,6 +48,7 @@ _BASE = (
     MacConfig(alphabets=(1,), weight_bits=6, act_bits=5, act_alphabets=(1,)),
     # ... structures of adders and forms of the decoded weight.
     MacConfig(alphabets=(1, 3), weight_bits=8, act_signed=True, structure="carry_save"),
+    MacConfig(alphabets=(1, 3), weight_bits=8, act_bits=7, structure="greedy"),
     MacConfig(alphabets=(1, 3), weight_bits=8, structure="tree", acc_bits=16, overflow="saturate"),
     MacConfig(alphabets=(1,), weight_bits=5, act_signed=True, structure="plain"),
     MacConfig(alphabets=(1,), weight_bits=8, weight_form="binary"),
@@ -65,6 +66,7 @@ _BASE = (
     # ... structures of adders and forms of the decoded weight.
     DotConfig(alphabets=(1, 3), weight_bits=5, lanes=3, columns=2, act_signed=True, structure="carry_save"),
     DotConfig(alphabets=(1,), weight_bits=8, lanes=5, structure="tree"),
+    DotConfig(alphabets=(1,), weight_bits=5, lanes=6, act_signed=True, structure="greedy"),
     DotConfig(alphabets=(1, 3), weight_bits=5, lanes=2, structure="plain", acc_bits=15, overflow="saturate"),
     DotConfig(alphabets=(1,), weight_bits=5, lanes=4, columns=2, weight_form="binary"),
     DotConfig(alphabets=(1, 3), weight_bits=10, lanes=3, act_signed=True, weight_form="one_hot"),
@@ -80,6 +82,7 @@ _EXACT = (
     MacConfig(arithmetic="exact", weight_bits=5, act_signed=True, weight_form="booth"),
     MacConfig(arithmetic="exact", weight_bits=4, weight_form="booth", structure="carry_save"),
     MacConfig(arithmetic="exact", weight_bits=5, structure="plain"),
+    MacConfig(arithmetic="exact", weight_bits=6, act_bits=6, weight_form="booth", structure="greedy"),
     MacConfig(arithmetic="exact", weight_bits=5, act_alphabets=(1, 3)),
     DotConfig(arithmetic="exact", weight_bits=5, lanes=4, columns=2, act_signed=True, weight_form="booth"),
     DotConfig(arithmetic="exact", weight_bits=5, lanes=3, weight_form="booth", weight_code="decoded"),
