@@ -128,6 +128,9 @@ class Thinner:
             row["capacitance_ff"] = [
                 _short(pin.number(f"{edge}capacitance") * self.ff) for edge in ("", "rise_", "fall_")
             ]
+            ranges = [pin.attributes.get(f"{edge}_capacitance_range") for edge in ("rise", "fall")]
+            if all(ranges):  # what late paths are loaded with
+                row["capacitance_max_ff"] = [_short(max(map(float, words or ())) * self.ff) for words in ranges]
         elif "max_capacitance" in pin.attributes:
             row["max_capacitance_ff"] = _short(pin.number("max_capacitance") * self.ff)
         self.axes.pop("loads_ff", None)  # they are the pin's own

@@ -108,6 +108,8 @@ def _pin(name: str, pin: dict[str, Any]) -> str:
     if "capacitance_ff" in pin:
         both, rise, fall = pin["capacitance_ff"]
         text += f"      capacitance : {both};\n      rise_capacitance : {rise};\n      fall_capacitance : {fall};\n"
+        for edge, low, high in zip(("rise", "fall"), (rise, fall), pin.get("capacitance_max_ff", ()), strict=False):
+            text += f"      {edge}_capacitance_range ({low}, {high});\n"
     if "max_capacitance_ff" in pin:
         text += f"      max_capacitance : {pin['max_capacitance_ff']};\n"
     loads = pin.get("loads_ff")
