@@ -18,9 +18,11 @@ TERMS = st.lists(
 
 
 @settings(deadline=None, max_examples=60)
-@given(terms=TERMS, constants=st.lists(st.integers(-300, 300), max_size=2), width=st.integers(1, 10))
-def test_rows_add_up_to_the_sum_of_the_terms(terms, constants, width):
-    heap, m, total = Heap(width), Module(), Signal(width)
+@given(
+    greedy=st.booleans(), terms=TERMS, constants=st.lists(st.integers(-300, 300), max_size=2), width=st.integers(1, 10)
+)
+def test_rows_add_up_to_the_sum_of_the_terms(greedy, terms, constants, width):
+    heap, m, total = Heap(width, greedy), Module(), Signal(width)
     inputs = []
     for index, (bits, signed, position, arrival, subtracted) in enumerate(terms):
         value = Signal(Shape(bits, signed and not subtracted), name=f"term_{index}")
@@ -62,11 +64,12 @@ def test_popcount(count):
     simulator.run()
 
 
+@pytest.mark.parametrize("greedy", [False, True])
 @pytest.mark.parametrize("place", range(8))
-def test_the_bit_that_arrives_last_crosses_no_adder(place):
+def test_the_bit_that_arrives_last_crosses_no_adder(place, greedy):
     """Two of eight bits are left: the late one is among them, wherever it was named."""
     columns = [[(9 if bit == place else 0, bit) for bit in range(8)]]
-    adders = plan(columns, 8)
+    adders = plan(columns, 8, greedy)
     assert len(columns[0]) <= 2
     assert place in [bit for _, bit in columns[0]]
     assert all(place not in adder.inputs for adder in adders)

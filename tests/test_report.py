@@ -93,7 +93,7 @@ def small_demo(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "digits", lambda: few)
     monkeypatch.setattr(demo, "BUILD", tmp_path)
     monkeypatch.setattr(demo, "LANES", 4)
-    monkeypatch.setattr(demo, "compare", lambda config: compare(MacConfig(act_bits=3, acc_bits=8)))
+    monkeypatch.setattr(demo, "compare", lambda _, **options: compare(MacConfig(act_bits=3, acc_bits=8), **options))
 
 
 def test_demo_end_to_end(small_demo):
