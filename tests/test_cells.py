@@ -151,7 +151,7 @@ def test_tables_name_their_source_and_are_small(technology):
     assert all(len(digest) == 64 for digest in table["files_sha256"].values())
     assert technology in table["command"]
     path = REPOSITORY / "asm_hw" / "ppa" / f"{technology}.json"
-    assert path.stat().st_size < 250_000
+    assert path.stat().st_size < 262_144
     assert json.loads(path.read_text()) == table
 
 
