@@ -79,7 +79,7 @@ MUTATIONS = {
     "sign count wrong": Mutation(HEAP, "total.eq(left + right)", "total.eq(left)", SMALL_DOT),
     "weight of the sign count wrong": Mutation(LANE, "return (1 << self.position) - extension", "return -extension", SMALL_DOT),
     # Accumulators.
-    "accumulator one bit short": Mutation(ACCUMULATE, "result.eq(total)", "result.eq(total[: config.acc_width - 1].as_signed())"),
+    "accumulator one bit short": Mutation(ACCUMULATE, "acc.eq(following)", "acc.eq(following[:-1].as_signed())"),
     "clear ignored": Mutation(ACCUMULATE, "m.d.comb += kept.eq(Mux(clear, 0, acc))", "m.d.comb += kept.eq(acc)"),
     "carries not cleared": Mutation(ACCUMULATE, "kept.eq(Mux(clear, 0, row))", 'kept.eq(Mux(clear, 0, row) if "sum" in row.name else row)', MacConfig(structure="carry_save")),
     "enable ignored": Mutation(ACCUMULATE, "with m.If(enable):\n        m.d.sync += acc.eq(following)", "with m.If(1):\n        m.d.sync += acc.eq(following)"),
