@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cocotb_tools.runner import get_runner
 
+from ..cache import cache_folder
 from ..manifest import load
 from .verilator import WAIVERS
 
@@ -41,8 +42,7 @@ def _compiler() -> str:
 @contextmanager
 def _runtime_objects(build_dir: Path, cached: bool) -> Iterator[None]:
     """Lends compiled library objects to a build, and keeps those that it compiled, in the user's cache."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = base / "asm-hw" / f"verilated-{version('verilator')}-{version('cocotb')}-{_compiler()}"
+    cache = cache_folder(f"verilated-{version('verilator')}-{version('cocotb')}-{_compiler()}")
     for name in _RUNTIME:
         if cached and (cache / name).is_file():
             shutil.copyfile(cache / name, build_dir / name)

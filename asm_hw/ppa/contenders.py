@@ -48,21 +48,29 @@ def candidates(config: MultiplierConfig, library: Library, thorough: bool = True
     ways = [(variant, recipe) for variant in _variants(config, thorough) for recipe in _recipes(variant, library)]
     if not thorough:
         ways = [(variant, recipe) for variant, recipe in ways if recipe == "area"]
+    variants = list(dict.fromkeys(variant for variant, _ in ways))
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda way: _candidate(way[0], way[1], library), ways))
+        emitted = dict(zip(variants, pool.map(_emitted, variants), strict=True))
+        return list(pool.map(lambda way: _candidate(way[0], *emitted[way[0]], way[1], library), ways))
 
 
-def _candidate(config: MultiplierConfig, recipe: str, library: Library) -> Candidate:
+def _emitted(config: MultiplierConfig) -> tuple[list[dict[str, Any]], str]:
+    """Ports and Verilog of a unit."""
     component = make_component(config)
     verilog = to_verilog(component, config.slug)
-    ports = describe(config, component, config.slug)["ports"]
+    return describe(config, component, config.slug)["ports"], verilog
+
+
+def _candidate(
+    config: MultiplierConfig, ports: list[dict[str, Any]], verilog: str, recipe: str, library: Library
+) -> Candidate:
     return Candidate(config, ports, verilog, synthesize(verilog, config.slug, library, recipe))
 
 
 def plain(config: MultiplierConfig, library: Library) -> Candidate:
     """The exact twin as one would write it, ``a + w * x``, by Yosys's own flow."""
     written = replace(counterpart(config, "exact"), structure="plain")
-    return _candidate(written, "plain", library)
+    return _candidate(written, *_emitted(written), "plain", library)
 
 
 def _variants(config: MultiplierConfig, thorough: bool) -> list[MultiplierConfig]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from ..cache import cache_folder
 from ..errors import ParameterError
 from .cells import Library
 from .model import load_cells
@@ -91,7 +92,7 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str) -> Synthes
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         commands = mapping_commands(verilog, top, library, recipe, folder)
-        kept = _cache() / f"{_content(commands, folder)}.json"
+        kept = cache_folder("mapped") / f"{_content(commands, folder)}.json"
         if kept.is_file():
             return Synthesis(**json.loads(kept.read_text()))
         writers = ["write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v"]
@@ -149,11 +150,10 @@ def _adder_cells(verilog: str, top: str, library: Library) -> dict[str, str]:
 
 def _adder_module(module: str, cell: Adder, ports: str) -> str:
     inputs = ", ".join(f".{pin}({port})" for pin, port in zip(cell.inputs, ports.split(", "), strict=True))
-    outputs = f"{'~' * cell.sum_inverted}s0, {'~' * cell.carry_inverted}co0".split(", ")
     return (
         f"module {module} ({ports}, s, co);\n  input {ports};\n  output s, co;\n  wire s0, co0;\n"
         f"  {cell.cell} cell ({inputs}, .{cell.sum}(s0), .{cell.carry}(co0));\n"
-        f"  assign s = {outputs[0]};\n  assign co = {outputs[1]};\nendmodule\n"
+        f"  assign s = {'~' * cell.sum_inverted}s0;\n  assign co = {'~' * cell.carry_inverted}co0;\nendmodule\n"
     )
 
 
@@ -178,11 +178,6 @@ def _delay(netlist_json: str, top: str, library: Library, log: str) -> tuple[flo
     except ParameterError:
         delays = [float(delay) / 1000 for delay in re.findall(r"Delay = *([\d.]+) ps", log)]
         return round(max(delays, default=0.0), 5), "ABC stime"
-
-
-def _cache() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "asm-hw" / "mapped"
 
 
 def _content(commands: list[str], folder: Path) -> str:
