@@ -1,8 +1,4 @@
-"""Frozen parameter objects of every unit: validation, derived widths, latency, slug.
-
-Everything a unit needs to know is here once: the gateware, the golden model, the manifest and the
-benches read it, none computes a width or a latency again.
-"""
+"""Parameters of every unit: operands and the combinational multiplier."""
 
 from __future__ import annotations
 
@@ -11,10 +7,10 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from .alphabet import AlphabetSet
-from .encoding import ACT_BITS, WEIGHT_BITS, Field, LevelCode, activation_code, weight_code
-from .errors import ParameterError, check_choice, check_flag, check_range
-from .forms import booth_fields, encode_booth, encode_one_hot, one_hot_fields
+from ..alphabet import AlphabetSet
+from ..encoding import ACT_BITS, WEIGHT_BITS, Field, LevelCode, activation_code, weight_code
+from ..errors import ParameterError, check_choice, check_flag, check_range
+from ..forms import booth_fields, encode_booth, encode_one_hot, one_hot_fields
 
 ARITHMETIC = ("asm", "exact", "bare")
 WEIGHT_CODES = ("packed", "fields", "decoded")
@@ -253,104 +249,3 @@ class MultiplierConfig:
         words += [self.structure] * (self.structure != "heap")
         default = replace(self, weight_form=None).weight_form
         return words + [str(self.weight_form)] * (self.weight_form != default)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MacConfig(MultiplierConfig):
-    """Unit ``mac``: one multiply-accumulate a cycle.
-
-    ``acc_bits`` None means wide enough that ``terms`` products cannot overflow; it is then filled in.
-    ``overflow`` says what an accumulator that is too narrow does.
-    """
-
-    unit: ClassVar[str] = "mac"
-    latency: ClassVar[int] = 1
-
-    acc_bits: int | None = None
-    terms: int = 512
-    overflow: str = "wrap"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("terms", self.terms, *LIMITS["terms"])
-        check_choice("overflow", self.overflow, OVERFLOW)
-        if self.structure == "carry_save" and self.overflow == "saturate":
-            raise ParameterError("overflow 'saturate' must be wrap where structure is carry_save")
-        if self.acc_bits is None:
-            low, high = self.product_range
-            terms = max(self.terms, getattr(self, "lanes", 1))  # one beat of a dot unit always fits
-            object.__setattr__(self, "acc_bits", signed_bits(terms * low, terms * high))
-        check_range("acc_bits", self.acc_bits, *LIMITS["acc_bits"])
-
-    @property
-    def acc_width(self) -> int:
-        """``acc_bits``, filled in."""
-        assert self.acc_bits is not None
-        return self.acc_bits
-
-    @property
-    def safe_terms(self) -> int:
-        """Products, whatever their values, that a cleared accumulator takes without overflow."""
-        low, high = self.product_range
-        top = 1 << self.acc_width - 1
-        return min(limit // size for limit, size in ((top, -low), (top - 1, high)) if size > 0)
-
-    def _slug_words(self) -> list[str]:
-        return [*super()._slug_words(), f"acc{self.acc_bits}", *["sat"] * (self.overflow == "saturate")]
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        values = super().parameters
-        del values["terms"]  # only sizes acc_bits
-        return values
-
-
-@dataclass(frozen=True, kw_only=True)
-class DotConfig(MacConfig):
-    """Unit ``dot``: ``columns`` dot products of ``lanes`` terms a beat, over any number of beats.
-
-    Lane i of every column takes activation i: the columns share the alphabet bank of that lane.
-    Without ``weight_registers`` the weights are used where they are: their stream holds them.
-    """
-
-    unit: ClassVar[str] = "dot"
-    latency: ClassVar[int] = 1
-
-    lanes: int = 16
-    columns: int = 1
-    weight_registers: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("lanes", "columns"):
-            check_range(name, getattr(self, name), *LIMITS[name])
-        check_flag("weight_registers", self.weight_registers)
-        super().__post_init__()
-
-    def _slug_words(self) -> list[str]:
-        columns = [f"c{self.columns}"] * (self.columns > 1)
-        return [*super()._slug_words(), f"l{self.lanes}", *columns, *["noreg"] * (not self.weight_registers)]
-
-
-CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig)}
-UNITS = tuple(CONFIGS)
-
-
-def make_config(unit: str, **parameters: Any) -> MultiplierConfig:
-    """The configuration of ``unit`` from its parameters; ones that the unit does not have are refused."""
-    config = CONFIGS[check_choice("unit", unit, UNITS)]
-    allowed = {f.name for f in fields(config)}
-    for name, value in parameters.items():
-        if name not in allowed:
-            raise ParameterError(f"{name} {value!r} must be left out: unit {unit} has no such parameter")
-    return config(**parameters)
-
-
-def counterpart(config: MultiplierConfig, arithmetic: str) -> MultiplierConfig:
-    """The twin of ``config`` in another arithmetic: same widths, same accumulator, binary activations."""
-    parameters = config.parameters | {
-        "arithmetic": arithmetic,
-        "weight_code": "packed",
-        "act_alphabets": None,
-        "weight_form": None,
-    }
-    return type(config)(**parameters)

@@ -1,0 +1,56 @@
+"""Frozen parameter objects of every unit: validation, derived widths, latency, slug.
+
+Everything a unit needs to know is here once: the gateware, the golden model, the manifest and the
+benches read it, none computes a width or a latency again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from ..errors import ParameterError, check_choice
+from .accumulating import DotConfig, MacConfig
+from .multiplier import (
+    ARITHMETIC,
+    LIMITS,
+    OVERFLOW,
+    STRUCTURES,
+    WEIGHT_CODES,
+    WEIGHT_FORMS,
+    MultiplierConfig,
+    integer_range,
+    signed_bits,
+)
+
+__all__ = [
+    "ARITHMETIC", "CONFIGS", "LIMITS", "OVERFLOW", "STRUCTURES", "UNITS", "WEIGHT_CODES", "WEIGHT_FORMS",
+    "DotConfig", "MacConfig", "MultiplierConfig", "counterpart", "integer_range", "make_config", "signed_bits",
+]  # fmt: skip
+
+CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig)}
+UNITS = tuple(CONFIGS)
+
+
+def make_config(unit: str, **parameters: Any) -> MultiplierConfig:
+    """The configuration of ``unit`` from its parameters; ones that the unit does not have are refused."""
+    config = CONFIGS[check_choice("unit", unit, UNITS)]
+    allowed = {f.name for f in fields(config)}
+    for name, value in parameters.items():
+        if name not in allowed:
+            raise ParameterError(f"{name} {value!r} must be left out: unit {unit} has no such parameter")
+    return config(**parameters)
+
+
+def counterpart(config: MultiplierConfig, arithmetic: str) -> MultiplierConfig:
+    """The twin of ``config`` in another arithmetic: same widths, same accumulator, binary activations.
+
+    Where ``config`` takes weights that something before it has decoded, so does the twin.
+    """
+    parameters = config.parameters | {
+        "arithmetic": arithmetic,
+        "weight_code": "packed" if config.weight_code == "packed" else "decoded",
+        "act_alphabets": None,
+        "weight_form": None,
+    }
+    return type(config)(**parameters)
