@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 
 def cache_folder(name: str) -> Path:
     """The folder ``name`` in the user's cache; it need not exist yet."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "asm-hw" / name
+
+
+def content_key(texts: Iterable[str], files: Iterable[Path]) -> str:
+    """A hash of texts and of files' contents, in order: all that a result depends on, its programs included."""
+    digest = hashlib.sha256()
+    for part in [*(text.encode() for text in texts), *(path.read_bytes() for path in files)]:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
+def kept(name: str, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The plain JSON that ``make`` returns, made once for each ``key`` and kept in the cache folder ``name``."""
+    path = cache_folder(name) / f"{key}.json"
+    if path.is_file():
+        return json.loads(path.read_text())
+    text = json.dumps(make())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+    fresh.write_text(text)
+    fresh.rename(path)
+    return json.loads(text)

@@ -22,7 +22,7 @@ from asm_hw.config import DotConfig
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.cells import compact_library
 from asm_hw.ppa.contenders import candidates, choose, plain
-from asm_hw.ppa.energy import least_energy, measure
+from asm_hw.ppa.energy import least_energy, measured_row
 from asm_hw.ppa.streams import StreamOptions
 
 CLOCKS_MHZ = {"sg13g2": 100.0, "sky130hd": 100.0, "asap7": 600.0}
@@ -61,10 +61,10 @@ def measure_all(technologies: list[str]) -> None:
 
 def _row(config: DotConfig, library: Any, clock_mhz: float) -> dict[str, Any]:
     smallest = choose(candidates(config, library), clock_mhz)
-    least = least_energy(config, library, STREAM, clock_mhz)
-    streaming = measure(least.unit, library, replace(STREAM, weights="streaming"), clock_mhz)
+    unit, held = least_energy(config, library, STREAM, clock_mhz)
+    streaming = measured_row(unit, library, replace(STREAM, weights="streaming"), clock_mhz)
     row = {"area_per_mac_um2": round(smallest.mapped.area_um2 / LANES, 3), "smallest": smallest.figures}
-    row |= {"held": least.row, "streaming": streaming.row}
+    row |= {"held": held, "streaming": streaming}
     if config.arithmetic == "exact":
         row["plain_area_per_mac_um2"] = round(plain(config, library).mapped.area_um2 / LANES, 3)
     return row

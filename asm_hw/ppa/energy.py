@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cache import content_key, kept
 from ..config import MacConfig
 from ..emit import check_clock
 from ..errors import ParameterError
@@ -76,10 +77,11 @@ def compare(
     with tempfile.TemporaryDirectory() as scratch:
         library = choose_library(Path(scratch), technology, liberty)
         units = {name: check_unit(unit) for name, unit in contenders(config).items()}
-        measured = mapping_errors(
+        chosen = mapping_errors(
             lambda: {name: least_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
         )
-    rows = {name: result.row for name, result in measured.items()}
+        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values()]
+    rows = {name: row for name, (_, row) in chosen.items()}
     for row in rows.values():
         for other in ("exact", "bare"):
             row[f"energy_ratio_to_{other}"] = ratio(row["energy_per_mac_fj"], rows[other]["energy_per_mac_fj"])
@@ -92,11 +94,16 @@ def compare(
         "rows": rows,
         "tools": {"pyosys": version("pyosys")},
     }
-    return result, list(measured.values())
+    return result, measured
 
 
-def least_energy(config: MacConfig, library: Library, options: StreamOptions, clock_mhz: float) -> Measured:
-    """Of all ways to build a unit that meet the clock, the one that takes the least energy."""
+def least_energy(
+    config: MacConfig, library: Library, options: StreamOptions, clock_mhz: float
+) -> tuple[MappedUnit, dict[str, Any]]:
+    """Of all ways to build a unit that meet the clock, the one that takes the least energy, and its row.
+
+    Rows are kept in the user's cache by the content of everything that they depend on.
+    """
     ways = candidates(config, library)
     meeting = [way for way in ways if meets(way, clock_mhz)]
     if not meeting:
@@ -105,11 +112,22 @@ def least_energy(config: MacConfig, library: Library, options: StreamOptions, cl
     smallest = min(way.mapped.area_um2 for way in meeting)
     meeting = [way for way in meeting if way.mapped.area_um2 <= LARGEST * smallest]
     with ThreadPoolExecutor(2) as pool:
-        measured = list(pool.map(lambda way: measure(map_unit(way), library, options, clock_mhz), meeting))
-    chosen = min(measured, key=lambda result: result.row["energy_per_mac_fj"])
-    energies = ({"energy_per_mac_fj": result.row["energy_per_mac_fj"]} for result in measured)
-    tried = [way.figures | energy for way, energy in zip(meeting, energies, strict=True)]
-    return replace(chosen, row=chosen.row | {"tried": tried})
+        rows = list(pool.map(lambda way: measured_row(map_unit(way), library, options, clock_mhz), meeting))
+    energies = [row["energy_per_mac_fj"] for row in rows]
+    least = energies.index(min(energies))
+    tried = [
+        way.figures | {"energy_per_mac_fj": energy, "parts_per_mac_fj": row["parts_per_mac_fj"]}
+        for way, energy, row in zip(meeting, energies, rows, strict=True)
+    ]
+    return map_unit(meeting[least]), rows[least] | {"tried": tried}
+
+
+def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> dict[str, Any]:
+    """The row of `measure`, from the user's cache if it is there."""
+    texts = [unit.netlist_json, unit.rtl, repr(unit.config), repr(options), repr(clock_mhz), simulator(), unit.recipe]
+    programs = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".json"))
+    key = content_key(texts, [*library.paths, *programs])
+    return kept("energy", key, lambda: measure(unit, library, options, clock_mhz).row)
 
 
 def map_unit(candidate: Candidate) -> MappedUnit:

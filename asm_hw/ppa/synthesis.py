@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from ..cache import cache_folder
+from ..cache import content_key, kept
 from ..errors import ParameterError
 from .cells import Library
 from .model import load_cells
@@ -55,6 +54,9 @@ length, which glitch less. Both gate the clock of registers with a common enable
 a cell for it. ``plain`` is what a user gets who asks for nothing: ``synth``, ``dfflibmap``, ``abc``.
 """
 
+_WRITERS = ("write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v")
+_PROGRAMS = ("synthesis.py", "timing.py", "model.py", "netlist.py", "celltypes.py", "clocking.py")
+"""What makes a `Synthesis` of a netlist."""
 _CELLS = {"full_adder": "a, b, c", "half_adder": "a, b"}
 
 
@@ -92,17 +94,14 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str) -> Synthes
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         commands = mapping_commands(verilog, top, library, recipe, folder)
-        kept = cache_folder("mapped") / f"{_content(commands, folder)}.json"
-        if kept.is_file():
-            return Synthesis(**json.loads(kept.read_text()))
-        writers = ["write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v"]
-        log = run_yosys([*commands, *writers], folder)
-        result = _result(folder, log, top, library, recipe)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = kept.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(asdict(result)))
-    fresh.rename(kept)
-    return result
+        programs = (Path(__file__).parent / name for name in _PROGRAMS)
+        key = content_key([version("pyosys"), *commands], [*sorted(folder.iterdir()), *programs])
+
+        def make() -> dict[str, Any]:
+            log = run_yosys([*commands, *_WRITERS], folder)
+            return asdict(_result(folder, log, top, library, recipe))
+
+        return Synthesis(**kept("mapped", key, make))
 
 
 def mapping_commands(verilog: str, top: str, library: Library, recipe: str, folder: Path) -> list[str]:
@@ -178,12 +177,3 @@ def _delay(netlist_json: str, top: str, library: Library, log: str) -> tuple[flo
     except ParameterError:
         delays = [float(delay) / 1000 for delay in re.findall(r"Delay = *([\d.]+) ps", log)]
         return round(max(delays, default=0.0), 5), "ABC stime"
-
-
-def _content(commands: list[str], folder: Path) -> str:
-    """A hash of the commands, the files that they read, and the programs that make a result of them."""
-    digest = hashlib.sha256("\n".join([version("pyosys"), *commands]).encode())
-    here = Path(__file__).parent
-    for path in [*sorted(folder.iterdir()), *(here / name for name in ("synthesis.py", "timing.py", "model.py"))]:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
