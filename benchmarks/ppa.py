@@ -1,10 +1,11 @@
-"""Measures area, clock period and energy of 16-lane dot products: docs/results/energy.json and the README's table.
+"""Measures area, clock period and energy of dot products: docs/results/energy.json, the README's table, docs/plots.
 
     python benchmarks/ppa.py [--technology NAME ...] [--tables-only]
 
 Every design is built in every structure, for each technology at one clock; area is that of the smallest,
 energy that of the one that takes least with held weights. Weights come decoded from a register outside
-the unit, for each contender alike: Booth digits for exact ones, one-hot shifts for {1}.
+the unit, for each contender alike: Booth digits for exact ones, one-hot shifts for {1}. For the first
+technology there are also series over alphabets, bits and lanes, and what is both smaller and faster.
 """
 
 from __future__ import annotations
@@ -12,36 +13,67 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import plots
 from figures import RESULTS, provenance, write_block
 
+from asm_hw.alphabet import MAX_ALPHABET
 from asm_hw.config import DotConfig
 from asm_hw.ppa.activity import simulator
-from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.contenders import candidates, choose, plain
-from asm_hw.ppa.energy import least_energy, measured_row
+from asm_hw.ppa.cells import Library, compact_library
+from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, plain
+from asm_hw.ppa.energy import least_energy, map_unit, measured_row
 from asm_hw.ppa.streams import StreamOptions
 
 CLOCKS_MHZ = {"sg13g2": 100.0, "sky130hd": 100.0, "asap7": 600.0}
 STREAM = StreamOptions(stream="half_normal", cycles=300)
-LANES = 16
+SERIES_STREAM = replace(STREAM, cycles=150)
+ALL = tuple(range(1, MAX_ALPHABET + 1, 2))
 
 
 def _dot(**parameters: Any) -> DotConfig:
-    return DotConfig(lanes=LANES, act_bits=8, acc_bits=24, weight_code="decoded", weight_registers=False, **parameters)
+    common = {"lanes": 16, "act_bits": 8, "acc_bits": 24, "weight_code": "decoded", "weight_registers": False}
+    return DotConfig(**{**common, **parameters})
+
+
+def _exact(bits: int, **parameters: Any) -> DotConfig:
+    return _dot(arithmetic="exact", weight_bits=bits, **parameters)
 
 
 DESIGNS = {
-    "exact W=4": _dot(arithmetic="exact", weight_bits=4),
-    "exact W=5": _dot(arithmetic="exact", weight_bits=5),
-    "exact W=8": _dot(arithmetic="exact", weight_bits=8),
+    "exact W=4": _exact(4),
+    "exact W=5": _exact(5),
+    "exact W=8": _exact(8),
     "{1} W=5": _dot(alphabets=(1,), weight_bits=5),
     "{1,3} W=5": _dot(alphabets=(1, 3), weight_bits=5),
+    "{1,3} W=5, 4 columns on one bank": _dot(alphabets=(1, 3), weight_bits=5, columns=4),
+    "W=8 shifted by an activation on {1}, A=4": _exact(8, act_bits=4, act_alphabets=(1,)),
     "bare": _dot(arithmetic="bare"),
 }
+
+_BOOTH = {"weight_form": "booth"}
+SERIES: dict[str, dict[str, list[tuple[str, DotConfig]]]] = {
+    "alphabets": {
+        f"W={bits}": [(str(len(a)), _dot(alphabets=a, weight_bits=bits)) for a in ((1,), (1, 3), (1, 3, 5, 7), ALL)]
+        for bits in (5, 8)
+    },
+    "weight bits": {
+        "{1}": [(str(bits), _dot(alphabets=(1,), weight_bits=bits)) for bits in range(3, 9)],
+        "{1,3}": [(str(bits), _dot(alphabets=(1, 3), weight_bits=bits)) for bits in range(3, 9)],
+        "exact": [(str(bits), _exact(bits, **_BOOTH)) for bits in range(3, 9)],
+    },
+    "lanes": {
+        "{1} W=5": [(str(lanes), _dot(alphabets=(1,), weight_bits=5, lanes=lanes)) for lanes in (4, 8, 16, 32)],
+        "exact W=5": [(str(lanes), _exact(5, lanes=lanes, **_BOOTH)) for lanes in (4, 8, 16, 32)],
+        "bare": [(str(lanes), _dot(arithmetic="bare", lanes=lanes)) for lanes in (4, 8, 16, 32)],
+    },
+}
+"""Designs of the plots, by what varies and by line: each built one way, ``SERIES_WAY``."""
+SERIES_WAY = {"structure": "greedy", "recipe": "balanced"}
 
 
 def measure_all(technologies: list[str]) -> None:
@@ -56,25 +88,62 @@ def measure_all(technologies: list[str]) -> None:
                 row |= _row(config, library, clock_mhz)
                 result["rows"].append(row)
                 print(technology, name, row["area_per_mac_um2"], row["held"]["energy_per_mac_fj"], flush=True)
+            if technology == technologies[0]:
+                series = {
+                    "technology": technology,
+                    "clock_mhz": clock_mhz,
+                    **SERIES_WAY,
+                    "stream": asdict(SERIES_STREAM),
+                }
+                result["series"] = series | {"points": list(_series(library, clock_mhz))}
+                result["frontiers"] = {"technology": technology, "designs": _frontiers(library)}
         (RESULTS / "energy.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _row(config: DotConfig, library: Any, clock_mhz: float) -> dict[str, Any]:
-    smallest = choose(candidates(config, library), clock_mhz)
+def _row(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
+    smallest = choose(candidates(config, library, clock_mhz), clock_mhz)
     unit, held = least_energy(config, library, STREAM, clock_mhz)
     streaming = measured_row(unit, library, replace(STREAM, weights="streaming"), clock_mhz)
-    row = {"area_per_mac_um2": round(smallest.mapped.area_um2 / LANES, 3), "smallest": smallest.figures}
+    row = {"area_per_mac_um2": _per_mac(smallest.mapped.area_um2, config), "smallest": smallest.figures}
     row |= {"held": held, "streaming": streaming}
-    if config.arithmetic == "exact":
-        row["plain_area_per_mac_um2"] = round(plain(config, library).mapped.area_um2 / LANES, 3)
+    if config.arithmetic == "exact" and not config.shifts_weight:
+        row["plain_area_per_mac_um2"] = _per_mac(plain(config, library).mapped.area_um2, config)
     return row
+
+
+def _per_mac(figure: float, config: DotConfig) -> float:
+    return round(figure / config.lanes / config.columns, 3)
+
+
+def _series(library: Library, clock_mhz: float) -> Iterator[dict[str, Any]]:
+    for varied, lines in SERIES.items():
+        for line, designs in lines.items():
+            for value, config in designs:
+                built = replace(config, structure=SERIES_WAY["structure"])
+                [candidate] = build([(built, SERIES_WAY["recipe"])], library)
+                row = measured_row(map_unit(candidate), library, SERIES_STREAM, clock_mhz)
+                point = {"varied": varied, "line": line, "value": value, "delay_ns": candidate.mapped.delay_ns}
+                yield point | {
+                    "area_per_mac_um2": _per_mac(candidate.mapped.area_um2, config),
+                    "energy_per_mac_fj": row["energy_per_mac_fj"],
+                }
+                print(point, row["energy_per_mac_fj"], flush=True)
+
+
+def _frontiers(library: Library) -> dict[str, list[dict[str, Any]]]:
+    """Area against clock period of each design: what no other way of building it betters in both."""
+    return {
+        name: [way.figures for way in frontier([*candidates(config, library), *build(fast_ways(config), library)])]
+        for name, config in DESIGNS.items()
+        if config.columns == 1
+    }
 
 
 def energy_table() -> str:
     """The rows as Markdown."""
     rows = json.loads((RESULTS / "energy.json").read_text())["rows"]
     columns = {row["technology"]: f"{row['technology']}, {row['clock_mhz']:g} MHz" for row in rows}
-    lines = ["| 16 lanes, A=8, 24-bit accumulator, per MAC | " + " | ".join(columns.values()) + " |"]
+    lines = ["| 16 lanes, 24-bit accumulator, per MAC | " + " | ".join(columns.values()) + " |"]
     lines += ["|---" * (len(columns) + 1) + "|"]
     for design in DESIGNS:
         cells = [_cell(row) for row in rows if row["design"] == design]
@@ -96,3 +165,4 @@ if __name__ == "__main__":
     if not arguments.tables_only:
         measure_all(arguments.technology or list(CLOCKS_MHZ))
     write_block("energy", energy_table())
+    plots.write_all()

@@ -101,6 +101,8 @@ class MultiplierConfig:
         check_choice("weight_form", str(self.weight_form), WEIGHT_FORMS[self.arithmetic])
         if self.weight_form == "one_hot" and self.one_hot:
             raise ParameterError("weight_form 'one_hot' must be binary where activations are on {1} too")
+        if self.weight_form == "booth" and self.shifts_weight:
+            raise ParameterError("weight_form 'booth' must be binary where activations are on {1}: nothing multiplies")
         if self.weight_form == "booth" and not self.has_heap:
             raise ParameterError(f"weight_form 'booth' needs structure heap or carry_save, not {self.structure!r}")
 
@@ -211,6 +213,11 @@ class MultiplierConfig:
             and self.act_alphabets is not None
             and len(self.alphabets) == len(self.act_alphabets) == 1
         )
+
+    @property
+    def shifts_weight(self) -> bool:
+        """Whether a two's complement weight meets an activation on {1}: then each digit's product is a shift."""
+        return self.arithmetic == "exact" and self.act_alphabets is not None and len(self.act_alphabets) == 1
 
     @cached_property
     def product_range(self) -> tuple[int, int]:

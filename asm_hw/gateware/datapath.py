@@ -11,9 +11,11 @@ from amaranth.hdl import Module, Mux, Shape, Signal, Value
 
 from ..alphabet import AlphabetSet
 from ..config import MultiplierConfig
+from ..encoding import LevelCode
+from ..forms import one_hot_fields
 from .bank import Bank
 from .decoder import ActivationDecoder, Decoder, Recoder
-from .lane import AlphabetLane, ArrayLane, BareLane, BoothLane, ExactLane, Lane, OneHotLane
+from .lane import AlphabetLane, ArrayLane, BareLane, BoothLane, ExactLane, Lane, OneHotLane, ShiftLane
 from .shapes import layout, weight_shape, x_shape
 
 
@@ -38,24 +40,26 @@ class Datapath:
             fields = self._add_decoder(m, f"{name}_decoder", Decoder(config.weight), code).fields
         else:
             fields = layout(config.weight.fields)(code)
-        return fields if config.weight_form == "binary" else self._one_hot(m, name, fields)
+        return fields if config.weight_form == "binary" else self._one_hot(m, name, config.weight, fields)
 
-    def _one_hot(self, m: Module, name: str, fields):
+    def _one_hot(self, m: Module, name: str, levels: LevelCode, fields):
         """Shift fields as one bit each, none where the digit is zero."""
-        weight = Signal(weight_shape(self.config), name=f"{name}_one_hot")
-        m.d.comb += weight.sign.eq(fields.sign)
-        for i, digit in enumerate(self.config.weight.digits):
+        hot = Signal(layout(one_hot_fields(levels)), name=f"{name}_one_hot")
+        if levels.signed:
+            m.d.comb += hot.sign.eq(fields.sign)
+        for i, digit in enumerate(levels.digits):
             one = 1 << fields[f"shift{i}"] if digit.shift_bits else 1
-            m.d.comb += weight[f"hot{i}"].eq(Mux(fields[f"zero{i}"], 0, one))
+            m.d.comb += hot[f"hot{i}"].eq(Mux(fields[f"zero{i}"], 0, one))
             if digit.alphabet_bits:
-                m.d.comb += weight[f"alphabet{i}"].eq(fields[f"alphabet{i}"])
-        return weight
+                m.d.comb += hot[f"alphabet{i}"].eq(fields[f"alphabet{i}"])
+        return hot
 
     def add_activation(self, m: Module, name: str, code: Value):
         """What the lanes take of an activation code word ``config.x_bits`` wide."""
         config = self.config
-        if config.one_hot and config.activation is not None:
-            return self._add_decoder(m, f"{name}_decoder", Decoder(config.activation), code).fields
+        if config.activation is not None and (config.one_hot or config.shifts_weight):
+            fields = self._add_decoder(m, f"{name}_decoder", Decoder(config.activation), code).fields
+            return fields if config.one_hot else self._one_hot(m, name, config.activation, fields)
         if config.activation is None:
             x = code.as_signed() if config.act_signed else code.as_unsigned()
         else:
@@ -82,6 +86,8 @@ class Datapath:
             return OneHotLane if config.one_hot else AlphabetLane
         if config.arithmetic == "bare":
             return BareLane
+        if config.shifts_weight:
+            return ShiftLane
         if config.weight_form == "booth":
             return BoothLane
         return ArrayLane if config.has_heap else ExactLane

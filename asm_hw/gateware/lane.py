@@ -167,6 +167,30 @@ class OneHotLane(Lane):
         return getattr(self, operand)[f"shift{i}"] if levels.digits[i].shift_bits else Const(0, 1)
 
 
+class ShiftLane(Lane):
+    """A two's complement weight, shifted by an activation on {1}: one row a digit of the activation, no multiplier.
+
+    ``x`` holds the one-hot form of the activation (`asm_hw.forms.one_hot_fields`).
+    """
+
+    def __init__(self, config: MultiplierConfig, weight, x):
+        assert config.activation is not None
+        digits = config.activation.digits
+        if not config.activation.signed:
+            self.constant_negatives = (0,)
+        shapes = [signed(config.weight_bits + digit.bits - 1) for digit in digits]
+        super().__init__(config, weight, x, shapes, [digit.position for digit in digits])
+
+    def elaborate(self, platform):
+        m = Module()
+        [negative] = [Const(0, 1)] if self.constant_negatives else [self.x.sign]
+        for i, row in enumerate(self.rows):
+            self._drive(m, i, one_hot_shift(self.weight, self.x[f"hot{i}"], row.bits.shape()), negative)
+        if not self.constant_negatives:
+            m.d.comb += self.negative0.eq(negative)
+        return m
+
+
 class ExactLane(Lane):
     """The baseline left to the synthesis tool: one row, a binary two's complement multiplication."""
 

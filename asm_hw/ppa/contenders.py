@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config import ARITHMETIC, WEIGHT_FORMS, MultiplierConfig, counterpart
+from ..config import ARITHMETIC, WEIGHT_FORMS, MacConfig, MultiplierConfig, counterpart
 from ..errors import ParameterError
 from ..gateware import make_component
 from ..manifest import describe
@@ -20,6 +20,8 @@ from .compact import TECHNOLOGIES
 from .synthesis import Synthesis, has_adder_cells, synthesize
 
 T = TypeVar("T")
+Way = tuple[MultiplierConfig, str]
+"""A configuration, with its structure and weight form, and a recipe."""
 
 FIGURES = ("recipe", "cells", "area_um2", "delay_ns")
 
@@ -40,14 +42,34 @@ class Candidate:
         return form | {name: getattr(self.mapped, name) for name in FIGURES}
 
 
-def candidates(config: MultiplierConfig, library: Library, thorough: bool = True) -> list[Candidate]:
+def candidates(
+    config: MultiplierConfig, library: Library, clock_mhz: float | None = None, thorough: bool = True
+) -> list[Candidate]:
     """All ways to build ``config``: structures, weight forms and recipes; without ``thorough`` heaps for area only.
 
-    The same ways for each contender: a compressor heap in every weight form, and a tree of ``+``.
+    The same ways for each contender: a compressor heap in every weight form, and a tree of ``+``. Where
+    none of them meets the clock, those for speed come in addition.
     """
     ways = [(variant, recipe) for variant in _variants(config, thorough) for recipe in _recipes(variant, library)]
     if not thorough:
         ways = [(variant, recipe) for variant, recipe in ways if recipe == "area"]
+    built = build(ways, library)
+    if not any(meets(candidate, clock_mhz) for candidate in built):
+        built += build(fast_ways(config), library)
+    return built
+
+
+def fast_ways(config: MultiplierConfig) -> list[Way]:
+    """The ways that map for delay, a carry-save accumulator among them."""
+    variants = _variants(config, thorough=True)
+    heaps = [variant for variant in variants if variant.structure == "heap"]
+    if isinstance(config, MacConfig) and config.overflow == "wrap":
+        variants += [replace(variant, structure="carry_save") for variant in heaps]
+    return [(variant, "fast" if variant.has_heap else "fast chained") for variant in variants]
+
+
+def build(ways: list[Way], library: Library) -> list[Candidate]:
+    """Each way emitted and mapped; a configuration with several recipes is emitted once."""
     variants = list(dict.fromkeys(variant for variant, _ in ways))
     with ThreadPoolExecutor(2) as pool:
         emitted = dict(zip(variants, pool.map(_emitted, variants), strict=True))
@@ -70,11 +92,12 @@ def _candidate(
 def plain(config: MultiplierConfig, library: Library) -> Candidate:
     """The exact twin as one would write it, ``a + w * x``, by Yosys's own flow."""
     written = replace(counterpart(config, "exact"), structure="plain")
-    return _candidate(written, *_emitted(written), "plain", library)
+    return build([(written, "plain")], library)[0]
 
 
 def _variants(config: MultiplierConfig, thorough: bool) -> list[MultiplierConfig]:
-    forms = [form for form in WEIGHT_FORMS[config.arithmetic] if not (form == "one_hot" and config.one_hot)]
+    barred = ("one_hot",) * config.one_hot + ("booth",) * config.shifts_weight
+    forms = [form for form in WEIGHT_FORMS[config.arithmetic] if form not in barred]
     if not thorough and config.arithmetic == "asm":
         forms = [str(config.weight_form)]
     kinds = ("heap", "greedy") if thorough else ("heap",)
@@ -84,7 +107,7 @@ def _variants(config: MultiplierConfig, thorough: bool) -> list[MultiplierConfig
 
 def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
     if config.has_heap:
-        return ["area", "balanced", *["adder cells"] * has_adder_cells(library)]
+        return ["area", "balanced", *["adder cells", "adder cells area"] * has_adder_cells(library)]
     booth = ["area booth", "area booth chained"] * (config.arithmetic == "exact")
     return ["area", "area chained", "balanced chained", *booth]
 
@@ -126,7 +149,7 @@ def _rows(
 ) -> dict[str, dict[str, Any]]:
     rows = {}
     for name, contender in contenders(config).items():
-        tried = candidates(contender, library, thorough)
+        tried = candidates(contender, library, clock_mhz, thorough)
         rows[name] = _row(choose(tried, clock_mhz), tried, clock_mhz)
     if thorough:
         written = plain(config, library)
@@ -140,6 +163,15 @@ def choose(tried: list[Candidate], clock_mhz: float | None) -> Candidate:
     if not meeting:
         return min(tried, key=lambda candidate: candidate.mapped.delay_ns)
     return min(meeting, key=lambda candidate: (candidate.mapped.area_um2, candidate.mapped.delay_ns))
+
+
+def frontier(tried: list[Candidate]) -> list[Candidate]:
+    """Those of ``tried`` than which none is both smaller and faster (Pareto), from the smallest to the fastest."""
+    best: list[Candidate] = []
+    for candidate in sorted(tried, key=lambda candidate: (candidate.mapped.area_um2, candidate.mapped.delay_ns)):
+        if not best or candidate.mapped.delay_ns < best[-1].mapped.delay_ns:
+            best.append(candidate)
+    return best
 
 
 def meets(candidate: Candidate, clock_mhz: float | None) -> bool:

@@ -104,7 +104,7 @@ def least_energy(
 
     Rows are kept in the user's cache by the content of everything that they depend on.
     """
-    ways = candidates(config, library)
+    ways = candidates(config, library, clock_mhz)
     meeting = [way for way in ways if meets(way, clock_mhz)]
     if not meeting:
         limit = 1000 / min(way.mapped.delay_ns for way in ways)

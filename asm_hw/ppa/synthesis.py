@@ -23,6 +23,7 @@ _AREA = "strash;ifraig;scorr;dc2;dc2;dch,-f;amap,-m;topo;buffer,-c;topo;dnsize;s
 _BALANCED = (
     "strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf,-a,10;&put;buffer,-c;topo;dnsize;stime,-p"
 )
+_FAST = "strash;ifraig;scorr;dc2;strash;dch,-f;map,-B,0.9;topo;buffer,-c;topo;upsize;dnsize;stime,-p"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ RECIPES = {
     "balanced": Recipe(script=f"-script +{_BALANCED}"),
     "balanced chained": Recipe("-noalumacc", f"-script +{_BALANCED}"),
     "adder cells": Recipe(script=f"-script +{_BALANCED}", adder_cells=True),
+    "adder cells area": Recipe(adder_cells=True),
+    "fast": Recipe(script=f"-script +{_FAST}"),
+    "fast chained": Recipe("-noalumacc", f"-script +{_FAST}"),
     "plain": Recipe(script="", gate_clock=False),
 }
 """Recipes by name.
@@ -50,8 +54,9 @@ RECIPES = {
 Without ``chained`` Yosys merges sums into carry-save trees, which suits a MAC; with it each addition
 keeps the width it was written with, which suits adder trees of many lanes. ``booth`` encodes
 multiplications. ``area`` maps for area; ``balanced`` costs a little area and has paths of more equal
-length, which glitch less. Both gate the clock of registers with a common enable where the library has
-a cell for it. ``plain`` is what a user gets who asks for nothing: ``synth``, ``dfflibmap``, ``abc``.
+length, which glitch less; ``fast`` maps for delay. ``adder cells`` makes the library's cells of a heap's
+adders. All gate the clock of registers with a common enable where the library has a cell for it.
+``plain`` is what a user gets who asks for nothing: ``synth``, ``dfflibmap``, ``abc``.
 """
 
 _WRITERS = ("write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v")
