@@ -6,8 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from small_liberty import write_library
+
+from asm_hw.ppa.cells import Library
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -31,3 +35,13 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the data folder: set ASM_HW_DATA")
     return folder
+
+
+@pytest.fixture
+def liberty(tmp_path):
+    """Write cells, or a whole library body, as a library."""
+
+    def write(*arguments: Any, **options: Any) -> Library:
+        return write_library(tmp_path / "small.lib", *arguments, **options)
+
+    return write

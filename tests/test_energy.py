@@ -12,7 +12,7 @@ import pytest
 from asm_hw.config import DotConfig, MacConfig, counterpart
 from asm_hw.errors import ParameterError
 from asm_hw.ppa import activity, energy, gates, redo
-from asm_hw.ppa.accounting import Parts, account, check_power
+from asm_hw.ppa.accounting import Parts, account
 from asm_hw.ppa.cells import Library, compact_library, user_library
 from asm_hw.ppa.contenders import candidates
 from asm_hw.ppa.netlist import Netlist
@@ -307,16 +307,6 @@ def test_glitches_cost_and_the_bound_leaves_them_out(library, monkeypatch):
 def test_a_clock_that_the_netlist_cannot_reach_is_refused(unit, library):
     with pytest.raises(ParameterError, match=r"clock_mhz must be at most \d+\.\d for the netlist of .*, not 5000"):
         energy.measure(unit, library, SHORT, 5000.0)
-
-
-def test_a_library_without_power_tables_is_refused(tiny):
-    mapped = energy.analysed(hazard("INV"), tiny)
-    without = {
-        name: replace(cell, pins={p.name: replace(p, powers=()) for p in cell.pins.values()})
-        for name, cell in mapped.cells.items()
-    }
-    with pytest.raises(ParameterError, match="liberty 'tiny' must have internal_power tables"):
-        check_power(without, "tiny")
 
 
 @pytest.mark.parametrize(

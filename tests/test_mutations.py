@@ -59,6 +59,8 @@ MUTATIONS = {
     "one-hot shift of one operand only": Mutation(LANE, 'self._shift("weight", i, self._config.weight) + self._shift("x", j, activation)', 'self._shift("weight", i, self._config.weight)', MultiplierConfig(alphabets=(1,), act_alphabets=(1,), act_bits=4)),
     "row of the sign bit added": Mutation(LANE, "~product if i == top else product", "product", MacConfig(arithmetic="exact")),
     "Booth row in a wrong place": Mutation(LANE, "shapes, [2 * i for i in digits]", "shapes, [i for i in digits]", MacConfig(arithmetic="exact", weight_form="booth")),
+    "shifted weight in a wrong place": Mutation(LANE, "places = [digit.position for digit in digits]", "places = [0 for digit in digits]", MultiplierConfig(arithmetic="exact", act_alphabets=(1,))),
+    "sign of the shifting activation lost": Mutation(LANE, "Const(0, 1) if self.constant_negatives else self.x.sign", "Const(0, 1)", MacConfig(arithmetic="exact", act_alphabets=(1,), act_signed=True)),
     # Decoders and bank.
     "zero digit decoded with a value": Mutation(DATAPATH, 'Mux(fields[f"zero{i}"], 0, one)', "one", MacConfig(alphabets=(1,))),
     "decoder reads a digit wrongly": Mutation(DECODER, CASES + "self._digit", CASES.replace("Case(index)", "Case(index ^ (index == 2))") + "self._digit"),

@@ -237,6 +237,11 @@ class MultiplierConfig:
         return {k: list(v) if isinstance(v, AlphabetSet) else v for k, v in values.items()}
 
     @property
+    def form(self) -> dict[str, Any]:
+        """How the unit is built, of all the ways that compute the same."""
+        return {"structure": self.structure, "weight_form": self.weight_form}
+
+    @property
     def slug(self) -> str:
         """A readable name, different for every configuration; a legal Verilog identifier."""
         return "_".join([self.unit, *self._slug_words()])

@@ -179,11 +179,12 @@ class ShiftLane(Lane):
         if not config.activation.signed:
             self.constant_negatives = (0,)
         shapes = [signed(config.weight_bits + digit.bits - 1) for digit in digits]
-        super().__init__(config, weight, x, shapes, [digit.position for digit in digits])
+        places = [digit.position for digit in digits]
+        super().__init__(config, weight, x, shapes, places)
 
     def elaborate(self, platform):
         m = Module()
-        [negative] = [Const(0, 1)] if self.constant_negatives else [self.x.sign]
+        negative = Const(0, 1) if self.constant_negatives else self.x.sign
         for i, row in enumerate(self.rows):
             self._drive(m, i, one_hot_shift(self.weight, self.x[f"hot{i}"], row.bits.shape()), negative)
         if not self.constant_negatives:

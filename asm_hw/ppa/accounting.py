@@ -17,7 +17,6 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
 from .celltypes import Cell, Pin, Power, Table
 from .clocking import clock_tree
 from .expression import Expression
@@ -65,12 +64,6 @@ class Mapped:
         """Transition times of a net's rise and fall; 0 where static timing has none: constants and ports."""
         rise, fall = self.timing.slews_ns.get(net, (0.0, 0.0))
         return rise or 0.0, fall or 0.0
-
-
-def check_power(cells: Mapping[str, Cell], library: str) -> None:
-    """Raise `ParameterError` where no used cell has power tables: all internal energy would be missing."""
-    if cells and not any(pin.powers for cell in cells.values() for pin in cell.pins.values()):
-        raise ParameterError(f"liberty {library!r} must have internal_power tables: no cell of the netlist has one")
 
 
 def account(mapped: Mapped, waves: Waves, parts: Parts, state_times: Times) -> dict[tuple[str, str], float]:

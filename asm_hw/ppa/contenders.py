@@ -38,8 +38,7 @@ class Candidate:
     @property
     def figures(self) -> dict[str, Any]:
         """Structure, recipe and figures, for lists of what was tried."""
-        form = {"structure": self.config.structure, "weight_form": self.config.weight_form}
-        return form | {name: getattr(self.mapped, name) for name in FIGURES}
+        return self.config.form | {name: getattr(self.mapped, name) for name in FIGURES}
 
 
 def candidates(
@@ -182,9 +181,14 @@ def meets(candidate: Candidate, clock_mhz: float | None) -> bool:
 def _row(chosen: Candidate, tried: list[Candidate], clock_mhz: float | None) -> dict[str, Any]:
     mapped = asdict(chosen.mapped)
     del mapped["netlist_json"], mapped["netlist_verilog"]
-    form = {"structure": chosen.config.structure, "weight_form": chosen.config.weight_form}
     meeting = {"meets_clock": meets(chosen, clock_mhz)} if clock_mhz else {}
-    return {"name": chosen.config.slug, **form, **mapped, **meeting, "tried": [way.figures for way in tried]}
+    return {
+        "name": chosen.config.slug,
+        **chosen.config.form,
+        **mapped,
+        **meeting,
+        "tried": [way.figures for way in tried],
+    }
 
 
 def mapping_errors(call: Callable[[], T], liberty: str | None) -> T:

@@ -17,9 +17,9 @@ from ..config import MacConfig
 from ..emit import check_clock
 from ..errors import ParameterError
 from . import gates
-from .accounting import FS_PER_NS, KINDS, Mapped, Parts, account, check_power
+from .accounting import FS_PER_NS, KINDS, Mapped, Parts, account
 from .activity import DELAYS, simulate, simulator
-from .cells import Library, choose_library
+from .cells import Library, check_power, choose_library
 from .compact import TECHNOLOGIES
 from .contenders import Candidate, candidates, contenders, mapping_errors, meets, ratio
 from .drive import WARM_UP_BEATS, Drive, drive, is_right
@@ -33,7 +33,7 @@ from .vcd import Times, Waves
 
 DECIMALS = 4
 LARGEST = 1.25
-"""Ways larger than the smallest by more than this are not measured: none ever took the least energy."""
+"""Ways larger than the smallest by more than this are not measured, to save time."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def compare(
     check_clock(clock_mhz)
     with tempfile.TemporaryDirectory() as scratch:
         library = choose_library(Path(scratch), technology, liberty)
+        check_power(library)
         units = {name: check_unit(unit) for name, unit in contenders(config).items()}
         chosen = mapping_errors(
             lambda: {name: least_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
@@ -158,8 +159,9 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
     parts = run.parts(unit, waves, tool)
     energies = account(mapped, waves, parts, run.state_times)
     macs = getattr(config, "lanes", 1) * getattr(config, "columns", 1)
-    form = {"structure": config.structure, "weight_form": config.weight_form}
-    row = {"name": name, "recipe": unit.recipe, **form} | _figures(mapped) | _split(energies, options.cycles, macs)
+    row = (
+        {"name": name, "recipe": unit.recipe, **config.form} | _figures(mapped) | _split(energies, options.cycles, macs)
+    )
     row["measured_pins_percent"] = _measured_percent(mapped, waves)
     row["named_cells_percent"] = round(parts.named_percent, 2)
     return Measured(row, unit, mapped.netlist, waves)
@@ -168,7 +170,6 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
 def analysed(netlist: Netlist, library: Library) -> Mapped:
     """A netlist with its cells, timing and supply voltage."""
     cells = load_cells(library, netlist.cell_names)
-    check_power(cells, library.name)
     return Mapped(netlist, cells, gates.wire_up(netlist, cells), analyse(netlist, cells), supply_voltage(library))
 
 

@@ -107,4 +107,4 @@ def _map(choice: tuple[MultiplierConfig, str], family: Family, dsp: bool) -> Map
 
 
 def _choice(config: MultiplierConfig, recipe: str) -> dict[str, Any]:
-    return {"structure": config.structure, "weight_form": config.weight_form, "recipe": recipe}
+    return config.form | {"recipe": recipe}
