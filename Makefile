@@ -79,8 +79,9 @@ demo: $(STAMP) ## train on real digits, run the test set through the RTL, print 
 figures: $(STAMP) ## measure the README's tables again: docs/results/ and README.md
 	$(BIN)/python benchmarks/figures.py
 
-ppa: $(STAMP) ## measure energy of every design in three technologies: docs/results/energy.json and README.md
+ppa: $(STAMP) ## measure area, delay, energy and FPGA figures: docs/results/, docs/plots/ and README.md
 	$(BIN)/python benchmarks/ppa.py
+	$(BIN)/python benchmarks/fpga.py
 
 test: $(STAMP) ## the tests
 	$(BIN)/python -m pytest -n 2 -m "not full"
