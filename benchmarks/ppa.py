@@ -25,8 +25,9 @@ from asm_hw.alphabet import MAX_ALPHABET
 from asm_hw.config import DotConfig
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.cells import Library, compact_library
+from asm_hw.ppa.comparison import least_energy, measured_row
 from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, plain
-from asm_hw.ppa.energy import least_energy, map_unit, measured_row
+from asm_hw.ppa.energy import map_unit
 from asm_hw.ppa.streams import StreamOptions
 
 CLOCKS_MHZ = {"sg13g2": 100.0, "sky130hd": 100.0, "asap7": 600.0}

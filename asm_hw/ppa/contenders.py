@@ -53,7 +53,7 @@ def candidates(
     if not thorough:
         ways = [(variant, recipe) for variant, recipe in ways if recipe == "area"]
     built = build(ways, library)
-    if not any(meets(candidate, clock_mhz) for candidate in built):
+    if thorough and not any(meets(candidate, clock_mhz) for candidate in built):
         built += build(fast_ways(config), library)
     return built
 

@@ -1,27 +1,22 @@
-"""Energy of a unit beside its exact twin and the bare accumulator: mapped, timed, simulated, accounted."""
+"""Energy of a mapped unit in a stream: timed, simulated, accounted."""
 
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..cache import content_key, kept
 from ..config import MacConfig
-from ..emit import check_clock
 from ..errors import ParameterError
 from . import gates
 from .accounting import FS_PER_NS, KINDS, Mapped, Parts, account
 from .activity import DELAYS, simulate, simulator
-from .cells import Library, check_power, choose_library
-from .compact import TECHNOLOGIES
-from .contenders import Candidate, candidates, contenders, mapping_errors, meets, ratio
+from .cells import Library
+from .contenders import Candidate
 from .drive import WARM_UP_BEATS, Drive, drive, is_right
 from .liberty import read
 from .model import load_cells
@@ -32,8 +27,6 @@ from .timing import analyse
 from .vcd import Times, Waves
 
 DECIMALS = 4
-LARGEST = 1.25
-"""Ways larger than the smallest by more than this are not measured, to save time."""
 
 
 @dataclass(frozen=True)
@@ -58,79 +51,6 @@ class Measured:
     waves: Waves
 
 
-def compare(
-    config: Any,
-    options: StreamOptions,
-    clock_mhz: float = 100.0,
-    liberty: str | None = None,
-    technology: str = TECHNOLOGIES[0],
-) -> tuple[dict[str, Any], list[Measured]]:
-    """The energy of ``config``, its exact twin and the bare accumulator at the same clock and stream.
-
-    ``liberty``: see `asm_hw.ppa.cells.user_library`; the compact table of ``technology`` if None. The first
-    result is plain JSON: a row each, ratios to exact and bare, the stream and the tools. Raises
-    `ParameterError` for what cannot be measured: a unit without a clock, a clock that a contender cannot
-    reach, a library without power tables.
-    """
-    config = check_unit(config)
-    check_clock(clock_mhz)
-    with tempfile.TemporaryDirectory() as scratch:
-        library = choose_library(Path(scratch), technology, liberty)
-        check_power(library)
-        units = {name: check_unit(unit) for name, unit in contenders(config).items()}
-        chosen = mapping_errors(
-            lambda: {name: least_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
-        )
-        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values()]
-    rows = {name: row for name, (_, row) in chosen.items()}
-    for row in rows.values():
-        for other in ("exact", "bare"):
-            row[f"energy_ratio_to_{other}"] = ratio(row["energy_per_mac_fj"], rows[other]["energy_per_mac_fj"])
-    result = {
-        "library": library.name,
-        "parameters": config.parameters,
-        "clock_mhz": clock_mhz,
-        "stream": asdict(options),
-        "activity": simulator(),
-        "rows": rows,
-        "tools": {"pyosys": version("pyosys")},
-    }
-    return result, measured
-
-
-def least_energy(
-    config: MacConfig, library: Library, options: StreamOptions, clock_mhz: float
-) -> tuple[MappedUnit, dict[str, Any]]:
-    """Of all ways to build a unit that meet the clock, the one that takes the least energy, and its row.
-
-    Rows are kept in the user's cache by the content of everything that they depend on.
-    """
-    ways = candidates(config, library, clock_mhz)
-    meeting = [way for way in ways if meets(way, clock_mhz)]
-    if not meeting:
-        limit = 1000 / min(way.mapped.delay_ns for way in ways)
-        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {config.slug}, not {clock_mhz:g}")
-    smallest = min(way.mapped.area_um2 for way in meeting)
-    meeting = [way for way in meeting if way.mapped.area_um2 <= LARGEST * smallest]
-    with ThreadPoolExecutor(2) as pool:
-        rows = list(pool.map(lambda way: measured_row(map_unit(way), library, options, clock_mhz), meeting))
-    energies = [row["energy_per_mac_fj"] for row in rows]
-    least = energies.index(min(energies))
-    tried = [
-        way.figures | {"energy_per_mac_fj": energy, "parts_per_mac_fj": row["parts_per_mac_fj"]}
-        for way, energy, row in zip(meeting, energies, rows, strict=True)
-    ]
-    return map_unit(meeting[least]), rows[least] | {"tried": tried}
-
-
-def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> dict[str, Any]:
-    """The row of `measure`, from the user's cache if it is there."""
-    texts = [unit.netlist_json, unit.rtl, repr(unit.config), repr(options), repr(clock_mhz), simulator(), unit.recipe]
-    programs = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".json"))
-    key = content_key(texts, [*library.paths, *programs])
-    return kept("energy", key, lambda: measure(unit, library, options, clock_mhz).row)
-
-
 def map_unit(candidate: Candidate) -> MappedUnit:
     """A candidate as the energy flow takes it."""
     config, mapped = candidate.config, candidate.mapped
@@ -150,7 +70,7 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
         raise ParameterError(f"clock_mhz must be at most {limit:.1f} for the netlist of {name}, not {clock_mhz:g}")
     beats = operands(config, options, options.cycles + WARM_UP_BEATS)
     driven = drive(config, unit.ports, beats)
-    run = _Run(mapped, driven, 1000 / clock_mhz, options.cycles)
+    run = Run(mapped, driven, 1000 / clock_mhz, options.cycles)
     tool = simulator()
     waves, whole = run.netlist_waves(tool)
     outputs = {port: run.words(whole, port) for port, (way, _) in mapped.netlist.ports.items() if way == "output"}
@@ -159,9 +79,7 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
     parts = run.parts(unit, waves, tool)
     energies = account(mapped, waves, parts, run.state_times)
     macs = getattr(config, "lanes", 1) * getattr(config, "columns", 1)
-    row = (
-        {"name": name, "recipe": unit.recipe, **config.form} | _figures(mapped) | _split(energies, options.cycles, macs)
-    )
+    row = {"name": name, "recipe": unit.recipe, **config.form} | figures(mapped) | split(energies, options.cycles, macs)
     row["measured_pins_percent"] = _measured_percent(mapped, waves)
     row["named_cells_percent"] = round(parts.named_percent, 2)
     return Measured(row, unit, mapped.netlist, waves)
@@ -182,7 +100,7 @@ def supply_voltage(library: Library) -> float:
     return voltage
 
 
-class _Run:
+class Run:
     """A stream through a netlist at a clock. Cycle k starts with the rising edge at (k + 1) periods."""
 
     def __init__(self, mapped: Mapped, driven: Drive, period_ns: float, cycles: int) -> None:
@@ -248,13 +166,13 @@ class _Run:
         return words
 
 
-def _figures(mapped: Mapped) -> dict[str, Any]:
+def figures(mapped: Mapped) -> dict[str, Any]:
     instances = mapped.netlist.instances.values()
     area = sum(mapped.cells[instance.cell].area_um2 for instance in instances)
     return {"cells": len(instances), "area_um2": round(area, 4), "min_period_ns": round(mapped.timing.min_period_ns, 5)}
 
 
-def _split(energies: dict[tuple[str, str], float], cycles: int, macs: int) -> dict[str, Any]:
+def split(energies: dict[tuple[str, str], float], cycles: int, macs: int) -> dict[str, Any]:
     """Energies of the whole run as figures per cycle and per MAC."""
     per_mac = {key: energy / cycles / macs for key, energy in energies.items()}
     kinds = {kind: sum(energy for (_, k), energy in per_mac.items() if k == kind) for kind in KINDS}

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..emit import check_writable
 from ..ppa import redo
-from ..ppa.energy import compare
+from ..ppa.comparison import compare
 from ..ppa.parts import PARTS
 from ..ppa.streams import StreamOptions
 
@@ -45,7 +45,7 @@ def show_energy(
 
 
 def energy_table(result: dict[str, Any]) -> Table:
-    """The rows of `asm_hw.ppa.energy.compare` as a table: contenders across, what the energy goes to downwards."""
+    """The rows of `asm_hw.ppa.comparison.compare` as a table: contenders across, what the energy goes to downwards."""
     rows = result["rows"]
     table = Table("fJ per MAC", *rows, title=result["library"])
     for name in ("energy", "switching", "internal", "leakage"):

@@ -1,0 +1,108 @@
+"""Energy of a unit beside its exact twin and the bare accumulator: for each the way of building it that takes least."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..cache import content_key, kept
+from ..config import MacConfig
+from ..emit import check_clock
+from ..errors import ParameterError
+from .activity import simulator
+from .cells import Library, check_power, choose_library
+from .compact import TECHNOLOGIES
+from .contenders import candidates, contenders, mapping_errors, meets, ratio
+from .energy import MappedUnit, Measured, map_unit, measure
+from .streams import StreamOptions, check_unit
+
+LARGEST = 1.25
+"""Ways larger than the smallest by more than this are not measured, to save time."""
+PREVIEW_CYCLES, FINALISTS = 60, 3
+"""All ways are measured for a few cycles, the best of them for all."""
+_PROGRAMS = (
+    "accounting.py", "activity.py", "celltypes.py", "clocking.py", "drive.py", "energy.py", "expression.py", "gates.py",
+    "liberty.py", "model.py", "netlist.py", "operands.json", "parts.py", "streams.py", "timing.py", "vcd.py",
+)  # fmt: skip
+"""What makes a row of a netlist."""
+
+
+def compare(
+    config: Any,
+    options: StreamOptions,
+    clock_mhz: float = 100.0,
+    liberty: str | None = None,
+    technology: str = TECHNOLOGIES[0],
+) -> tuple[dict[str, Any], list[Measured]]:
+    """The energy of ``config``, its exact twin and the bare accumulator at the same clock and stream.
+
+    ``liberty``: see `asm_hw.ppa.cells.user_library`; the compact table of ``technology`` if None. The first
+    result is plain JSON: a row each, ratios to exact and bare, the stream and the tools. Raises
+    `ParameterError` for what cannot be measured: a unit without a clock, a clock that a contender cannot
+    reach, a library without power tables.
+    """
+    config = check_unit(config)
+    check_clock(clock_mhz)
+    with tempfile.TemporaryDirectory() as scratch:
+        library = choose_library(Path(scratch), technology, liberty)
+        check_power(library)
+        units = {name: check_unit(unit) for name, unit in contenders(config).items()}
+        chosen = mapping_errors(
+            lambda: {name: least_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
+        )
+        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values()]
+    rows = {name: row for name, (_, row) in chosen.items()}
+    for row in rows.values():
+        for other in ("exact", "bare"):
+            row[f"energy_ratio_to_{other}"] = ratio(row["energy_per_mac_fj"], rows[other]["energy_per_mac_fj"])
+    result = {
+        "library": library.name,
+        "parameters": config.parameters,
+        "clock_mhz": clock_mhz,
+        "stream": asdict(options),
+        "activity": simulator(),
+        "rows": rows,
+        "tools": {"pyosys": version("pyosys")},
+    }
+    return result, measured
+
+
+def least_energy(
+    config: MacConfig, library: Library, options: StreamOptions, clock_mhz: float
+) -> tuple[MappedUnit, dict[str, Any]]:
+    """Of all ways to build a unit that meet the clock, the one that takes the least energy, and its row.
+
+    Rows are kept in the user's cache by the content of everything that they depend on.
+    """
+    ways = candidates(config, library, clock_mhz)
+    meeting = [way for way in ways if meets(way, clock_mhz)]
+    if not meeting:
+        limit = 1000 / min(way.mapped.delay_ns for way in ways)
+        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {config.slug}, not {clock_mhz:g}")
+    smallest = min(way.mapped.area_um2 for way in meeting)
+    meeting = [way for way in meeting if way.mapped.area_um2 <= LARGEST * smallest]
+    short = replace(options, cycles=min(options.cycles, PREVIEW_CYCLES))
+    units = [map_unit(way) for way in meeting]
+    with ThreadPoolExecutor(2) as pool:
+        previews = list(pool.map(lambda unit: measured_row(unit, library, short, clock_mhz), units))
+        previewed = [row["energy_per_mac_fj"] for row in previews]
+        finalists = sorted(range(len(units)), key=previewed.__getitem__)[:FINALISTS]
+        rows = list(pool.map(lambda index: measured_row(units[index], library, options, clock_mhz), finalists))
+    least, row = min(zip(finalists, rows, strict=True), key=lambda one: one[1]["energy_per_mac_fj"])
+    energies = dict(zip(finalists, (row["energy_per_mac_fj"] for row in rows), strict=True))
+    tried = [
+        way.figures | {"preview_energy_per_mac_fj": previewed[i], "energy_per_mac_fj": energies.get(i)}
+        for i, way in enumerate(meeting)
+    ]
+    return units[least], row | {"tried": tried}
+
+
+def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> dict[str, Any]:
+    """The row of `measure`, from the user's cache if it is there."""
+    texts = [unit.netlist_json, unit.rtl, repr(unit.config), repr(options), repr(clock_mhz), simulator(), unit.recipe]
+    key = content_key(texts, [*library.paths, *(Path(__file__).parent / name for name in _PROGRAMS)])
+    return kept("energy", key, lambda: measure(unit, library, options, clock_mhz).row)
