@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +89,13 @@ def least_energy(
     meeting = [way for way in meeting if way.mapped.area_um2 <= LARGEST * smallest]
     short = replace(options, cycles=min(options.cycles, PREVIEW_CYCLES))
     units = [map_unit(way) for way in meeting]
-    with ThreadPoolExecutor(2) as pool:
-        previews = list(pool.map(lambda unit: measured_row(unit, library, short, clock_mhz), units))
+    # Processes: half of a measurement is Python's own work. Not by fork, which threads do not survive.
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        measure_at = partial(measured_row, library=library, clock_mhz=clock_mhz)
+        previews = list(pool.map(partial(measure_at, options=short), units))
         previewed = [row["energy_per_mac_fj"] for row in previews]
         finalists = sorted(range(len(units)), key=previewed.__getitem__)[:FINALISTS]
-        rows = list(pool.map(lambda index: measured_row(units[index], library, options, clock_mhz), finalists))
+        rows = list(pool.map(partial(measure_at, options=options), [units[index] for index in finalists]))
     least, row = min(zip(finalists, rows, strict=True), key=lambda one: one[1]["energy_per_mac_fj"])
     energies = dict(zip(finalists, (row["energy_per_mac_fj"] for row in rows), strict=True))
     tried = [
