@@ -20,8 +20,7 @@ _SCRIPT = """read_rtlil <<rtlil
 rtlil
 proc
 opt_clean -purge
-opt_dff
-setundef -zero
+opt_dff -simple-dffe
 opt_clean -purge
 memory_collect
 write_verilog -noattr
