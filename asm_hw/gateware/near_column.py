@@ -3,6 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from ..config import NearMemoryConfig
 from .accumulate import add_to
@@ -26,7 +27,7 @@ class NearColumn(wiring.Component):
     acc : Out(signed(``config.acc_bits``)), the last finished sum
     """
 
-    def __init__(self, config: NearMemoryConfig, datapath: Datapath, x_shape, entry_bits: int):
+    def __init__(self, config: NearMemoryConfig, datapath: Datapath, x_shape):
         self._config = config
         self._datapath = datapath
         super().__init__(
@@ -35,7 +36,7 @@ class NearColumn(wiring.Component):
                 "weights": In(data.ArrayLayout(weight_shape(config), config.lanes)),
                 "swap": In(1),
                 "x": In(data.ArrayLayout(x_shape, config.lanes)),
-                "entry": In(entry_bits),
+                "entry": In(bits_for(config.hold - 1)),
                 "clear": In(1),
                 "write": In(config.hold),
                 "finish": In(1),

@@ -1,17 +1,19 @@
 """Unit ``near_memory``: a weight memory whose wide rows feed lanes x columns products a cycle."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from ..config import NearMemoryConfig
 from .datapath import Datapath
 from .near_column import NearColumn
-from .near_loader import Loader, tile_layout
+from .near_control import Control
 from .requantize import Requantize
 from .shapes import layout, weight_shape
 from .weight_memory import WeightMemory
+
+BRANCH = 8
+"""Columns that share a gated copy of the decoded row."""
 
 
 class NearMemory(wiring.Component):
@@ -52,98 +54,83 @@ class NearMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, datapath = self._config, Datapath(self._config)
-        m.submodules.loader = loader = Loader(config)
-        row = self._memory(m, loader)
+        m.submodules.control = control = Control(config)
+        row = self._memory(m, control)
         codes = [row[i * config.w_bits : (i + 1) * config.w_bits] for i in range(config.lanes)]
-        weights = Signal(data.ArrayLayout(weight_shape(config), config.lanes))
-        m.d.comb += [weights[i].eq(datapath.add_weight(m, f"weight_{i}", code)) for i, code in enumerate(codes)]
+        weights = [datapath.add_weight(m, f"weight_{i}", code) for i, code in enumerate(codes)]
         shared = [datapath.add_activation(m, f"x_{lane}", self.i.payload[lane]) for lane in range(config.lanes)]
-
-        entry, write, finish = self._control(m, loader)
+        self._streams(m, control)
         sums, channels = [], []
         for index in range(config.columns):
-            column = NearColumn(config, datapath, shared[0].shape(), len(entry))
-            m.submodules[f"column_{index}"] = column
+            if index % BRANCH == 0:
+                branch = self._branch(m, index, weights, control)
+            m.submodules[f"column_{index}"] = column = NearColumn(config, datapath, shared[0].shape())
             m.d.comb += [
-                column.load.eq(loader.weights & (loader.column == index)), column.weights.eq(weights),
-                column.swap.eq(loader.take), column.entry.eq(entry), column.clear.eq(self._tile.first),
-                column.write.eq(write), column.finish.eq(finish),
-                *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
+                column.load.eq(control.load[index]), column.weights.eq(branch), column.swap.eq(control.swap),
+                column.entry.eq(control.entry), column.clear.eq(control.clear), column.write.eq(control.write),
+                column.finish.eq(control.finish), *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
             ]  # fmt: skip
             sums.append(column.acc)
-            channels.append(self._channel(m, loader, index, row))
-        self._requantize(m, sums, channels)
+            channels.append(self._channel(m, index, row, control.parameters[index]))
+        self._requantize(m, sums, channels, control.group)
         return m
 
-    def _memory(self, m: Module, loader: Loader):
-        """The row that the memory read last; the loader goes before the rows that are written."""
+    def _memory(self, m: Module, control: Control):
+        """The row that the memory read last; what the lanes need goes before the rows that are written."""
         m.submodules.memory = memory = WeightMemory(self._config)
         m.d.comb += [
-            self.i_weight.ready.eq(~loader.read),
-            memory.read.eq(loader.read),
-            memory.write.eq(self.i_weight.valid & ~loader.read),
-            memory.address.eq(Mux(loader.read, loader.address, self.i_weight.payload.row)),
+            self.i_weight.ready.eq(~control.read),
+            memory.read.eq(control.read),
+            memory.write.eq(self.i_weight.valid & ~control.read),
+            memory.address.eq(Mux(control.read, control.address, self.i_weight.payload.row)),
             memory.data.eq(self.i_weight.payload.data),
-            loader.command.payload.eq(self.i_command.payload),
-            loader.command.valid.eq(self.i_command.valid),
-            self.i_command.ready.eq(loader.command.ready),
         ]
         return memory.row
 
-    def _control(self, m: Module, loader: Loader):
-        """Takes beats and tiles: the accumulator in use, and which of them and whether the output takes the sum."""
-        config, groups = self._config, self._config.columns // self._config.beat_columns
-        self._tile = tile = Signal(tile_layout(config))
-        self._group = group = Signal(range(groups))
-        held, add, done = Signal(), Signal(), Signal()
-        entry = Signal(bits_for(config.hold - 1))
-        free = Signal()  # the output register is, or becomes free on this edge
+    def _streams(self, m: Module, control: Control) -> None:
         m.d.comb += [
-            free.eq(~self.o.valid | (self.o.ready & (group == groups - 1))),
-            self.i.ready.eq(held & (~tile.last | (loader.ready & free))),
-            add.eq(self.i.valid & self.i.ready),
-            done.eq(add & (entry == (tile.vectors - 1)[: len(entry)])),
-            loader.take.eq(loader.full & (~held | done)),
-            loader.drained.eq(~self.o.valid),
+            control.command.payload.eq(self.i_command.payload),
+            control.command.valid.eq(self.i_command.valid),
+            self.i_command.ready.eq(control.command.ready),
+            control.x_valid.eq(self.i.valid),
+            self.i.ready.eq(control.x_ready),
+            self.o.valid.eq(control.o_valid),
+            control.o_ready.eq(self.o.ready),
         ]
-        m.d.sync += held.eq(loader.take | (held & ~done))
-        with m.If(add):
-            m.d.sync += entry.eq(Mux(done, 0, entry + 1))
-        with m.If(loader.take):
-            m.d.sync += tile.eq(loader.tile)
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += group.eq(Mux(group == groups - 1, 0, group + 1))
-        m.d.sync += self.o.valid.eq((add & tile.last) | ~free)
-        write, finish = Signal(config.hold), Signal()
-        with m.If(add & ~tile.last):
-            m.d.comb += write.eq(1 << entry)
-        m.d.comb += finish.eq(add & tile.last)
-        return entry, write, finish
 
-    def _channel(self, m: Module, loader: Loader, index: int, row):
+    def _branch(self, m: Module, index: int, weights: list, control: Control):
+        """The decoded row for `BRANCH` columns, 0 while it is for others: their registers need not follow it."""
+        shape = data.ArrayLayout(weight_shape(self._config), self._config.lanes)
+        branch = Signal(shape, name=f"branch_{index}")
+        here = control.load[index : index + BRANCH].any()
+        bits = Cat(Value.cast(weight) for weight in weights)
+        m.d.comb += branch.as_value().eq(bits & here.replicate(len(bits)))
+        return branch
+
+    def _channel(self, m: Module, index: int, row, parts):
         """The registers of a column's requantize parameters."""
         shape = layout(self._config.requantize.fields)
         channel = Signal(shape, name=f"channel_{index}", reset_less=True)
         bits, width = channel.as_value(), self._config.row_bits
         for part in range(self._config.rows_a_channel):
             piece = bits[part * width : (part + 1) * width]
-            with m.If(loader.parameters & (loader.column == index) & (loader.part == part)):
+            with m.If(parts[part]):
                 m.d.sync += piece.eq(row[: len(piece)])
         return channel
 
-    def _requantize(self, m: Module, sums: list, channels: list) -> None:
+    def _requantize(self, m: Module, sums: list, channels: list, group) -> None:
         """``outputs`` requantize units; each serves the columns of its place in every group."""
         count = self._config.beat_columns
         for index in range(count):
             m.submodules[f"requantize_{index}"] = unit = Requantize(self._config.requantize)
             m.d.comb += [
-                unit.acc.eq(data_select(sums[index::count], self._group)),
-                unit.channel.eq(data_select(channels[index::count], self._group)),
+                unit.acc.eq(_chosen(sums[index::count], group)),
+                unit.channel.eq(_chosen(channels[index::count], group)),
                 self.o.payload[index].eq(unit.y),
             ]
 
 
-def data_select(values: list, index):
+def _chosen(values: list, index):
     """``values[index]``; the one value where there is no choice."""
     chosen = values[-1]
     for i, value in reversed(list(enumerate(values[:-1]))):
