@@ -86,7 +86,7 @@ class _Model:
         rows = list(enumerate(made.rows, first))[product.written :]
         return {
             "i_weight": [self._row(row, word) for row, word in rows],
-            "i_command": [_packed(config.encode_command(block), config) for block in made.blocks],
+            "i_command": [config.command_word(block) for block in made.blocks],
             "i": [sum(code << i * config.x_bits for i, code in enumerate(beat)) for beat in made.x],
         }
 
@@ -143,14 +143,6 @@ class _Model:
         for vector, (row, expected) in enumerate(zip(got, product.expected, strict=True)):
             values = [signed(raw, bits) if config.out_signed else raw for raw in row]
             assert values == expected, f"vector {vector}: {values}, golden {expected}"
-
-
-def _packed(parts: dict[str, int], config: NearMemoryConfig) -> int:
-    word, place = 0, 0
-    for name, width in config.command_fields.items():
-        word |= parts[name] << place
-        place += width
-    return word
 
 
 async def _idle(driver: Driver) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ..encoding import bits_for
+from ..encoding import bits_for, join_fields, place_fields
 from ..errors import ParameterError, check_choice, check_range
 from .accumulating import MacConfig
 from .multiplier import LIMITS
@@ -180,6 +180,10 @@ class NearMemoryConfig(MacConfig):
         tiles, vectors = self.most_tiles.bit_length(), self.hold.bit_length()
         return {"row": self.row_address_bits, "tiles": tiles, "vectors": vectors, "parameters": 1}
 
-    def encode_command(self, block: Block) -> dict[str, Any]:
+    def command_parts(self, block: Block) -> dict[str, int]:
         """The parts of a block's command."""
         return {name: int(getattr(block, name)) for name in self.command_fields}
+
+    def command_word(self, block: Block) -> int:
+        """A block's command as the payload of its stream."""
+        return join_fields(place_fields(self.command_fields.items()), self.command_parts(block))

@@ -10,6 +10,9 @@ from .accumulate import add_to
 from .datapath import Datapath
 from .shapes import weight_shape
 
+BRANCH = 8
+"""Registers that share a gated copy of what one of them takes."""
+
 
 class NearColumn(wiring.Component):
     """Lanes on the weights in use, while the next ones load; ``hold`` partial sums.
@@ -22,8 +25,11 @@ class NearColumn(wiring.Component):
     x : In(array[lanes] of what `Datapath.add_activation` gives), shared by the columns
     entry : In, the accumulator in use
     clear : In(1), start it
-    write : In(``hold``), accumulators that take the sum on this edge
-    finish : In(1), ``acc`` takes it
+    forward : In(1), it is still on its way: the last sum
+    add : In(1), the sum is right on this edge
+    write : In(``hold``), accumulators that take the last sum on this edge
+    open : In, branches of accumulators that one of them is in
+    finish : In(1), ``acc`` takes the sum
     acc : Out(signed(``config.acc_bits``)), the last finished sum
     """
 
@@ -38,7 +44,10 @@ class NearColumn(wiring.Component):
                 "x": In(data.ArrayLayout(x_shape, config.lanes)),
                 "entry": In(bits_for(config.hold - 1)),
                 "clear": In(1),
+                "forward": In(1),
+                "add": In(1),
                 "write": In(config.hold),
+                "open": In(-(-config.hold // BRANCH)),
                 "finish": In(1),
                 "acc": Out(signed(config.acc_width)),
             }
@@ -55,13 +64,21 @@ class NearColumn(wiring.Component):
             with m.If(self.swap):
                 m.d.sync += weight.eq(following)
             lanes.append(self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane]))
-        file = [Signal(signed(config.acc_width), name=f"entry_{i}", reset_less=True) for i in range(config.hold)]
-        kept = Signal(signed(config.acc_width))
-        m.d.comb += kept.eq(Mux(self.clear, 0, _select(file, self.entry)))
+        shape = signed(config.acc_width)
+        file = [Signal(shape, name=f"entry_{i}", reset_less=True) for i in range(config.hold)]
+        last, kept = Signal(shape, reset_less=True), Signal(shape)
+        stored = Mux(self.forward, last, _select(file, self.entry))
+        m.d.comb += kept.eq(Mux(self.clear, 0, stored))
         total = add_to(m, config, lanes, kept, arrival=len(self.entry) // 2)
-        for i, entry in enumerate(file):
-            with m.If(self.write[i]):
-                m.d.sync += entry.eq(total)
+        with m.If(self.add):
+            m.d.sync += last.eq(total)
+        # Registers that do not take the sum should not see it: neither its glitches nor, but for one branch, itself.
+        for first in range(0, config.hold, BRANCH):
+            branch = Signal(shape, name=f"branch_{first}")
+            m.d.comb += branch.eq(last & self.open[first // BRANCH].replicate(len(last)))
+            for i, entry in enumerate(file[first : first + BRANCH], first):
+                with m.If(self.write[i]):
+                    m.d.sync += entry.eq(branch)
         with m.If(self.finish):
             m.d.sync += self.acc.eq(total)
         return m

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..config import NearMemoryConfig
+from .near_column import BRANCH
 from .near_loader import Loader
 
 
@@ -23,7 +24,10 @@ class Control(wiring.Component):
     swap : Out(1), the next weights become those in use on this edge
     entry : Out, the accumulator in use
     clear : Out(1), start it
-    write : Out(``hold``), accumulators that take the sum on this edge
+    forward : Out(1), it takes the last sum on this edge
+    add : Out(1), a beat is taken on this edge
+    write : Out(``hold``), accumulators that take the last sum on this edge
+    open : Out, branches of accumulators that one of them is in
     finish : Out(1), the output registers take it
     group : Out, columns whose outputs are offered
     """
@@ -45,7 +49,10 @@ class Control(wiring.Component):
                 "swap": Out(1),
                 "entry": Out(bits_for(config.hold - 1)),
                 "clear": Out(1),
+                "forward": Out(1),
+                "add": Out(1),
                 "write": Out(config.hold),
+                "open": Out(-(-config.hold // BRANCH)),
                 "finish": Out(1),
                 "group": Out(bits_for(self._groups - 1)),
             }
@@ -55,27 +62,31 @@ class Control(wiring.Component):
         m = Module()
         m.submodules.loader = loader = Loader(self._config)
         tile, entry = Signal.like(loader.tile), Signal.like(self.entry)
-        held, add, done, free, drain = Signal(), Signal(), Signal(), Signal(), Signal()
+        held, done, free, drain = Signal(), Signal(), Signal(), Signal()
+        due, place = Signal(), Signal.like(self.entry)  # a sum is to be written, and where
         m.d.comb += [
             drain.eq(self.o_ready & (self.group == self._groups - 1)),
             free.eq(~self.o_valid | drain),  # the output registers are, or become free on this edge
             self.x_ready.eq(held & (~tile.last | (loader.ready & free))),
-            add.eq(self.x_valid & self.x_ready),
-            done.eq(add & (entry == (tile.vectors - 1)[: len(entry)])),
+            self.add.eq(self.x_valid & self.x_ready),
+            done.eq(self.add & (entry == (tile.vectors - 1)[: len(entry)])),
             self.swap.eq(loader.full & (~held | done)),
             self.entry.eq(entry),
             self.clear.eq(tile.first),
-            self.finish.eq(add & tile.last),
+            self.forward.eq(due & (place == entry)),
+            self.finish.eq(self.add & tile.last),
         ]
-        m.d.sync += [held.eq(self.swap | (held & ~done)), self.o_valid.eq(self.finish | ~free)]
-        with m.If(add):
-            m.d.sync += entry.eq(Mux(done, 0, entry + 1))
+        m.d.sync += [
+            held.eq(self.swap | (held & ~done)), self.o_valid.eq(self.finish | ~free), due.eq(self.add & ~tile.last)
+        ]  # fmt: skip
+        with m.If(self.add):
+            m.d.sync += [entry.eq(Mux(done, 0, entry + 1)), place.eq(entry)]
         with m.If(self.swap):
             m.d.sync += tile.eq(loader.tile)
         with m.If(self.o_valid & self.o_ready):
             m.d.sync += self.group.eq(Mux(drain, 0, self.group + 1))
-        with m.If(add & ~tile.last):
-            m.d.comb += self.write.eq(1 << entry)
+        with m.If(due):
+            m.d.comb += [self.write.eq(1 << place), self.open.eq(1 << (place >> BRANCH.bit_length() - 1))]
         self._connect(m, loader)
         return m
 

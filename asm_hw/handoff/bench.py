@@ -208,7 +208,7 @@ def _near_memory(config: NearMemoryConfig, ports: list[dict[str, Any]]) -> tuple
     groups = [row[i : i + count] for row in outputs for i in range(0, config.columns, count)]
     rows = [
         ("rows", "i_weight__payload", [{"row": i, "data": word} for i, word in enumerate(made.rows)]),
-        ("commands", "i_command__payload", [config.encode_command(block) for block in made.blocks]),
+        ("commands", "i_command__payload", [config.command_parts(block) for block in made.blocks]),
         ("beats", "i__payload", [_indexed(beat) for beat in made.x]),
         ("outputs", "o__payload", [_indexed(group) for group in groups]),
     ]

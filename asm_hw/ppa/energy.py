@@ -131,7 +131,7 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
         raise ParameterError(f"clock_mhz must be at most {limit:.1f} for the netlist of {name}, not {clock_mhz:g}")
     beats = operands(config, options, options.cycles + WARM_UP_BEATS)
     driven = drive(config, unit.ports, beats)
-    run = _Run(mapped, driven, 1000 / clock_mhz, options.cycles)
+    run = Run(mapped, driven, 1000 / clock_mhz, options.cycles)
     tool = simulator()
     waves, whole = run.netlist_waves(tool)
     outputs = {port: run.words(whole, port) for port, (way, _) in mapped.netlist.ports.items() if way == "output"}
@@ -141,7 +141,7 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
     energies = account(mapped, waves, parts, run.state_times)
     macs = getattr(config, "lanes", 1) * getattr(config, "columns", 1)
     form = {"structure": config.structure, "weight_form": config.weight_form}
-    row = {"name": name, "recipe": unit.recipe, **form} | _figures(mapped) | _split(energies, options.cycles, macs)
+    row = {"name": name, "recipe": unit.recipe, **form} | figures(mapped) | split(energies, options.cycles, macs)
     row["measured_pins_percent"] = _measured_percent(mapped, waves)
     row["named_cells_percent"] = round(parts.named_percent, 2)
     return Measured(row, unit, mapped.netlist, waves)
@@ -163,7 +163,7 @@ def supply_voltage(library: Library) -> float:
     return voltage
 
 
-class _Run:
+class Run:
     """A stream through a netlist at a clock. Cycle k starts with the rising edge at (k + 1) periods."""
 
     def __init__(self, mapped: Mapped, driven: Drive, period_ns: float, cycles: int) -> None:
@@ -229,13 +229,13 @@ class _Run:
         return words
 
 
-def _figures(mapped: Mapped) -> dict[str, Any]:
+def figures(mapped: Mapped) -> dict[str, Any]:
     instances = mapped.netlist.instances.values()
     area = sum(mapped.cells[instance.cell].area_um2 for instance in instances)
     return {"cells": len(instances), "area_um2": round(area, 4), "min_period_ns": round(mapped.timing.min_period_ns, 5)}
 
 
-def _split(energies: dict[tuple[str, str], float], cycles: int, macs: int) -> dict[str, Any]:
+def split(energies: dict[tuple[str, str], float], cycles: int, macs: int) -> dict[str, Any]:
     """Energies of the whole run as figures per cycle and per MAC."""
     per_mac = {key: energy / cycles / macs for key, energy in energies.items()}
     kinds = {kind: sum(energy for (_, k), energy in per_mac.items() if k == kind) for kind in KINDS}
