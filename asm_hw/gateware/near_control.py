@@ -24,7 +24,7 @@ class Control(wiring.Component):
     swap : Out(1), the next weights become those in use on this edge
     entry : Out, the accumulator in use
     clear : Out(1), start it
-    forward : Out(1), it takes the last sum on this edge
+    forward : Out(1), it may only just be taking the last sum: blocks of one vector
     add : Out(1), a beat is taken on this edge
     write : Out(``hold``), accumulators that take the last sum on this edge
     open : Out, branches of accumulators that one of them is in
@@ -73,14 +73,13 @@ class Control(wiring.Component):
             self.swap.eq(loader.full & (~held | done)),
             self.entry.eq(entry),
             self.clear.eq(tile.first),
-            self.forward.eq(due & (place == entry)),
             self.finish.eq(self.add & tile.last),
         ]
         m.d.sync += [
             held.eq(self.swap | (held & ~done)), self.o_valid.eq(self.finish | ~free), due.eq(self.add & ~tile.last)
         ]  # fmt: skip
         with m.If(self.add):
-            m.d.sync += [entry.eq(Mux(done, 0, entry + 1)), place.eq(entry)]
+            m.d.sync += [entry.eq(Mux(done, 0, entry + 1)), place.eq(entry), self.forward.eq(done & (entry == 0))]
         with m.If(self.swap):
             m.d.sync += tile.eq(loader.tile)
         with m.If(self.o_valid & self.o_ready):
