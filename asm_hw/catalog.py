@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .config import DotConfig, MacConfig, MultiplierConfig, counterpart
+from .config import DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig, counterpart
 
 _ALL = (1, 3, 5, 7, 9, 11, 13, 15)
 
@@ -96,6 +96,27 @@ _EXACT = (
     DotConfig(arithmetic="bare", lanes=3, act_bits=5, act_alphabets=(1,), structure="carry_save"),
 )
 
+_NEAR_MEMORY = (
+    # One accumulator and several, one column and several, rows narrower and wider than a channel's parameters.
+    NearMemoryConfig(alphabets=(1,), weight_bits=5, lanes=16, columns=2, hold=8, depth=32),
+    NearMemoryConfig(alphabets=(1, 3), weight_bits=5, lanes=4, columns=4, hold=6, depth=64, outputs=2),
+    NearMemoryConfig(alphabets=(1,), weight_bits=5, act_signed=True, lanes=3, columns=1, hold=1, depth=20,
+                     out_signed=True),
+    NearMemoryConfig(alphabets=(1,), weight_bits=5, lanes=8, columns=2, hold=5, depth=30, act_bits=4,
+                     act_alphabets=(1,)),
+    NearMemoryConfig(
+        alphabets=(1, 3), weight_bits=8, act_signed=True, lanes=2, columns=3, hold=4, depth=48, out_bits=16,
+        out_signed=True, acc_bits=14, overflow="saturate", structure="tree",
+    ),
+    NearMemoryConfig(
+        alphabets=(1, 3, 7), weight_bits=5, act_bits=6, lanes=5, columns=3, hold=3, depth=40, outputs=1, memory="macro"
+    ),
+    NearMemoryConfig(arithmetic="exact", weight_bits=5, weight_form="booth", lanes=16, columns=2, hold=8, depth=32),
+    NearMemoryConfig(arithmetic="exact", weight_bits=8, act_bits=4, lanes=4, columns=2, hold=4, depth=32,
+                     act_signed=True),
+    NearMemoryConfig(arithmetic="bare", lanes=16, columns=2, hold=2, depth=64, out_bits=1),
+)  # fmt: skip
+
 _TWINS = tuple(
     counterpart(config, arithmetic)
     for config in (
@@ -106,5 +127,5 @@ _TWINS = tuple(
     for arithmetic in ("exact", "bare")
 )
 
-CATALOG: dict[str, MultiplierConfig] = {config.slug: config for config in (*_BASE, *_EXACT, *_TWINS)}
+CATALOG: dict[str, MultiplierConfig] = {config.slug: config for config in (*_BASE, *_EXACT, *_NEAR_MEMORY, *_TWINS)}
 """Every row by its slug."""

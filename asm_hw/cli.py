@@ -222,7 +222,6 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
 @option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock at which the stream runs.")
 @option("--stream", default="network", show_default=True, help="Operands: network, half_normal or uniform.")
 @option("--weights", default="held", show_default=True, help="held, or streaming: new ones every cycle.")
-@option("--hold", type=int, default=50, show_default=True, help="Cycles that weights are held; beats of a sum.")
 @option("--cycles", type=int, default=500, show_default=True, help="Cycles to measure.")
 @option("--seed", type=int, default=0, show_default=True, help="Seed of the operands.")
 @_technology
@@ -235,12 +234,15 @@ def energy(
     """Measure the energy of a unit, its exact twin and the bare accumulator on the same operands.
 
     Each is mapped by Yosys and simulated gate by gate with the library's delays, glitches included;
-    every sum is checked against the golden model.
+    every sum is checked against the golden model. --hold: cycles that weights are held, and beats of a sum
+    (50 unless given).
     """
     from .ppa.streams import StreamOptions
     from .report.energy import show_energy
 
-    stream = StreamOptions(**{name: options[name] for name in ("stream", "weights", "hold", "cycles", "seed")})
+    hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own
+    given = {"hold": hold} if hold is not None else {}
+    stream = StreamOptions(**given, **{name: options[name] for name in ("stream", "weights", "cycles", "seed")})
     show_energy(config_from(options), stream, clock_mhz, liberty, technology, out, as_json)
 
 

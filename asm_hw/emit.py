@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from . import manifest
-from .config import MultiplierConfig
+from .config import MultiplierConfig, NearMemoryConfig
 from .errors import ParameterError
 from .gateware import make_component
 from .handoff import handoff_files
+from .handoff.sram import behavioural
 from .verilog import to_verilog
 from .verilog_names import check_name
 
@@ -58,10 +59,17 @@ def render(config: MultiplierConfig, name: str, clock_mhz: float = DEFAULT_CLOCK
     """All files of a unit as text, by file name; the same to the byte wherever it runs."""
     component = make_component(config)
     described = manifest.describe(config, component, name)
-    files = {f"{name}.v": to_verilog(component, name)}
+    files = {f"{name}.v": to_verilog(component, name) + _model(config)}
     files |= handoff_files(config, described["ports"], name, clock_mhz)
     described["sha256"] = {file: manifest.sha256(text.encode()) for file, text in files.items()}
     return files | {manifest.FILE_NAME: manifest.to_text(manifest.seal(described))}
+
+
+def _model(config: MultiplierConfig) -> str:
+    """The behavioural model of what lies behind a unit's macro boundary."""
+    if not isinstance(config, NearMemoryConfig) or config.memory != "macro":
+        return ""
+    return behavioural(config.depth, config.row_bits)
 
 
 def check_clock(clock_mhz: float) -> float:

@@ -57,7 +57,7 @@ def describe(config: MultiplierConfig, component: wiring.Component, name: str) -
         "latency_cycles": config.latency,
         "initiation_interval_cycles": config.initiation_interval,
         "safe_terms": config.safe_terms if isinstance(config, MacConfig) else None,
-        "ports": _ports(component, clocked),
+        "ports": _ports(component, clocked, MEANINGS | dict(config.meanings)),
         "weight": _weight(config),
         "activation": _activation(config),
         "verilog": f"{name}.v",
@@ -66,18 +66,19 @@ def describe(config: MultiplierConfig, component: wiring.Component, name: str) -
     }
 
 
-def _ports(component: wiring.Component, clocked: bool) -> list[dict[str, Any]]:
+def _ports(component: wiring.Component, clocked: bool, meanings: dict[str, str]) -> list[dict[str, Any]]:
     """Every port in Verilog order, read back from the component's signature."""
-    ports = [_port(name, "input", Shape(1)) for name in ("clk", "rst") if clocked]
+    ports = [_port(name, "input", Shape(1), meanings[name]) for name in ("clk", "rst") if clocked]
     for path, member, _ in component.signature.flatten(component):
         direction = "input" if member.flow == wiring.In else "output"
-        ports.append(_port("__".join(map(str, path)), direction, member.shape))
+        name = "__".join(map(str, path))
+        ports.append(_port(name, direction, member.shape, meanings[name]))
     return ports
 
 
-def _port(name: str, direction: str, shape: Any) -> dict[str, Any]:
+def _port(name: str, direction: str, shape: Any, meaning: str) -> dict[str, Any]:
     cast = Shape.cast(shape)
-    port = {"name": name, "direction": direction, "width": cast.width, "signed": cast.signed, "meaning": MEANINGS[name]}
+    port = {"name": name, "direction": direction, "width": cast.width, "signed": cast.signed, "meaning": meaning}
     parts = _parts(shape)
     return port | {"fields": parts} if parts else port
 

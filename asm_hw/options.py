@@ -14,6 +14,7 @@ from .config import (
     ARITHMETIC,
     CONFIGS,
     LIMITS,
+    MEMORIES,
     OVERFLOW,
     STRUCTURES,
     UNITS,
@@ -21,9 +22,10 @@ from .config import (
     DotConfig,
     MacConfig,
     MultiplierConfig,
+    NearMemoryConfig,
     make_config,
 )
-from .errors import ParameterError
+from .errors import ParameterError, check_range
 
 DEFAULT_UNIT = "mac"
 DEFAULT_ALPHABETS = str(MultiplierConfig().alphabets)
@@ -46,7 +48,7 @@ def _text(value: str | None) -> int | None:
         raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
 
 
-_DEFAULTS = {f.name: f.default for f in fields(DotConfig)}
+_DEFAULTS = {f.name: f.default for config in (NearMemoryConfig, DotConfig) for f in fields(config)}
 
 
 def _about(name: str, text: str) -> str:
@@ -83,9 +85,15 @@ _UNIT_OPTIONS = (
         "--weight-registers", type=bool, help="0: the weight stream holds the weights in use, unit dot. [default: 1]"
     ),
     option("--columns", type=int, help=_about("columns", "Dot products side by side, unit dot")),
+    option("--hold", type=int, help=_about("hold", "Vectors that a tile of weights is held for, unit near_memory")),
+    option("--depth", type=int, help=_about("depth", "Rows of the weight memory, unit near_memory")),
+    option("--memory", help=_about("memory", f"The weight memory, unit near_memory: {', '.join(MEMORIES)}")),
+    option("--outputs", type=int, help="Columns requantized a cycle, unit near_memory. [default: all]"),
+    option("--out-bits", type=int, help=_about("out_bits", "Bits of a requantized output, unit near_memory")),
+    option("--out-signed", type=bool, help="1 if requantized outputs are signed, unit near_memory. [default: 0]"),
 )
 
-UNIT_PARAMETERS = ("unit", *(f.name for f in fields(DotConfig)))
+UNIT_PARAMETERS = ("unit", *dict.fromkeys(f.name for config in CONFIGS.values() for f in fields(config)))
 
 
 def unit_options(command: Callable) -> Callable:
@@ -109,13 +117,21 @@ def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> Mu
     config = CONFIGS.get(unit)
     if config is None:
         return make_config(unit)  # says which units there are
-    DotConfig(**given)  # has every parameter: refuses bad values also where the unit has no use for them
     known = {f.name for f in fields(config)}
+    _check_unused(given, known)
     for name in sorted(given.keys() - known):
         print(f"note: unit {unit} has no {name}: {given[name]} is not used", file=sys.stderr)
     made = make_config(unit, **{name: value for name, value in given.items() if name in known})
     _note_accumulator(made, given)
     return made
+
+
+def _check_unused(given: dict[str, Any], known: set[str]) -> None:
+    """Refuse bad values also of parameters that the unit has no use for."""
+    of_dot = {f.name for f in fields(DotConfig)}
+    DotConfig(**{name: value for name, value in given.items() if name in of_dot})
+    for name in given.keys() & LIMITS.keys() - known:
+        check_range(name, given[name], *LIMITS[name])
 
 
 def _note_accumulator(config: MultiplierConfig, given: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ _SCRIPT = """read_rtlil <<rtlil
 rtlil
 proc
 opt_clean -purge
-opt_dff
+opt_dff -simple-dffe
 opt_clean -purge
 memory_collect
 write_verilog -noattr
@@ -32,7 +32,9 @@ _PORT = re.compile(
     r"(?P<head>(?:^  attribute .*\n+)*^  wire .*(?P<way>input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)\n", re.MULTILINE
 )
 _INSTANCE = re.compile(r"^  cell \\(?P<type>\S+) .*?^  end$", re.MULTILINE | re.DOTALL)
-_IDENTIFIER = re.compile(r"\\(\S+)")
+_IDENTIFIER = re.compile(r"\\([^\s\"\\]+)")
+# RAMs power up with anything: Amaranth's zeros would be a line of Verilog a word.
+_CONTENTS = re.compile(r"^  cell \$meminit.*?^  end\n", re.MULTILINE | re.DOTALL)
 _WRITTEN = re.compile(r"^module (\w+).*?^endmodule", re.MULTILINE | re.DOTALL)
 _FUNCTION = re.compile(r"^  function \S+ (?P<name>_(?P<number>\d+)_);.*?^  endfunction", re.MULTILINE | re.DOTALL)
 
@@ -44,7 +46,7 @@ def port_names(component: wiring.Component) -> list[str]:
 
 def to_verilog(component: wiring.Component, name: str) -> str:
     """Verilog of ``component``: top module ``name``, submodules ``name_<kind>``, no escaped identifiers."""
-    text = rtlil.convert(component, name=name, emit_src=False)
+    text = _CONTENTS.sub("", rtlil.convert(component, name=name, emit_src=False))
     modules = _merge_modules({match["name"]: match["body"] for match in _MODULE.finditer(text)}, name)
     modules[name] = _order_ports(modules[name], ["clk", "rst", *port_names(component)])
     body = _plain_names("\n".join(f"module \\{module}\n{text}end\n" for module, text in modules.items()))

@@ -1,8 +1,13 @@
-"""Records the operand stream ``network``: ``python benchmarks/record_operands.py`` writes asm_hw/ppa/operands.json.
+"""Records the operands of energy figures: ``python benchmarks/record_operands.py`` writes two files into asm_hw/ppa.
+
+operands.json, the stream ``network``:
 
 The third convolution of the digits demo's float network (seed 0): its inputs, 2,000 vectors of 144 terms, kept as the
 500 feature maps they are cut from, and its 32 x 144 weights. Both are stored relative to their largest magnitude,
 so that any encoding can be derived from the same real values.
+
+operands_wide.json, for whole arrays with their memories: a convolution of 64 x 576 weights of a wider network that is
+trained on the same digits, and 256 input vectors.
 """
 
 from __future__ import annotations
@@ -14,12 +19,12 @@ from pathlib import Path
 
 import torch
 from asm_hw.training.data import digits
-from asm_hw.training.models import digits_cnn
+from asm_hw.training.models import _block, digits_cnn
 from asm_hw.training.train import EPOCHS, train
+from torch import nn
 
-OUTPUT = Path(__file__).parents[1] / "asm_hw" / "ppa" / "operands.json"
-LAYER = 6  # the convolution from 16 to 32 channels, stride 2
-IMAGES = 500
+FOLDER = Path(__file__).parents[1] / "asm_hw" / "ppa"
+LAYER = 6  # the third convolution
 SEED = 0
 
 
@@ -29,27 +34,42 @@ def packed(values: torch.Tensor) -> dict:
     return {"shape": list(values.shape), "dtype": str(values.dtype).removeprefix("torch."), "zlib_base64": data}
 
 
-def main() -> None:
-    torch.set_num_threads(1)
+def wide_cnn(seed: int) -> nn.Sequential:
+    """A classifier of 8x8 images with a convolution from 64 to 64 channels on maps of 4x4."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        blocks = [_block(1, 32, stride=1), _block(32, 64, stride=2), _block(64, 64, stride=1)]
+        return nn.Sequential(*(layer for block in blocks for layer in block), nn.Flatten(), nn.Linear(64 * 16, 10))
+
+
+def record(name: str, model: nn.Sequential, epochs: int, images: int, stride: int, what: str) -> None:
+    """Train ``model`` on the digits and write the inputs and weights of its layer `LAYER`."""
     data = digits()
-    model = digits_cnn(SEED)
-    train(model, data, epochs=EPOCHS, seed=SEED)
+    train(model, data, epochs=epochs, seed=SEED)
     with torch.no_grad():
-        maps = model[:LAYER](data.train_images[:IMAGES])
+        maps = model[:LAYER](data.train_images[:images])
+        correct = (model(data.test_images).argmax(1) == data.test_labels).double().mean().item()
     weight = model[LAYER].weight.detach()
     operands = {
-        "source": f"asm_hw digits_cnn, {EPOCHS} epochs, seed {SEED}: inputs of its third convolution for the first"
-        f" {IMAGES} training images of scikit-learn's handwritten digits (UCI, CC BY 4.0), and its weights",
+        "source": f"{what}, {epochs} epochs, seed {SEED}: inputs of its third convolution for the first"
+        f" {images} training images of scikit-learn's handwritten digits (UCI, CC BY 4.0), and its weights",
         "command": "python benchmarks/record_operands.py",
         "kernel": 3,
-        "stride": 2,
+        "stride": stride,
         "padding": 1,
         "activations": packed((maps / maps.max() * 255).round().to(torch.uint8)),
         "weights": packed((weight / weight.abs().max() * 127).round().to(torch.int8)),
     }
-    OUTPUT.write_text(json.dumps(operands, indent=1) + "\n", encoding="utf-8")
-    share = (maps == 0).double().mean().item()
-    print(f"{OUTPUT.name}: {OUTPUT.stat().st_size} bytes, {100 * share:.1f} % of the activations are zero")
+    path = FOLDER / name
+    path.write_text(json.dumps(operands, indent=1) + "\n", encoding="utf-8")
+    share = 100 * (maps == 0).double().mean().item()
+    print(f"{name}: {path.stat().st_size} bytes, {share:.1f} % zeros among activations, accuracy {100 * correct:.2f} %")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    record("operands.json", digits_cnn(SEED), EPOCHS, 500, 2, "asm_hw digits_cnn")
+    record("operands_wide.json", wide_cnn(SEED), 20, 16, 1, "a network of 32, 64 and 64 channels")
 
 
 if __name__ == "__main__":

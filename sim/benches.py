@@ -16,6 +16,12 @@ from ..config import MacConfig, MultiplierConfig
 from ..golden import mac, multiply
 from .dot_bench import check_dot_corners, check_dot_reset, check_dot_streams
 from .driver import Driver, reset, signed
+from .near_memory_bench import (
+    check_near_memory_blocks,
+    check_near_memory_corners,
+    check_near_memory_products,
+    check_near_memory_reset,
+)
 from .operands import Operands, Word
 
 RANDOM_PAIRS = 100_000
@@ -100,5 +106,11 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "multiplier": (check_multiplier,),
     "mac": (check_mac_products, check_mac_sequence, check_mac_overflow),  # type: ignore[dict-item]
     "dot": (check_dot_streams, check_dot_reset, check_dot_corners),  # type: ignore[dict-item]
+    "near_memory": (
+        check_near_memory_products,
+        check_near_memory_blocks,
+        check_near_memory_reset,
+        check_near_memory_corners,
+    ),  # type: ignore[dict-item]
 }
 """The checks of each unit; a unit with none cannot be simulated."""

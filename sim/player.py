@@ -31,6 +31,42 @@ class Played:
     cycles: int
 
 
+def compile_bench(emitted: Emitted, build: Path) -> Path:
+    """Compile the stream test bench with a unit into ``build``; returns the absolute folder."""
+    folder = verilator.check_build(build)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    names = {
+        "I_BITS": "i__payload",
+        "W_BITS": "i_weight__payload",
+        "C_BITS": "i_command__payload",
+        "O_BITS": "o__payload",
+    }
+    widths = {port["name"]: port["width"] for port in emitted.manifest["ports"]}
+    defines = [f"+define+{name}={widths[port]}" for name, port in names.items() if port in widths]
+    flags = "-O1 -std=gnu++20 -fcoroutines -DVL_TIME_CONTEXT"  # the test bench waits, so it needs coroutines
+    result = verilator.run(
+        "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags,
+        "--Mdir", folder, "--top-module", "stream_tb", "-o", "stream_tb",
+        f"+define+DUT={emitted.manifest['top']}", *defines,
+        verilator.WAIVERS, TEST_BENCH, emitted.verilog.resolve(),
+    )  # fmt: skip
+    if result.returncode:
+        raise RuntimeError(f"Verilator could not build the player: {result.stderr[-2000:]}")
+    return folder
+
+
+def run_bench(folder: Path, files: dict[str, Path], outputs: int, pace: int) -> int:
+    """Play ``files`` (by stream) until ``outputs`` beats have left; the cycles. Raises RuntimeError on a stall."""
+    command = [str(folder / "stream_tb"), f"+outputs={outputs}", f"+pace={pace}"]
+    command += [f"+{name}={path}" for name, path in files.items()]
+    result = subprocess.run(command, capture_output=True, text=True)
+    cycles = re.search(r"^cycles (\d+)$", result.stdout, re.MULTILINE)
+    if result.returncode or cycles is None or "stalled" in result.stdout:
+        raise RuntimeError(f"the unit stalled or the simulator failed: {result.stdout}{result.stderr}")
+    return int(cycles[1])
+
+
 class Player:
     """An emitted ``dot`` unit compiled with the stream test bench (Verilator)."""
 
@@ -39,23 +75,7 @@ class Player:
         assert isinstance(config, DotConfig)
         self._config = config
         self._ports = {port["name"]: port for port in emitted.manifest["ports"]}
-        self._build = verilator.check_build(build)
-        shutil.rmtree(self._build, ignore_errors=True)
-        self._build.mkdir(parents=True)
-        self._compile(emitted)
-
-    def _compile(self, emitted: Emitted) -> None:
-        widths = {"I_BITS": "i__payload", "W_BITS": "i_weight__payload", "O_BITS": "o__payload"}
-        defines = [f"+define+{name}={self._ports[port]['width']}" for name, port in widths.items()]
-        flags = "-O1 -std=gnu++20 -fcoroutines -DVL_TIME_CONTEXT"  # the test bench waits, so it needs coroutines
-        result = verilator.run(
-            "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags,
-            "--Mdir", self._build, "--top-module", "stream_tb", "-o", "stream_tb",
-            f"+define+DUT={emitted.manifest['top']}", *defines,
-            verilator.WAIVERS, TEST_BENCH, emitted.verilog.resolve(),
-        )  # fmt: skip
-        if result.returncode:
-            raise RuntimeError(f"Verilator could not build the player: {result.stderr[-2000:]}")
+        self._build = compile_bench(emitted, build)
 
     def play(self, x: np.ndarray, release: np.ndarray, last: np.ndarray, w: np.ndarray, pace: int = 100) -> Played:
         """Stream beats and return the sums.
@@ -70,13 +90,8 @@ class Player:
             files = {name: Path(scratch, name) for name in ("i", "i_weight", "o")}
             files["i"].write_text(_to_hex(self._ports["i__payload"], beats))
             files["i_weight"].write_text(_to_hex(self._ports["i_weight__payload"], loads))
-            command = [str(self._build / "stream_tb"), f"+outputs={int(last.sum())}", f"+pace={pace}"]
-            command += [f"+{name}={path}" for name, path in files.items()]
-            result = subprocess.run(command, capture_output=True, text=True)
-            cycles = re.search(r"^cycles (\d+)$", result.stdout, re.MULTILINE)
-            if result.returncode or cycles is None or "stalled" in result.stdout:
-                raise RuntimeError(f"the unit stalled or the simulator failed: {result.stdout}{result.stderr}")
-            return Played(self._read(files["o"]), int(cycles[1]))
+            cycles = run_bench(self._build, files, int(last.sum()), pace)
+            return Played(self._read(files["o"]), cycles)
 
     def _read(self, path: Path) -> np.ndarray:
         bits, columns = self._config.acc_width, self._config.columns

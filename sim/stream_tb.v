@@ -3,7 +3,8 @@
 // Compile with +define+DUT=<top> +define+I_BITS=.. +define+W_BITS=.. +define+O_BITS=.. (Verilator,
 // Icarus). Run with +i=FILE +i_weight=FILE +o=FILE (one hexadecimal payload a line), +outputs=N and
 // optionally +pace=1..100: the percentage of cycles in which each stream is willing to move.
-// The weight file starts again at its end. Prints "cycles <n>"; a stalled unit ends with "stalled".
+// The weight file starts again at its end; with +define+C_BITS=.. and +i_command=FILE the unit has a stream of
+// commands too, which starts when all weights are in. Prints "cycles <n>"; a stalled unit ends with "stalled".
 `timescale 1ns / 1ps
 
 module stream_tb;
@@ -18,12 +19,22 @@ module stream_tb;
   wire [`O_BITS-1:0] o_payload;
   wire o_valid;
   reg o_ready = 0;
+  reg w_end = 0;
+`ifdef C_BITS
+  reg [`C_BITS-1:0] c_payload;
+  reg c_valid = 0;
+  wire c_ready;
+  integer c_file;
+`endif
 
   reg [8*1024-1:0] path;
   integer i_file, w_file, o_file, outputs, pace, got, cycles, idle, done;
 
   `DUT dut (
     .clk(clk), .rst(rst),
+`ifdef C_BITS
+    .i_command__payload(c_payload), .i_command__valid(c_valid), .i_command__ready(c_ready),
+`endif
     .i__payload(i_payload), .i__valid(i_valid), .i__ready(i_ready),
     .i_weight__payload(w_payload), .i_weight__valid(w_valid), .i_weight__ready(w_ready),
     .o__payload(o_payload), .o__valid(o_valid), .o__ready(o_ready)
@@ -40,6 +51,10 @@ module stream_tb;
     w_file = $fopen(path, "r");
     if (!$value$plusargs("o=%s", path)) $finish;
     o_file = $fopen(path, "w");
+`ifdef C_BITS
+    if (!$value$plusargs("i_command=%s", path)) $finish;
+    c_file = $fopen(path, "r");
+`endif
     if (!$value$plusargs("outputs=%d", outputs)) $finish;
     if (!$value$plusargs("pace=%d", pace)) pace = 100;
     got = 0;
@@ -55,12 +70,22 @@ module stream_tb;
       end
       if (!w_valid && willing(pace)) begin
         done = $fscanf(w_file, "%h\n", w_payload);
+`ifdef C_BITS
+        w_end = done != 1;
+`else
         if (done != 1) begin
           done = $rewind(w_file);
           done = $fscanf(w_file, "%h\n", w_payload);
         end
+`endif
         w_valid = done == 1;
       end
+`ifdef C_BITS
+      if (!c_valid && w_end && willing(pace)) begin
+        done = $fscanf(c_file, "%h\n", c_payload);
+        c_valid = done == 1;
+      end
+`endif
       o_ready = willing(pace);
       #4;
       idle = idle + 1;
@@ -70,10 +95,17 @@ module stream_tb;
         idle = 0;
       end
       done = {30'b0, w_valid && w_ready, i_valid && i_ready};
+`ifdef C_BITS
+      done[2] = c_valid && c_ready;
+`endif
       #1 clk = 1;
       #1;
       if (done[0]) i_valid = 0;
       if (done[1]) w_valid = 0;
+      if (done[1]) idle = 0;
+`ifdef C_BITS
+      if (done[2]) c_valid = 0;
+`endif
       #4 clk = 0;
       cycles = cycles + 1;
     end

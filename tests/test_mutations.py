@@ -11,14 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from asm_hw.sim.runner import run_folder
 
 import asm_hw
-from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
+from asm_hw.config import DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Mutation:
 
 LANE, HEAP, ACCUMULATE = "gateware/lane.py", "gateware/heap.py", "gateware/accumulate.py"
 DOT, DECODER, DATAPATH = "gateware/dot.py", "gateware/decoder.py", "gateware/datapath.py"
+CONTROL, LOADER, COLUMN = (f"gateware/near_{name}.py" for name in ("control", "loader", "column"))
+SMALL_NEAR = NearMemoryConfig(alphabets=(1,), lanes=2, columns=2, hold=2, depth=48, act_bits=4)
 SMALL_DOT = DotConfig(lanes=4, act_bits=4)
 CASES = "for index, value in enumerate(digit.values):\n                    with m.Default() if value == digit.values[-1] else m.Case(index):\n                        m.d.comb += "
 RESERVED_IS_ZERO = CASES.replace("enumerate(digit.values)", "reversed(list(enumerate(digit.values)))").replace(
@@ -105,6 +107,20 @@ MUTATIONS = {
     ),
     "beats taken without weights": Mutation(DOT, "self.i.ready.eq(held & ", "self.i.ready.eq(", SMALL_DOT),
     "columns take the same weights": Mutation(DOT, "self.i_weight.payload[index]", "self.i_weight.payload[0]", DotConfig(lanes=2, act_bits=4, columns=2)),
+    # Near-memory array.
+    "weights swapped while they are in use": Mutation(CONTROL, "self.swap.eq(loader.full & (~held | done))", "self.swap.eq(loader.full)", SMALL_NEAR),
+    "weights taken before the last row is there": Mutation(LOADER, "self.full.eq(~self.weights)", "self.full.eq(1)", SMALL_NEAR),
+    "parameters read as weights": Mutation(LOADER, "address.eq(address + config.parameter_rows)", "address.eq(address)", SMALL_NEAR),
+    "parameters loaded while an output waits": Mutation(LOADER, 'm.State("DRAIN"), m.If(self.drained)', 'm.State("DRAIN"), m.If(1)', SMALL_NEAR),
+    "outputs before their parameters": Mutation(CONTROL, "(loader.ready & free)", "free", SMALL_NEAR),
+    "sum lost while an output waits": Mutation(CONTROL, "(loader.ready & free)", "loader.ready", SMALL_NEAR),
+    "sum on its way not used": Mutation(COLUMN, "Mux(self.forward, last, ", "Mux(0, last, ", SMALL_NEAR),
+    "accumulator not cleared": Mutation(COLUMN, "kept.eq(Mux(self.clear, 0, stored))", "kept.eq(stored)", SMALL_NEAR),
+    "accumulators exchanged": Mutation(COLUMN, "Mux(index[0], _select(values[1::2], index[1:]), _select(values[::2], index[1:]))", "Mux(index[0], _select(values[::2], index[1:]), _select(values[1::2], index[1:]))", replace(SMALL_NEAR, hold=3)),
+    "branch opened for its first column alone": Mutation("gateware/near_array.py", "control.load[index : index + BRANCH].any()", "control.load[index]", SMALL_NEAR),
+    "row lost while the lanes read": Mutation("gateware/near_memory.py", "self.i_weight.ready.eq(~array.read)", "self.i_weight.ready.eq(1)", SMALL_NEAR),
+    "half a step for every shift": Mutation("gateware/requantize.py", "(Const(1, 1) << self.channel.shift)[1:]", "(Const(1, 1) << self.channel.shift)", SMALL_NEAR),
+    "clamped one too low": Mutation("gateware/requantize.py", "Mux(shifted > high, high, shifted)", "Mux(shifted > high, high - 1, shifted)", SMALL_NEAR),
 }  # fmt: skip
 
 

@@ -22,13 +22,19 @@ from .multiplier import (
     integer_range,
     signed_bits,
 )
+from .near_memory import MEMORIES, Block, NearMemoryConfig
+from .requantize import MAX_SHIFT, SCALE_BITS, RequantizeConfig
 
 __all__ = [
-    "ARITHMETIC", "CONFIGS", "LIMITS", "OVERFLOW", "STRUCTURES", "UNITS", "WEIGHT_CODES", "WEIGHT_FORMS",
-    "DotConfig", "MacConfig", "MultiplierConfig", "counterpart", "integer_range", "make_config", "signed_bits",
+    "ARITHMETIC", "CONFIGS", "LIMITS", "MAX_SHIFT", "MEMORIES", "OVERFLOW", "SCALE_BITS", "STRUCTURES", "UNITS",
+    "WEIGHT_CODES", "WEIGHT_FORMS",
+    "Block", "DotConfig", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "RequantizeConfig",
+    "counterpart", "integer_range", "make_config", "signed_bits",
 ]  # fmt: skip
 
-CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig)}
+CONFIGS: dict[str, type[MultiplierConfig]] = {
+    c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig, NearMemoryConfig)
+}
 UNITS = tuple(CONFIGS)
 
 

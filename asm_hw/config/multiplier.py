@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -24,6 +24,9 @@ LIMITS = {
     "terms": (1, 1 << 24),
     "lanes": (1, 256),
     "columns": (1, 256),
+    "hold": (1, 1024),
+    "depth": (2, 1 << 16),
+    "out_bits": (1, 32),
 }
 """Smallest and largest value of each integer parameter."""
 
@@ -68,6 +71,9 @@ class MultiplierConfig:
     latency: ClassVar[int] = 0
     """Cycles from accepted operands to the result."""
     initiation_interval: ClassVar[int] = 1
+    act_limits: ClassVar[tuple[int, int]] = LIMITS["act_bits"]
+    meanings: ClassVar[Mapping[str, str]] = {}
+    """What ports mean in this unit, where it is not what their names mean elsewhere."""
 
     alphabets: AlphabetSet = field(default_factory=lambda: AlphabetSet((1, 3)))
     weight_bits: int = 5
@@ -85,7 +91,7 @@ class MultiplierConfig:
             object.__setattr__(self, "act_alphabets", _act_alphabets(self.act_alphabets))
         check_range("weight_bits", self.weight_bits, *LIMITS["weight_bits"])
         check_flag("act_signed", self.act_signed)
-        fewest, most = LIMITS["act_bits"]
+        fewest, most = self.act_limits
         check_range("act_bits", self.act_bits, fewest + bool(self.act_signed and self.act_alphabets), most)
         check_choice("arithmetic", self.arithmetic, ARITHMETIC)
         check_choice("weight_code", self.weight_code, WEIGHT_CODES)

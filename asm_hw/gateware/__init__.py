@@ -9,8 +9,14 @@ from ..config import MultiplierConfig
 from .dot import Dot
 from .mac import Mac
 from .multiplier import Multiplier
+from .near_memory import NearMemory
 
-COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {"multiplier": Multiplier, "mac": Mac, "dot": Dot}
+COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
+    "multiplier": Multiplier,
+    "mac": Mac,
+    "dot": Dot,
+    "near_memory": NearMemory,
+}
 
 
 def make_component(config: MultiplierConfig) -> wiring.Component:

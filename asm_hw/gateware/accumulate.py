@@ -41,17 +41,25 @@ def add_accumulator(m: Module, config: MacConfig, lanes: list[Lane], enable: Val
     acc = Signal(signed(width), name="accumulator")
     kept = Signal(signed(width))
     m.d.comb += kept.eq(Mux(clear, 0, acc))
+    following = add_to(m, config, lanes, kept)
+    with m.If(enable):
+        m.d.sync += acc.eq(following)
+    return acc
+
+
+def add_to(m: Module, config: MacConfig, lanes: list[Lane], kept: Value, arrival: int = 0) -> Value:
+    """``kept`` (an accumulator, signed) plus the products, wrapped or saturated; combinational.
+
+    ``arrival``: full adders' worth of delay of ``kept`` after the clock edge.
+    """
     if config.has_heap:
         heap = products_heap(m, config, lanes, _sum_width(config))
-        heap.add(kept)
+        heap.add(kept, arrival=arrival)
         left, right = heap.reduce(m)
         total = (left + right)[: _sum_width(config)].as_signed()
     else:
         total = _sum(config, lanes, [kept])
-    following = _overflow(m, config, total)
-    with m.If(enable):
-        m.d.sync += acc.eq(following)
-    return acc
+    return _overflow(m, config, total)
 
 
 def products_heap(m: Module, config: MultiplierConfig, lanes: list[Lane], width: int) -> Heap:

@@ -2,5 +2,6 @@
 
 from .arithmetic import dot, fit, mac, multiply, requantize
 from .linear import conv2d, matvec
+from .near_memory import near_memory
 
-__all__ = ["conv2d", "dot", "fit", "mac", "matvec", "multiply", "requantize"]
+__all__ = ["conv2d", "dot", "fit", "mac", "matvec", "multiply", "near_memory", "requantize"]

@@ -6,10 +6,11 @@ from importlib.resources import files as package_files
 from typing import Any
 
 from .. import __version__
-from ..config import MultiplierConfig
+from ..config import MultiplierConfig, NearMemoryConfig
 from .bench import bench
 from .constraints import sdc
 from .flows import filelist, fusesoc, librelane, vivado
+from .sram import FAMILIES, wrapper
 
 
 def handoff_files(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, clock_mhz: float) -> dict[str, str]:
@@ -17,7 +18,7 @@ def handoff_files(config: MultiplierConfig, ports: list[dict[str, Any]], name: s
 
     ``ports`` are those of the manifest; ``clock_mhz`` is the clock of constraints and test bench.
     """
-    return {
+    return _wrappers(config, name) | {
         f"{name}.f": filelist(name),
         f"{name}.sdc": sdc(ports, clock_mhz),
         f"{name}.vlt": package_files("asm_hw.sim").joinpath("waivers.vlt").read_text(encoding="utf-8"),
@@ -26,3 +27,10 @@ def handoff_files(config: MultiplierConfig, ports: list[dict[str, Any]], name: s
         f"{name}_vivado.tcl": vivado(name),
         f"{name}_tb.v": bench(config, ports, name, clock_mhz),
     }
+
+
+def _wrappers(config: MultiplierConfig, name: str) -> dict[str, str]:
+    """Wrappers of named macros for a unit with a memory behind a macro boundary."""
+    if not isinstance(config, NearMemoryConfig) or config.memory != "macro":
+        return {}
+    return {f"{name}_sram_{family}.v": wrapper(config.depth, config.row_bits, family) for family in FAMILIES}

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..config import DotConfig, MacConfig, MultiplierConfig
+from ..config import DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig
 from .constraints import period_ns
-from .stimulus import dot_streams, mac_vectors, multiplier_vectors
+from .stimulus import dot_streams, mac_vectors, multiplier_vectors, near_memory_product
 
 _LITERAL_BITS = 1024  # simulators limit the width of one number
 
@@ -66,6 +66,36 @@ _DOT = """\
     if (checks < {sums}) begin $display("no sum for 1000 cycles"); failures = failures + 1; end
 """
 
+_NEAR_MEMORY = """\
+    i__valid = 0; i_weight__valid = 0; i_command__valid = 0; o__ready = 0; rst = 1;
+    i__payload = 0; i_weight__payload = 0; i_command__payload = 0;
+    settle; edge_of_clock;
+    rst = 0;
+    beat = 0; row = 0; command = 0; idle = 0;
+    for (i = 0; checks < {outputs} && idle < 1000; i = i + 1) begin
+      // What is offered stays until it is taken; each stream pauses at a pace of its own. Rows come first.
+      if (!i_weight__valid && row < {rows}) begin i_weight__payload = rows[row]; i_weight__valid = 1; end
+      if (!i_command__valid && row == {rows} && command < {commands} && i % 5 != 1) begin
+        i_command__payload = commands[command]; i_command__valid = 1;
+      end
+      if (!i__valid && beat < {beats} && i % 7 != 3) begin i__payload = beats[beat]; i__valid = 1; end
+      o__ready = i % 3 != 2;
+      settle;
+      idle = idle + 1;
+      if (o__ready && o__valid === 1) begin
+        if (o__payload !== outputs[checks]) fail(checks);
+        checks = checks + 1; idle = 0;
+      end
+      taken = {{i_weight__valid && i_weight__ready === 1, i_command__valid && i_command__ready === 1,
+               i__valid && i__ready === 1}};
+      edge_of_clock;
+      if (taken[2]) begin row = row + 1; i_weight__valid = 0; idle = 0; end
+      if (taken[1]) begin command = command + 1; i_command__valid = 0; end
+      if (taken[0]) begin beat = beat + 1; i__valid = 0; end
+    end
+    if (checks < {outputs}) begin $display("no output for 1000 cycles"); failures = failures + 1; end
+"""
+
 _TEMPLATE = """\
 // Checks {name}, as RTL or as a netlist of it, against responses computed in integers.
 // Compile with {name}.v, or with a netlist and the Verilog models of its cells. Ends with PASS, or with
@@ -111,6 +141,8 @@ def bench(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, cloc
     widths = {port["name"]: port["width"] for port in ports}
     if isinstance(config, DotConfig):
         memories, variables, body = _dot(config, ports)
+    elif isinstance(config, NearMemoryConfig):
+        memories, variables, body = _near_memory(config, ports)
     elif isinstance(config, MacConfig):
         columns = [widths[port] for port in ("en", "clear", "w", "x", "acc")]
         memories, variables, body = _vectors(mac_vectors(config), columns, _MAC)
@@ -167,6 +199,30 @@ def _dot(config: DotConfig, ports: list[dict[str, Any]]) -> tuple[_Memories, lis
     }
     variables = ["integer beat, load, idle;", "reg [1:0] taken;"]
     return memories, variables, _DOT.format(beats=len(beats), weights=len(weights), sums=len(sums))
+
+
+def _near_memory(config: NearMemoryConfig, ports: list[dict[str, Any]]) -> tuple[_Memories, list[str], str]:
+    """The memories of the four streams, what the loop over them needs, and the loop."""
+    (made, outputs), port = near_memory_product(config), {port["name"]: port for port in ports}
+    count = config.beat_columns
+    groups = [row[i : i + count] for row in outputs for i in range(0, config.columns, count)]
+    rows = [
+        ("rows", "i_weight__payload", [{"row": i, "data": word} for i, word in enumerate(made.rows)]),
+        ("commands", "i_command__payload", [config.command_parts(block) for block in made.blocks]),
+        ("beats", "i__payload", [_indexed(beat) for beat in made.x]),
+        ("outputs", "o__payload", [_indexed(group) for group in groups]),
+    ]
+    memories = {
+        name: (port[payload]["width"], [_payload(port[payload], row) for row in values])
+        for name, payload, values in rows
+    }
+    variables = ["integer beat, row, command, idle;", "reg [2:0] taken;"]
+    return memories, variables, _NEAR_MEMORY.format(**{name: len(values) for name, _, values in rows})
+
+
+def _indexed(values: list[int]) -> dict[str, int]:
+    """Array elements by the manifest's field names."""
+    return {f"[{i}]": value for i, value in enumerate(values)}
 
 
 def _payload(port: dict[str, Any], values: dict[str, int]) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from ..config import DotConfig, MacConfig, MultiplierConfig
+from ..config import DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig, RequantizeConfig
+from ..network.tiles import Program, program
 
 MOST_VECTORS = 1024
 RUN = 64  # equal products in a row, which carry far into the accumulator
@@ -130,3 +131,36 @@ def fit(total: int, config: MacConfig) -> int:
     if config.overflow == "saturate":
         return max(-top, min(total, top - 1))
     return (total + top) % (2 * top) - top
+
+
+def near_memory_product(config: NearMemoryConfig) -> tuple[Program, list[list[int]]]:
+    """A product of as many outputs as columns and up to two tiles of inputs, and its outputs by vector."""
+    picker, unit = Picker(config), config.requantize
+    inputs = config.lanes * (2 if config.rows(config.columns, 2 * config.lanes) <= config.depth else 1)
+    beat = config.lanes * config.x_bits + config.columns * config.out_bits
+    vectors = min(config.hold + 1, max(2, TEXT_BITS // beat // 4))
+    w = [[picker.weight() for _ in range(inputs)] for _ in range(config.columns)]
+    x = [[picker.activation() for _ in range(inputs)] for _ in range(vectors)]
+    channels = [_channel(picker, unit) for _ in range(config.columns)]
+    w_codes, x_codes = ([[code for code, _ in row] for row in rows] for rows in (w, x))
+    made = program(config, w_codes, x_codes, [unit.encode(channel) for channel in channels])
+    outputs = [
+        [_output(config, row, vector, channel) for row, channel in zip(w, channels, strict=True)] for vector in x
+    ]
+    return made, outputs
+
+
+def _channel(picker: Picker, unit: RequantizeConfig) -> dict[str, int]:
+    """A scale and a shift of which the quotient is about one to a hundredth, and a bias."""
+    shift = picker.below(8)
+    levels = [level for level in unit.scale.levels if abs(level) <= 1 << shift]
+    return {"scale": levels[picker.below(len(levels))], "bias": picker.below(1 << shift + 4) - 100, "shift": shift}
+
+
+def _output(config: NearMemoryConfig, w: list[Operand], x: list[Operand], channel: dict[str, int]) -> int:
+    acc, (low, high) = 0, config.requantize.out_range
+    for first in range(0, len(w), config.lanes):
+        tile = slice(first, first + config.lanes)
+        acc = fit(acc + sum(a * b for (_, a), (_, b) in zip(w[tile], x[tile], strict=True)), config)
+    half = 1 << channel["shift"] >> 1
+    return max(low, min((acc * channel["scale"] + channel["bias"] + half) >> channel["shift"], high))

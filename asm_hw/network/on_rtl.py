@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..config import DotConfig
+from ..config import DotConfig, NearMemoryConfig, signed_bits
 from ..errors import ParameterError
 from .graph import IntegerNetwork
 from .layers import IntegerConv2d, IntegerLayer
 from .schedule import Beats, schedule
+from .tiles import Program, program
 
 Play = Callable[[Beats], tuple[np.ndarray, int]]
 """Streams beats through the array: (sums [sums, columns], clock cycles)."""
@@ -42,7 +43,7 @@ def run_network(
     """
     golden, runs = x, []
     for layer in network.layers:
-        beats = schedule(config, layer.weight.flatten(1).numpy(), _vectors(layer, x).numpy())
+        beats = schedule(config, layer.weight.flatten(1).numpy(), vectors_of(layer, x).numpy())
         sums, cycles = play(beats)
         expected = layer.accumulate(golden)
         got = _maps(torch.from_numpy(beats.gather(sums)), expected)
@@ -54,7 +55,28 @@ def run_network(
     return x, runs
 
 
-def _vectors(layer: IntegerLayer, x: Tensor) -> Tensor:
+def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Program:
+    """The streams of a whole layer, requantization included, for activations ``x`` [n, ...].
+
+    Raises `ParameterError` where the unit's formats are not the layer's or its memory is too small.
+    """
+    unit, out = config.requantize, layer.requantize
+    if (config.out_bits, config.out_signed, out.encode) != (out.bits, out.signed, None):
+        raise ParameterError(
+            f"layer {layer.name!r} must give what the unit does, {config.out_bits} binary bits, not {out.bits}"
+        )
+    parameters = zip(out.scale.tolist(), out.bias.tolist(), out.shift.tolist(), strict=True)
+    channels = [{"scale": scale, "bias": bias, "shift": shift} for scale, bias, shift in parameters]
+    wide = [c["bias"] for c in channels if signed_bits(c["bias"], c["bias"]) > unit.bias_bits]
+    if wide:
+        raise ParameterError(f"layer {layer.name!r} must have biases of {unit.bias_bits} bits, not {wide[0]}")
+    w_code, x_code = ({value: code for code, value in table} for table in (config.weight_table, config.act_table))
+    w = [[w_code[value] for value in row] for row in layer.weight.flatten(1).tolist()]
+    vectors = [[x_code[value] for value in row] for row in vectors_of(layer, x).tolist()]
+    return program(config, w, vectors, [unit.encode(channel) for channel in channels])
+
+
+def vectors_of(layer: IntegerLayer, x: Tensor) -> Tensor:
     """The activation vectors [vectors, inputs] of a layer: rows of a matrix, or patches of the images."""
     if not isinstance(layer, IntegerConv2d):
         return x.flatten(1)

@@ -10,15 +10,9 @@ from torch import Tensor
 
 from .. import golden
 from ..alphabet import AlphabetSet
-from ..config import integer_range
+from ..config import MAX_SHIFT, SCALE_BITS, integer_range
 from ..encoding import LevelCode, activation_code, weight_code
 from ..errors import ParameterError, check_range
-
-MULTIPLIER_BITS = 16
-"""Bits of a requantize multiplier, sign included."""
-
-MAX_SHIFT = 31
-"""Largest requantize shift: five bits in hardware."""
 
 MAX_BIAS = 1 << 62
 """Biases are smaller than this, so that 64-bit integers can hold the sum they enter."""
@@ -29,7 +23,7 @@ ACC_BITS = 32
 
 def multiplier_code(alphabets: AlphabetSet) -> LevelCode:
     """The levels that a requantize multiplier of a layer with ``alphabets`` may take."""
-    return weight_code(alphabets, MULTIPLIER_BITS)
+    return weight_code(alphabets, SCALE_BITS)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

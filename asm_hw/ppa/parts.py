@@ -24,13 +24,21 @@ from .vcd import Bits, Times, Vcd, Waves
 
 PARTS = (
     "clock", "control", "weight_registers", "activations", "bank", "select_shift", "sign", "heap", "accumulator",
-    "other",
+    "requantize", "other",
 )  # fmt: skip
 """``weight_registers`` with the decoders before them; ``activations`` operands at the ports, and decoders;
 ``select_shift`` the digits' multiplexers, for exact the partial products; ``sign`` conditional inversion;
-``heap`` full adders; ``accumulator`` its registers and the carry-propagate adder before them."""
+``heap`` full adders; ``accumulator`` its registers and the carry-propagate adder before them; ``requantize`` what
+follows them in arrays."""
 
 _RULES = (
+    (r"(requantize_\d+\..*|channel_\d+\w*)", "requantize"),
+    (
+        r"(control\..*|read|address|i_command__\w*|x_(valid|ready)|o_(valid|ready)|(column_\d+\.)?(swap|write|finish|entry|add|open|forward))",
+        "control",
+    ),
+    (r"(row|branch_\d+\w*|(column_\d+\.)?weight_next_\d+\w*|column_\d+\.weights\w*)", "weight_registers"),
+    (r"column_\d+\.(entry_\d+|branch_\d+|last|kept|_\d+_)", "accumulator"),
     (r"(column_\d+\.)?(rst|en|(i|o|i_weight)__(valid|ready)|held|load|add|first|clear|free)", "control"),
     (r"(w|i_weight__payload|(column_\d+\.)?(weight_?\d*(_decoder\..*)?|fields\w*|codes))", "weight_registers"),
     (r"(x|i__payload|x(_\d+)?_decoder\..*)", "activations"),

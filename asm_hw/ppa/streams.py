@@ -158,9 +158,9 @@ def _network(options: StreamOptions, config: MacConfig, beat: Integers, group: I
 
 
 @cache
-def recording() -> tuple[Reals, Reals]:
-    """The recorded layer: activation vectors [n, terms] >= 0 and weights [outputs, terms]."""
-    table = json.loads(files(__package__).joinpath("operands.json").read_text(encoding="utf-8"))
+def recording(name: str = "operands.json") -> tuple[Reals, Reals]:
+    """A recorded layer: activation vectors [n, terms] >= 0 and weights [outputs, terms]."""
+    table = json.loads(files(__package__).joinpath(name).read_text(encoding="utf-8"))
     maps, weights = _unpacked(table["activations"]), _unpacked(table["weights"])
     kernel, stride, padding = table["kernel"], table["stride"], table["padding"]
     maps = np.pad(maps, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
@@ -182,6 +182,6 @@ def codes(table: list[tuple[int, int]], values: Integers) -> NDArray[np.object_]
 
 def check_unit(config: Any) -> MacConfig:
     """Return ``config`` if its unit can be measured here; raise `ParameterError` otherwise."""
-    if not isinstance(config, MacConfig):
+    if not isinstance(config, MacConfig) or config.unit not in ("mac", "dot"):
         raise ParameterError(f"unit must be mac or dot for energy, which needs a clock, not {config.unit!r}")
     return config

@@ -1,0 +1,189 @@
+"""Parameters of unit ``near_memory``: lanes beside a weight memory, and how many cycles a matrix product takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+from ..encoding import bits_for, join_fields, place_fields
+from ..errors import ParameterError, check_choice, check_range
+from .accumulating import MacConfig
+from .multiplier import LIMITS
+from .requantize import RequantizeConfig
+
+MEMORIES = ("inferred", "macro")
+
+
+def sram_module(words: int, bits: int) -> str:
+    """The name of the module behind a memory's macro boundary."""
+    return f"asm_hw_sram_{words}x{bits}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Work of one command: ``vectors`` (1 to hold) meet ``tiles`` weight tiles that begin at ``row``.
+
+    ``parameters``: load the requantize parameters that lie behind the first tile; a block that continues
+    the columns of the one before has them already.
+    """
+
+    row: int
+    tiles: int
+    vectors: int
+    parameters: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearMemoryConfig(MacConfig):
+    """Unit ``near_memory``: a weight memory whose rows feed ``lanes`` x ``columns`` products a cycle.
+
+    A memory row holds the packed codes of one column's lanes. A *tile* of weights is ``columns`` rows; it is
+    decoded while it is loaded and held for up to ``hold`` activation vectors, whose partial sums stay in an
+    accumulator file of ``hold`` entries a column, while the next tile loads. After the last tile of a block
+    the sums are requantized, ``outputs`` columns a cycle (None: all), and leave.
+
+    The memory has ``depth`` rows, ``inferred`` from a register array or as a ``macro`` (a module of its own
+    that named macros may replace).
+    """
+
+    unit: ClassVar[str] = "near_memory"
+    latency: ClassVar[int] = 1
+    meanings: ClassVar[Mapping[str, str]] = {
+        "i__payload": "activations of one vector for one tile, tile after tile of a block",
+        "i_weight__payload": "a row for the weight memory: codes of one column's lanes, or requantize parameters",
+        "i_weight__valid": "a row is offered",
+        "i_weight__ready": "the row is written on this edge if valid",
+        "i_command__payload": "a block: vectors (1 to hold) times tiles of weights that begin at row; parameters: load"
+        " the requantize parameters behind the first tile",
+        "i_command__valid": "a command is offered; its rows must have been written",
+        "i_command__ready": "the command is taken on this edge if valid",
+        "o__payload": "requantized sums of neighbouring columns",
+        "o__valid": "outputs are offered",
+        "o__ready": "the outputs are taken on this edge if valid",
+    }
+
+    lanes: int = 64
+    columns: int = 32
+    hold: int = 64
+    depth: int = 1024
+    memory: str = "inferred"
+    outputs: int | None = None
+    out_bits: int = 8
+    out_signed: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("lanes", "columns", "hold", "depth"):
+            check_range(name, getattr(self, name), *LIMITS[name])
+        check_choice("memory", self.memory, MEMORIES)
+        if self.outputs is None:
+            object.__setattr__(self, "outputs", self.columns)
+        check_range("outputs", self.outputs, 1, self.columns)
+        if self.columns % self.beat_columns:
+            raise ParameterError(f"outputs must divide columns ({self.columns}), not {self.outputs}")
+        super().__post_init__()
+        if self.weight_code != "packed":
+            raise ParameterError(f"weight_code {self.weight_code!r} must be packed: so the weight memory holds them")
+        if self.structure == "carry_save":
+            raise ParameterError("structure 'carry_save' must be another for unit near_memory: its sums are kept")
+        least = self.columns + self.parameter_rows
+        if self.depth < least:
+            raise ParameterError(f"depth must be at least {least}, a tile and its parameters, not {self.depth}")
+        assert self.requantize
+
+    @cached_property
+    def requantize(self) -> RequantizeConfig:
+        """The unit behind the accumulators."""
+        return RequantizeConfig(
+            alphabets=self.alphabets, act_bits=self.acc_width, out_bits=self.out_bits, out_signed=self.out_signed
+        )
+
+    @property
+    def beat_columns(self) -> int:
+        """``outputs``, filled in."""
+        assert self.outputs is not None
+        return self.outputs
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a memory row."""
+        return self.lanes * self.w_bits
+
+    @property
+    def row_address_bits(self) -> int:
+        """Bits of a row's address."""
+        return max(1, bits_for(self.depth))
+
+    @property
+    def rows_a_channel(self) -> int:
+        """Memory rows that one column's requantize parameters take."""
+        return -(-sum(field.width for field in self.requantize.fields) // self.row_bits)
+
+    @property
+    def parameter_rows(self) -> int:
+        """Memory rows of requantize parameters behind the first tile of a block."""
+        return self.columns * self.rows_a_channel
+
+    @property
+    def most_tiles(self) -> int:
+        """Tiles that fit the memory beside one set of parameters."""
+        return (self.depth - self.parameter_rows) // self.columns
+
+    def rows(self, outputs: int, inputs: int) -> int:
+        """Memory rows of a matrix of weights with its requantize parameters."""
+        tiles = -(-inputs // self.lanes)
+        return -(-outputs // self.columns) * (self.columns * tiles + self.parameter_rows)
+
+    def block_lengths(self, vectors: int) -> list[int]:
+        """``vectors`` cut into the fewest blocks, of lengths that differ by one at most.
+
+        Equal blocks keep each long enough to hide the load of the next tile behind it.
+        """
+        blocks = -(-vectors // self.hold)
+        return [vectors // blocks + (i < vectors % blocks) for i in range(blocks)]
+
+    def cycles(self, blocks: Iterable[Block]) -> int:
+        """Clock cycles from the first command's offer until the last output has left, where no stream ever stalls.
+
+        The weights are in the memory and nothing is written meanwhile. A tile takes ``columns`` + 2 cycles
+        to load and the cycles of its vectors to compute, both at once; a new command costs the loader one
+        cycle, parameters one a row and three.
+        """
+        beats = self.columns // self.beat_columns
+        load, end, left, ready = 1, -1, -1, 0  # loader starts; last beat taken; last output out; parameters there
+        for block in blocks:
+            for tile in range(block.tiles):
+                taken = max(load + self.columns + 1, end)
+                load = taken + 1
+                if tile == 0 and block.parameters:
+                    wait = max(load, left + 1)
+                    load = wait + 1 + self.parameter_rows
+                    ready = load + 1
+                last = tile == block.tiles - 1
+                first = max(taken + 1, ready, left) if last else taken + 1
+                end = first + (block.vectors - 1) * (beats if last else 1)
+                if last:
+                    left = end + beats
+            load += 1  # the next command
+        return left + 1
+
+    def _slug_words(self) -> list[str]:
+        words = [*super()._slug_words(), f"l{self.lanes}", f"c{self.columns}", f"h{self.hold}", f"d{self.depth}"]
+        words += [f"o{'s' * self.out_signed}{self.out_bits}"] + [f"b{self.outputs}"] * (self.outputs != self.columns)
+        words += ["m" + "_".join(map(str, self.alphabets))] * (self.arithmetic != "asm")
+        return words + [self.memory] * (self.memory != "inferred")
+
+    @property
+    def command_fields(self) -> dict[str, int]:
+        """Widths of the parts of a command."""
+        tiles, vectors = self.most_tiles.bit_length(), self.hold.bit_length()
+        return {"row": self.row_address_bits, "tiles": tiles, "vectors": vectors, "parameters": 1}
+
+    def command_parts(self, block: Block) -> dict[str, int]:
+        """The parts of a block's command."""
+        return {name: int(getattr(block, name)) for name in self.command_fields}
+
+    def command_word(self, block: Block) -> int:
+        """A block's command as the payload of its stream."""
+        return join_fields(place_fields(self.command_fields.items()), self.command_parts(block))

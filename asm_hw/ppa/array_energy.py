@@ -1,0 +1,58 @@
+"""Energy of the logic of a near-memory array: mapped, timed, simulated gate by gate with a recorded layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..config import NearMemoryConfig
+from ..errors import ParameterError
+from ..gateware.near_array import NearArray
+from ..verilog import to_verilog
+from .accounting import account
+from .activity import simulator
+from .array_drive import drive_array, is_right
+from .cells import Library
+from .energy import MappedUnit, Run, analysed, figures, split
+from .netlist import Netlist
+from .synthesis import synthesize
+
+
+def array_energy(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str) -> dict[str, Any]:
+    """Figures of the array without its memory; raises `ParameterError` where it computes wrongly or too slowly.
+
+    The output words must be the golden model's. Cycles, MACs and energies are those of one block in steady state.
+    """
+    component = NearArray(config)
+    verilog = to_verilog(component, config.slug)
+    mapped = synthesize(verilog, config.slug, library, recipe)
+    unit = MappedUnit(config, [], verilog, mapped.netlist_json, mapped.netlist_verilog, recipe)
+    netlist = analysed(Netlist.from_yosys_json(unit.netlist_json, config.slug), library)
+    if netlist.timing.min_period_ns > 1000 / clock_mhz:
+        limit = 1000 / netlist.timing.min_period_ns
+        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {config.slug}, not {clock_mhz:g}")
+    driven = drive_array(config)
+    run = Run(netlist, driven.drive, 1000 / clock_mhz, driven.cycles)
+    tool = simulator()
+    waves, whole = run.netlist_waves(tool)
+    outputs = {port: run.words(whole, port) for port in ("o__payload", "o__valid")}
+    if not is_right(config, outputs, driven.expected):
+        raise ParameterError(
+            f"netlist of {config.slug} must compute what the golden model does, but its outputs differ"
+        )
+    parts = run.parts(unit, waves, tool)
+    energies = account(netlist, waves, parts, run.state_times)
+    macs = config.lanes * config.columns
+    row = {"lanes": config.lanes, "columns": config.columns, "hold": config.hold, "recipe": recipe}
+    row |= {"structure": config.structure, "weight_form": config.weight_form, "cycles": driven.cycles}
+    row |= figures(netlist) | split(energies, driven.cycles, macs)
+    return row | {"named_cells_percent": round(parts.named_percent, 2)}
+
+
+def per_column(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str, few: int, many: int) -> dict:
+    """What a column adds to the energy of a cycle and what all columns share, from arrays of two widths, in fJ."""
+    rows = [array_energy(replace(config, columns=n, outputs=None), library, clock_mhz, recipe) for n in (few, many)]
+    parts = [{part: fj * row["lanes"] * row["columns"] for part, fj in row["parts_per_mac_fj"].items()} for row in rows]
+    column = {part: (parts[1][part] - parts[0][part]) / (many - few) for part in parts[0]}
+    shared = {part: parts[0][part] - few * column[part] for part in column}
+    return {"column_fj": column, "shared_fj": shared, "measured": rows}

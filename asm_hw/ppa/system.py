@@ -1,0 +1,160 @@
+"""Energy of a matrix product with its memories, per MAC: near-memory arrays beside von Neumann machines.
+
+Memory accesses are counted, not simulated: each design's loops say how often a row or word is read or written,
+and `asm_hw.ppa.sram` says what that costs. Logic is what the gate-level flow measured. Wires of a bus are not
+charged, nor are the registers that assemble a row from bus words: both would add to the von Neumann designs alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import NearMemoryConfig
+from .sram import Sram, measured
+
+BUS_BITS = 32
+MACRO_BITS = 64
+"""Widest macro of the fitted library; wider rows are several side by side."""
+FIXED_KBIT = 256
+MOVEMENT = ("weight_registers", "activations")
+CONTROL = ("clock", "control")
+"""Parts of the logic that are neither compute; everything else is."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A layer: ``vectors`` of ``inputs`` to ``outputs``.
+
+    The memory holds ``resident`` vectors at a time, each of ``stored`` values: a convolution takes the same
+    value for several vectors and stores it once.
+    """
+
+    outputs: int
+    inputs: int
+    vectors: int
+    resident: int
+    stored: int
+    act_bits: int = 8
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.outputs * self.inputs * self.vectors
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``rows`` of ``bits``, made of macros side by side; a row is accessed as one."""
+
+    rows: int
+    bits: int
+
+    @property
+    def _macros(self) -> tuple[int, Sram]:
+        count = -(-self.bits // MACRO_BITS)
+        words = max(64, self.rows)
+        mux = Sram(-(-words // 16) * 16, 1).column_mux
+        return count, Sram(-(-words // mux) * mux, -(-self.bits // count))
+
+    def energy_fj(self, access: str) -> float:
+        """Energy of reading or writing a row: the library's own figure where it has just this macro."""
+        count, sram = self._macros
+        exact = measured(sram)
+        return 1000 * count * (exact[f"{access}_energy_pj"] if exact else sram.energy_pj(access))
+
+    @property
+    def leakage_fj_per_ns(self) -> float:
+        """Leakage of all macros."""
+        count, sram = self._macros
+        return count * sram.figure("leakage_uw")
+
+
+def shared_memory(work: Work, weight_bits: int, sized: bool) -> Memory:
+    """The one memory of a von Neumann design: fixed, or weights, inputs and outputs of the layer."""
+    bits = FIXED_KBIT * 1024
+    if sized:
+        maps = (work.stored + work.outputs) * work.resident * work.act_bits
+        bits = work.outputs * work.inputs * weight_bits + maps
+    return Memory(-(-bits // BUS_BITS), BUS_BITS)
+
+
+def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
+    """Weights, inputs and outputs; fixed: the rows that halve `FIXED_KBIT` between weights and activations."""
+    half = FIXED_KBIT * 512
+    act_row, out_row = config.lanes * work.act_bits, config.columns * config.out_bits
+    weights = config.rows(work.outputs, work.inputs) if sized else half // config.row_bits
+    inputs = work.resident * -(-work.stored // config.lanes) if sized else half // act_row
+    outputs = work.resident * -(-work.outputs // config.columns) if sized else inputs
+    return Memory(weights, config.row_bits), Memory(inputs, act_row), Memory(outputs, out_row)
+
+
+def row_accesses(config: NearMemoryConfig, work: Work) -> dict[str, int]:
+    """Rows that the array reads and writes for the whole layer."""
+    tiles, passes = -(-work.inputs // config.lanes), -(-work.outputs // config.columns)
+    blocks = len(config.block_lengths(work.vectors))
+    return {
+        "weights": passes * (blocks * tiles * config.columns + config.parameter_rows),
+        "activations": passes * tiles * work.vectors,
+        "outputs": passes * work.vectors,
+    }
+
+
+def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
+    """Energy per MAC of a near-memory array; ``logic``: `per_column` of `asm_hw.ppa.array_energy`."""
+    memories = dict(zip(("weights", "activations", "outputs"), near_memories(config, work, sized), strict=True))
+    accesses = row_accesses(config, work)
+    kinds = {"weights": "read", "activations": "read", "outputs": "write"}
+    memory = {name: accesses[name] * memories[name].energy_fj(kinds[name]) / work.macs for name in accesses}
+    leakage = sum(m.leakage_fj_per_ns for m in memories.values()) * 1000 / clock_mhz
+    memory["leakage"] = leakage / (config.lanes * config.columns)
+    return _row(memory, logic_per_mac(config, logic))
+
+
+def vn_array(config: NearMemoryConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
+    """The same array and the same reuse, operands from one shared memory over a bus of `BUS_BITS`."""
+    shared = shared_memory(work, config.weight_bits, sized)
+    accesses = row_accesses(config, work)
+    bits = {"weights": config.row_bits, "activations": config.lanes * work.act_bits}
+    words = {name: accesses[name] * width / BUS_BITS for name, width in bits.items()}
+    memory = {name: count * shared.energy_fj("read") / work.macs for name, count in words.items()}
+    written = work.vectors * work.outputs * config.out_bits / BUS_BITS
+    memory["outputs"] = written * shared.energy_fj("write") / work.macs
+    cycles = sum(words.values()) + written
+    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * cycles / work.macs
+    return _row(memory, logic_per_mac(config, logic))
+
+
+def vn_scalar(weight_bits: int, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float) -> dict:
+    """A weight and an activation fetched for every MAC, as many to a word of `BUS_BITS` as fit; one MAC a cycle.
+
+    ``logic``: fJ per MAC by part of a ``mac`` unit.
+    """
+    shared = shared_memory(work, weight_bits, sized)
+    memory = {
+        "weights": shared.energy_fj("read") / (BUS_BITS // weight_bits),
+        "activations": shared.energy_fj("read") / (BUS_BITS // work.act_bits),
+        "outputs": shared.energy_fj("write") / (BUS_BITS // work.act_bits) / work.inputs,
+        "leakage": shared.leakage_fj_per_ns * 1000 / clock_mhz,
+    }
+    return _row(memory, logic)
+
+
+def logic_per_mac(config: NearMemoryConfig, logic: dict[str, Any]) -> dict[str, float]:
+    """fJ per MAC by part, of ``config.columns`` columns from what a column costs and what all share."""
+    macs = config.lanes * config.columns
+    return {
+        part: (shared + config.columns * logic["column_fj"][part]) / macs for part, shared in logic["shared_fj"].items()
+    }
+
+
+def _row(memory: dict[str, float], logic: dict[str, float]) -> dict[str, Any]:
+    totals = {
+        "memory_fj": sum(memory.values()),
+        "movement_fj": sum(logic.get(part, 0.0) for part in MOVEMENT),
+        "control_fj": sum(logic.get(part, 0.0) for part in CONTROL),
+        "compute_fj": sum(fj for part, fj in logic.items() if part not in MOVEMENT + CONTROL),
+    }
+    row = {"energy_per_mac_fj": sum(totals.values())} | totals
+    figures = {name: round(value, 2) for name, value in row.items()}
+    return figures | {"memory": {name: round(value, 3) for name, value in memory.items()}}

@@ -1,0 +1,125 @@
+"""Measures near-memory arrays with their memories: docs/results/near_memory.json and the table of docs/near-memory.md.
+
+    python benchmarks/near_memory.py [--shape LANESxHOLD ...] [--tables-only]
+
+Logic is measured at gate level on arrays of few columns and carried to more by what each column adds
+(`asm_hw.ppa.array_energy.per_column`); memories are counted (`asm_hw.ppa.system`). IHP SG13G2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from figures import REPOSITORY, RESULTS, provenance
+
+from asm_hw.config import MacConfig, NearMemoryConfig
+from asm_hw.ppa import system
+from asm_hw.ppa.activity import simulator
+from asm_hw.ppa.array_energy import per_column
+from asm_hw.ppa.cells import compact_library
+from asm_hw.ppa.energy import least_energy
+from asm_hw.ppa.streams import StreamOptions
+
+CLOCK_MHZ = 50.0
+FEW, MANY = 1, 2
+COLUMNS = (16, 32, 64)
+SHAPES = ["64x64", "64x32", "32x64", "32x32"]
+LAYER = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
+OUTPUT = RESULTS / "near_memory.json"
+
+
+def _config(**parameters: Any) -> NearMemoryConfig:
+    return NearMemoryConfig(act_bits=8, acc_bits=24, depth=1024, **parameters)
+
+
+DESIGNS = {
+    "near-memory {1} W=5": {"alphabets": (1,), "weight_bits": 5},
+    "near-memory exact W=5": {"arithmetic": "exact", "weight_bits": 5},
+    "near-memory exact W=8": {"arithmetic": "exact", "weight_bits": 8, "weight_form": "booth"},
+}
+
+
+def measure_all(shapes: list[str]) -> None:
+    """Write the JSON file, after each design."""
+    result = provenance("python benchmarks/near_memory.py") | {"clock_mhz": CLOCK_MHZ, "activity": simulator()}
+    result |= {"layer": asdict(LAYER), "columns_measured": [FEW, MANY], "logic": [], "mac": None}
+    with tempfile.TemporaryDirectory() as scratch:
+        library = compact_library(Path(scratch), "sg13g2")
+        for lanes, hold in (map(int, shape.split("x")) for shape in shapes):
+            for name, parameters in DESIGNS.items():
+                config = _config(lanes=lanes, hold=hold, **parameters)
+                logic = per_column(config, library, CLOCK_MHZ, "balanced", FEW, MANY)
+                result["logic"].append({"design": name, "lanes": lanes, "hold": hold} | logic)
+                OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
+                print(name, lanes, hold, [row["energy_per_mac_fj"] for row in logic["measured"]], flush=True)
+        mac = MacConfig(arithmetic="exact", weight_bits=8, acc_bits=24, weight_code="decoded")
+        stream = StreamOptions(weights="streaming", hold=64, cycles=300)
+        result["mac"] = least_energy(mac, library, stream, CLOCK_MHZ).row["parts_per_mac_fj"]
+    OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: int) -> dict[str, dict[str, Any]]:
+    """Every design at one shape, in one regime of memories."""
+    logic = {entry["design"]: entry for entry in result["logic"] if (entry["lanes"], entry["hold"]) == (lanes, hold)}
+    configs = {
+        name: _config(lanes=lanes, hold=hold, columns=columns, **parameters)
+        for name, parameters in DESIGNS.items()
+        if name in logic
+    }
+    rest = (LAYER, sized, CLOCK_MHZ)
+    found = {name: system.near_memory(config, logic[name], *rest) for name, config in configs.items()}
+    exact = "near-memory exact W=8"
+    if exact in found:
+        found["vn_array INT8"] = system.vn_array(configs[exact], logic[exact], *rest)
+    if result["mac"]:
+        found["vn_scalar INT8"] = system.vn_scalar(8, result["mac"], *rest)
+    return found
+
+
+def tables(result: dict[str, Any]) -> str:
+    """The shape with the least energy in Markdown, both regimes, and the energies of all shapes."""
+    name = next(iter(DESIGNS))
+    shapes = sorted({(entry["lanes"], columns, entry["hold"]) for entry in result["logic"] for columns in COLUMNS})
+    energy = {shape: rows(result, False, *shape)[name]["energy_per_mac_fj"] for shape in shapes}
+    best = min(shapes, key=lambda shape: energy[shape])
+    lines = [f"{best[0]} lanes x {best[1]} columns, hold {best[2]}:", ""]
+    lines += [
+        "| fJ per MAC | memories | total | memory | movement | clock, control | compute | {1} / this |",
+        "|---" * 8 + "|",
+    ]
+    for sized, title in ((False, "256 kbit"), (True, "sized to the layer")):
+        found = rows(result, sized, *best)
+        for design, row in found.items():
+            parts = [row[f"{part}_fj"] for part in ("memory", "movement", "control", "compute")]
+            ratio = found[name]["energy_per_mac_fj"] / row["energy_per_mac_fj"]
+            figures = " | ".join(f"{value:,.0f}" for value in (row["energy_per_mac_fj"], *parts))
+            lines.append(f"| {design} | {title} | {figures} | {ratio:.3f} |")
+    lines += ["", "| {1} W=5, 256 kbit | " + " | ".join(f"{columns} columns" for columns in COLUMNS) + " |"]
+    lines += ["|---" * (len(COLUMNS) + 1) + "|"]
+    for lanes, hold in sorted({(entry["lanes"], entry["hold"]) for entry in result["logic"]}):
+        cells = " | ".join(f"{energy[lanes, columns, hold]:,.0f}" for columns in COLUMNS)
+        lines.append(f"| {lanes} lanes, hold {hold} | {cells} |")
+    return "\n".join(lines)
+
+
+def write_tables() -> None:
+    """Replace the tables in docs/near-memory.md."""
+    path = REPOSITORY / "docs" / "near-memory.md"
+    block = f"<!-- energy -->\n{tables(json.loads(OUTPUT.read_text()))}\n<!-- /energy -->"
+    path.write_text(re.sub("<!-- energy -->.*?<!-- /energy -->", lambda _: block, path.read_text(), flags=re.DOTALL))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables-only", action="store_true", help="only write the tables, from the JSON file")
+    parser.add_argument("--shape", action="append", help="only these, such as 64x32")
+    arguments = parser.parse_args()
+    if not arguments.tables_only:
+        measure_all(arguments.shape or SHAPES)
+    write_tables()

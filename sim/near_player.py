@@ -1,0 +1,50 @@
+"""Plays whole layers through an emitted ``near_memory`` unit, by the stream test bench."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ..config import NearMemoryConfig
+from ..emit import Emitted
+from ..manifest import config_of
+from ..network.tiles import Program
+from .driver import signed
+from .player import compile_bench, run_bench
+
+
+class NearPlayer:
+    """An emitted ``near_memory`` unit compiled with the stream test bench (Verilator)."""
+
+    def __init__(self, emitted: Emitted, build: Path):
+        config = config_of(emitted.manifest)
+        assert isinstance(config, NearMemoryConfig)
+        self._config = config
+        self._build = compile_bench(emitted, build)
+
+    def play(self, program: Program, pace: int = 100) -> tuple[list[list[int]], int]:
+        """Outputs [vectors][outputs] and cycles, those included in which the weights are written.
+
+        ``pace``: percentage of cycles in which a stream is willing to move. Raises RuntimeError if the unit
+        stalls.
+        """
+        config = self._config
+        first = program.blocks[0].row
+        lines = {
+            "i_weight": [row | word << config.row_address_bits for row, word in enumerate(program.rows, first)],
+            "i_command": [config.command_word(block) for block in program.blocks],
+            "i": [sum(code << i * config.x_bits for i, code in enumerate(beat)) for beat in program.x],
+        }
+        groups = config.columns // config.beat_columns
+        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
+            files = {name: Path(scratch, name) for name in (*lines, "o")}
+            for name, words in lines.items():
+                files[name].write_text("".join(f"{word:x}\n" for word in words))
+            cycles = run_bench(self._build, files, sum(b.vectors for b in program.blocks) * groups, pace)
+            beats = [self._values(int(line, 16)) for line in files["o"].read_text().split()]
+        return program.gather(beats), cycles
+
+    def _values(self, raw: int) -> list[int]:
+        config, bits = self._config, self._config.out_bits
+        values = [raw >> i * bits & (1 << bits) - 1 for i in range(config.beat_columns)]
+        return [signed(value, bits) for value in values] if config.out_signed else values

@@ -1,0 +1,310 @@
+"""The near-memory array: parameters, golden model, cycles, requantize units, memories, layers of networks."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+import torch
+from amaranth.hdl import Module
+from amaranth.sim import Simulator
+from asm_hw.sim.near_player import NearPlayer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_network import tiny
+
+from asm_hw import golden
+from asm_hw.config import Block, DotConfig, NearMemoryConfig, RequantizeConfig, counterpart
+from asm_hw.emit import emit, render
+from asm_hw.errors import ParameterError
+from asm_hw.gateware.requantize import Requantize
+from asm_hw.handoff.sram import FAMILIES, wrapper
+from asm_hw.network.on_rtl import near_program, vectors_of
+from asm_hw.network.tiles import program
+
+SMALL = NearMemoryConfig(alphabets=(1,), lanes=4, columns=2, hold=4, depth=64)
+
+
+@pytest.mark.parametrize(("parameters", "words"), [
+    ({"hold": 0}, ["hold", "1 to 1024", "0"]),
+    ({"lanes": 257}, ["lanes", "257"]),
+    ({"depth": 10, "lanes": 64, "columns": 8}, ["depth", "16", "10"]),
+    ({"depth": 1 << 17}, ["depth", "131072"]),
+    ({"outputs": 3, "columns": 8}, ["outputs", "divide", "8", "3"]),
+    ({"outputs": 9, "columns": 8}, ["outputs", "1 to 8", "9"]),
+    ({"memory": "dram"}, ["memory", "inferred, macro", "dram"]),
+    ({"weight_code": "fields"}, ["weight_code", "fields", "packed"]),
+    ({"structure": "carry_save"}, ["structure", "carry_save"]),
+    ({"out_bits": 33}, ["out_bits", "33"]),
+    ({"out_bits": 1, "out_signed": True}, ["out_bits", "2 to 32", "1"]),
+])  # fmt: skip
+def test_impossible_parameters_are_one_sentence(parameters, words):
+    with pytest.raises(ParameterError) as error:
+        NearMemoryConfig(**parameters)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_the_command_line_refuses_and_notes(cli):
+    refused = cli("rtl", "--unit", "near_memory", "--hold", "0")
+    assert refused.returncode == 2
+    assert "hold" in refused.stderr
+    assert cli("rtl", "--unit", "mac", "--depth", "0").returncode == 2
+    noted = cli("rtl", "--unit", "mac", "--depth", "64")
+    assert noted.returncode == 0
+    assert "depth" in noted.stderr
+    energy = cli("energy", "--unit", "near_memory")
+    assert energy.returncode == 2
+    assert "near_memory" in energy.stderr
+
+
+@settings(deadline=None)
+@given(vectors=st.integers(1, 500), hold=st.integers(1, 64))
+def test_blocks_are_few_and_even(vectors, hold):
+    lengths = replace(SMALL, hold=hold).block_lengths(vectors)
+    assert sum(lengths) == vectors
+    assert len(lengths) == -(-vectors // hold)
+    assert max(lengths) <= hold
+    assert max(lengths) - min(lengths) <= 1
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    lanes=st.integers(8, 64), columns=st.integers(1, 32), extra=st.integers(3, 40),
+    scale=st.tuples(*[st.floats(4.0, 9.0)] * 3),
+)  # fmt: skip
+def test_a_matrix_product_of_four_times_the_array_computes_in_95_percent_of_its_cycles(lanes, columns, extra, scale):
+    """Where hold is a quarter longer than a load takes; the longest blocks are at least 0.8 hold."""
+    hold = (columns + extra) * 5 // 4 + 1
+    config = NearMemoryConfig(alphabets=(1,), lanes=lanes, columns=columns, hold=hold, depth=1 << 16)
+    outputs, inputs, vectors = (int(k * n) for k, n in zip(scale, (columns, lanes, hold), strict=True))
+    tiles, passes = -(-inputs // lanes), -(-outputs // columns)
+    blocks = [
+        Block(0, tiles, length, first == 0)
+        for _ in range(passes)
+        for first, length in enumerate(config.block_lengths(vectors))
+    ]
+    assert passes * tiles * vectors >= 0.95 * config.cycles(blocks)
+
+
+def test_the_product_is_golden_arithmetic():
+    rng = random.Random(0)
+    config = replace(SMALL, acc_bits=12, overflow="saturate", out_bits=8, out_signed=True)
+    w = [[rng.choice(config.weight.levels) for _ in range(10)] for _ in range(3)]
+    x = [[rng.randrange(256) for _ in range(10)] for _ in range(5)]
+    channels = {"scale": [1, 3 * 64, -64], "bias": [5, -1000, 0], "shift": [4, 9, 6]}
+    channels["scale"] = [config.requantize.scale.nearest(value) for value in channels["scale"]]
+    got = golden.near_memory(
+        config, torch.tensor(w), torch.tensor(x), {name: torch.tensor(v) for name, v in channels.items()}
+    )
+    for v, vector in enumerate(x):
+        for o, row in enumerate(w):
+            acc = 0
+            for tile in range(0, 10, config.lanes):
+                products = zip(row[tile : tile + config.lanes], vector[tile : tile + config.lanes], strict=True)
+                acc = max(-2048, min(acc + sum(a * b for a, b in products), 2047))
+            scale, bias, shift = (channels[name][o] for name in ("scale", "bias", "shift"))
+            y = (acc * scale + bias + (1 << shift - 1)) >> shift
+            assert got[v, o] == max(-128, min(y, 127))
+
+
+@pytest.mark.parametrize("config", [
+    RequantizeConfig(alphabets=(1,), act_bits=20),
+    RequantizeConfig(alphabets=(1, 3), act_bits=22, out_bits=8, out_signed=True),
+    RequantizeConfig(alphabets=(1, 3, 5, 7), act_bits=12, out_bits=32, out_signed=True),
+], ids=["1", "1,3", "1,3,5,7"])  # fmt: skip
+def test_requantize_units_equal_golden(config):
+    rng = random.Random(config.act_bits)
+    top, wide = 1 << config.act_bits - 1, 1 << config.bias_bits - 1
+    ends = [(acc, scale, bias, shift)
+            for acc in (-top, top - 1) for scale in (config.scale.min, config.scale.max)
+            for bias in (-wide, wide - 1) for shift in (0, 1, 31)]  # fmt: skip
+    drawn = [
+        (rng.randrange(-top, top) >> rng.randrange(12), rng.choice(config.scale.levels),
+         rng.randrange(-wide, wide) >> rng.randrange(20), rng.randrange(32))
+        for _ in range(300)
+    ]  # fmt: skip
+    cases = ends + drawn
+    columns = [torch.tensor(column) for column in zip(*cases, strict=True)]
+    expected = golden.requantize(*columns, *config.out_range).tolist()
+    top_module = Module()
+    top_module.submodules.unit = unit = Requantize(config)
+
+    async def bench(context):
+        for (acc, scale, bias, shift), y in zip(cases, expected, strict=True):
+            context.set(unit.acc, acc)
+            word = config.encode({"scale": scale, "bias": bias, "shift": shift})
+            context.set(unit.channel, unit.channel.shape().from_bits(word))
+            assert context.get(unit.y) == y, (acc, scale, bias, shift)
+
+    simulator = Simulator(top_module)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_weights_that_do_not_fit_are_refused():
+    with pytest.raises(ParameterError, match=r"depth must be at least \d+ for 2 x 200 weights, not 64"):
+        program(SMALL, [[0] * 200] * 2, [[0] * 200], [0, 0])
+
+
+def test_twins_have_the_same_ports():
+    ports = [[p["name"] for p in _manifest(counterpart(SMALL, kind))["ports"]] for kind in ("asm", "exact", "bare")]
+    assert ports[0] == ports[1] == ports[2]
+
+
+def _manifest(config):
+    import json
+
+    return json.loads(render(config, "unit")["manifest.json"])
+
+
+def test_one_decoder_a_lane_whatever_the_columns():
+    text = render(replace(SMALL, columns=4, depth=64), "unit")["unit.v"]
+    top = text[text.index("module unit_array(") :]
+    top = top[: top.index("endmodule")]
+    assert len(re.findall(r"^  unit_\w*decoder\w* ", top, re.MULTILINE)) == SMALL.lanes
+    assert len(re.findall(r"^module unit_\w*decoder\w*\(", text, re.MULTILINE)) == 2  # weights, scales
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("words", "bits"), [(40, 25), (700, 130), (64, 64)])
+def test_wrappers_behave_as_the_model(family, words, bits, tmp_path):
+    """Both modules on the same random accesses; the macros are models with the ports of the real ones."""
+    if not shutil.which("iverilog"):
+        pytest.skip("needs Icarus Verilog")
+    model = render(replace(SMALL, memory="macro", depth=words), "unit")["unit.v"].partition("`ifndef")[2]
+    from asm_hw.handoff.sram import behavioural
+
+    renamed = behavioural(words, bits).replace(f"asm_hw_sram_{words}x{bits}", "reference")
+    assert "module asm_hw_sram_" in model
+    (tmp_path / "bench.v").write_text(
+        renamed + wrapper(words, bits, family) + _macro_models(family) + _memory_bench(words, bits)
+    )
+    program_file = tmp_path / "bench.vvp"
+    subprocess.run(["iverilog", "-g2005", "-s", "bench", "-o", program_file, tmp_path / "bench.v"], check=True)
+    assert subprocess.run(["vvp", "-N", program_file], capture_output=True, text=True).stdout == "same 2000\n"
+
+
+def _macro_models(family):
+    macros, _ = FAMILIES[family]
+    if family == "sky130":
+        return "".join(
+            f"""module {macro.name}(input clk0, csb0, web0, input [3:0] wmask0, input [{macro.address_bits - 1}:0] addr0,
+  input [31:0] din0, output reg [31:0] dout0, input clk1, csb1, input [{macro.address_bits - 1}:0] addr1, output [31:0] dout1);
+  reg [31:0] mem [0:{macro.words - 1}];
+  always @(posedge clk0) if (!csb0) begin if (!web0 && &wmask0) mem[addr0] <= din0; if (web0) dout0 <= mem[addr0]; end
+endmodule
+"""
+            for macro in macros
+        )
+    text = ""
+    for macro in macros:
+        high, bits = macro.address_bits - 1, macro.bits
+        bist = "" if not macro.name.endswith("bist") else (
+            f", input [{bits - 1}:0] A_BM, input A_BIST_CLK, A_BIST_EN, A_BIST_MEN, A_BIST_WEN, A_BIST_REN,"
+            f" input [{high}:0] A_BIST_ADDR, input [{bits - 1}:0] A_BIST_DIN, A_BIST_BM"
+        )  # fmt: skip
+        ok = "&A_BM && !A_BIST_EN && A_DLY" if bist else "A_DLY"
+        text += f"""module {macro.name}(input A_CLK, A_MEN, A_WEN, A_REN, input [{high}:0] A_ADDR, input [{bits - 1}:0] A_DIN,
+  input A_DLY, output reg [{bits - 1}:0] A_DOUT{bist});
+  reg [{bits - 1}:0] mem [0:{macro.words - 1}];
+  always @(posedge A_CLK) if (A_MEN && {ok}) begin if (A_WEN) mem[A_ADDR] <= A_DIN; if (A_REN) A_DOUT <= mem[A_ADDR]; end
+endmodule
+"""
+    return text
+
+
+def _memory_bench(words, bits):
+    address = (words - 1).bit_length()
+    return f"""module bench;
+  reg clk = 0, read = 0, write = 0; reg [{address - 1}:0] address = 0; reg [{bits - 1}:0] data = 0;
+  wire [{bits - 1}:0] one, two; integer i, same = 0;
+  reference a(clk, read, write, address, data, one);
+  asm_hw_sram_{words}x{bits} b(.clk(clk), .read(read), .write(write), .address(address), .data(data), .row(two));
+  initial begin
+    for (i = 0; i < {words} + 2000; i = i + 1) begin
+      write = i < {words} || $random; read = !write;
+      address = i < {words} ? i : $unsigned($random) % {words}; data = {{{-(-bits // 32)}{{$random}}}};
+      #1 clk = 1; #1 clk = 0;
+      if (i >= {words}) same = same + (i == {words} && write || one === two);
+    end
+    $display("same %0d", same);
+  end
+endmodule
+"""
+
+
+def test_macro_ports_are_those_of_the_library(data_folder):
+    """Every port that a wrapper connects, and no other input, is in the foundry's liberty file."""
+    import gzip
+
+    macros, output = FAMILIES["ihp_sg13g2"]
+    for macro in macros:
+        path = data_folder / "sram_lib" / "ihp_sg13g2_sram" / f"{macro.name}_typ_1p20V_25C.lib.gz"
+        text = gzip.decompress(path.read_bytes()).decode()
+        names = {re.sub(r"\[.*", "", name) for name in re.findall(r"^\s*(?:pin|bus)\s*\((\S+?)\)", text, re.MULTILINE)}
+        connected = {port.partition("(")[0] for port in macro.ports(macro, "d", "s")} | {output}
+        assert connected == names
+
+
+LAYERS = NearMemoryConfig(alphabets=(1, 3), lanes=16, columns=4, hold=32, depth=4096)
+
+
+def play_network(network, x, folder):
+    """Every layer through the emitted Verilog, on the golden model's inputs; its outputs, requantized by the unit."""
+    players = {}
+    for layer in network.layers:
+        out, operands = layer.requantize, layer.config
+        config = replace(
+            LAYERS, alphabets=operands.alphabets, weight_bits=operands.weight_bits, act_bits=operands.act_bits,
+            act_signed=operands.act_signed, act_alphabets=operands.act_alphabets,
+            out_bits=out.bits, out_signed=out.signed, acc_bits=None, terms=max(16, layer.terms),
+        )  # fmt: skip
+        if config not in players:
+            players[config] = NearPlayer(emit(config, folder / "rtl"), folder / f"player_{len(players)}")
+        expected = layer.forward(x)
+        made = near_program(config, layer, x)
+        got, cycles = players[config].play(made)
+        flat = expected if expected.dim() == 2 else expected.permute(0, 2, 3, 1).flatten(0, 2)
+        assert got == flat.tolist(), layer.name
+        assert cycles == len(made.rows) + 1 + config.cycles(made.blocks), layer.name
+        assert len(vectors_of(layer, x)) == made.vectors
+        x = expected
+
+
+def test_layers_of_a_network_run_to_the_bit(tmp_path):
+    network = tiny()
+    low, high = network.layers[0].config.x_range
+    generator = torch.Generator().manual_seed(0)
+    play_network(network, torch.randint(low, high + 1, (3, *network.input_shape), generator=generator), tmp_path)
+
+
+@pytest.mark.full
+def test_every_layer_of_the_demo_network_runs_to_the_bit(tmp_path):
+    """Trained weights and real activations of eight test images."""
+    from asm_hw.training.convert import convert
+    from asm_hw.training.data import digits
+    from asm_hw.training.models import digits_cnn
+    from asm_hw.training.train import train, train_asm
+
+    data, model = digits(), digits_cnn(0)
+    train(model, data, epochs=4, seed=0)
+    asm = train_asm(model, data, epochs=2, seed=0, alphabets=(1,), weight_bits=5, act_bits=8)
+    network = convert(asm, tuple(data.test_images.shape[1:]))
+    play_network(network, network.quantize_input(data.test_images[:8]), tmp_path)
+
+
+@pytest.mark.full
+def test_verilog_grows_with_the_cells():
+    """Bytes a lane and column are the same from 4 x 4 to 32 x 32, within the fixed part."""
+    sizes = {}
+    for side in (4, 8, 16, 32):
+        config = NearMemoryConfig(alphabets=(1,), lanes=side, columns=side, hold=side, depth=1024)
+        sizes[side] = len(render(config, "unit")["unit.v"])
+    assert sizes[32] / sizes[16] < 4.4
+    assert sizes[16] / sizes[8] < 4.4
+    assert isinstance(DotConfig(), DotConfig)
