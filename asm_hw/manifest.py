@@ -40,6 +40,16 @@ MEANINGS = {
     "o__payload": "sums, one a column",
     "o__valid": "sums are offered",
     "o__ready": "the sums are taken on this edge if valid",
+    "i_op__payload": "a micro-operation of the bitline array; docs/bitline.md lists them",
+    "i_op__valid": "a micro-operation is offered",
+    "i_op__ready": "the micro-operation is done on this edge if valid",
+    "i_row__payload": "a row to write, or a mask in its low bits, for the micro-operation offered with it",
+    "i_row__valid": "a row is offered",
+    "i_row__ready": "the row is taken on this edge if valid",
+    "o_words__payload": "sums in two's complement, or the words of a row that is read",
+    "o_words__valid": "words are offered",
+    "o_words__ready": "the words are taken on this edge if valid",
+    "counts": "micro-operations done since reset, by kind",
 }
 
 

@@ -14,6 +14,7 @@ import torch
 
 from ..config import MacConfig, MultiplierConfig
 from ..golden import mac, multiply
+from .bitline_bench import check_bitline_operations, check_bitline_products, check_bitline_reset
 from .dot_bench import check_dot_corners, check_dot_reset, check_dot_streams
 from .driver import Driver, reset, signed
 from .operands import Operands, Word
@@ -100,5 +101,6 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "multiplier": (check_multiplier,),
     "mac": (check_mac_products, check_mac_sequence, check_mac_overflow),  # type: ignore[dict-item]
     "dot": (check_dot_streams, check_dot_reset, check_dot_corners),  # type: ignore[dict-item]
+    "bitline": (check_bitline_operations, check_bitline_products, check_bitline_reset),  # type: ignore[dict-item]
 }
 """The checks of each unit; a unit with none cannot be simulated."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import ParameterError, check_choice
 from .accumulating import DotConfig, MacConfig
+from .bitline import BitlineConfig
 from .multiplier import (
     ARITHMETIC,
     LIMITS,
@@ -25,10 +26,10 @@ from .multiplier import (
 
 __all__ = [
     "ARITHMETIC", "CONFIGS", "LIMITS", "OVERFLOW", "STRUCTURES", "UNITS", "WEIGHT_CODES", "WEIGHT_FORMS",
-    "DotConfig", "MacConfig", "MultiplierConfig", "counterpart", "integer_range", "make_config", "signed_bits",
+    "BitlineConfig", "DotConfig", "MacConfig", "MultiplierConfig", "counterpart", "integer_range", "make_config", "signed_bits",
 ]  # fmt: skip
 
-CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig)}
+CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig, BitlineConfig)}
 UNITS = tuple(CONFIGS)
 
 
