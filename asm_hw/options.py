@@ -18,12 +18,13 @@ from .config import (
     STRUCTURES,
     UNITS,
     WEIGHT_CODES,
+    BitlineConfig,
     DotConfig,
     MacConfig,
     MultiplierConfig,
     make_config,
 )
-from .errors import ParameterError
+from .errors import ParameterError, check_range
 
 DEFAULT_UNIT = "mac"
 DEFAULT_ALPHABETS = str(MultiplierConfig().alphabets)
@@ -46,7 +47,7 @@ def _text(value: str | None) -> int | None:
         raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
 
 
-_DEFAULTS = {f.name: f.default for f in fields(DotConfig)}
+_DEFAULTS = {f.name: f.default for config in (BitlineConfig, DotConfig) for f in fields(config)}
 
 
 def _about(name: str, text: str) -> str:
@@ -83,9 +84,17 @@ _UNIT_OPTIONS = (
         "--weight-registers", type=bool, help="0: the weight stream holds the weights in use, unit dot. [default: 1]"
     ),
     option("--columns", type=int, help=_about("columns", "Dot products side by side, unit dot")),
+    option("--rows", type=int, help=_about("rows", "Rows of bit cells, unit bitline")),
+    option("--cols", type=int, help=_about("cols", "Columns of bit cells, unit bitline")),
+    option(
+        "--word-bits",
+        type=int,
+        help="Columns of a word, unit bitline. [default: the fewest that divide --cols and hold an activation]",
+    ),
+    option("--counter-bits", type=int, help=_about("counter_bits", "Bits of each counter, 0 for none, unit bitline")),
 )
 
-UNIT_PARAMETERS = ("unit", *(f.name for f in fields(DotConfig)))
+UNIT_PARAMETERS = ("unit", *_DEFAULTS)
 
 
 def unit_options(command: Callable) -> Callable:
@@ -109,13 +118,20 @@ def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> Mu
     config = CONFIGS.get(unit)
     if config is None:
         return make_config(unit)  # says which units there are
-    DotConfig(**given)  # has every parameter: refuses bad values also where the unit has no use for them
+    _check_all(given)
     known = {f.name for f in fields(config)}
     for name in sorted(given.keys() - known):
         print(f"note: unit {unit} has no {name}: {given[name]} is not used", file=sys.stderr)
     made = make_config(unit, **{name: value for name, value in given.items() if name in known})
     _note_accumulator(made, given)
     return made
+
+
+def _check_all(given: dict[str, Any]) -> None:
+    """Refuse bad values also where the unit has no use for them."""
+    DotConfig(**{f.name: given[f.name] for f in fields(DotConfig) if f.name in given})
+    for name in given.keys() - {f.name for f in fields(DotConfig)}:
+        check_range(name, given[name], *LIMITS[name])
 
 
 def _note_accumulator(config: MultiplierConfig, given: dict[str, Any]) -> None:

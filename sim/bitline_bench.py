@@ -84,7 +84,9 @@ class _Harness:
         await self.driver.settle()
         return self.driver.get("o_words__payload") if self.driver.get("o_words__valid") else None
 
-    async def _check_end(self, pace: tuple[float, float, float], cycles: int, golden: int, rows: tuple[int, int]) -> None:
+    async def _check_end(
+        self, pace: tuple[float, float, float], cycles: int, golden: int, rows: tuple[int, int]
+    ) -> None:
         """Nothing follows, all rows were taken, and cycles and counters are those predicted."""
         assert rows[0] == rows[1], f"{rows[0]} of {rows[1]} rows were taken"
         golden += self.model.leaving
@@ -191,7 +193,11 @@ async def check_bitline_products(driver: Driver, config: BitlineConfig, rng: ran
         x = Operand(config.act_table, config.activation)
         vectors = [[x.pick(rng)[1] for _ in range(terms)] for _ in range(config.words)]
         expected = fit(matvec(torch.tensor(weights), torch.tensor(vectors)), config.acc_width)
-        steps = asm_steps(config, weights, vectors) if config.arithmetic == "asm" else serial_steps(config, weights, vectors)
+        steps = (
+            asm_steps(config, weights, vectors)
+            if config.arithmetic == "asm"
+            else serial_steps(config, weights, vectors)
+        )
         sums = _sums(harness, steps, outputs)
         assert torch.equal(sums, expected), f"scheduled sums are {sums.tolist()}, not {expected.tolist()}"
         await harness.restart()
@@ -238,8 +244,12 @@ async def check_bitline_reset(driver: Driver, config: BitlineConfig, rng: random
     for cycles in (1, 2, 3, 5, 8):
         harness = await _start(driver, config, rng)
         serial = config.arithmetic == "exact"
-        steps = [step for _ in range(9) for step in ([harness.any_step([Operation.TAG])] if serial else harness.any_sum())]
-        steps = [(replace(step, end=End.LEAVES if step.end else End.STAYS), row) for step, row in steps]  # rows keep their contents
+        steps = [
+            step for _ in range(9) for step in ([harness.any_step([Operation.TAG])] if serial else harness.any_sum())
+        ]
+        steps = [
+            (replace(step, end=End.LEAVES if step.end else End.STAYS), row) for step, row in steps
+        ]  # rows keep their contents
         await harness.run(steps, PACES[1], most=cycles)
         harness.offer(config.encode(steps[0][0]), None)
         driver.set("o_words__ready", cycles % 2)

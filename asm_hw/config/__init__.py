@@ -26,10 +26,13 @@ from .multiplier import (
 
 __all__ = [
     "ARITHMETIC", "CONFIGS", "LIMITS", "OVERFLOW", "STRUCTURES", "UNITS", "WEIGHT_CODES", "WEIGHT_FORMS",
-    "BitlineConfig", "DotConfig", "MacConfig", "MultiplierConfig", "counterpart", "integer_range", "make_config", "signed_bits",
+    "BitlineConfig", "DotConfig", "MacConfig", "MultiplierConfig",
+    "counterpart", "integer_range", "make_config", "signed_bits",
 ]  # fmt: skip
 
-CONFIGS: dict[str, type[MultiplierConfig]] = {c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig, BitlineConfig)}
+CONFIGS: dict[str, type[MultiplierConfig]] = {
+    c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig, BitlineConfig)
+}
 UNITS = tuple(CONFIGS)
 
 

@@ -124,7 +124,9 @@ class BitlineConfig(MacConfig):
                 "bit lines add binary words"
             )
         if self.arithmetic == "exact" and self.act_signed:
-            raise ParameterError("act_signed must be False where arithmetic is exact: the serial array multiplies magnitudes")
+            raise ParameterError(
+                "act_signed must be False where arithmetic is exact: the serial array multiplies magnitudes"
+            )
         largest = max(self.alphabets)
         if self.arithmetic == "asm" and largest not in self.weight.digits[0].multiples:
             raise ParameterError(
@@ -139,7 +141,7 @@ class BitlineConfig(MacConfig):
             object.__setattr__(self, "word_bits", next(fitting, needed))
         check_range("word_bits", self.word_bits, needed, min(self.acc_width, LIMITS["word_bits"][1]))
         if self.cols % self.columns_a_word:
-            raise ParameterError(f"word_bits must divide cols {self.cols}, not {self.word_bits}")
+            raise ParameterError(f"cols must be a multiple of word_bits {self.word_bits}, not {self.cols}")
 
     @property
     def value_bits(self) -> int:

@@ -20,7 +20,8 @@ class BitlineModel:
 
     ``cells`` [rows, words] holds unsigned words (single bits in the serial array), ``acc`` [words] the
     accumulators, ``counts`` the micro-operations by kind (`BitlineConfig.counted`), ``cycles`` the clock
-    edges that they take where no stream stalls; after a last sum (``leaving``) it leaves in one more. Cells survive a reset.
+    edges that they take where no stream stalls; a last sum (``leaving``) leaves on one more. Cells survive a
+    reset.
     """
 
     def __init__(self, config: BitlineConfig, cells: Tensor | None = None):

@@ -37,9 +37,7 @@ def accumulate(config: BitlineConfig, terms: Iterable[Term], end: End = End.LEAV
         for first in range(0, len(rows), at_once):
             opened = rows[first : first + at_once]
             made.append(
-                Instruction(
-                    Operation.ACCUMULATE, a=opened[0], b=opened[-1], opened=len(opened), shift=shift, sign=sign
-                )
+                Instruction(Operation.ACCUMULATE, a=opened[0], b=opened[-1], opened=len(opened), shift=shift, sign=sign)
             )
     if not made or (made[-1].shift and not config.one_hot):
         made.append(Instruction(Operation.ACCUMULATE))
@@ -116,9 +114,7 @@ def _multiples(config: BitlineConfig, weights: Iterable[int]) -> tuple[int, ...]
     return (1, *(step.multiple for step in AlphabetSet(tuple(sorted(used))).bank_steps))
 
 
-def _tile(
-    config: BitlineConfig, weights: Sequence[Sequence[int]], first: int, needed: list[tuple[int, ...]]
-) -> Tile:
+def _tile(config: BitlineConfig, weights: Sequence[Sequence[int]], first: int, needed: list[tuple[int, ...]]) -> Tile:
     rows: list[Multiples] = []
     bank: list[Instruction] = []
     following = 0

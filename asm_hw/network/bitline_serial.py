@@ -43,7 +43,9 @@ def place(config: BitlineConfig, terms: int) -> _Rows:
     sizes = [act] * terms + [magnitude] * terms + [act + magnitude] + [config.acc_width] * 2
     starts = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
     if starts[-1] > config.rows:
-        raise ParameterError(f"rows must be at least {starts[-1]} for {terms} terms in bit-serial form, not {config.rows}")
+        raise ParameterError(
+            f"rows must be at least {starts[-1]} for {terms} terms in bit-serial form, not {config.rows}"
+        )
     rows = [range(start, start + size) for start, size in zip(starts[:-1], sizes, strict=True)]
     return _Rows(rows[:terms], rows[terms : 2 * terms], rows[2 * terms], (rows[-2], rows[-1]))
 
@@ -54,7 +56,9 @@ def most_terms(config: BitlineConfig) -> int:
     return (config.rows - fixed) // (config.act_bits + config.magnitude_bits)
 
 
-def serial_program(config: BitlineConfig, weights: Sequence[Sequence[int]], vectors: Sequence[Sequence[int]]) -> list[Step]:
+def serial_program(
+    config: BitlineConfig, weights: Sequence[Sequence[int]], vectors: Sequence[Sequence[int]]
+) -> list[Step]:
     """Sums of ``weights`` [outputs][terms] times ``vectors`` [columns][terms]: loads, sums, reads of their bits."""
     rows = place(config, len(weights[0]))
     steps: list[Step] = []

@@ -79,7 +79,10 @@ class Controller(wiring.Component):
             self.one.eq(opens & self.opened[0]),
             self.subtract.eq(done & self.sign),
             self.result.eq(stored),
-            *(getattr(self, name).eq(any_of(is_op, [o for o, n in SOURCES.items() if n == name])) for name in set_of(SOURCES)),
+            *(
+                getattr(self, name).eq(any_of(is_op, [o for o, n in SOURCES.items() if n == name]))
+                for name in set_of(SOURCES)
+            ),
             self.accumulate.eq(step & accumulates),
             self.set_mask.eq(step & is_op[Operation.MASK]),
             self.write.eq(step & (any_of(is_op, row_ops) | stored)),
@@ -144,7 +147,7 @@ def decoded(m: Module, config: BitlineConfig, op: Value) -> dict[Operation, Valu
 
 def counts_port(config: BitlineConfig) -> dict:
     """The port of the counters, if there are any."""
-    shape = data.StructLayout({name: config.counter_bits for name in config.counted})
+    shape = data.StructLayout(dict.fromkeys(config.counted, config.counter_bits))
     return {"counts": Out(shape)} if config.counter_bits else {}
 
 

@@ -14,8 +14,8 @@ def controls(config: BitlineConfig) -> dict[str, int]:
     """What the controller tells all words alike, with its bits.
 
     ``one``, ``two`` rows are open; ``fresh``: the sum starts; ``move`` the accumulator up before the addition
-    (``shift`` of the weight, where {1} is on both sides); ``subtract`` the rows. A row is written from
-    one of ``offered``, ``line``, ``either``, ``differ``, ``neither``, ``result``, or with 0. The row that is ``read`` or the ``sum`` leaves.
+    (``shift`` of the weight, where {1} is on both sides); ``subtract`` the rows. A row is written from one
+    of `ROW_SOURCES`, or with 0. The row that is ``read`` or the ``sum`` leaves.
     """
     flags = dict.fromkeys(("one", "fresh", "subtract", *ROW_SOURCES, "read", "sum"), 1)
     if config.one_hot:
