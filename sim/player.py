@@ -31,6 +31,41 @@ class Played:
     cycles: int
 
 
+class StreamBench:
+    """A unit with two streams in and one out (``widths``), compiled with the stream test bench (Verilator)."""
+
+    def __init__(self, build: Path, top: str, widths: tuple[int, ...], *sources: Path):
+        self._build = verilator.check_build(build)
+        shutil.rmtree(self._build, ignore_errors=True)
+        self._build.mkdir(parents=True)
+        defines = [
+            f"+define+{name}={width}" for name, width in zip(("I_BITS", "W_BITS", "O_BITS"), widths, strict=True)
+        ]
+        flags = "-O1 -std=gnu++20 -fcoroutines -DVL_TIME_CONTEXT"  # the test bench waits, so it needs coroutines
+        result = verilator.run(
+            "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags,
+            "--Mdir", self._build, "--top-module", "stream_tb", "-o", "stream_tb",
+            f"+define+DUT={top}", *defines,
+            verilator.WAIVERS, TEST_BENCH, *(source.resolve() for source in sources),
+        )  # fmt: skip
+        if result.returncode:
+            raise RuntimeError(f"Verilator could not build the player: {result.stderr[-2000:]}")
+
+    def play(self, i: str, i_weight: str, outputs: int, pace: int) -> tuple[list[int], int]:
+        """Stream payloads, one hexadecimal line each: (beats that left, clock cycles)."""
+        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
+            files = {name: Path(scratch, name) for name in ("i", "i_weight", "o")}
+            files["i"].write_text(i)
+            files["i_weight"].write_text(i_weight)
+            command = [str(self._build / "stream_tb"), f"+outputs={outputs}", f"+pace={pace}"]
+            command += [f"+{name}={path}" for name, path in files.items()]
+            result = subprocess.run(command, capture_output=True, text=True)
+            cycles = re.search(r"^cycles (\d+)$", result.stdout, re.MULTILINE)
+            if result.returncode or cycles is None or "stalled" in result.stdout:
+                raise RuntimeError(f"the unit stalled or the simulator failed: {result.stdout}{result.stderr}")
+            return [int(line, 16) for line in files["o"].read_text().split()], int(cycles[1])
+
+
 class Player:
     """An emitted ``dot`` unit compiled with the stream test bench (Verilator)."""
 
@@ -39,23 +74,8 @@ class Player:
         assert isinstance(config, DotConfig)
         self._config = config
         self._ports = {port["name"]: port for port in emitted.manifest["ports"]}
-        self._build = verilator.check_build(build)
-        shutil.rmtree(self._build, ignore_errors=True)
-        self._build.mkdir(parents=True)
-        self._compile(emitted)
-
-    def _compile(self, emitted: Emitted) -> None:
-        widths = {"I_BITS": "i__payload", "W_BITS": "i_weight__payload", "O_BITS": "o__payload"}
-        defines = [f"+define+{name}={self._ports[port]['width']}" for name, port in widths.items()]
-        flags = "-O1 -std=gnu++20 -fcoroutines -DVL_TIME_CONTEXT"  # the test bench waits, so it needs coroutines
-        result = verilator.run(
-            "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags,
-            "--Mdir", self._build, "--top-module", "stream_tb", "-o", "stream_tb",
-            f"+define+DUT={emitted.manifest['top']}", *defines,
-            verilator.WAIVERS, TEST_BENCH, emitted.verilog.resolve(),
-        )  # fmt: skip
-        if result.returncode:
-            raise RuntimeError(f"Verilator could not build the player: {result.stderr[-2000:]}")
+        widths = (self._ports[port]["width"] for port in ("i__payload", "i_weight__payload", "o__payload"))
+        self._bench = StreamBench(build, emitted.manifest["top"], tuple(widths), emitted.verilog)
 
     def play(self, x: np.ndarray, release: np.ndarray, last: np.ndarray, w: np.ndarray, pace: int = 100) -> Played:
         """Stream beats and return the sums.
@@ -66,21 +86,12 @@ class Player:
         """
         beats = {f"x[{i}]": x[:, i] for i in range(self._config.lanes)} | {"release": release, "last": last}
         loads = {f"[{c}][{i}]": w[:, c, i] for c in range(self._config.columns) for i in range(self._config.lanes)}
-        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
-            files = {name: Path(scratch, name) for name in ("i", "i_weight", "o")}
-            files["i"].write_text(_to_hex(self._ports["i__payload"], beats))
-            files["i_weight"].write_text(_to_hex(self._ports["i_weight__payload"], loads))
-            command = [str(self._build / "stream_tb"), f"+outputs={int(last.sum())}", f"+pace={pace}"]
-            command += [f"+{name}={path}" for name, path in files.items()]
-            result = subprocess.run(command, capture_output=True, text=True)
-            cycles = re.search(r"^cycles (\d+)$", result.stdout, re.MULTILINE)
-            if result.returncode or cycles is None or "stalled" in result.stdout:
-                raise RuntimeError(f"the unit stalled or the simulator failed: {result.stdout}{result.stderr}")
-            return Played(self._read(files["o"]), int(cycles[1]))
+        i, i_weight = _to_hex(self._ports["i__payload"], beats), _to_hex(self._ports["i_weight__payload"], loads)
+        words, cycles = self._bench.play(i, i_weight, int(last.sum()), pace)
+        return Played(self._read(words), cycles)
 
-    def _read(self, path: Path) -> np.ndarray:
+    def _read(self, words: list[int]) -> np.ndarray:
         bits, columns = self._config.acc_width, self._config.columns
-        words = [int(line, 16) for line in path.read_text().split()]
         mask, sign = (1 << bits) - 1, 1 << bits - 1
         sums = [[((word >> c * bits & mask) ^ sign) - sign for c in range(columns)] for word in words]
         return np.array(sums, dtype=np.int64).reshape(-1, columns)

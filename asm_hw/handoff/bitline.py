@@ -48,8 +48,8 @@ def _sums(config: BitlineConfig) -> Iterator[Step]:
         digits = [_digit(config, picker, shift, count) for shift in (*shifts, 0)]
         for digit in digits:
             factor = (-1 if digit.sign else 1) << digit.shift
-            for row in (digit.a, digit.b)[: digit.opened]:
-                total = [old + factor * value for old, (_, value) in zip(total, drawn[row], strict=True)]
+            for opened in (digit.a, digit.b)[: digit.opened]:
+                total = [old + factor * value for old, (_, value) in zip(total, drawn[opened], strict=True)]
         yield from ((digit, None, None) for digit in digits[:-1])
         words = [fit(value, config) for value in total]
         if number % 8 == 7:

@@ -42,7 +42,7 @@ def run_network(
     """
     golden, runs = x, []
     for layer in network.layers:
-        beats = schedule(config, layer.weight.flatten(1).numpy(), _vectors(layer, x).numpy())
+        beats = schedule(config, layer.weight.flatten(1).numpy(), vectors_of(layer, x).numpy())
         sums, cycles = play(beats)
         expected = layer.accumulate(golden)
         got = _maps(torch.from_numpy(beats.gather(sums)), expected)
@@ -54,7 +54,7 @@ def run_network(
     return x, runs
 
 
-def _vectors(layer: IntegerLayer, x: Tensor) -> Tensor:
+def vectors_of(layer: IntegerLayer, x: Tensor) -> Tensor:
     """The activation vectors [vectors, inputs] of a layer: rows of a matrix, or patches of the images."""
     if not isinstance(layer, IntegerConv2d):
         return x.flatten(1)
