@@ -6,13 +6,13 @@ from typing import Any
 from amaranth.lib import wiring
 
 from ..config import MultiplierConfig
-from .bitline import make_bitline
+from .bitline import Bitline
 from .dot import Dot
 from .mac import Mac
 from .multiplier import Multiplier
 
 COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {"multiplier": Multiplier, "mac": Mac, "dot": Dot}
-COMPONENTS["bitline"] = make_bitline
+COMPONENTS["bitline"] = Bitline
 
 
 def make_component(config: MultiplierConfig) -> wiring.Component:

@@ -2,10 +2,11 @@
 
 from amaranth.hdl import Const, Module, Mux
 from amaranth.lib import memory, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from ...config import BitlineConfig
 from ...encoding import bits_for
+from .ports import ADDRESSES, cells_signature
 
 
 class BitlineArray(wiring.Component):
@@ -18,34 +19,28 @@ class BitlineArray(wiring.Component):
 
     Members
     -------
-    a, b : In, rows to open where ``open_a``, ``open_b``
-    bl, blb : Out(``config.cols``)
-    d : In, the row that is written
-    write : In(``config.words``), which of its words
-    data : In(``config.cols``)
+    a, b, d : In, addresses: rows to open, and the row to write
+    cells : In(`cells_signature`)
     """
 
     def __init__(self, config: BitlineConfig):
         self._config = config
-        address = bits_for(config.rows)
-        super().__init__(
-            {"a": In(address), "b": In(address), "d": In(address), "open_a": In(1), "open_b": In(1)}
-            | {"write": In(config.words), "data": In(config.cols), "bl": Out(config.cols), "blb": Out(config.cols)}
-        )
+        address = In(bits_for(config.rows))
+        super().__init__(dict.fromkeys(ADDRESSES, address) | {"cells": In(cells_signature(config))})
 
     def elaborate(self, platform):
         m = Module()
         cols = self._config.cols
         precharged = Const(-1, cols)
-        m.submodules.cells = cells = memory.Memory(shape=cols, depth=self._config.rows, init=[])
+        m.submodules.memory = cells = memory.Memory(shape=cols, depth=self._config.rows, init=[])
         lines, complements = [], []
         for name in ("a", "b"):
             port = cells.read_port(domain="comb")
-            opened = getattr(self, f"open_{name}")
+            opened = getattr(self.cells, f"open_{name}")
             m.d.comb += port.addr.eq(getattr(self, name))
             lines.append(Mux(opened, port.data, precharged))
             complements.append(Mux(opened, ~port.data, precharged))
-        m.d.comb += [self.bl.eq(lines[0] & lines[1]), self.blb.eq(complements[0] & complements[1])]
+        m.d.comb += [self.cells.bl.eq(lines[0] & lines[1]), self.cells.blb.eq(complements[0] & complements[1])]
         port = cells.write_port(granularity=self._config.columns_a_word)
-        m.d.comb += [port.addr.eq(self.d), port.data.eq(self.data), port.en.eq(self.write)]
+        m.d.comb += [port.addr.eq(self.d), port.data.eq(self.cells.data), port.en.eq(self.cells.write)]
         return m

@@ -1,21 +1,20 @@
 """From the stream of row pairs and digits to what the array and its words do in each cycle."""
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...config import BitlineConfig
 from ...config.bitline import LOGIC, MOVE, Operation
 from ...encoding import Field, bits_for
 from .periphery import controls
+from .ports import ADDRESSES, stream_ports
 
 SOURCES = {
     Operation.WRITE: "offered", Operation.COPY: "line", Operation.AND: "line", Operation.OR: "either",
     Operation.XOR: "differ", Operation.NOR: "neither",
 }  # fmt: skip
 """What is written into a row, by operation; nothing is a row of zeros."""
-ADDRESSES = ("a", "b", "d")
-"""The parts of a micro-operation that go to the array as they are."""
 
 
 class Controller(wiring.Component):
@@ -47,7 +46,7 @@ class Controller(wiring.Component):
         super().__init__(
             {name: In(bits) for name, bits in inputs.items()}
             | {name: Out(bits) for name, bits in outputs.items()}
-            | counts_port(config)
+            | {name: port for name, port in stream_ports(config).items() if name == "counts"}
         )
 
     def elaborate(self, platform):
@@ -143,12 +142,6 @@ def decoded(m: Module, config: BitlineConfig, op: Value) -> dict[Operation, Valu
     flags = {operation: Signal(name=f"is_{operation.name.lower()}") for operation in config.operations}
     m.d.comb += [flag.eq((1 << op)[operation]) for operation, flag in flags.items()]
     return flags
-
-
-def counts_port(config: BitlineConfig) -> dict:
-    """The port of the counters, if there are any."""
-    shape = data.StructLayout(dict.fromkeys(config.counted, config.counter_bits))
-    return {"counts": Out(shape)} if config.counter_bits else {}
 
 
 def add_counters(m: Module, counts, events: dict) -> None:

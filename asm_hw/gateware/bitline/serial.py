@@ -5,13 +5,12 @@ from amaranth.lib import wiring
 
 from ...config import BitlineConfig
 from ...config.bitline import LOGIC, Operation
-from .array import BitlineArray
-from .controller import ADDRESSES, SOURCES, add_counters, any_of, counts_port, decoded
+from .controller import SOURCES, add_counters, any_of, decoded
 from .periphery import select
-from .streams import streams
+from .ports import core_ports
 
 
-class SerialBitline(wiring.Component):
+class SerialCore(wiring.Component):
     """Adds one bit of every column in a cycle, as Neural Cache does (Eckert et al., ISCA 2018).
 
     ``ADD`` senses two rows, adds them and the carry of each column, and writes the sum into a row in the same
@@ -21,17 +20,16 @@ class SerialBitline(wiring.Component):
 
     Members
     -------
-    As of `Bitline`.
+    As of `Bitline`, ``i_op`` without its addresses, and ``cells`` (`cells_signature`).
     """
 
     def __init__(self, config: BitlineConfig):
         self._config = config
-        super().__init__(streams(config) | counts_port(config))
+        super().__init__(core_ports(config))
 
     def elaborate(self, platform):
         m = Module()
-        config, op = self._config, self.i_op.payload
-        m.submodules.array = array = BitlineArray(config)
+        config, op, array = self._config, self.i_op.payload, self.cells
         is_op = decoded(m, config, op.op)
         writes, reads = is_op[Operation.WRITE], is_op[Operation.READ]
         step = Signal()  # a micro-operation is done on this edge
@@ -41,7 +39,6 @@ class SerialBitline(wiring.Component):
             self.i_row.ready.eq(self.i_op.valid & writes),
             self.o_words.valid.eq(self.i_op.valid & reads),
             self.o_words.payload.eq(array.bl & self.o_words.valid.replicate(config.cols)),
-            *(getattr(array, name).eq(op[name]) for name in ADDRESSES),
             array.open_a.eq(self.i_op.valid & op.opened.any()),
             array.open_b.eq(self.i_op.valid & op.opened[1]),
         ]
@@ -58,7 +55,7 @@ class SerialBitline(wiring.Component):
             add_counters(m, self.counts, {name: step & kinds[name] for name in config.counted})
         return m
 
-    def _add_columns(self, m: Module, array: BitlineArray, step, is_op):
+    def _add_columns(self, m: Module, array, step, is_op):
         """Exclusive or of the open rows, columns that take part, and the sum bit of each column."""
         config, op = self._config, self.i_op.payload
         differ, taken, total, tag, carry, kept = (

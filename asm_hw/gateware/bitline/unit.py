@@ -1,13 +1,14 @@
-"""Unit ``bitline``: controller, array of bit cells, periphery."""
+"""Unit ``bitline``: an array of bit cells, and what computes around it."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
 
 from ...config import BitlineConfig
 from .array import BitlineArray
-from .controller import ADDRESSES, Controller, controller_fields, counts_port
-from .periphery import Word, controls
-from .streams import streams
+from .core import Core
+from .ports import ADDRESSES, stream_ports
+from .serial import SerialCore
 
 
 class Bitline(wiring.Component):
@@ -33,44 +34,26 @@ class Bitline(wiring.Component):
 
     def __init__(self, config: BitlineConfig):
         self._config = config
-        super().__init__(streams(config) | counts_port(config))
+        super().__init__(stream_ports(config))
 
     def elaborate(self, platform):
         m = Module()
-        config = self._config
-        m.submodules.array = array = BitlineArray(config)
-        m.submodules.controller = controller = Controller(config)
-        mask = Signal(config.words, init=-1)
-        op = self.i_op.payload
-        shared = {name: getattr(controller, name, None) for name in controls(config)}
-        if config.one_hot:
-            shared["shift"] = op.shift
+        m.submodules.core = core = make_core(self._config)
+        m.submodules.array = array = BitlineArray(self._config)
+        connect(m, core.cells, array.cells)
+        connect(m, flipped(self.i_row), core.i_row)
+        connect(m, core.o_words, flipped(self.o_words))
         m.d.comb += [
-            controller.op_valid.eq(self.i_op.valid),
-            self.i_op.ready.eq(controller.op_ready),
-            controller.row_valid.eq(self.i_row.valid),
-            self.i_row.ready.eq(controller.row_ready),
-            self.o_words.valid.eq(controller.o_valid),
-            controller.o_ready.eq(self.o_words.ready),
-            *(getattr(controller, field.name).eq(op[field.name]) for field in controller_fields(config)),
-            *(getattr(array, name).eq(op[name]) for name in ADDRESSES),
-            *(getattr(array, name).eq(getattr(controller, name)) for name in ("open_a", "open_b")),
-            array.write.eq(mask & controller.write.replicate(config.words)),
+            core.i_op.valid.eq(self.i_op.valid),
+            self.i_op.ready.eq(core.i_op.ready),
+            *(core.i_op.payload[name].eq(self.i_op.payload[name]) for name in core.i_op.payload.shape().members),
+            *(getattr(array, name).eq(self.i_op.payload[name]) for name in ADDRESSES),
         ]
-        with m.If(controller.set_mask):
-            m.d.sync += mask.eq(self.i_row.payload.as_value())
-        for index in range(config.words):
-            m.submodules[f"word_{index}"] = word = Word(config)
-            columns = slice(index * config.columns_a_word, (index + 1) * config.columns_a_word)
-            m.d.comb += [
-                *(getattr(word, name).eq(value) for name, value in shared.items()),
-                word.en.eq(controller.accumulate & mask[index]),
-                word.bl.eq(array.bl[columns]),
-                word.blb.eq(array.blb[columns]),
-                word.row.eq(self.i_row.payload[index]),
-                array.data[columns].eq(word.data),
-                self.o_words.payload[index].eq(word.o),
-            ]
-        if config.counter_bits:
-            m.d.comb += self.counts.eq(controller.counts)
+        if self._config.counter_bits:
+            m.d.comb += self.counts.eq(core.counts)
         return m
+
+
+def make_core(config: BitlineConfig) -> wiring.Component:
+    """What stands around the cells: of the ASM array, or of its bit-serial counterpart."""
+    return SerialCore(config) if config.arithmetic == "exact" else Core(config)
