@@ -140,8 +140,8 @@ class _Harness:
         step = Instruction(op, a=a, b=b, d=d, opened=opened, **flags)
         return step, self.words() if op in TAKES_ROW else None
 
-    def any_sum(self) -> list[Step]:
-        """Random digits with falling shifts, gaps and empty ones among them, and any end."""
+    def any_sum(self, ends: tuple[End, ...] = (End.LEAVES, End.STORED)) -> list[Step]:
+        """Random digits with falling shifts, gaps and empty ones among them, and one of these ends."""
         config, row = self.config, self.rng.randrange
         shifts = sorted((row(config.max_shift + 1) for _ in range(row(1, 6))), reverse=True)
         steps = [
@@ -151,7 +151,7 @@ class _Harness:
             )
             for shift in shifts
         ]  # fmt: skip
-        steps[-1] = replace(steps[-1], end=self.rng.choice((End.LEAVES, End.STORED)), d=row(config.rows))
+        steps[-1] = replace(steps[-1], end=self.rng.choice(ends), d=row(config.rows))
         return [(step, None) for step in steps]
 
 
@@ -177,6 +177,9 @@ async def check_bitline_operations(driver: Driver, config: BitlineConfig, rng: r
         for _ in range(60):
             operation = rng.choice(config.operations)
             steps += harness.any_sum() if operation == Operation.ACCUMULATE else [harness.any_step([operation])]
+        if config.arithmetic == "asm":  # rows that want to leave while a sum does
+            for _ in range(5):
+                steps += [*harness.any_sum((End.LEAVES,)), harness.any_step([Operation.READ])]
         await harness.run(steps, pace)
         await harness.run(harness.dump(), pace)
 

@@ -43,6 +43,10 @@ ASM_OPERATIONS = tuple(Operation)[: Operation.ACCUMULATE + 1]
 SERIAL_OPERATIONS = tuple(op for op in Operation if op not in (Operation.MASK, Operation.ACCUMULATE))
 
 
+ADDRESSES = ("a", "b", "d")
+"""The parts of an `Instruction` that name rows."""
+
+
 class End(IntEnum):
     """What becomes of an accumulated sum."""
 
@@ -205,10 +209,16 @@ class BitlineConfig(MacConfig):
             widths += [("start", 1), ("carry", 1), ("tagged", 1)]
         return place_fields(widths)
 
-    def encode(self, instruction: Instruction) -> int:
-        """The beat of ``i_op`` that carries ``instruction``."""
+    @cached_property
+    def core_fields(self) -> tuple[Field, ...]:
+        """`op_fields` without the addresses, which go to the cells as they are."""
+        return place_fields((field.name, field.width) for field in self.op_fields if field.name not in ADDRESSES)
+
+    def encode(self, instruction: Instruction, fields: tuple[Field, ...] | None = None) -> int:
+        """The beat of ``i_op`` that carries ``instruction``, or these ``fields`` of it."""
+        fields = self.op_fields if fields is None else fields
         parts: Mapping[str, Any] = instruction.__dict__
-        return join_fields(self.op_fields, {field.name: int(parts[field.name]) for field in self.op_fields})
+        return join_fields(fields, {field.name: int(parts[field.name]) for field in fields})
 
     @property
     def parameters(self) -> dict[str, Any]:

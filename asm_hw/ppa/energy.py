@@ -131,7 +131,7 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
         raise ParameterError(f"clock_mhz must be at most {limit:.1f} for the netlist of {name}, not {clock_mhz:g}")
     beats = operands(config, options, options.cycles + WARM_UP_BEATS)
     driven = drive(config, unit.ports, beats)
-    run = _Run(mapped, driven, 1000 / clock_mhz, options.cycles)
+    run = Run(mapped, driven, 1000 / clock_mhz, options.cycles)
     tool = simulator()
     waves, whole = run.netlist_waves(tool)
     outputs = {port: run.words(whole, port) for port, (way, _) in mapped.netlist.ports.items() if way == "output"}
@@ -163,7 +163,7 @@ def supply_voltage(library: Library) -> float:
     return voltage
 
 
-class _Run:
+class Run:
     """A stream through a netlist at a clock. Cycle k starts with the rising edge at (k + 1) periods."""
 
     def __init__(self, mapped: Mapped, driven: Drive, period_ns: float, cycles: int) -> None:

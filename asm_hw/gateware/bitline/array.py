@@ -5,8 +5,9 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 
 from ...config import BitlineConfig
+from ...config.bitline import ADDRESSES
 from ...encoding import bits_for
-from .ports import ADDRESSES, cells_signature
+from .ports import cells_signature
 
 
 class BitlineArray(wiring.Component):

@@ -8,7 +8,7 @@ from ...config import BitlineConfig
 from ...config.bitline import LOGIC, MOVE, Operation
 from ...encoding import Field, bits_for
 from .periphery import controls
-from .ports import ADDRESSES, stream_ports
+from .ports import stream_ports
 
 SOURCES = {
     Operation.WRITE: "offered", Operation.COPY: "line", Operation.AND: "line", Operation.OR: "either",
@@ -133,8 +133,7 @@ class Controller(wiring.Component):
 
 def controller_fields(config: BitlineConfig) -> list[Field]:
     """The parts of a micro-operation that are decoded; with {1} on both sides words take the shift as it is."""
-    direct = (*ADDRESSES, "shift") if config.one_hot else ADDRESSES
-    return [field for field in config.op_fields if field.name not in direct]
+    return [field for field in config.core_fields if not (config.one_hot and field.name == "shift")]
 
 
 def decoded(m: Module, config: BitlineConfig, op: Value) -> dict[Operation, Value]:

@@ -4,11 +4,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...config import BitlineConfig
-from ...encoding import place_fields
 from ..shapes import layout
-
-ADDRESSES = ("a", "b", "d")
-"""The parts of a micro-operation that go to the cells as they are."""
 
 
 def stream_ports(config: BitlineConfig) -> dict:
@@ -45,6 +41,5 @@ def cells_signature(config: BitlineConfig) -> wiring.Signature:
 
 def core_ports(config: BitlineConfig) -> dict:
     """The streams, without the addresses of micro-operations, and the cells."""
-    fields = place_fields((field.name, field.width) for field in config.op_fields if field.name not in ADDRESSES)
-    ports = {"i_op": In(stream.Signature(layout(fields))), "cells": Out(cells_signature(config))}
+    ports = {"i_op": In(stream.Signature(layout(config.core_fields))), "cells": Out(cells_signature(config))}
     return stream_ports(config) | ports

@@ -5,9 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
 from ...config import BitlineConfig
+from ...config.bitline import ADDRESSES
 from .array import BitlineArray
 from .core import Core
-from .ports import ADDRESSES, stream_ports
+from .ports import stream_ports
 from .serial import SerialCore
 
 
