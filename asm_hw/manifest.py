@@ -13,7 +13,7 @@ from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
 
 from . import __version__
-from .config import MacConfig, MultiplierConfig, make_config
+from .config import BitlineConfig, MacConfig, MultiplierConfig, make_config
 from .encoding import Field
 from .errors import ParameterError
 from .verilog_names import is_name
@@ -73,7 +73,7 @@ def describe(config: MultiplierConfig, component: wiring.Component, name: str) -
         "verilog": f"{name}.v",
         "sha256": {},
         "tools": {tool: version(tool) for tool in TOOLS},
-    }
+    } | _operations(config)
 
 
 def _ports(component: wiring.Component, clocked: bool) -> list[dict[str, Any]]:
@@ -103,6 +103,13 @@ def _parts(shape: Any, prefix: str = "", base: int = 0) -> list[dict[str, Any]]:
         cast = Shape.cast(field.shape)
         parts += inner or [{"name": name, "lsb": base + field.offset, "width": cast.width, "signed": cast.signed}]
     return parts
+
+
+def _operations(config: MultiplierConfig) -> dict[str, Any]:
+    """The codes of a bitline unit's micro-operations, as ``op`` of ``i_op`` takes them."""
+    if not isinstance(config, BitlineConfig):
+        return {}
+    return {"operations": {operation.name.lower(): int(operation) for operation in config.operations}}
 
 
 def _weight(config: MultiplierConfig) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How the generator and Verilator scale with the cells of a bitline array: docs/results/bitline_scaling.json.
 
-    python benchmarks/bitline_scaling.py
+python benchmarks/bitline_scaling.py
 """
 
 from __future__ import annotations

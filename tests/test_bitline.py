@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 
 import pytest
@@ -19,7 +20,7 @@ from tiny_network import tiny
 from asm_hw.catalog import CATALOG
 from asm_hw.config import BitlineConfig, make_config
 from asm_hw.config.bitline import End, Instruction, Operation
-from asm_hw.emit import emit
+from asm_hw.emit import emit, render
 from asm_hw.errors import ParameterError
 from asm_hw.golden import BitlineModel, fit, matvec
 from asm_hw.network.bitline import accesses, accumulate, digits, gaps, tiles
@@ -185,6 +186,9 @@ def test_rows_that_cannot_hold_one_activation_are_refused():
 def test_the_manifest_gives_the_configuration_back():
     for config in (*ASM, *SERIAL):
         assert make_config(config.unit, **config.parameters) == config
+        operations = json.loads(render(config, "unit")["manifest.json"])["operations"]
+        assert operations["write"] == 0
+        assert ("accumulate" in operations) == (config.arithmetic == "asm")
 
 
 def test_layers_of_a_network_on_the_verilog(tmp_path):
