@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .config import DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig, counterpart
+from .config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig, counterpart
 
 _ALL = (1, 3, 5, 7, 9, 11, 13, 15)
 
@@ -127,5 +127,21 @@ _TWINS = tuple(
     for arithmetic in ("exact", "bare")
 )
 
-CATALOG: dict[str, MultiplierConfig] = {config.slug: config for config in (*_BASE, *_EXACT, *_NEAR_MEMORY, *_TWINS)}
+_BITLINE = (
+    # Alphabets, word widths, signs, gaps between shifts; {1} on both sides; the bit-serial counterpart.
+    BitlineConfig(alphabets=(1,), rows=32, cols=32),
+    BitlineConfig(alphabets=(1,), weight_bits=4, act_bits=4, rows=8, cols=12, word_bits=6, acc_bits=12, counter_bits=8),
+    BitlineConfig(alphabets=(1, 3), rows=24, cols=40),
+    BitlineConfig(alphabets=(1, 3), weight_bits=10, act_signed=True, rows=16, cols=24, word_bits=12),
+    BitlineConfig(alphabets=_ALL, weight_bits=9, rows=40, cols=36, acc_bits=18),
+    BitlineConfig(alphabets=(1, 11), weight_bits=5, act_bits=5, rows=8, cols=18, counter_bits=0),
+    BitlineConfig(alphabets=(1,), act_bits=4, act_alphabets=(1,), rows=16, cols=24),
+    BitlineConfig(alphabets=(1,), weight_bits=8, act_signed=True, act_alphabets=(1,), rows=12, cols=28),
+    BitlineConfig(arithmetic="exact", weight_bits=4, act_bits=4, acc_bits=10, rows=64, cols=8),
+    BitlineConfig(arithmetic="exact", weight_bits=5, act_bits=8, acc_bits=16, rows=96, cols=12, counter_bits=0),
+)
+
+CATALOG: dict[str, MultiplierConfig] = {
+    config.slug: config for config in (*_BASE, *_EXACT, *_NEAR_MEMORY, *_BITLINE, *_TWINS)
+}
 """Every row by its slug."""

@@ -13,7 +13,7 @@ from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
 
 from . import __version__
-from .config import MacConfig, MultiplierConfig, make_config
+from .config import BitlineConfig, MacConfig, MultiplierConfig, make_config
 from .encoding import Field
 from .errors import ParameterError
 from .verilog_names import is_name
@@ -40,6 +40,16 @@ MEANINGS = {
     "o__payload": "sums, one a column",
     "o__valid": "sums are offered",
     "o__ready": "the sums are taken on this edge if valid",
+    "i_op__payload": "a micro-operation of the bitline array; docs/bitline.md lists them",
+    "i_op__valid": "a micro-operation is offered",
+    "i_op__ready": "the micro-operation is done on this edge if valid",
+    "i_row__payload": "a row to write, or a mask in its low bits, for the micro-operation offered with it",
+    "i_row__valid": "a row is offered",
+    "i_row__ready": "the row is taken on this edge if valid",
+    "o_words__payload": "sums in two's complement, or the words of a row that is read",
+    "o_words__valid": "words are offered",
+    "o_words__ready": "the words are taken on this edge if valid",
+    "counts": "micro-operations done since reset, by kind",
 }
 
 
@@ -63,7 +73,7 @@ def describe(config: MultiplierConfig, component: wiring.Component, name: str) -
         "verilog": f"{name}.v",
         "sha256": {},
         "tools": {tool: version(tool) for tool in TOOLS},
-    }
+    } | _operations(config)
 
 
 def _ports(component: wiring.Component, clocked: bool, meanings: dict[str, str]) -> list[dict[str, Any]]:
@@ -94,6 +104,13 @@ def _parts(shape: Any, prefix: str = "", base: int = 0) -> list[dict[str, Any]]:
         cast = Shape.cast(field.shape)
         parts += inner or [{"name": name, "lsb": base + field.offset, "width": cast.width, "signed": cast.signed}]
     return parts
+
+
+def _operations(config: MultiplierConfig) -> dict[str, Any]:
+    """The codes of a bitline unit's micro-operations, as ``op`` of ``i_op`` takes them."""
+    if not isinstance(config, BitlineConfig):
+        return {}
+    return {"operations": {operation.name.lower(): int(operation) for operation in config.operations}}
 
 
 def _weight(config: MultiplierConfig) -> dict[str, Any]:

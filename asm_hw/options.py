@@ -19,6 +19,7 @@ from .config import (
     STRUCTURES,
     UNITS,
     WEIGHT_CODES,
+    BitlineConfig,
     DotConfig,
     MacConfig,
     MultiplierConfig,
@@ -48,7 +49,7 @@ def _text(value: str | None) -> int | None:
         raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
 
 
-_DEFAULTS = {f.name: f.default for config in (NearMemoryConfig, DotConfig) for f in fields(config)}
+_DEFAULTS = {f.name: f.default for config in (BitlineConfig, NearMemoryConfig, DotConfig) for f in fields(config)}
 
 
 def _about(name: str, text: str) -> str:
@@ -91,6 +92,14 @@ _UNIT_OPTIONS = (
     option("--outputs", type=int, help="Columns requantized a cycle, unit near_memory. [default: all]"),
     option("--out-bits", type=int, help=_about("out_bits", "Bits of a requantized output, unit near_memory")),
     option("--out-signed", type=bool, help="1 if requantized outputs are signed, unit near_memory. [default: 0]"),
+    option("--rows", type=int, help=_about("rows", "Rows of bit cells, unit bitline")),
+    option("--cols", type=int, help=_about("cols", "Columns of bit cells, unit bitline")),
+    option(
+        "--word-bits",
+        type=int,
+        help="Columns of a word, unit bitline. [default: the fewest that divide --cols and hold an activation]",
+    ),
+    option("--counter-bits", type=int, help=_about("counter_bits", "Bits of each counter, 0 for none, unit bitline")),
 )
 
 UNIT_PARAMETERS = ("unit", *dict.fromkeys(f.name for config in CONFIGS.values() for f in fields(config)))

@@ -32,7 +32,7 @@ _PORT = re.compile(
     r"(?P<head>(?:^  attribute .*\n+)*^  wire .*(?P<way>input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)\n", re.MULTILINE
 )
 _INSTANCE = re.compile(r"^  cell \\(?P<type>\S+) .*?^  end$", re.MULTILINE | re.DOTALL)
-_IDENTIFIER = re.compile(r"\\([^\s\"\\]+)")
+_IDENTIFIER = re.compile(r'(?<!\\)\\([^\s"\\]+)')  # not the name of a memory inside text: "\\\\cells"
 # RAMs power up with anything: Amaranth's zeros would be a line of Verilog a word.
 _CONTENTS = re.compile(r"^  cell \$meminit.*?^  end\n", re.MULTILINE | re.DOTALL)
 _WRITTEN = re.compile(r"^module (\w+).*?^endmodule", re.MULTILINE | re.DOTALL)

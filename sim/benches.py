@@ -14,6 +14,7 @@ import torch
 
 from ..config import MacConfig, MultiplierConfig
 from ..golden import mac, multiply
+from .bitline_bench import check_bitline_operations, check_bitline_products, check_bitline_reset
 from .dot_bench import check_dot_corners, check_dot_reset, check_dot_streams
 from .driver import Driver, reset, signed
 from .near_memory_bench import (
@@ -112,5 +113,6 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         check_near_memory_reset,
         check_near_memory_corners,
     ),  # type: ignore[dict-item]
+    "bitline": (check_bitline_operations, check_bitline_products, check_bitline_reset),  # type: ignore[dict-item]
 }
 """The checks of each unit; a unit with none cannot be simulated."""

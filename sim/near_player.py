@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from ..config import NearMemoryConfig
@@ -10,7 +9,7 @@ from ..emit import Emitted
 from ..manifest import config_of
 from ..network.tiles import Program
 from .driver import signed
-from .player import compile_bench, run_bench
+from .player import StreamBench
 
 
 class NearPlayer:
@@ -20,7 +19,10 @@ class NearPlayer:
         config = config_of(emitted.manifest)
         assert isinstance(config, NearMemoryConfig)
         self._config = config
-        self._build = compile_bench(emitted, build)
+        names = {"I": "i__payload", "W": "i_weight__payload", "C": "i_command__payload", "O": "o__payload"}
+        ports = {port["name"]: port["width"] for port in emitted.manifest["ports"]}
+        widths = {name: ports[port] for name, port in names.items()}
+        self._bench = StreamBench(build, emitted.manifest["top"], widths, emitted.verilog)
 
     def play(self, program: Program, pace: int = 100) -> tuple[list[list[int]], int]:
         """Outputs [vectors][outputs] and cycles, those included in which the weights are written.
@@ -36,13 +38,9 @@ class NearPlayer:
             "i": [sum(code << i * config.x_bits for i, code in enumerate(beat)) for beat in program.x],
         }
         groups = config.columns // config.beat_columns
-        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
-            files = {name: Path(scratch, name) for name in (*lines, "o")}
-            for name, words in lines.items():
-                files[name].write_text("".join(f"{word:x}\n" for word in words))
-            cycles = run_bench(self._build, files, sum(b.vectors for b in program.blocks) * groups, pace)
-            beats = [self._values(int(line, 16)) for line in files["o"].read_text().split()]
-        return program.gather(beats), cycles
+        streams = {name: "".join(f"{word:x}\n" for word in words) for name, words in lines.items()}
+        raw, cycles = self._bench.play(streams, sum(b.vectors for b in program.blocks) * groups, pace)
+        return program.gather([self._values(beat) for beat in raw]), cycles
 
     def _values(self, raw: int) -> list[int]:
         config, bits = self._config, self._config.out_bits

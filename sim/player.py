@@ -31,40 +31,39 @@ class Played:
     cycles: int
 
 
-def compile_bench(emitted: Emitted, build: Path) -> Path:
-    """Compile the stream test bench with a unit into ``build``; returns the absolute folder."""
-    folder = verilator.check_build(build)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    names = {
-        "I_BITS": "i__payload",
-        "W_BITS": "i_weight__payload",
-        "C_BITS": "i_command__payload",
-        "O_BITS": "o__payload",
-    }
-    widths = {port["name"]: port["width"] for port in emitted.manifest["ports"]}
-    defines = [f"+define+{name}={widths[port]}" for name, port in names.items() if port in widths]
-    flags = "-O1 -std=gnu++20 -fcoroutines -DVL_TIME_CONTEXT"  # the test bench waits, so it needs coroutines
-    result = verilator.run(
-        "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags,
-        "--Mdir", folder, "--top-module", "stream_tb", "-o", "stream_tb",
-        f"+define+DUT={emitted.manifest['top']}", *defines,
-        verilator.WAIVERS, TEST_BENCH, emitted.verilog.resolve(),
-    )  # fmt: skip
-    if result.returncode:
-        raise RuntimeError(f"Verilator could not build the player: {result.stderr[-2000:]}")
-    return folder
+class StreamBench:
+    """A unit compiled with the stream test bench (Verilator). ``widths``: bits of I, W, O and, if it has one, C."""
 
+    def __init__(self, build: Path, top: str, widths: dict[str, int], *sources: Path):
+        self._build = verilator.check_build(build)
+        shutil.rmtree(self._build, ignore_errors=True)
+        self._build.mkdir(parents=True)
+        flags = "-O1 -std=gnu++20 -fcoroutines -DVL_TIME_CONTEXT"  # the test bench waits, so it needs coroutines
+        result = verilator.run(
+            "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags,
+            "--Mdir", self._build, "--top-module", "stream_tb", "-o", "stream_tb",
+            f"+define+DUT={top}", *(f"+define+{name}_BITS={width}" for name, width in widths.items()),
+            verilator.WAIVERS, TEST_BENCH, *(source.resolve() for source in sources),
+        )  # fmt: skip
+        if result.returncode:
+            raise RuntimeError(f"Verilator could not build the player: {result.stderr[-2000:]}")
 
-def run_bench(folder: Path, files: dict[str, Path], outputs: int, pace: int) -> int:
-    """Play ``files`` (by stream) until ``outputs`` beats have left; the cycles. Raises RuntimeError on a stall."""
-    command = [str(folder / "stream_tb"), f"+outputs={outputs}", f"+pace={pace}"]
-    command += [f"+{name}={path}" for name, path in files.items()]
-    result = subprocess.run(command, capture_output=True, text=True)
-    cycles = re.search(r"^cycles (\d+)$", result.stdout, re.MULTILINE)
-    if result.returncode or cycles is None or "stalled" in result.stdout:
-        raise RuntimeError(f"the unit stalled or the simulator failed: {result.stdout}{result.stderr}")
-    return int(cycles[1])
+    def play(self, streams: dict[str, str], outputs: int, pace: int) -> tuple[list[int], int]:
+        """Stream payloads by input, one hexadecimal line each: (beats that left, clock cycles).
+
+        Raises RuntimeError where ``outputs`` beats do not leave.
+        """
+        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
+            files = {name: Path(scratch, name) for name in (*streams, "o")}
+            for name, text in streams.items():
+                files[name].write_text(text)
+            command = [str(self._build / "stream_tb"), f"+outputs={outputs}", f"+pace={pace}"]
+            command += [f"+{name}={path}" for name, path in files.items()]
+            result = subprocess.run(command, capture_output=True, text=True)
+            cycles = re.search(r"^cycles (\d+)$", result.stdout, re.MULTILINE)
+            if result.returncode or cycles is None or "stalled" in result.stdout:
+                raise RuntimeError(f"the unit stalled or the simulator failed: {result.stdout}{result.stderr}")
+            return [int(line, 16) for line in files["o"].read_text().split()], int(cycles[1])
 
 
 class Player:
@@ -75,7 +74,9 @@ class Player:
         assert isinstance(config, DotConfig)
         self._config = config
         self._ports = {port["name"]: port for port in emitted.manifest["ports"]}
-        self._build = compile_bench(emitted, build)
+        names = {"I": "i__payload", "W": "i_weight__payload", "O": "o__payload"}
+        widths = {name: self._ports[port]["width"] for name, port in names.items()}
+        self._bench = StreamBench(build, emitted.manifest["top"], widths, emitted.verilog)
 
     def play(self, x: np.ndarray, release: np.ndarray, last: np.ndarray, w: np.ndarray, pace: int = 100) -> Played:
         """Stream beats and return the sums.
@@ -86,16 +87,15 @@ class Player:
         """
         beats = {f"x[{i}]": x[:, i] for i in range(self._config.lanes)} | {"release": release, "last": last}
         loads = {f"[{c}][{i}]": w[:, c, i] for c in range(self._config.columns) for i in range(self._config.lanes)}
-        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
-            files = {name: Path(scratch, name) for name in ("i", "i_weight", "o")}
-            files["i"].write_text(_to_hex(self._ports["i__payload"], beats))
-            files["i_weight"].write_text(_to_hex(self._ports["i_weight__payload"], loads))
-            cycles = run_bench(self._build, files, int(last.sum()), pace)
-            return Played(self._read(files["o"]), cycles)
+        streams = {
+            "i": _to_hex(self._ports["i__payload"], beats),
+            "i_weight": _to_hex(self._ports["i_weight__payload"], loads),
+        }
+        words, cycles = self._bench.play(streams, int(last.sum()), pace)
+        return Played(self._read(words), cycles)
 
-    def _read(self, path: Path) -> np.ndarray:
+    def _read(self, words: list[int]) -> np.ndarray:
         bits, columns = self._config.acc_width, self._config.columns
-        words = [int(line, 16) for line in path.read_text().split()]
         mask, sign = (1 << bits) - 1, 1 << bits - 1
         sums = [[((word >> c * bits & mask) ^ sign) - sign for c in range(columns)] for word in words]
         return np.array(sums, dtype=np.int64).reshape(-1, columns)

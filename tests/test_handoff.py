@@ -15,12 +15,13 @@ import pytest
 from asm_hw.sim import verilator
 
 from asm_hw.catalog import CATALOG
-from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
+from asm_hw.config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig
 from asm_hw.emit import emit, render
 from asm_hw.ppa.cells import Library, compact_library, user_library
 from asm_hw.ppa.yosys import run_yosys
 
 UNITS = {"multiplier": MultiplierConfig(), "mac": MacConfig(), "dot": DotConfig(lanes=4, columns=2)}
+UNITS["bitline"] = BitlineConfig(alphabets=(1,), rows=16, cols=16)
 EACH_UNIT = pytest.mark.parametrize("config", UNITS.values(), ids=UNITS)
 SWAPS = {"nand2": "nor2", "nor2": "nand2", "and2": "or2", "or2": "and2"}
 
@@ -59,7 +60,7 @@ def test_the_bench_passes_on_the_rtl(name, tmp_path):
     assert result.returncode == 0, result.stdout
     responses = int(re.fullmatch(r"PASS: (\d+) responses\n", result.stdout)[1])
     pairs = len(config.weight_table) * len(config.act_table)
-    least = {"dot": 8, "near_memory": 2}
+    least = {"dot": 8, "near_memory": 2, "bitline": 8}
     assert responses >= least.get(config.unit, min(1024, pairs))
 
 

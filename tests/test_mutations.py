@@ -18,7 +18,7 @@ import pytest
 from asm_hw.sim.runner import run_folder
 
 import asm_hw
-from asm_hw.config import DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig
+from asm_hw.config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ DOT, DECODER, DATAPATH = "gateware/dot.py", "gateware/decoder.py", "gateware/dat
 CONTROL, LOADER, COLUMN = (f"gateware/near_{name}.py" for name in ("control", "loader", "column"))
 SMALL_NEAR = NearMemoryConfig(alphabets=(1,), lanes=2, columns=2, hold=2, depth=48, act_bits=4)
 SMALL_DOT = DotConfig(lanes=4, act_bits=4)
+CELLS, WORD, CORE = (f"gateware/bitline/{name}.py" for name in ("array", "periphery", "core"))
+CONTROLLER, SERIAL = (f"gateware/bitline/{name}.py" for name in ("controller", "serial"))
+SMALL_ARRAY = BitlineConfig(alphabets=(1,), act_bits=4, rows=8, cols=12, acc_bits=14)
+WIDE_GAPS = BitlineConfig(alphabets=(1,), weight_bits=10, act_bits=4, rows=8, cols=8, acc_bits=18)
+SMALL_SERIAL = BitlineConfig(arithmetic="exact", weight_bits=3, act_bits=3, acc_bits=7, rows=32, cols=6)
 CASES = "for index, value in enumerate(digit.values):\n                    with m.Default() if value == digit.values[-1] else m.Case(index):\n                        m.d.comb += "
 RESERVED_IS_ZERO = CASES.replace("enumerate(digit.values)", "reversed(list(enumerate(digit.values)))").replace(
     "value == digit.values[-1]", "not value"
@@ -121,6 +126,24 @@ MUTATIONS = {
     "row lost while the lanes read": Mutation("gateware/near_memory.py", "self.i_weight.ready.eq(~array.read)", "self.i_weight.ready.eq(1)", SMALL_NEAR),
     "half a step for every shift": Mutation("gateware/requantize.py", "(Const(1, 1) << self.channel.shift)[1:]", "(Const(1, 1) << self.channel.shift)", SMALL_NEAR),
     "clamped one too low": Mutation("gateware/requantize.py", "Mux(shifted > high, high, shifted)", "Mux(shifted > high, high - 1, shifted)", SMALL_NEAR),
+    # Bitline arrays.
+    "complements joined by OR": Mutation(CELLS, "complements[0] & complements[1]", "complements[0] | complements[1]", SMALL_ARRAY),
+    "carries of two rows lost": Mutation(WORD, "half + (carries << 1)", "half", SMALL_ARRAY),
+    "difference not complemented": Mutation(WORD, "^ self.subtract.replicate(width))", ")", SMALL_ARRAY),
+    "sign of a word lost": Mutation(WORD, "signed(bits) if config.act_signed else bits", "bits", BitlineConfig(alphabets=(1,), act_bits=4, act_signed=True, rows=8, cols=8, acc_bits=14)),
+    "accumulator stored before the addition": Mutation(WORD, '"result": total[', '"result": accumulator[', SMALL_ARRAY),
+    "shift of the weight ignored": Mutation(WORD, "place = self.shift + (", "place = (", BitlineConfig(alphabets=(1,), act_bits=4, act_alphabets=(1,), rows=8, cols=12)),
+    "wide gap moved too little": Mutation(CONTROLLER, "self.move.eq(Mux(waits, MOVE, gap))", "self.move.eq(Mux(waits, MOVE - 1, gap))", WIDE_GAPS),
+    "wide gap never closed": Mutation(CONTROLLER, "level.eq(Mux(waits, level - MOVE, self.shift))", "level.eq(Mux(waits, level, self.shift))", WIDE_GAPS),
+    "stored sum goes on": Mutation(CONTROLLER, "fresh.eq(~waits & self.end.any())", "fresh.eq(~waits & self.end[0])", SMALL_ARRAY),
+    "sum retracted while it is stalled": Mutation(CONTROLLER, "leaving & ~self.o_ready))", "0))", SMALL_ARRAY),
+    "row read over a sum": Mutation(CONTROLLER, "Mux(reads, ~leaving & self.o_ready,", "Mux(reads, self.o_ready,", SMALL_ARRAY),
+    "row written before it is offered": Mutation(CONTROLLER, "free & (~takes | self.row_valid)", "free", SMALL_ARRAY),
+    "subtractions counted as additions": Mutation(CONTROLLER, "opened & ~moves & ~self.sign", "opened & ~moves", SMALL_ARRAY),
+    "mask ignored in rows": Mutation(CORE, "array.write.eq(mask & ", "array.write.eq(", SMALL_ARRAY),
+    "mask ignored in sums": Mutation(CORE, "controller.accumulate & mask[index]", "controller.accumulate", SMALL_ARRAY),
+    "serial carry outside the tag": Mutation(SERIAL, "carry.eq((both | (half & kept)) & taken)", "carry.eq(both | (half & kept))", SMALL_SERIAL),
+    "serial carry never started": Mutation(SERIAL, "Mux(op.start, op.carry.replicate(config.cols), carry)", "carry", SMALL_SERIAL),
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import ParameterError, check_choice
 from .accumulating import DotConfig, MacConfig
+from .bitline import BitlineConfig
 from .multiplier import (
     ARITHMETIC,
     LIMITS,
@@ -28,12 +29,12 @@ from .requantize import MAX_SHIFT, SCALE_BITS, RequantizeConfig
 __all__ = [
     "ARITHMETIC", "CONFIGS", "LIMITS", "MAX_SHIFT", "MEMORIES", "OVERFLOW", "SCALE_BITS", "STRUCTURES", "UNITS",
     "WEIGHT_CODES", "WEIGHT_FORMS",
-    "Block", "DotConfig", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "RequantizeConfig",
+    "BitlineConfig", "Block", "DotConfig", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "RequantizeConfig",
     "counterpart", "integer_range", "make_config", "signed_bits",
 ]  # fmt: skip
 
 CONFIGS: dict[str, type[MultiplierConfig]] = {
-    c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig, NearMemoryConfig)
+    c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig, NearMemoryConfig, BitlineConfig)
 }
 UNITS = tuple(CONFIGS)
 

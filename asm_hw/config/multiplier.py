@@ -27,6 +27,10 @@ LIMITS = {
     "hold": (1, 1024),
     "depth": (2, 1 << 16),
     "out_bits": (1, 32),
+    "rows": (4, 1024),
+    "cols": (4, 1024),
+    "word_bits": (1, 62),
+    "counter_bits": (0, 62),
 }
 """Smallest and largest value of each integer parameter."""
 
@@ -102,8 +106,7 @@ class MultiplierConfig:
 
     def _check_weight_form(self) -> None:
         if self.weight_form is None:
-            one_hot = self.arithmetic == "asm" and len(self.alphabets) == 1 and not self.one_hot
-            object.__setattr__(self, "weight_form", "one_hot" if one_hot else "binary")
+            object.__setattr__(self, "weight_form", self.default_weight_form)
         check_choice("weight_form", str(self.weight_form), WEIGHT_FORMS[self.arithmetic])
         if self.weight_form == "one_hot" and self.one_hot:
             raise ParameterError("weight_form 'one_hot' must be binary where activations are on {1} too")
@@ -111,6 +114,12 @@ class MultiplierConfig:
             raise ParameterError("weight_form 'booth' must be binary where activations are on {1}: nothing multiplies")
         if self.weight_form == "booth" and not self.has_heap:
             raise ParameterError(f"weight_form 'booth' needs structure heap or carry_save, not {self.structure!r}")
+
+    @property
+    def default_weight_form(self) -> str:
+        """``weight_form`` where none is given."""
+        one_hot = self.arithmetic == "asm" and len(self.alphabets) == 1 and not self.one_hot
+        return "one_hot" if one_hot else "binary"
 
     @property
     def has_bank(self) -> bool:
@@ -265,5 +274,4 @@ class MultiplierConfig:
         ]
         words += [self.weight_code] * (self.weight_code != "packed")
         words += [self.structure] * (self.structure != "heap")
-        default = replace(self, weight_form=None).weight_form
-        return words + [str(self.weight_form)] * (self.weight_form != default)
+        return words + [str(self.weight_form)] * (self.weight_form != self.default_weight_form)

@@ -6,6 +6,7 @@ from typing import Any
 from amaranth.lib import wiring
 
 from ..config import MultiplierConfig
+from .bitline import Bitline
 from .dot import Dot
 from .mac import Mac
 from .multiplier import Multiplier
@@ -16,6 +17,7 @@ COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
     "mac": Mac,
     "dot": Dot,
     "near_memory": NearMemory,
+    "bitline": Bitline,
 }
 
 

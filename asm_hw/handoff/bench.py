@@ -7,10 +7,12 @@ whole period of the clock that the constraints name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..config import DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig
+from ..config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig
+from .bitline import bitline_streams
 from .constraints import period_ns
 from .stimulus import dot_streams, mac_vectors, multiplier_vectors, near_memory_product
 
@@ -143,6 +145,8 @@ def bench(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, cloc
         memories, variables, body = _dot(config, ports)
     elif isinstance(config, NearMemoryConfig):
         memories, variables, body = _near_memory(config, ports)
+    elif isinstance(config, BitlineConfig):
+        memories, variables, body = _bitline(config, widths)
     elif isinstance(config, MacConfig):
         columns = [widths[port] for port in ("en", "clear", "w", "x", "acc")]
         memories, variables, body = _vectors(mac_vectors(config), columns, _MAC)
@@ -223,6 +227,20 @@ def _near_memory(config: NearMemoryConfig, ports: list[dict[str, Any]]) -> tuple
 def _indexed(values: list[int]) -> dict[str, int]:
     """Array elements by the manifest's field names."""
     return {f"[{i}]": value for i, value in enumerate(values)}
+
+
+def _bitline(config: BitlineConfig, widths: dict[str, int]) -> tuple[_Memories, list[str], str]:
+    """The same for a bitline unit, whose streams have names of their own."""
+    names = ("i_op", "i_row", "o_words")
+    beats = zip(("beats", "weights", "sums"), names, bitline_streams(config), strict=True)
+    memories = {
+        memory: (widths[f"{name}__payload"], [_literal(beat, widths[f"{name}__payload"]) for beat in raw])
+        for memory, name, raw in beats
+    }
+    body = _DOT.format(**{memory: len(rows) for memory, (_, rows) in memories.items()})
+    for old, new in (("i_weight__", "i_row__"), ("i__", "i_op__"), ("o__", "o_words__")):
+        body = re.sub(rf"\b{old}", new, body)
+    return memories, ["integer beat, load, idle;", "reg [1:0] taken;"], body
 
 
 def _payload(port: dict[str, Any], values: dict[str, int]) -> str:

@@ -112,7 +112,9 @@ def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
 
 
 def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
-    """``config`` and its twins, by arithmetic."""
+    """``config`` and its twins, by arithmetic. Raises `ParameterError` for a unit that has none."""
+    if config.unit not in ("multiplier", "mac", "dot"):
+        raise ParameterError(f"unit must be multiplier, mac or dot for this comparison, not {config.unit!r}")
     twins = {name: counterpart(config, name) for name in ("exact", "bare")}
     twins[config.arithmetic] = config
     return {name: twins[name] for name in ARITHMETIC if name in twins}

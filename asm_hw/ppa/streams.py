@@ -161,7 +161,7 @@ def _network(options: StreamOptions, config: MacConfig, beat: Integers, group: I
 def recording(name: str = "operands.json") -> tuple[Reals, Reals]:
     """A recorded layer: activation vectors [n, terms] >= 0 and weights [outputs, terms]."""
     table = json.loads(files(__package__).joinpath(name).read_text(encoding="utf-8"))
-    maps, weights = _unpacked(table["activations"]), _unpacked(table["weights"])
+    maps, weights = unpacked(table["activations"]), unpacked(table["weights"])
     kernel, stride, padding = table["kernel"], table["stride"], table["padding"]
     maps = np.pad(maps, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(maps, (kernel, kernel), (2, 3))[:, :, ::stride, ::stride]
@@ -169,7 +169,7 @@ def recording(name: str = "operands.json") -> tuple[Reals, Reals]:
     return vectors.astype(np.float64), weights.reshape(len(weights), -1).astype(np.float64)
 
 
-def _unpacked(entry: dict[str, Any]) -> NDArray:
+def unpacked(entry: dict[str, Any]) -> NDArray:
     data = zlib.decompress(base64.b64decode(entry["zlib_base64"]))
     return np.frombuffer(data, entry["dtype"]).reshape(entry["shape"])
 

@@ -1,0 +1,199 @@
+"""Energy of a layer on a bitline array beside its counterparts, memory included: pJ per MAC.
+
+Accesses are charged by the SRAM model (docs/sram.md: bounds, not measurements), what stands around the cells
+by the gate-level flow. A MAC is a weight times an activation, zero weights included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from ..config.bitline import LOGIC, BitlineConfig, End, Instruction, Operation
+from ..network.bitline import Tile, gaps, loads, tiles
+from ..network.bitline_serial import mac_cycles, place, serial_program, serial_sum
+from .bitline_core import Trace, core_energy, trace
+from .cells import Library
+from .sram import Sram, compute_energies_pj
+from .streams import Integers, Reals, nearest, unpacked
+
+BOUNDS = ("upper", "lower")
+FJ_PER_UW_NS = 1.0
+TRACE_SUMS = 10
+"""Outputs whose sums the gate-level run takes: a few hundred cycles."""
+TRACE_WORDS = (4, 8)
+"""The core is measured with so many words; the difference is what one more word costs."""
+SERIAL_TERMS = 4
+
+
+@cache
+def recorded() -> tuple[Reals, Reals]:
+    """The recorded layer: activations [vectors, 64] and weights [64, 64]."""
+    table = json.loads(files(__package__).joinpath("layer64.json").read_text(encoding="utf-8"))
+    return unpacked(table["activations"]).astype(np.float64), unpacked(table["weights"]).astype(np.float64)
+
+
+def operands(config: BitlineConfig) -> tuple[Integers, Integers]:
+    """The recorded layer as ``config`` encodes it: activations and weights, each at its best scale."""
+    vectors, weights = recorded()
+    levels = np.array(sorted(config.weight_values), np.int64)
+    x_levels = np.array(sorted({value for _, value in config.act_table}), np.int64)
+    return nearest(x_levels, vectors, vectors), nearest(levels, weights, weights)
+
+
+def cells(config: BitlineConfig) -> Sram:
+    """The array as the SRAM model sees it: every column has an amplifier and a driver of its own."""
+    return Sram(config.rows, config.cols, 1, 1)
+
+
+def accesses(instructions: Iterable[Instruction]) -> Counter[str]:
+    """Array accesses by kind: what is opened, and whether a row is written in the same cycle."""
+    found: Counter[str] = Counter()
+    for instruction in instructions:
+        opened = ("none", "read", "two_row")[instruction.opened]
+        writes = instruction.op in (*LOGIC, Operation.WRITE, Operation.COPY, Operation.CLEAR, Operation.ADD)
+        if writes or instruction.end == End.STORED:
+            opened = {"none": "write", "read": "read_write", "two_row": "read_compute_write"}[opened]
+        found[opened] += 1
+    return found
+
+
+def access_energy_pj(sram: Sram, kind: str, bound: str) -> float:
+    """Energy of one access: plain ones as fitted, those of two rows by the bound."""
+    if kind == "none":
+        return 0.0
+    if kind in ("two_row", "read_compute_write"):
+        return compute_energies_pj(sram)[f"{kind}_energy{'_lower_bound' * (bound == 'lower')}_pj"]
+    return sram.energy_pj(kind)
+
+
+def energy_of(sram: Sram, found: Counter[str], bound: str = "upper") -> float:
+    """Energy of all accesses, in pJ."""
+    return sum(count * access_energy_pj(sram, kind, bound) for kind, count in found.items())
+
+
+@dataclass(frozen=True)
+class Core:
+    """Energy of a core per cycle: of its controller, and of each word (of the serial array: each column)."""
+
+    controller_fj: float
+    word_fj: float
+    min_period_ns: float
+    area_um2: float
+
+    def energy_pj(self, words: int) -> float:
+        """One cycle with so many words."""
+        return (self.controller_fj + words * self.word_fj) / 1000
+
+
+def measure_core(config: BitlineConfig, library: Library, clock_mhz: float) -> Core:
+    """The core on the recorded layer, by two sizes of it: what differs is the words'."""
+    few, more = TRACE_WORDS
+    columns = config.columns_a_word if config.arithmetic == "asm" else 4
+    sizes = [replace(config, cols=words * columns, counter_bits=0, rows=128) for words in (few, more)]
+    rows = [core_energy(size, library, layer_trace(size), clock_mhz) for size in sizes]
+    words = [size.words for size in sizes]
+    slope = (rows[1]["energy_per_cycle_fj"] - rows[0]["energy_per_cycle_fj"]) / (words[1] - words[0])
+    controller = rows[0]["energy_per_cycle_fj"] - slope * words[0]
+    return Core(controller, slope, rows[1]["min_period_ns"], (rows[1]["area_um2"] - rows[0]["area_um2"]) / few)
+
+
+def layer_trace(config: BitlineConfig) -> Trace:
+    """Some sums of the recorded layer, with its first vectors in the words."""
+    x, weights = operands(config)
+    vectors = x[: config.words].tolist()
+    if config.arithmetic == "exact":
+        first, chosen = weights[0, :SERIAL_TERMS].tolist(), [vector[:SERIAL_TERMS] for vector in vectors]
+        program = serial_program(config, [first], chosen)
+        filled = [(i, [(row or 0) >> c & 1 for c in range(config.cols)]) for i, row in program if row is not None]
+        return trace(config, filled, list(serial_sum(config, place(config, SERIAL_TERMS), first)))
+    tile = one_tile(config, weights)
+    bits = config.columns_a_word
+    filled = [
+        (i, [row >> w * bits & (1 << bits) - 1 for w in range(config.words)]) for i, row in loads(config, tile, vectors)
+    ]
+    steps = [*tile.bank, *(i for output in tile.sums[:TRACE_SUMS] for i in output)]
+    return trace(config, filled, steps)
+
+
+def one_tile(config: BitlineConfig, weights: Integers) -> Tile:
+    """The layer in an array that holds all its terms."""
+    (tile,) = tiles(config, weights.tolist())
+    return tile
+
+
+def layer_energy(config: BitlineConfig, core: Core, clock_mhz: float) -> dict[str, Any]:
+    """pJ per MAC of the recorded layer with as many vectors as words, memory and compute apart.
+
+    The program, one entry a micro-operation, lies in a memory of its own size and is read once for all
+    words. Loading activations is in ``loads_pj``; what becomes of the sums that leave is not counted.
+    """
+    _, weights = operands(config)
+    tile = one_tile(config, weights)
+    steps = [*tile.bank, *(i for output in tile.sums for i in output)]
+    cycles = len(steps) + sum(gaps(config, output) for output in tile.sums) + len(tile.rows)
+    program = memory(len(steps), sum(field.width for field in config.op_fields))
+    sram, macs = cells(config), weights.size * config.words
+    sums = {bound: energy_of(sram, accesses(steps), bound) / macs for bound in BOUNDS}
+    leak_uw = sram.figure("leakage_uw") + program.figure("leakage_uw")
+    other = {
+        "loads_pj": len(tile.rows) * sram.energy_pj("write") / macs,
+        "program_pj": len(steps) * program.energy_pj("read") / macs,
+        "compute_pj": cycles * core.energy_pj(config.words) / macs,
+        "leakage_pj": leak_uw * FJ_PER_UW_NS * cycles * 1000 / clock_mhz / macs / 1000,
+    }
+    return {
+        "rows": config.rows, "cols": config.cols, "word_bits": config.word_bits, "words": config.words,
+        "macs": macs, "cycles": cycles, "cycles_per_mac": cycles / macs,
+        "nonzero_weights": int(np.count_nonzero(weights)), "accesses": dict(accesses(steps)),
+        "program_bits": program.words * program.bits,
+        "sums_pj": sums["upper"], "sums_lower_bound_pj": sums["lower"], **other,
+        "total_pj": sums["upper"] + sum(other.values()), "total_lower_bound_pj": sums["lower"] + sum(other.values()),
+        "critical_path_ns": round(sram.figure("access_time_ns") + core.min_period_ns, 3),
+    }  # fmt: skip
+
+
+def serial_energy(config: BitlineConfig, core: Core, clock_mhz: float) -> dict[str, Any]:
+    """The same for the bit-serial array, products and sums alone: loads and the final subtraction are left out."""
+    one, two = (list(serial_sum(config, place(config, terms), [1] * terms)) for terms in (1, 2))
+    found = accesses(two)
+    found.subtract(accesses(one))
+    assert found.total() == mac_cycles(config)
+    sram, columns = cells(config), config.words
+    sums = {bound: energy_of(sram, found, bound) / columns for bound in BOUNDS}
+    compute = mac_cycles(config) * core.energy_pj(columns) / columns
+    leakage = sram.figure("leakage_uw") * FJ_PER_UW_NS * mac_cycles(config) * 1000 / clock_mhz / columns / 1000
+    return {
+        "rows": config.rows, "cols": config.cols, "cycles_per_mac": mac_cycles(config) / columns,
+        "accesses": dict(+found), "sums_pj": sums["upper"], "sums_lower_bound_pj": sums["lower"],
+        "compute_pj": compute, "leakage_pj": leakage,
+        "total_pj": sums["upper"] + compute + leakage, "total_lower_bound_pj": sums["lower"] + compute + leakage,
+    }  # fmt: skip
+
+
+def memory(words: int, bits: int) -> Sram:
+    """The smallest memory of the model that holds so many words."""
+    return Sram(max(16, -(-words // 16) * 16), bits)
+
+
+def scalar_energy(capacity_bits: int, mac_fj: float, clock_mhz: float, operand_bits: int = 8) -> dict[str, Any]:
+    """``vn_scalar``: both operands of each MAC from one memory over a bus as wide as its words, in pJ per MAC.
+
+    Of all shapes of the memory with words of one operand or more the one that takes the least.
+    """
+    shapes = [memory(-(-capacity_bits // bits), bits) for bits in (8, 16, 32, 64) if bits >= operand_bits]
+    shapes = [sram for sram in shapes if sram.figure("access_time_ns") <= 1000 / clock_mhz]
+    sram = min(shapes, key=lambda shape: shape.energy_pj("read"))
+    leakage = sram.figure("leakage_uw") * FJ_PER_UW_NS * 2 * 1000 / clock_mhz / 1000
+    memory_pj = 2 * sram.energy_pj("read")
+    return {
+        "memory": f"{sram.words}x{sram.bits}", "cycles_per_mac": 2, "memory_pj": memory_pj,
+        "compute_pj": mac_fj / 1000, "leakage_pj": leakage, "total_pj": memory_pj + mac_fj / 1000 + leakage,
+    }  # fmt: skip

@@ -1,0 +1,97 @@
+"""Measures the bitline array beside its counterparts: docs/results/bitline.json and the README's table.
+
+    python benchmarks/bitline.py [--tables-only]
+
+A recorded layer of 64 x 64 (benchmarks/record_layer.py) in IHP SG13G2. Two regimes of memory: one of 256 kbit for
+everybody, and memories as large as the layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from figures import RESULTS, provenance, write_block
+
+from asm_hw.config import BitlineConfig, MacConfig
+from asm_hw.ppa.activity import simulator
+from asm_hw.ppa.bitline import layer_energy, measure_core, scalar_energy, serial_energy
+from asm_hw.ppa.cells import compact_library
+from asm_hw.ppa.energy import least_energy
+from asm_hw.ppa.streams import StreamOptions
+
+CLOCK_MHZ = 50.0
+LAYER_BITS = (64 * 64 + 64) * 8
+SHARED_BITS = 1 << 18
+TERMS = 64
+ONE = BitlineConfig(alphabets=(1,), rows=64, cols=512, terms=TERMS)
+SERIAL = BitlineConfig(arithmetic="exact", rows=512, cols=512, acc_bits=ONE.acc_bits)
+DESIGNS = {
+    "{1}": ONE,
+    "{1}, words as wide as sums": replace(ONE, word_bits=ONE.acc_bits, cols=24 * ONE.acc_width),
+    "{1,3}": BitlineConfig(alphabets=(1, 3), rows=128, cols=510, terms=TERMS),
+    "{1} on both sides, A=4": BitlineConfig(
+        alphabets=(1,), act_alphabets=(1,), act_bits=4, rows=64, cols=510, terms=TERMS
+    ),
+}
+
+
+def measure() -> None:
+    """Write docs/results/bitline.json."""
+    result = provenance("python benchmarks/bitline.py") | {"clock_mhz": CLOCK_MHZ, "activity": simulator()}
+    with tempfile.TemporaryDirectory() as scratch:
+        library = compact_library(Path(scratch), "sg13g2")
+        mac = MacConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
+        stream = StreamOptions(stream="network", weights="streaming", hold=64, cycles=300)
+        exact = least_energy(mac, library, stream, CLOCK_MHZ).row
+        result["mac"] = {"name": exact["name"], "energy_per_mac_fj": exact["energy_per_mac_fj"]}
+        for regime, bits in (("shared", SHARED_BITS), ("sized", LAYER_BITS)):
+            result[f"vn_scalar_{regime}"] = scalar_energy(bits, exact["energy_per_mac_fj"], CLOCK_MHZ)
+        result["designs"] = {}
+        for name, config in DESIGNS.items():
+            core = measure_core(config, library, CLOCK_MHZ)
+            shapes = {"sized": config, "shared": replace(config, rows=512)}
+            regimes = {regime: layer_energy(shape, core, CLOCK_MHZ) for regime, shape in shapes.items()}
+            result["designs"][name] = {"core": asdict(core)} | regimes
+            print(name, {regime: round(row["total_pj"], 2) for regime, row in regimes.items()}, flush=True)
+        core = measure_core(SERIAL, library, CLOCK_MHZ)
+        result["bit_serial"] = {"core": asdict(core), "shared": serial_energy(SERIAL, core, CLOCK_MHZ)}
+    (RESULTS / "bitline.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def table() -> str:
+    """The rows as Markdown."""
+    result = json.loads((RESULTS / "bitline.json").read_text())
+    columns = ("array", "cycles per MAC", "memory", "compute", "leakage", "total (lower bound)", "/ vn_scalar")
+    lines = [f"| pJ per MAC, IHP SG13G2 | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for regime, title in (("shared", "256 kbit for all"), ("sized", "memories of the layer's size")):
+        scalar = result[f"vn_scalar_{regime}"]
+        lines.append(
+            f"| vn_scalar INT8, {title} | {scalar['memory']} | 2 | {scalar['memory_pj']:.1f} "
+            f"| {scalar['compute_pj']:.2f} | {scalar['leakage_pj']:.3f} | {scalar['total_pj']:.1f} | 1 |"
+        )
+        rows = {f"bitline {name} W=5": design[regime] for name, design in result["designs"].items()}
+        rows |= {"bit-serial W=5": result["bit_serial"][regime]} if regime in result["bit_serial"] else {}
+        lines += [_row(name, row, scalar["total_pj"]) for name, row in rows.items()]
+    return "\n".join(lines)
+
+
+def _row(name: str, row: dict, scalar_pj: float) -> str:
+    memory = sum(row.get(f"{part}_pj", 0.0) for part in ("sums", "loads", "program"))
+    total = f"{row['total_pj']:.2f} ({row['total_lower_bound_pj']:.2f})"
+    return (
+        f"| {name} | {row['rows']} x {row['cols']} | {row['cycles_per_mac']:.4f} | {memory:.2f} "
+        f"| {row['compute_pj']:.2f} | {row['leakage_pj']:.3f} | {total} "
+        f"| {row['total_pj'] / scalar_pj:.3f} |"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables-only", action="store_true", help="only write the table, from the JSON file")
+    if not parser.parse_args().tables_only:
+        measure()
+    write_block("bitline", table())

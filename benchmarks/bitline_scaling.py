@@ -1,0 +1,58 @@
+"""How the generator and Verilator scale with the cells of a bitline array: docs/results/bitline_scaling.json.
+
+python benchmarks/bitline_scaling.py
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from asm_hw.sim.bitline_player import BitlinePlayer
+from figures import RESULTS, provenance
+
+from asm_hw.config import BitlineConfig
+from asm_hw.emit import emit
+
+SIZES = (64, 128, 256, 512)
+OUTPUTS = 64
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and of its children so far: what else the machine does is not in it."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def measure(size: int) -> dict:
+    """Emission and simulation of {1} W=5 A=8 with ``size`` rows and columns."""
+    config = BitlineConfig(alphabets=(1,), rows=size, cols=size, terms=size)
+    generator = np.random.default_rng(0)
+    weights = generator.choice(np.array(config.weight.levels), (OUTPUTS, size))
+    vectors = generator.integers(0, 256, (2 * config.words, size))
+    with tempfile.TemporaryDirectory() as scratch:
+        start = cpu_seconds()
+        emitted = emit(config, Path(scratch, "rtl"))
+        emitted_s = cpu_seconds() - start
+        player = BitlinePlayer(emitted, Path(scratch, "player"))
+        start = cpu_seconds()
+        sums, cycles = player.matmul(weights, vectors)
+        simulated_s = cpu_seconds() - start
+        assert (sums == vectors @ weights.T).all()
+        bits = emitted.verilog.stat().st_size
+    return {
+        "rows": size, "cols": size, "verilog_bytes": bits, "bytes_per_cell": round(bits / size**2, 2),
+        "emission_cpu_s": round(emitted_s, 2), "cycles": cycles, "simulation_cpu_s": round(simulated_s, 2),
+        "kilocycles_per_s": round(cycles / simulated_s / 1000, 1),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    result = provenance("python benchmarks/bitline_scaling.py") | {"rows": []}
+    for size in SIZES:
+        result["rows"].append(measure(size))
+        print(result["rows"][-1], flush=True)
+    (RESULTS / "bitline_scaling.json").write_text(json.dumps(result, indent=1) + "\n")

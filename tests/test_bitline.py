@@ -1,0 +1,242 @@
+"""The bitline array: schedules and golden model against plain arithmetic, networks on the Verilog."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+import torch
+from asm_hw.sim.bitline_bench import asm_steps, serial_steps
+from asm_hw.sim.bitline_player import BitlinePlayer
+from asm_hw.training.convert import convert
+from asm_hw.training.data import digits as images
+from asm_hw.training.models import digits_cnn
+from asm_hw.training.train import train, train_asm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_network import tiny
+
+from asm_hw.catalog import CATALOG
+from asm_hw.config import BitlineConfig, make_config
+from asm_hw.config.bitline import End, Instruction, Operation
+from asm_hw.emit import emit, render
+from asm_hw.errors import ParameterError
+from asm_hw.golden import BitlineModel, fit, matvec
+from asm_hw.network.bitline import accesses, accumulate, digits, gaps, tiles
+from asm_hw.network.bitline_serial import mac_cycles, most_terms, place, serial_sum
+from asm_hw.network.on_rtl import vectors_of
+
+ASM = [c for c in CATALOG.values() if c.unit == "bitline" and c.arithmetic == "asm"]
+SERIAL = [c for c in CATALOG.values() if c.unit == "bitline" and c.arithmetic == "exact"]
+ONE = BitlineConfig(alphabets=(1,), rows=64, cols=64, terms=64)
+
+
+def run(config, steps):
+    """(golden model after ``steps``, words that left)."""
+    model = BitlineModel(config)
+    left = [model.execute(i, None if row is None else torch.tensor(row)) for i, row in steps]
+    return model, [words.tolist() for words in left if words is not None]
+
+
+@pytest.mark.parametrize("config", [
+    BitlineConfig(alphabets=(1,), weight_bits=4, act_bits=3, rows=4, cols=6),
+    BitlineConfig(arithmetic="exact", weight_bits=3, act_bits=2, acc_bits=6, rows=16, cols=6),
+], ids=["asm", "exact"])  # fmt: skip
+def test_rows_are_combined_bit_by_bit(config):
+    """Every pair of words, all logic at once."""
+    top = 1 << config.columns_a_word
+    expected = {
+        Operation.COPY: lambda a, b: a, Operation.CLEAR: lambda a, b: 0, Operation.AND: lambda a, b: a & b,
+        Operation.OR: lambda a, b: a | b, Operation.XOR: lambda a, b: a ^ b, Operation.NOR: lambda a, b: (top - 1) - (a | b),
+    }  # fmt: skip
+    for a, b in product(range(top), repeat=2):
+        rows = [[a] * config.words, [b] * config.words]
+        steps = [(Instruction(Operation.WRITE, d=d), row) for d, row in enumerate(rows)]
+        for op, result in expected.items():
+            steps += [(Instruction(op, a=0, b=1, d=2, opened=1 if op == Operation.COPY else 2), None)]
+            steps += [(Instruction(Operation.READ, a=2, opened=1), None)]
+            assert run(config, steps)[1][-1] == [result(a, b)] * config.words, (op, a, b)
+        complement = [*steps, (Instruction(Operation.NOR, a=0, opened=1, d=2), None)]
+        assert run(config, [*complement, (Instruction(Operation.READ, a=2, opened=1), None)])[1][-1][0] == top - 1 - a
+
+
+def test_a_mask_keeps_words_untouched():
+    config = BitlineConfig(alphabets=(1,), act_bits=4, rows=4, cols=16, acc_bits=12)
+    steps = [(Instruction(Operation.WRITE, d=0), [1, 2, 3, 4]), (Instruction(Operation.MASK), [0b0101, 0, 0, 0])]
+    steps += [(Instruction(Operation.WRITE, d=0), [9, 9, 9, 9]), (Instruction(Operation.READ, a=0, opened=1), None)]
+    steps += [(Instruction(Operation.ACCUMULATE, a=0, opened=1, end=End.LEAVES), None)]
+    assert run(config, steps)[1] == [[9, 2, 9, 4], [9, 0, 9, 0]]
+
+
+@pytest.mark.parametrize("config", ASM, ids=lambda c: c.slug)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_a_schedule_gives_the_matrix_product(config, data):
+    """Results, counts and cycles of random matrices; the bank is computed once for all outputs."""
+    terms, outputs = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 4))
+    weight, x = st.sampled_from(config.weight.levels), st.sampled_from([value for _, value in config.act_table])
+    weights = data.draw(st.lists(st.lists(weight, min_size=terms, max_size=terms), min_size=outputs, max_size=outputs))
+    vectors = data.draw(
+        st.lists(st.lists(x, min_size=terms, max_size=terms), min_size=config.words, max_size=config.words)
+    )
+    model, left = run(config, asm_steps(config, weights, vectors))
+    total = torch.tensor(left).reshape(-1, outputs, config.words).sum(0).T
+    expected = matvec(torch.tensor(weights), torch.tensor(vectors))
+    assert torch.equal(fit(total, config.acc_width), fit(expected, config.acc_width))
+    cut = tiles(config, weights)
+    sums = [output for tile in cut for output in tile.sums]
+    micro = sum(len(output) + gaps(config, output) for output in (*sums, *_sums_of(config, cut)))
+    assert model.cycles == terms + micro == sum(model.counts.values())
+    assert len({row for tile in cut for multiples in tile.rows for row in multiples.values()}) <= config.rows
+
+
+def _sums_of(config, cut):
+    """The micro-operations of each multiple."""
+    for tile in cut:
+        start = 0
+        for i, instruction in enumerate(tile.bank):
+            if instruction.end == End.STORED:
+                yield tile.bank[start : i + 1]
+                start = i + 1
+
+
+@given(st.lists(st.sampled_from(ONE.weight.levels), min_size=1, max_size=64))
+def test_cycles_are_accesses_and_a_documented_overhead(weights):
+    (tile,) = tiles(ONE, [weights])
+    (made,) = tile.sums
+    places = [shift for weight in weights for _, shift in digits(ONE, weight)]
+    assert sum(i.opened for i in made) == len(places)  # zero digits cost nothing
+    assert sum(i.opened > 0 for i in made) == accesses(ONE, weights) <= len(places)
+    assert accesses(ONE, weights) <= len(places) // 2 + 8  # four shifts, two signs
+    assert len(made) == accesses(ONE, weights) + (0 not in places)
+    assert gaps(ONE, made) == 0
+
+
+def test_wide_gaps_take_cycles_of_their_own():
+    config = BitlineConfig(alphabets=(1,), weight_bits=12, act_bits=4, rows=4, cols=8)
+    made = accumulate(config, [(0, 10, 0), (0, 2, 1)])
+    assert [i.shift for i in made] == [10, 2, 0]
+    assert gaps(config, made) == 2
+    model, left = run(config, [(Instruction(Operation.WRITE, d=0), [5, 7]), *((i, None) for i in made)])
+    assert left == [[5 * 1020, 7 * 1020]]
+    assert model.cycles == 1 + 3 + 2
+    assert dict(model.counts) == {"write": 1, "add": 1, "shift": 3, "shift_add": 1}
+
+
+def test_shifts_that_rise_are_refused():
+    model = BitlineModel(ONE)
+    model.execute(Instruction(Operation.ACCUMULATE, shift=1))
+    with pytest.raises(ValueError, match="shift 3 must not rise above 1"):
+        model.execute(Instruction(Operation.ACCUMULATE, shift=3))
+
+
+@pytest.mark.parametrize("config", SERIAL, ids=lambda c: c.slug)
+def test_the_serial_array_multiplies_in_the_cycles_stated(config):
+    terms = most_terms(config)
+    rows = place(config, terms)
+    top = (1 << config.magnitude_bits) - 1
+    weights = [[(-1) ** t * (top - t % (top + 1)) for t in range(terms)]]
+    vectors = [[(3 * t + 5 * c) % (1 << config.act_bits) for t in range(terms)] for c in range(config.words)]
+    left = torch.tensor(run(config, serial_steps(config, weights, vectors))[1])
+    total = (left << torch.arange(config.acc_width)[:, None]).sum(0)
+    assert torch.equal(
+        fit(total, config.acc_width), fit(matvec(torch.tensor(weights), torch.tensor(vectors))[:, 0], config.acc_width)
+    )
+    fixed = 2 * config.acc_width + 3 * config.acc_width  # clear both sums; complement, subtract, read
+    assert len(list(serial_sum(config, rows, weights[0]))) == fixed + terms * mac_cycles(config)
+
+
+def test_eight_times_fewer_cycles_than_bit_serial():
+    """Every digit non-zero and every group odd: the worst sums of 64 terms still are."""
+    config = BitlineConfig(alphabets=(1,), weight_bits=5, act_bits=8, rows=512, cols=512, terms=64)
+    serial = BitlineConfig(arithmetic="exact", weight_bits=5, act_bits=8, rows=512, cols=512, acc_bits=config.acc_bits)
+    weights = [(-1) ** t << (t // 2) % 4 for t in range(56)] + [1, 2, 4, 8, -1, -2, -4, -8]
+    (tile,) = tiles(config, [weights])
+    per_mac = (len(tile.sums[0]) + 1) / len(weights) / config.words
+    assert mac_cycles(serial) / serial.words >= 8 * per_mac
+
+
+@pytest.mark.parametrize(("parameters", "sentence"), [
+    ({"rows": 2}, "rows must be an integer from 4 to 1024, not 2"),
+    ({"cols": 100, "word_bits": 12}, "cols must be a multiple of word_bits 12, not 100"),
+    ({"cols": 7}, "cols must be a multiple of word_bits 10, not 7"),
+    ({"word_bits": 9}, "word_bits must be an integer from 10 to 22, not 9"),
+    ({"weight_bits": 2}, "alphabets {1,3} must fit the digits of weight_bits 2: 3 needs 2 bits, a digit has 1"),
+    ({"act_alphabets": (1, 3)}, "act_alphabets {1,3} must be 1 with alphabets 1, or left out"),
+    ({"arithmetic": "bare"}, "arithmetic must be one of asm, exact, not 'bare'"),
+    ({"arithmetic": "exact", "act_signed": True}, "act_signed must be False where arithmetic is exact"),
+    ({"structure": "tree"}, "structure of unit bitline must be one of heap, not 'tree'"),
+    ({"counter_bits": 99}, "counter_bits must be an integer from 0 to 62, not 99"),
+])  # fmt: skip
+def test_impossible_arrays_are_refused(parameters, sentence):
+    with pytest.raises(ParameterError) as error:
+        BitlineConfig(**({"alphabets": (1, 3)} | parameters))
+    assert sentence in str(error.value)
+
+
+def test_rows_that_cannot_hold_one_activation_are_refused():
+    config = BitlineConfig(alphabets=(1, 3, 5, 7, 9), rows=4, cols=24)
+    with pytest.raises(ParameterError, match="rows must be at least 5"):
+        tiles(config, [[1], [3], [5], [7], [9]])
+    with pytest.raises(ParameterError, match="rows must be at least"):
+        place(BitlineConfig(arithmetic="exact", rows=32, cols=8), 4)
+
+
+def test_the_manifest_gives_the_configuration_back():
+    for config in (*ASM, *SERIAL):
+        assert make_config(config.unit, **config.parameters) == config
+        operations = json.loads(render(config, "unit")["manifest.json"])["operations"]
+        assert operations["write"] == 0
+        assert ("accumulate" in operations) == (config.arithmetic == "asm")
+
+
+def test_layers_of_a_network_on_the_verilog(tmp_path):
+    """Convolutions and products, tiles and half-empty groups of words, at full pace and under back-pressure."""
+    network = tiny()
+    check_network(
+        network, torch.randint(0, 64, (3, *network.input_shape)), tmp_path, {"rows": 24, "cols": 60}, (100, 40)
+    )
+
+
+def check_network(network, x, folder, shape, paces):
+    """Every layer of one group on an array of ``shape``; layers alike in their operands share it."""
+    players = {}
+    for layer in network.layers:
+        if getattr(layer, "groups", 1) == 1:
+            operands = {name: layer.config.parameters[name] for name in OPERANDS}
+            config = BitlineConfig(**operands, **shape, terms=256, counter_bits=0)
+            if config not in players:
+                players[config] = BitlinePlayer(emit(config, folder / "rtl"), folder / config.slug)
+            check_layer(players[config], layer, x, paces)
+        x = layer.forward(x)
+
+
+OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
+
+
+def check_layer(player, layer, x, paces):
+    """Sums of a layer on the Verilog against golden; cycles are those of the golden model."""
+    weights, vectors = layer.weight.flatten(1), vectors_of(layer, x)
+    expected = matvec(weights, vectors).numpy()
+    for pace in paces:
+        sums, cycles = player.matmul(weights.numpy(), vectors.numpy(), pace)
+        assert (sums == expected).all()
+        groups = -(-len(vectors) // player.config.words)
+        model = BitlineModel(player.config)
+        steps = asm_steps(player.config, weights.tolist(), [[0] * weights.shape[1]])
+        for instruction, row in steps:
+            model.execute(instruction, None if row is None else torch.tensor(row))
+        assert cycles == groups * model.cycles + 1 if pace == 100 else cycles > groups * model.cycles
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("alphabets", [(1,), (1, 3)])
+def test_every_layer_of_the_demo_network_on_the_verilog(alphabets, tmp_path):
+    torch.set_num_threads(1)
+    data, model = images(), digits_cnn(0)
+    train(model, data, epochs=2, seed=0)
+    asm = train_asm(model, data, epochs=1, seed=0, alphabets=alphabets, weight_bits=5, act_bits=8)
+    network = convert(asm, tuple(data.test_images.shape[1:]))
+    x = network.quantize_input(data.test_images[:6])
+    check_network(network, x, tmp_path, {"rows": 160, "cols": 128}, (100,))
