@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tiny_network import tiny
 
 from asm_hw import golden
-from asm_hw.config import Block, DotConfig, NearMemoryConfig, RequantizeConfig, counterpart
+from asm_hw.config import Block, NearMemoryConfig, RequantizeConfig, counterpart
 from asm_hw.emit import emit, render
 from asm_hw.errors import ParameterError
 from asm_hw.gateware.requantize import Requantize
@@ -251,7 +251,7 @@ def test_macro_ports_are_those_of_the_library(data_folder):
         assert connected == names
 
 
-LAYERS = NearMemoryConfig(alphabets=(1, 3), lanes=16, columns=4, hold=32, depth=4096)
+LAYERS = NearMemoryConfig(alphabets=(1, 3), lanes=8, columns=2, hold=16, depth=4096)
 
 
 def play_network(network, x, folder):
@@ -259,6 +259,9 @@ def play_network(network, x, folder):
     players = {}
     for layer in network.layers:
         out, operands = layer.requantize, layer.config
+        if getattr(layer, "groups", 1) != 1:  # runs as a matrix product for each group, which nobody cuts yet
+            x = layer.forward(x)
+            continue
         config = replace(
             LAYERS, alphabets=operands.alphabets, weight_bits=operands.weight_bits, act_bits=operands.act_bits,
             act_signed=operands.act_signed, act_alphabets=operands.act_alphabets,
@@ -271,7 +274,7 @@ def play_network(network, x, folder):
         got, cycles = players[config].play(made)
         flat = expected if expected.dim() == 2 else expected.permute(0, 2, 3, 1).flatten(0, 2)
         assert got == flat.tolist(), layer.name
-        assert cycles == len(made.rows) + 1 + config.cycles(made.blocks), layer.name
+        assert cycles == len(made.rows) + config.cycles(made.blocks), layer.name
         assert len(vectors_of(layer, x)) == made.vectors
         x = expected
 
@@ -307,4 +310,3 @@ def test_verilog_grows_with_the_cells():
         sizes[side] = len(render(config, "unit")["unit.v"])
     assert sizes[32] / sizes[16] < 4.4
     assert sizes[16] / sizes[8] < 4.4
-    assert isinstance(DotConfig(), DotConfig)
