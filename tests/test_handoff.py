@@ -21,7 +21,7 @@ from asm_hw.ppa.cells import Library, compact_library, user_library
 from asm_hw.ppa.yosys import run_yosys
 
 UNITS = {"multiplier": MultiplierConfig(), "mac": MacConfig(), "dot": DotConfig(lanes=4, columns=2)}
-UNITS["bitline"] = BitlineConfig(alphabets=(1,), rows=16, cols=16)
+UNITS["bitline"] = BitlineConfig(alphabets=(1,), act_bits=4, rows=8, cols=8, acc_bits=10, counter_bits=0)
 EACH_UNIT = pytest.mark.parametrize("config", UNITS.values(), ids=UNITS)
 SWAPS = {"nand2": "nor2", "nor2": "nand2", "and2": "or2", "or2": "and2"}
 

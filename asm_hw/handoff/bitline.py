@@ -58,6 +58,24 @@ def _sums(config: BitlineConfig) -> Iterator[Step]:
         else:
             yield replace(digits[-1], end=End.LEAVES), None, words
     yield from _logic(cells, mask, count)
+    yield from _masked(config, cells, [[value for _, value in row] for row in drawn])
+
+
+def _masked(config: BitlineConfig, cells: list[list[int]], values: list[list[int]]) -> Iterator[Step]:
+    """Every other word, then the others: written, and added to a sum that the rest keeps."""
+    bits, kept = config.columns_a_word, list(cells[0])
+    total = [fit(value, config) for value in values[1]]
+    yield Instruction(Operation.ACCUMULATE, a=1, opened=1, end=End.LEAVES), None, total
+    for first in (0, 1):
+        chosen = [word for word in range(config.words) if word % 2 == first]
+        flags = sum(1 << word for word in chosen)
+        beat = [flags >> word * bits & (1 << bits) - 1 for word in range(config.words)]
+        kept = [cells[1][word] if word in chosen else kept[word] for word in range(config.words)]
+        total = [fit(values[2][word], config) if word in chosen else total[word] for word in range(config.words)]
+        yield Instruction(Operation.MASK), beat, None
+        yield Instruction(Operation.COPY, a=1, d=0, opened=1), None, None
+        yield Instruction(Operation.READ, a=0, opened=1), None, list(kept)
+        yield Instruction(Operation.ACCUMULATE, a=2, opened=1, end=End.LEAVES), None, list(total)
 
 
 def _digit(config: BitlineConfig, picker: Picker, shift: int, count: int) -> Instruction:
