@@ -20,12 +20,10 @@ from asm_hw.config import BitlineConfig, MacConfig
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.bitline import layer_energy, measure_core, scalar_energy, serial_energy
 from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.energy import least_energy
+from asm_hw.ppa.comparison import least_energy
 from asm_hw.ppa.streams import StreamOptions
 
 CLOCK_MHZ = 50.0
-LAYER_BITS = (64 * 64 + 64) * 8
-SHARED_BITS = 1 << 18
 TERMS = 64
 ONE = BitlineConfig(alphabets=(1,), rows=64, cols=512, terms=TERMS)
 SERIAL = BitlineConfig(arithmetic="exact", rows=512, cols=512, acc_bits=ONE.acc_bits)
@@ -46,10 +44,10 @@ def measure() -> None:
         library = compact_library(Path(scratch), "sg13g2")
         mac = MacConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
         stream = StreamOptions(stream="network", weights="streaming", hold=64, cycles=300)
-        exact = least_energy(mac, library, stream, CLOCK_MHZ).row
+        _, exact = least_energy(mac, library, stream, CLOCK_MHZ)
         result["mac"] = {"name": exact["name"], "energy_per_mac_fj": exact["energy_per_mac_fj"]}
-        for regime, bits in (("shared", SHARED_BITS), ("sized", LAYER_BITS)):
-            result[f"vn_scalar_{regime}"] = scalar_energy(bits, exact["energy_per_mac_fj"], CLOCK_MHZ)
+        for regime in ("shared", "sized"):
+            result[f"vn_scalar_{regime}"] = scalar_energy(exact["parts_per_mac_fj"], regime == "sized", CLOCK_MHZ)
         result["designs"] = {}
         for name, config in DESIGNS.items():
             core = measure_core(config, library, CLOCK_MHZ)
@@ -70,7 +68,7 @@ def table() -> str:
     for regime, title in (("shared", "256 kbit for all"), ("sized", "memories of the layer's size")):
         scalar = result[f"vn_scalar_{regime}"]
         lines.append(
-            f"| vn_scalar INT8, {title} | {scalar['memory']} | 2 | {scalar['memory_pj']:.1f} "
+            f"| vn_scalar INT8, {title} | {scalar['memory']} | 1 | {scalar['memory_pj']:.1f} "
             f"| {scalar['compute_pj']:.2f} | {scalar['leakage_pj']:.3f} | {scalar['total_pj']:.1f} | 1 |"
         )
         rows = {f"bitline {name} W=5": design[regime] for name, design in result["designs"].items()}

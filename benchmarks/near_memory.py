@@ -23,7 +23,7 @@ from asm_hw.ppa import system
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.array_energy import per_column
 from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.energy import least_energy
+from asm_hw.ppa.comparison import least_energy
 from asm_hw.ppa.streams import StreamOptions
 
 CLOCK_MHZ = 50.0
@@ -60,7 +60,7 @@ def measure_all(shapes: list[str]) -> None:
                 print(name, lanes, hold, [row["energy_per_mac_fj"] for row in logic["measured"]], flush=True)
         mac = MacConfig(arithmetic="exact", weight_bits=8, acc_bits=24, weight_code="decoded")
         stream = StreamOptions(weights="streaming", hold=64, cycles=300)
-        result["mac"] = least_energy(mac, library, stream, CLOCK_MHZ).row["parts_per_mac_fj"]
+        result["mac"] = least_energy(mac, library, stream, CLOCK_MHZ)[1]["parts_per_mac_fj"]
     OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -25,7 +25,7 @@ from asm_hw.ppa.bitline import (
 )
 from asm_hw.ppa.bitline_core import core_energy
 from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.sram import Sram, compute_energies_pj
+from asm_hw.ppa.sram import Sram, compute_energies_pj, measured
 
 ONE = BitlineConfig(alphabets=(1,), rows=64, cols=512, terms=64)
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
@@ -57,10 +57,11 @@ def test_accesses_are_charged_by_what_they_open_and_write():
     assert energy_of(sram, found, "lower") < upper
 
 
-def test_scalar_takes_the_cheapest_memory_and_two_reads():
-    row = scalar_energy(1 << 18, 2000.0, 50.0)
-    shapes = [Sram((1 << 18) // bits, bits) for bits in (8, 16, 32, 64)]
-    assert row["memory_pj"] == pytest.approx(2 * min(shape.energy_pj("read") for shape in shapes))
+def test_scalar_fetches_both_operands_four_to_a_word():
+    row = scalar_energy({"heap": 2000.0}, sized=False, clock_mhz=50.0)
+    assert row["memory"] == "8192 x 32"
+    least = 2 * measured(Sram(8192, 32))["read_energy_pj"] / 4
+    assert least < row["memory_pj"] < 1.05 * least, "and now and then an output is written"
     assert row["total_pj"] > row["memory_pj"] + 2
     assert memory(100, 8).words == 112
 

@@ -23,6 +23,7 @@ from .bitline_core import Trace, core_energy, trace
 from .cells import Library
 from .sram import Sram, compute_energies_pj
 from .streams import Integers, Reals, nearest, unpacked
+from .system import Work, shared_memory, vn_scalar
 
 BOUNDS = ("upper", "lower")
 FJ_PER_UW_NS = 1.0
@@ -183,17 +184,15 @@ def memory(words: int, bits: int) -> Sram:
     return Sram(max(16, -(-words // 16) * 16), bits)
 
 
-def scalar_energy(capacity_bits: int, mac_fj: float, clock_mhz: float, operand_bits: int = 8) -> dict[str, Any]:
-    """``vn_scalar``: both operands of each MAC from one memory over a bus as wide as its words, in pJ per MAC.
-
-    Of all shapes of the memory with words of one operand or more the one that takes the least.
-    """
-    shapes = [memory(-(-capacity_bits // bits), bits) for bits in (8, 16, 32, 64) if bits >= operand_bits]
-    shapes = [sram for sram in shapes if sram.figure("access_time_ns") <= 1000 / clock_mhz]
-    sram = min(shapes, key=lambda shape: shape.energy_pj("read"))
-    leakage = sram.figure("leakage_uw") * FJ_PER_UW_NS * 2 * 1000 / clock_mhz / 1000
-    memory_pj = 2 * sram.energy_pj("read")
+def scalar_energy(logic: dict[str, float], sized: bool, clock_mhz: float, operand_bits: int = 8) -> dict[str, Any]:
+    """``vn_scalar`` of `asm_hw.ppa.system` on the recorded layer, in pJ per MAC; ``logic``: fJ of a ``mac`` by part."""
+    vectors, weights = recorded()
+    outputs, inputs = weights.shape
+    work = Work(outputs, inputs, vectors=len(vectors), resident=1, stored=inputs, act_bits=operand_bits)
+    row, shared = vn_scalar(operand_bits, logic, work, sized, clock_mhz), shared_memory(work, operand_bits, sized)
+    leakage_pj = row["memory"]["leakage"] / 1000
     return {
-        "memory": f"{sram.words}x{sram.bits}", "cycles_per_mac": 2, "memory_pj": memory_pj,
-        "compute_pj": mac_fj / 1000, "leakage_pj": leakage, "total_pj": memory_pj + mac_fj / 1000 + leakage,
+        "memory": f"{shared.rows} x {shared.bits}", "cycles_per_mac": 1, "leakage_pj": leakage_pj,
+        "memory_pj": row["memory_fj"] / 1000 - leakage_pj, "compute_pj": sum(logic.values()) / 1000,
+        "total_pj": row["energy_per_mac_fj"] / 1000,
     }  # fmt: skip
