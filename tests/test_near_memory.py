@@ -25,6 +25,7 @@ from asm_hw.gateware.requantize import Requantize
 from asm_hw.handoff.sram import FAMILIES, wrapper
 from asm_hw.network.on_rtl import near_program, vectors_of
 from asm_hw.network.tiles import program
+from asm_hw.ppa import system
 
 SMALL = NearMemoryConfig(alphabets=(1,), lanes=4, columns=2, hold=4, depth=64)
 
@@ -249,6 +250,22 @@ def test_macro_ports_are_those_of_the_library(data_folder):
         names = {re.sub(r"\[.*", "", name) for name in re.findall(r"^\s*(?:pin|bus)\s*\((\S+?)\)", text, re.MULTILINE)}
         connected = {port.partition("(")[0] for port in macro.ports(macro, "d", "s")} | {output}
         assert connected == names
+
+
+def test_memory_accesses_and_energies_by_hand():
+    config = NearMemoryConfig(alphabets=(1,), lanes=64, columns=32, hold=64)
+    work = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
+    # Two groups of outputs; each reads its parameters once and nine tiles of 32 rows for each of four blocks.
+    assert system.row_accesses(config, work) == {
+        "weights": 2 * (32 + 4 * 9 * 32), "activations": 2 * 9 * 256, "outputs": 2 * 256
+    }  # fmt: skip
+    nothing = {"column_fj": {"heap": 64.0}, "shared_fj": {"heap": 0.0}}
+    row = system.near_memory(config, nothing, work, sized=False, clock_mhz=100.0)
+    reads = 4608 * 8 * 49.634  # eight macros of 256 x 64 side by side, pJ
+    assert row["memory"]["activations"] == pytest.approx(1000 * reads / (64 * 576 * 256), rel=1e-4)
+    assert row["compute_fj"] == 1.0
+    scalar = system.vn_scalar(8, {}, work, sized=False, clock_mhz=100.0)
+    assert scalar["memory"]["weights"] == pytest.approx(230_353.3 / 4, rel=1e-6)  # 8192 x 32, four weights a word
 
 
 LAYERS = NearMemoryConfig(alphabets=(1, 3), lanes=8, columns=2, hold=16, depth=4096)
