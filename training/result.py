@@ -1,0 +1,192 @@
+"""A whole run: settings from options, training, one evaluation on the test set, ``result.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..alphabet import AlphabetSet
+from ..errors import ParameterError
+from ..network.graph import IntegerNetwork
+from ..network.storage import save as save_network
+from .checkpoint import sha256, write_atomic
+from .convert import convert
+from .data import load_data
+from .data.images import Dataset, Splits
+from .distributed import Group
+from .program import EVALUATED, WEIGHTS, Settings, Tick, Training, evaluate
+from .program import Report as Report
+from .recipes import recipe_for
+
+RESULT, INTEGERS = "result.json", "integers.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line gives; ``recipe``: the parameters of `Recipe` that are not to be the recipe's."""
+
+    model: str
+    dataset: str
+    alphabets: str | None
+    weight_bits: int
+    act_bits: int
+    act_alphabets: str | None
+    seed: int
+    start: str | None
+    hold_out: int | None
+    image_size: int
+    workers: int
+    device: str
+    save_seconds: float
+    recipe: dict[str, Any]
+
+
+def run(
+    options: Options, out: Path, group: Group, report: Report | None = None, tick: Tick | None = None
+) -> dict[str, Any]:
+    """Train as ``options`` say in the folder ``out``, or go on there; the result, also in ``out/result.json``.
+
+    An alphabet-aware training without ``start`` begins with a float training in ``out/float``. A finished
+    run gives its result again. Raises `ParameterError` on bad options before anything is written.
+    """
+    splits = load_data(options.dataset, options.hold_out, options.image_size, options.workers)
+    start = find_start(options.start)
+    settings = _settings(options, splits, start)
+    if start is None and settings.alphabets is not None:
+        begun = Options(**{**vars(options), "alphabets": None, "recipe": {}})
+        run(begun, out / "float", group, report, tick)
+        start = out / "float" / WEIGHTS
+        settings = _settings(options, splits, start)
+    if group.first:
+        _make_folder(out)
+    group.wait()
+    training = Training(settings, splits, out, start, group, options.save_seconds, options.device)
+    if (out / RESULT).exists():
+        return json.loads((out / RESULT).read_text())
+    model = training.run(report, tick)
+    result: dict[str, Any] = {}
+    if group.first:
+        result = {
+            "settings": settings.as_json(),
+            "test": judge(model, splits, settings, out),
+            "history": [asdict(row) for row in training.history],
+            "training_s": round(training.seconds, 1),
+            "provenance": provenance(splits, out / WEIGHTS, training.threads, group),
+        }
+        write_atomic(out / RESULT, json.dumps(result, indent=1).encode() + b"\n")
+    group.wait()
+    return result
+
+
+def find_start(start: str | None) -> Path | None:
+    """The file of ``start``: a path, a path below ``ASM_HW_DATA``, or a folder of an earlier run."""
+    if start is None:
+        return None
+    below = Path(os.environ.get("ASM_HW_DATA") or ".") / start
+    path = below if not Path(start).exists() and below.exists() else Path(start)
+    path = path / WEIGHTS if path.is_dir() else path
+    if not path.is_file():
+        raise ParameterError(f"start must be a file of weights or the folder of a run, and {start!r} is neither")
+    return path
+
+
+def _settings(options: Options, splits: Splits, start: Path | None) -> Settings:
+    quantized = options.alphabets is not None
+    recipe = recipe_for(options.model, splits.image_size, quantized, **options.recipe)
+    return Settings(
+        model=options.model,
+        dataset=options.dataset.partition(":")[0] if options.dataset.startswith("folder:") else options.dataset,
+        recipe=recipe,
+        alphabets=tuple(AlphabetSet.parse(options.alphabets)) if options.alphabets is not None else None,
+        weight_bits=options.weight_bits,
+        act_bits=options.act_bits,
+        act_alphabets=tuple(AlphabetSet.parse(options.act_alphabets)) if options.act_alphabets else None,
+        seed=options.seed,
+        hold_out=len(splits.held_out),
+        start=None if start is None else start.name,
+        start_sha256=None if start is None else sha256(start),
+    )
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / ".writable").touch()
+        (out / ".writable").unlink()
+    except OSError as error:
+        raise ParameterError(f"out must be a folder that can be written, and {str(out)!r} is not: {error}") from None
+
+
+def judge(model: nn.Module, splits: Splits, settings: Settings, out: Path) -> dict[str, Any]:
+    """Accuracies in percent on the test set: of the float model, or of the fake-quantized one and its integers.
+
+    The integers, written to the folder ``out``, are evaluated by the golden model; for a model that does
+    not convert, ``integers`` says why. ``agreement_percent``: images to which both give the same class.
+    """
+    started = time.monotonic()
+    model = model.cpu()
+    result: dict[str, Any] = {"images": len(splits.test)}
+    if settings.alphabets is None:
+        return result | {"float_percent": _percent(evaluate(model, splits.test))}
+    try:
+        network = convert(model, (splits.channels, splits.image_size, splits.image_size))
+    except ParameterError as error:
+        return result | {"fake_quant_percent": _percent(evaluate(model, splits.test)), "integers": str(error)}
+    save_network(network, out / INTEGERS)
+    result |= _both(model, network, splits.test)
+    return result | {"integers_sha256": sha256(out / INTEGERS), "evaluation_s": round(time.monotonic() - started, 1)}
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 4)
+
+
+@torch.no_grad()
+def _both(model: Callable[[Tensor], Tensor], network: IntegerNetwork, data: Dataset) -> dict[str, float | None]:
+    """Percent of ``data`` that model and network name right, and on which they agree."""
+    right = torch.zeros(3, dtype=torch.int64)
+    for images, labels in data.batches(torch.arange(len(data)), EVALUATED):
+        fake, integer = model(images).argmax(1), network(network.quantize_input(images)).argmax(1)
+        right += torch.stack([(fake == labels).sum(), (integer == labels).sum(), (fake == integer).sum()])
+    names = ("fake_quant_percent", "integer_percent", "agreement_percent")
+    return {name: _percent(count / len(data)) for name, count in zip(names, right.tolist(), strict=True)}
+
+
+def provenance(splits: Splits, weights: Path, threads: int, group: Group) -> dict[str, Any]:
+    """What a reader needs to make the result again, without paths of this machine."""
+    sets = {"train": splits.train, "held_out": splits.held_out, "test": splits.test}
+    return {
+        "data": {name: {"images": len(data), "sha256": data.fingerprint()} for name, data in sets.items()},
+        "weights_sha256": sha256(weights),
+        "versions": {name: version(name) for name in ("asm-hw", "torch", "numpy", "safetensors")}
+        | {"python": platform.python_version()},
+        "commit": commit(),
+        "machine": platform.machine(),
+        "threads": threads,
+        "processes": group.size,
+    }
+
+
+def commit() -> str | None:
+    """The commit of the checkout that this code runs from, ``+`` if files differ from it; None outside one."""
+    here = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
