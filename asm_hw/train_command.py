@@ -43,7 +43,7 @@ def _recipe_options(command: Callable) -> Callable:
 @option("--weight-bits", type=int, default=5, show_default=True, help="Weight bits, sign included.")
 @option("--act-bits", type=int, default=8, show_default=True, help="Activation bits.")
 @option("--act-alphabets", help="Alphabets on which activations are encoded. [default: none, binary]")
-@option("--start", help="Float weights to begin with: a file, also below ASM_HW_DATA, or the folder of a run.")
+@option("--init", help="Float weights to begin with: a file, also below ASM_HW_DATA, or the folder of a run.")
 @option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/ and what is trained]")
 @option("--seed", type=int, default=0, show_default=True, help="Of weights, order and augmentation.")
 @option("--hold-out", type=int, help="Training images kept for choices. [default: 5000, at most a tenth]")
@@ -60,7 +60,7 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
 
     \b
     asm-hw train --model resnet8                                        float, from scratch
-    asm-hw train --model resnet20 --alphabets 1,3 --start FILE          from float weights
+    asm-hw train --model resnet20 --alphabets 1,3 --init FILE          from float weights
     torchrun --nproc-per-node 2 -m asm_hw.cli train --model resnet8     several processes
 
     Kill it at any moment: the same command goes on to the same weights. OUT holds checkpoint, weights,

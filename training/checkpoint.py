@@ -55,17 +55,17 @@ def read_state(path: Path) -> dict[str, Tensor]:
     A dictionary around it (``state_dict``) and the prefix ``module.`` of DataParallel are taken off.
     """
     if not path.is_file():
-        raise ParameterError(f"start must be a file of weights, and {str(path)!r} is none")
+        raise ParameterError(f"init must be a file of weights, and {str(path)!r} is none")
     if path.suffix == ".safetensors":
         return read_tensors(path)[0]
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes torch's reader raise
         reason = str(error).partition("\n")[0]
-        raise ParameterError(f"start {str(path)!r} must be a file of tensors that torch.load takes: {reason}") from None
+        raise ParameterError(f"init {str(path)!r} must be a file of tensors that torch.load takes: {reason}") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ParameterError(f"start {str(path)!r} must hold a state dict of tensors")
+        raise ParameterError(f"init {str(path)!r} must hold a state dict of tensors")
     return {name.removeprefix("module."): value for name, value in state.items()}
 
 

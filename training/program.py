@@ -7,6 +7,7 @@ was killed and started again ends with the same weights, to the bit, on the same
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..alphabet import AlphabetSet
+from ..config import MultiplierConfig
 from ..errors import ParameterError, check_range
 from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
 from .convert import freeze
@@ -42,8 +43,8 @@ TEMPERATURE = 4.0
 class Settings:
     """What the trained weights depend on, and nothing else; a checkpoint goes on only under the same settings.
 
-    ``alphabets`` None: a float training. ``start``: file of the float weights that training begins with, and
-    that an alphabet-aware one is taught by where the recipe distills; ``start_sha256`` is its hash.
+    ``alphabets`` None: a float training. ``init``: file of the float weights that training begins with, and
+    that an alphabet-aware one is taught by where the recipe distills; ``init_sha256`` is its hash.
     """
 
     model: str
@@ -55,13 +56,18 @@ class Settings:
     act_alphabets: tuple[int, ...] | None = None
     seed: int = 0
     hold_out: int | None = None
-    start: str | None = None
-    start_sha256: str | None = None
+    init: str | None = None
+    init_sha256: str | None = None
 
     def __post_init__(self) -> None:
         check_range("seed", self.seed, 0, (1 << 32) - 1)
         if self.alphabets is not None:
-            AlphabetSet.of(self.alphabets)
+            MultiplierConfig(**self.formats())
+
+    def formats(self) -> dict[str, Any]:
+        """Alphabets and widths, as `prepare` takes them."""
+        names = ("alphabets", "weight_bits", "act_bits", "act_alphabets")
+        return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON gives them back."""
@@ -93,7 +99,7 @@ class Training:
         settings: Settings,
         splits: Splits,
         folder: Path,
-        start: Path | None = None,
+        init: Path | None = None,
         group: Group | None = None,
         save_seconds: float = 60.0,
         device: str = "cpu",
@@ -109,31 +115,24 @@ class Training:
         self.history: list[Epoch] = []
         self.step, self.losses, self.seconds = 0, 0.0, 0.0
         self.threads = torch.get_num_threads()
-        self._build(start)
+        self._build(init)
         if (folder / CHECKPOINT).exists():
             self._resume()
 
     # Building.
 
-    def _build(self, start: Path | None) -> None:
+    def _build(self, init: Path | None) -> None:
         """The model, its teacher and its optimizers as a fresh run begins with them."""
         settings, splits = self.settings, self.splits
         self.model = make_model(settings.model, splits.classes, splits.image_size, settings.seed)
-        if start is not None:
-            load_state(self.model, read_state(start), f"start {start.name!r}")
+        if init is not None:
+            load_state(self.model, read_state(init), f"init {init.name!r}")
         self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher: nn.Module | None = None
         if settings.alphabets is not None:
             if self.recipe.distill:
-                self.teacher = self.model.eval()
-            self.model = prepare(
-                self.model,
-                self.sample(),
-                alphabets=settings.alphabets,
-                weight_bits=settings.weight_bits,
-                act_bits=settings.act_bits,
-                act_alphabets=settings.act_alphabets,
-            )
+                self.teacher = copy.deepcopy(self.model).eval()
+            self.model = prepare(self.model, self.sample(), **settings.formats())
         self.optimizers = _optimizers(self.model, self.recipe)
 
     def sample(self) -> Tensor:
@@ -286,6 +285,5 @@ def evaluate(
         model.eval()
     right = torch.zeros((), dtype=torch.int64)
     for images, labels in data.batches(torch.arange(len(data)), EVALUATED, part=slice(group.rank, None, group.size)):
-        if len(labels):
-            right += (model(images.to(device)).argmax(1).cpu() == labels).sum()
+        right += (model(images.to(device)).argmax(1).cpu() == labels).sum()
     return group.total(right).item() / len(data)

@@ -43,7 +43,7 @@ class Options:
     act_bits: int
     act_alphabets: str | None
     seed: int
-    start: str | None
+    init: str | None
     hold_out: int | None
     image_size: int
     workers: int
@@ -57,21 +57,22 @@ def run(
 ) -> dict[str, Any]:
     """Train as ``options`` say in the folder ``out``, or go on there; the result, also in ``out/result.json``.
 
-    An alphabet-aware training without ``start`` begins with a float training in ``out/float``. A finished
+    An alphabet-aware training without ``init`` begins with a float training in ``out/float``. A finished
     run gives its result again. Raises `ParameterError` on bad options before anything is written.
     """
     splits = load_data(options.dataset, options.hold_out, options.image_size, options.workers)
-    start = find_start(options.start)
-    settings = _settings(options, splits, start)
-    if start is None and settings.alphabets is not None:
+    init = find_init(options.init)
+    settings = _settings(options, splits, init)
+    group.part(settings.recipe.batch)
+    if init is None and settings.alphabets is not None:
         begun = Options(**{**vars(options), "alphabets": None, "recipe": {}})
         run(begun, out / "float", group, report, tick)
-        start = out / "float" / WEIGHTS
-        settings = _settings(options, splits, start)
+        init = out / "float" / WEIGHTS
+        settings = _settings(options, splits, init)
     if group.first:
         _make_folder(out)
     group.wait()
-    training = Training(settings, splits, out, start, group, options.save_seconds, options.device)
+    training = Training(settings, splits, out, init, group, options.save_seconds, options.device)
     if (out / RESULT).exists():
         return json.loads((out / RESULT).read_text())
     model = training.run(report, tick)
@@ -89,19 +90,19 @@ def run(
     return result
 
 
-def find_start(start: str | None) -> Path | None:
-    """The file of ``start``: a path, a path below ``ASM_HW_DATA``, or a folder of an earlier run."""
-    if start is None:
+def find_init(init: str | None) -> Path | None:
+    """The file of ``init``: a path, a path below ``ASM_HW_DATA``, or a folder of an earlier run."""
+    if init is None:
         return None
-    below = Path(os.environ.get("ASM_HW_DATA") or ".") / start
-    path = below if not Path(start).exists() and below.exists() else Path(start)
+    below = Path(os.environ.get("ASM_HW_DATA") or ".") / init
+    path = below if not Path(init).exists() and below.exists() else Path(init)
     path = path / WEIGHTS if path.is_dir() else path
     if not path.is_file():
-        raise ParameterError(f"start must be a file of weights or the folder of a run, and {start!r} is neither")
+        raise ParameterError(f"init must be a file of weights or the folder of a run, and {init!r} is neither")
     return path
 
 
-def _settings(options: Options, splits: Splits, start: Path | None) -> Settings:
+def _settings(options: Options, splits: Splits, init: Path | None) -> Settings:
     quantized = options.alphabets is not None
     recipe = recipe_for(options.model, splits.image_size, quantized, **options.recipe)
     return Settings(
@@ -114,8 +115,8 @@ def _settings(options: Options, splits: Splits, start: Path | None) -> Settings:
         act_alphabets=tuple(AlphabetSet.parse(options.act_alphabets)) if options.act_alphabets else None,
         seed=options.seed,
         hold_out=len(splits.held_out),
-        start=None if start is None else start.name,
-        start_sha256=None if start is None else sha256(start),
+        init=None if init is None else init.name,
+        init_sha256=None if init is None else sha256(init),
     )
 
 

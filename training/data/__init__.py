@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...errors import ParameterError
-from .cifar10 import cifar10
+from . import cifar10
 from .digits import ImageData as ImageData
 from .digits import digits as digits
 from .folder import image_folder
@@ -25,12 +25,12 @@ def load_data(name: str, held_out: int | None = None, image_size: int = 224, wor
 
     ``held_out``: training images to keep for choices (default `HELD_OUT`, at most a tenth of them);
     ``image_size`` and ``workers`` (processes that decode) are for folders. ``module:function`` gives
-    `Splits`. Raises `ParameterError` for an unknown name or missing data.
+    `Splits` of its own. Raises `ParameterError` for an unknown name or missing data.
     """
     if name.startswith("folder:"):
         return image_folder(Path(name.removeprefix("folder:")), held_out, image_size, workers)
     if name == "cifar10":
-        train, test = cifar10()
+        train, test = cifar10.load()
         return tensor_splits(train, test, held_out)
     if name == "digits":
         return tensor_splits(*_digits(), held_out)
@@ -41,6 +41,8 @@ def load_data(name: str, held_out: int | None = None, image_size: int = 224, wor
     splits: Any = imported("dataset", name)()
     if not isinstance(splits, Splits):
         raise ParameterError(f"dataset {name!r} must give Splits, not {type(splits).__name__}")
+    if held_out is not None:
+        raise ParameterError(f"hold_out must be left to dataset {name!r}, which splits itself, not {held_out}")
     return splits
 
 

@@ -39,10 +39,10 @@ SHEET = 100
 """Images beside and below each other in a sheet."""
 
 
-def cifar10() -> tuple[ImageTensor, ImageTensor]:
+def load() -> tuple[ImageTensor, ImageTensor]:
     """(50,000 training images, 10,000 test images) [n, 3, 32, 32], in the official order."""
     folder = _folder()
-    parts = [_load(folder, name) for name in MD5]
+    parts = [_read(folder, name) for name in MD5]
     images, labels = torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
     train = len(images) - IMAGES
     return ImageTensor(images[:train], labels[:train]), ImageTensor(images[train:], labels[train:])
@@ -70,7 +70,7 @@ def _forms(folder: Path, name: str) -> tuple[bool, bool]:
     return (folder / f"{name}.bin").is_file(), sheet
 
 
-def _load(folder: Path, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+def _read(folder: Path, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Images uint8 [10000, 3, 32, 32] and labels int64 of one file, checked."""
     official, _ = _forms(folder, name)
     content = (folder / f"{name}.bin").read_bytes() if official else _from_sheet(folder, name)
@@ -114,6 +114,9 @@ def download(folder: Path, url: str = URL, md5: str = ARCHIVE_MD5) -> None:
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         if found != md5:
             raise ParameterError(f"the archive from {url} must have MD5 {md5}, not {found}")
-        with tarfile.open(archive) as tar:
-            tar.extractall(scratch, filter="data")  # refuses links, devices and paths that lead outside
-        os.replace(Path(scratch) / FOLDER, folder)
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(scratch, filter="data")  # refuses links, devices and paths that lead outside
+            os.replace(Path(scratch) / FOLDER, folder)
+        except (tarfile.TarError, OSError) as error:
+            raise ParameterError(f"the archive from {url} must hold a folder {FOLDER}: {error}") from None

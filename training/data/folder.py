@@ -44,7 +44,7 @@ class Loaded:
         self, order: Tensor, batch: int, augment: int | None = None, part: slice = slice(None), start: int = 0
     ) -> Iterator[Batch]:
         parts = [index[part].tolist() for index in order[start * batch :].split(batch)]
-        keys = [[(i, -1 if augment is None else augment) for i in mine] for mine in parts]
+        keys = [[(i, -1 if augment is None else augment) for i in mine] for mine in parts if mine]
         loader: DataLoader = DataLoader(
             _Seeded(self.items),
             batch_sampler=keys,

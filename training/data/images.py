@@ -37,7 +37,7 @@ class Dataset(Protocol):
         """The images ``order`` (indices, int64 [n]), ``batch`` at a time from batch ``start`` on, the last one shorter.
 
         ``augment``: None, or the seed of the augmentation. ``part``: the rows of each batch that this
-        process takes; augmentation is drawn as if it took all.
+        process takes, if any; augmentation is drawn as if it took all.
         """
         ...
 
@@ -101,6 +101,8 @@ class ImageTensor:
     ) -> Iterator[Batch]:
         for number, index in enumerate(order[start * batch :].split(batch), start):
             mine = index[part]
+            if not len(mine):
+                continue
             images = self.images[mine]
             if augment is not None:
                 images = self._augment(images, len(index), part, seeded(augment, number))
