@@ -2,5 +2,6 @@
 
 from .arithmetic import dot, fit, mac, multiply, requantize
 from .linear import conv2d, matvec
+from .pooling import max_pool, sum_pool
 
-__all__ = ["conv2d", "dot", "fit", "mac", "matvec", "multiply", "requantize"]
+__all__ = ["conv2d", "dot", "fit", "mac", "matvec", "max_pool", "multiply", "requantize", "sum_pool"]
