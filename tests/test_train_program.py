@@ -17,6 +17,7 @@ import torch
 from asm_hw.training.checkpoint import load_state, read_state, read_tensors, write_atomic, write_tensors
 from asm_hw.training.data import load_data
 from asm_hw.training.distributed import Group
+from asm_hw.training.models import make_model
 from asm_hw.training.program import CHECKPOINT, WEIGHTS, Settings, Training
 from asm_hw.training.recipes import Recipe, recipe_for
 from test_bad_input import assert_refused
@@ -205,7 +206,15 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, quantized):
     done = subprocess.run(two, cwd=HERE, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     one, other = (read_tensors(tmp_path / name / WEIGHTS)[0] for name in ("one", "two"))
-    assert max((one[name] - other[name]).abs().max().item() for name in one) < 1e-5
+    # Rounding to levels and Adam's division magnify the last bits in which sums over processes differ.
+    tolerance = 1e-3 if quantized else 1e-5
+    assert max((one[name] - other[name]).abs().max().item() for name in one) < tolerance
+    begun = tiny_training.plain(4)
+    if not quantized:  # far more than the tolerance was learned
+        load_state(begun, one, "one")
+        fresh = make_model("tiny_training:plain", 4, 8, 0)
+        pairs = zip(begun.parameters(), fresh.parameters(), strict=True)
+        assert max((a - b).abs().max().item() for a, b in pairs) > 0.01
     results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two")]
     assert [result["provenance"]["processes"] for result in results] == [1, 2]
     assert abs(results[0]["history"][-1]["loss"] - results[1]["history"][-1]["loss"]) < 1e-4

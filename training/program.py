@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ..config import MultiplierConfig
 from ..errors import ParameterError, check_range
 from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
-from .convert import freeze
+from .convert import freeze, settle
 from .data.images import Dataset, Splits, mix, seeded
 from .distributed import Group
 from .models import make_model
@@ -154,7 +154,7 @@ class Training:
         self.step, self.losses, self.seconds = saved["step"], saved["losses"], saved["seconds"]
         self.history = [Epoch(**row) for row in saved["history"]]
         self.threads = saved["threads"]
-        if self.recipe.settle and self.step > self.frozen_at:
+        if self.settings.alphabets is not None and self.step > self.frozen_at:
             freeze(self.model)
         unpack(tensors, self.model, self.optimizers, f"checkpoint {str(self.folder / CHECKPOINT)!r}")
 
@@ -165,16 +165,22 @@ class Training:
         torch.set_num_threads(self.threads)  # the last bits of sums depend on it
         with torch.random.fork_rng(devices=[]):
             for epoch in range(self.step // self.steps, self.recipe.epochs):
-                if self.recipe.settle and self.step == self.frozen_at:
-                    freeze(self.model)
+                self._freeze_when_due()
                 self._epoch(epoch, tick)
                 if report:
                     report(self.history[-1])
+        self._freeze_when_due()
         self.model.eval()
+        if self.settings.alphabets is not None:
+            settle(self.model)
         if self.group.first:
             write_tensors(self.folder / WEIGHTS, self.model.state_dict(), {"settings": self.settings.as_json()})
         self.group.wait()
         return self.model
+
+    def _freeze_when_due(self) -> None:
+        if self.settings.alphabets is not None and self.step == self.frozen_at:
+            freeze(self.model)
 
     def _epoch(self, epoch: int, tick: Tick | None) -> None:
         model = self.group.wrap(self.model).train()

@@ -50,7 +50,7 @@ def _check(name: str, value: float, good: bool, allowed: str) -> None:
 
 
 _FLOAT = Recipe(epochs=120, weight_decay=5e-4)
-_QUANTIZED = Recipe(epochs=10, learning_rate=0.02, weight_decay=1e-4, settle=3, distill=0.5)
+_QUANTIZED = Recipe(epochs=10, learning_rate=0.02, weight_decay=1e-4, settle=3, distill=0.5, precision="bfloat16")
 
 # Small networks underfit: less decay, and a shorter training costs little. ImageNet: 90 epochs at 0.1
 # for each 256 images (Goyal et al., arXiv 1706.02677); MobileNetV2's decay is that of its paper.
