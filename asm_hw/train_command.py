@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import fields
@@ -72,6 +73,8 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     from .training.recipes import Recipe
     from .training.result import Options, run
 
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ParameterError("tensorboard must be installed for --tensorboard: pip install 'asm-hw[train]'")
     recipe = {f.name: given.pop(f.name) for f in fields(Recipe)}
     options = Options(**given, recipe=recipe)
     if threads is not None:
@@ -124,20 +127,14 @@ class _Display:
 
     def _write(self, row: Any) -> None:
         if self.writer is None:
-            self.writer = _writer(self.events, row.epoch)
+            from torch.utils.tensorboard import SummaryWriter
+
+            # Events of epochs that an interrupted run wrote and did not keep are dropped.
+            self.writer = SummaryWriter(str(self.events / "tensorboard"), purge_step=row.epoch)
         self.writer.add_scalar("loss", row.loss, row.epoch)
         self.writer.add_scalar("learning_rate", row.learning_rate, row.epoch)
         if row.held_out_accuracy is not None:
             self.writer.add_scalar("held_out_accuracy", row.held_out_accuracy, row.epoch)
-
-
-def _writer(out: Any, epoch: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise ParameterError("tensorboard must be installed for --tensorboard: pip install 'asm-hw[train]'") from None
-    # Events of epochs that an interrupted run wrote and did not keep are dropped.
-    return SummaryWriter(str(out / "tensorboard"), purge_step=epoch)
 
 
 def _table(result: dict[str, Any]) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -268,7 +269,7 @@ def test_the_rate_rises_and_falls_to_nothing(tmp_path):
     top = rates.index(max(rates))
     assert made.steps == 14 and top == 14 and max(rates) == 0.1
     assert rates[: top + 1] == sorted(rates[: top + 1]) and rates[top:] == sorted(rates[top:], reverse=True)
-    assert rates[0] == pytest.approx(0.1 / 15) and rates[-1] < 0.001
+    assert rates[0] == pytest.approx(0.001) and rates[-1] < 0.001
 
 
 # Results and starts.
@@ -280,7 +281,11 @@ def test_the_result_says_what_it_was_made_from(tmp_path):
     assert printed == json.loads((tmp_path / "result.json").read_text())
     assert printed["settings"]["alphabets"] == [1] and printed["settings"]["recipe"]["epochs"] == 3
     assert printed["test"]["images"] == 128 and printed["test"]["integer_percent"] > 90
-    assert printed["test"]["agreement_percent"] > 99
+    assert printed["test"]["agreement_percent"] > 99 and printed["test"]["largest_logit_difference_steps"] <= 1
+    words = shlex.split(printed["command"])
+    again = dict(zip(words[2::2], words[3::2], strict=True))
+    names = ("--model", "--alphabets", "--epochs", "--seed", "--batch")
+    assert [again[name] for name in names] == ["tiny_training:with_norm", "1", "3", "0", "32"]
     assert printed["provenance"]["data"]["held_out"]["images"] == 51
     assert str(tmp_path) not in json.dumps(printed)
     assert (tmp_path / "float" / "result.json").exists()  # without one, a float training comes first
@@ -362,6 +367,22 @@ def test_train_refuses(monkeypatch, capsys, tmp_path, arguments, words):
     printed = capsys.readouterr()
     assert_refused(subprocess.CompletedProcess([], stopped.value.code, printed.out, printed.err), words)
     assert not (tmp_path / "run" / WEIGHTS).exists()
+
+
+def test_curves_for_tensorboard(monkeypatch, tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.setenv("ASM_HW_MODEL", "tiny_training:plain")  # as make passes it on
+    monkeypatch.setattr(
+        sys, "argv", ["asm-hw", "train", *TINY, "--epochs", "3", "--out", str(tmp_path), "--tensorboard"]
+    )
+    with pytest.raises(SystemExit):
+        main()
+    read = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in read.Scalars("loss")] == [1, 2, 3]
+    result = json.loads((tmp_path / "result.json").read_text())
+    losses = [row["loss"] for row in result["history"]]
+    assert [event.value for event in read.Scalars("loss")] == pytest.approx(losses)
+    assert result["settings"]["model"] == "tiny_training:plain"
 
 
 def test_missing_data_is_one_sentence(cli, tmp_path):

@@ -16,27 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import MultiplierConfig
 from ..errors import ParameterError, check_range
 from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
 from .convert import freeze, settle
-from .data.images import Dataset, Splits, mix, seeded
+from .data.images import Splits, mix, seeded
 from .distributed import Group
+from .evaluate import evaluate
 from .models import make_model
+from .optimize import loss_of, make_optimizers, rate_at
 from .prepare import prepare
 from .recipes import Recipe
 
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "model.safetensors"
 SAMPLE = 512
 """Training images on which activation scales are fitted."""
-EVALUATED = 500
-"""Images of a batch in evaluation."""
-MOMENTUM = 0.9
-TEMPERATURE = 4.0
-"""Of the answers compared in distillation (Hinton et al., arXiv 1503.02531)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +129,7 @@ class Training:
             if self.recipe.distill:
                 self.teacher = copy.deepcopy(self.model).eval()
             self.model = prepare(self.model, self.sample(), **settings.formats())
-        self.optimizers = _optimizers(self.model, self.recipe)
+        self.optimizers = make_optimizers(self.model, self.recipe)
 
     def sample(self) -> Tensor:
         """The first `SAMPLE` training images as the model takes them."""
@@ -213,10 +209,7 @@ class Training:
                 group["lr"] = rate * group["share"]
         torch.manual_seed(mix(self.settings.seed, self.step, self.group.rank, 2))  # for dropout
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, self.recipe.precision == "bfloat16"):
-            logits = model(images).float()
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
-            if self.teacher is not None:
-                loss = self.recipe.distill * self._distance(images, logits) + (1 - self.recipe.distill) * loss
+            loss = loss_of(model(images).float(), images, labels, self.teacher, self.recipe)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss.backward()
@@ -228,21 +221,9 @@ class Training:
             raise ParameterError(f"learning_rate must let the loss stay finite, not {value} at step {self.step}")
         return value
 
-    def _distance(self, images: Tensor, logits: Tensor) -> Tensor:
-        """How far ``logits`` are from the teacher's, softened: the distillation loss."""
-        assert self.teacher is not None
-        with torch.no_grad():
-            taught = self.teacher(images).float()
-        mine, target = (F.log_softmax(x / TEMPERATURE, 1) for x in (logits, taught))
-        return TEMPERATURE**2 * F.kl_div(mine, target, reduction="batchmean", log_target=True)
-
     def learning_rate(self) -> float:
-        """Of the next step: up to the recipe's over the warm-up, then a half cosine to 0."""
-        total = self.recipe.epochs * self.steps
-        rising = self.recipe.warmup * total
-        if self.step < rising:
-            return self.recipe.learning_rate * (self.step + 1) / (rising + 1)
-        return self.recipe.learning_rate * (1 + math.cos(math.pi * (self.step - rising) / max(1, total - rising))) / 2
+        """Of the next step."""
+        return rate_at(self.step / (self.recipe.epochs * self.steps), self.recipe)
 
     def save(self) -> None:
         """Write the checkpoint; only the first process does."""
@@ -256,40 +237,3 @@ class Training:
                 "history": [asdict(row) for row in self.history],
             }
             write_tensors(self.folder / CHECKPOINT, pack(self.model, self.optimizers), metadata)
-
-
-def _optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """SGD for weights, norms and biases; Adam, whose steps know no unit, for the logarithms of scales.
-
-    One-dimensional parameters do not decay. ``share``: a group's rate as a share of the recipe's.
-    """
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    scales = [p for name, p in named if name.endswith("log2_scale")]
-    others = [p for name, p in named if not name.endswith("log2_scale")]
-    groups = [
-        {"params": [p for p in others if p.dim() > 1], "weight_decay": recipe.weight_decay, "share": 1.0},
-        {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0, "share": 1.0},
-    ]
-    made: list[torch.optim.Optimizer] = [
-        torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=MOMENTUM, nesterov=True)
-    ]
-    if scales:
-        share = recipe.scale_learning_rate / recipe.learning_rate
-        made.append(torch.optim.Adam([{"params": scales, "share": share}], lr=recipe.scale_learning_rate))
-    return made
-
-
-@torch.no_grad()
-def evaluate(
-    model: Callable[[Tensor], Tensor], data: Dataset, group: Group | None = None, device: str = "cpu"
-) -> float | None:
-    """The share of ``data`` whose largest logit is at the label, in float32; None for an empty set."""
-    if not len(data):
-        return None
-    group = group or Group()
-    if isinstance(model, nn.Module):
-        model.eval()
-    right = torch.zeros((), dtype=torch.int64)
-    for images, labels in data.batches(torch.arange(len(data)), EVALUATED, part=slice(group.rank, None, group.size)):
-        right += (model(images.to(device)).argmax(1).cpu() == labels).sum()
-    return group.total(right).item() / len(data)

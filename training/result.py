@@ -7,25 +7,23 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..alphabet import AlphabetSet
 from ..errors import ParameterError
-from ..network.graph import IntegerNetwork
 from ..network.storage import save as save_network
 from .checkpoint import sha256, write_atomic
 from .convert import convert
 from .data import load_data
-from .data.images import Dataset, Splits
+from .data.images import Splits
 from .distributed import Group
-from .program import EVALUATED, WEIGHTS, Settings, Tick, Training, evaluate
+from .evaluate import compare, evaluate, percent
+from .program import WEIGHTS, Settings, Tick, Training
 from .program import Report as Report
 from .recipes import recipe_for
 
@@ -60,7 +58,11 @@ def run(
     An alphabet-aware training without ``init`` begins with a float training in ``out/float``. A finished
     run gives its result again. Raises `ParameterError` on bad options before anything is written.
     """
+    if not group.first:
+        group.wait()  # the first process downloads what is missing
     splits = load_data(options.dataset, options.hold_out, options.image_size, options.workers)
+    if group.first:
+        group.wait()
     init = find_init(options.init)
     settings = _settings(options, splits, init)
     group.part(settings.recipe.batch)
@@ -83,6 +85,7 @@ def run(
             "test": judge(model, splits, settings, out),
             "history": [asdict(row) for row in training.history],
             "training_s": round(training.seconds, 1),
+            "command": command_of(settings),
             "provenance": provenance(splits, out / WEIGHTS, training.threads, group),
         }
         write_atomic(out / RESULT, json.dumps(result, indent=1).encode() + b"\n")
@@ -139,29 +142,22 @@ def judge(model: nn.Module, splits: Splits, settings: Settings, out: Path) -> di
     model = model.cpu()
     result: dict[str, Any] = {"images": len(splits.test)}
     if settings.alphabets is None:
-        return result | {"float_percent": _percent(evaluate(model, splits.test))}
+        return result | {"float_percent": percent(evaluate(model, splits.test))}
     try:
         network = convert(model, (splits.channels, splits.image_size, splits.image_size))
     except ParameterError as error:
-        return result | {"fake_quant_percent": _percent(evaluate(model, splits.test)), "integers": str(error)}
+        return result | {"fake_quant_percent": percent(evaluate(model, splits.test)), "integers": str(error)}
     save_network(network, out / INTEGERS)
-    result |= _both(model, network, splits.test)
+    result |= compare(model, network, splits.test)
     return result | {"integers_sha256": sha256(out / INTEGERS), "evaluation_s": round(time.monotonic() - started, 1)}
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 4)
-
-
-@torch.no_grad()
-def _both(model: Callable[[Tensor], Tensor], network: IntegerNetwork, data: Dataset) -> dict[str, float | None]:
-    """Percent of ``data`` that model and network name right, and on which they agree."""
-    right = torch.zeros(3, dtype=torch.int64)
-    for images, labels in data.batches(torch.arange(len(data)), EVALUATED):
-        fake, integer = model(images).argmax(1), network(network.quantize_input(images)).argmax(1)
-        right += torch.stack([(fake == labels).sum(), (integer == labels).sum(), (fake == integer).sum()])
-    names = ("fake_quant_percent", "integer_percent", "agreement_percent")
-    return {name: _percent(count / len(data)) for name, count in zip(names, right.tolist(), strict=True)}
+def command_of(settings: Settings) -> str:
+    """The command with which ``settings`` are trained again; files and folders by their names alone."""
+    plain = settings.as_json()
+    given = {**plain.pop("recipe"), **plain, "init_sha256": None}
+    values = {name: ",".join(map(str, v)) if isinstance(v, list) else v for name, v in given.items() if v is not None}
+    return " ".join(["asm-hw train", *(f"--{name.replace('_', '-')} {value}" for name, value in values.items())])
 
 
 def provenance(splits: Splits, weights: Path, threads: int, group: Group) -> dict[str, Any]:
