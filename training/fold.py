@@ -183,8 +183,9 @@ class _Folder:
         return "the model's input must be quantized: its first layer is in float"
 
     def _other(self, node: Node, op: Op) -> str:
-        path = path_of(node) or "the model"
-        return f"module {path!r} must consist of layers with an integer form, which {op.detail} has not"
+        path = path_of(node)
+        where = f"module {path!r}" if path else "the model itself"
+        return f"{where} must consist of what has an integer form, and {op.detail} as it is called there has none"
 
     def _layer(self, node: Node, op: Op) -> Wide | str:
         path, layer = str(node.target), op.detail
@@ -224,9 +225,7 @@ class _Folder:
 
     def _concat(self, node: Node, op: Op) -> Wide:
         terms = [self._sum(source).terms[0] for source in op.inputs]
-        units = [
-            term.unit.expand(self.seen[source][1]) for term, source in zip(terms, op.inputs, strict=True)
-        ]
+        units = [term.unit.expand(self.seen[source][1]) for term, source in zip(terms, op.inputs, strict=True)]
         joined = Joined(tuple(term.operand for term in terms))  # type: ignore[arg-type]
         return Wide((Term(joined, torch.cat(units)),), torch.zeros(1, dtype=torch.float64))
 

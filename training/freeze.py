@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..encoding import LevelCode
+from ..golden import finest_shift
 from ..network.requantize import MAX_SHIFT, multiplier_code
 from .fold import Product, Step, Stored, Term, Wide, fold
 from .ops import NORMS, watch_prepared
-from .quantizer import ActivationQuantizer, NearestLevel, WeightQuantizer, finest_shift, round_half_up
+from .quantizer import ActivationQuantizer, NearestLevel, WeightQuantizer, round_half_up
 
 EXACT = 1e-6
 """A relative error of a multiplier that is only that of float32 scales."""

@@ -84,7 +84,7 @@ def path_of(node: Node) -> str:
 
 
 def call_name(node: Node) -> str:
-    """The name of what a node calls, for messages."""
+    """The name of the function or method that a node calls."""
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
 
 
@@ -97,10 +97,11 @@ def classify(node: Node, model: GraphModule, seen: Seen) -> Op:
     if node.op == "get_attr" or not isinstance(seen[node], torch.Size):
         return Op("value")
     if node.op == "call_module":
-        found = _of_module(node, model.get_submodule(str(node.target)), seen)
+        module = model.get_submodule(str(node.target))
+        found, name = _of_module(node, module, seen), type(module).__name__
     else:
-        found = _of_call(node, seen)
-    return found or Op("other", tuple(node.all_input_nodes), call_name(node))
+        found, name = _of_call(node, seen), call_name(node)
+    return found or Op("other", tuple(node.all_input_nodes), name)
 
 
 def _of_module(node: Node, module: nn.Module, seen: Seen) -> Op | None:
@@ -148,7 +149,9 @@ def _of_call(node: Node, seen: Seen) -> Op | None:
         low, high = (-1.0, 1.0) if name.startswith("hardtanh") else (-math.inf, math.inf)
         given = _arguments(node, seen, ("input", "min", "max"))
         given |= {k.removesuffix("_val"): v for k, v in given.items() if k.endswith("_val")}
-        low, high = (limit if value is None else value for limit, value in ((low, given.get("min")), (high, given.get("max"))))
+        low, high = (
+            limit if value is None else value for limit, value in ((low, given.get("min")), (high, given.get("max")))
+        )
         return Op("clamp", first, (float(low), float(high)))
     if name in ("add", "iadd", "add_"):
         return _add(node, seen)
@@ -188,7 +191,10 @@ def _arguments(node: Node, seen: Seen, names: tuple[str, ...]) -> dict[str, Any]
             return seen[argument]
         return argument
 
-    return {k: torch.fx.node.map_aggregate(v, value) for k, v in (dict(zip(names, node.args, strict=False)) | dict(node.kwargs)).items()}
+    return {
+        k: torch.fx.node.map_aggregate(v, value)
+        for k, v in (dict(zip(names, node.args, strict=False)) | dict(node.kwargs)).items()
+    }
 
 
 def _pair(value: Any) -> Pair:

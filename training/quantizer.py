@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..config import MultiplierConfig, integer_range
 from ..encoding import LevelCode
+from ..golden import half_of
 
 FIT_RATIOS = torch.exp2(torch.linspace(-2.0, 0.25, 73)).tolist()
 """Scales tried by `fit_scale`, as multiples of the one whose largest level is the largest value.
@@ -25,13 +26,8 @@ Two octaves: few levels are spread unevenly, so the best scale need not be near 
 """
 
 
-def finest_shift(act_bits: int) -> int:
-    """The requantize shift that `freeze` prefers for integers of ``act_bits``.
-
-    Sums are multiples of ``2**-shift`` of a step. Floats of that many steps must tell two of them apart,
-    so that the float model rounds as the integers do: float32 has 24 bits, of which sums lose a few.
-    """
-    return max(21 - max(act_bits, 5), 5)
+FEW = 16
+"""Midpoints up to which comparisons are faster than a search."""
 
 
 class NearestLevel(nn.Module):
@@ -52,9 +48,17 @@ class NearestLevel(nn.Module):
         """The level nearest to each of ``values`` (floating point, any shape), in the same dtype."""
         if not self.code.signed:
             values = values.clamp(min=0)
-        # right=False puts a value that equals a midpoint below it: the tie rule.
-        index = torch.bucketize(values.abs(), self.midpoints.to(values.dtype), right=False)
-        return self.magnitudes.to(values.dtype)[index] * values.sign()
+        size = values.abs()
+        if len(self.midpoints) <= FEW:
+            # A step at each midpoint; one that equals it stays below: the tie rule.
+            level = torch.zeros_like(size)
+            for midpoint, step in zip(self.midpoints.tolist(), self.magnitudes.diff().tolist(), strict=True):
+                level.add_(size > midpoint, alpha=step)
+        else:  # right=False puts a value that equals a midpoint below it
+            index = torch.bucketize(size.contiguous(), self.midpoints.to(values.dtype), right=False)
+            level = self.magnitudes.to(values.dtype)[index]
+        # In place, so that the result lies in memory as the values do: convolutions work in that order.
+        return values.sign().mul_(level)
 
 
 def round_half_up(values: Tensor) -> Tensor:
@@ -105,6 +109,8 @@ class _FakeQuantize(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         values, result, scale = ctx.saved_tensors
         grad = grads[0]
+        if grad.stride() != values.stride():  # what follows is fast where all lie alike
+            grad = torch.empty_like(values).copy_(grad)
         if scale.numel() == 1:  # one fused pass
             step = scale.item()
             inside = torch.ops.aten.hardtanh_backward(grad, values, ctx.low * step, ctx.high * step)
@@ -184,8 +190,7 @@ class _Rounding(nn.Module):
         self.config = config
         self.nearest = None if config.activation is None else NearestLevel(config.activation)
         self.low, self.top = integer_range(config.act_bits, config.act_signed)
-        # Sums often lie halfway, where integers go up: floats that lost just as much must follow them.
-        self.half = 0.5 + 2.0 ** -(finest_shift(config.act_bits) + 1)
+        self.half = half_of(config.act_bits)
 
     def forward(self, ratio: Tensor) -> Tensor:
         """The integers of ``ratio`` (overwritten), in its dtype."""

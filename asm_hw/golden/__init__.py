@@ -3,5 +3,8 @@
 from .arithmetic import dot, fit, mac, multiply, requantize
 from .linear import conv2d, matvec
 from .pooling import max_pool, sum_pool
+from .rounding import finest_shift, half_of
 
-__all__ = ["conv2d", "dot", "fit", "mac", "matvec", "max_pool", "multiply", "requantize", "sum_pool"]
+__all__ = [
+    "conv2d", "dot", "finest_shift", "fit", "half_of", "mac", "matvec", "max_pool", "multiply", "requantize", "sum_pool",
+]  # fmt: skip

@@ -77,4 +77,7 @@ def bound_of(values: Tensor) -> int:
 
     In Python's integers: the magnitude of a type's smallest value leaves the type.
     """
-    return max(int(values.max()), -int(values.min())) if values.numel() else 0
+    if not values.numel():
+        return 0
+    low, high = torch.aminmax(values)
+    return max(int(high), -int(low))

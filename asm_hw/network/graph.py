@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .. import golden
 from ..config import integer_range
 from ..encoding import activation_code
 from ..errors import ParameterError, check_range
@@ -138,7 +139,9 @@ class IntegerNetwork:
         assert self.input_format is not None
         bits, signed, alphabets = self.input_format
         low, high = integer_range(bits, signed)
-        x = torch.floor(values / self.input_scale + 0.5).clamp(low, high).to(torch.int64)
+        # The very operations of the training quantizer, so that both agree on every value.
+        scale = torch.tensor(self.input_scale, dtype=values.dtype)
+        x = torch.floor(values * scale.reciprocal() + golden.half_of(bits)).clamp(low, high).to(torch.int64)
         if alphabets is None:
             return x
         code = activation_code(alphabets, bits, signed)

@@ -107,9 +107,9 @@ class IntegerLayer(IntegerNode):
         low, high = self.config.x_range
         if x.is_floating_point():
             raise ParameterError(f"layer {self.name!r} must take integers, not {x.dtype}")
-        outside = x[(x < low) | (x > high)]
-        if outside.numel():
-            raise ParameterError(f"layer {self.name!r} must take integers from {low} to {high}, not {int(outside[0])}")
+        for value in map(int, torch.aminmax(x)) if x.numel() else ():
+            if not low <= value <= high:
+                raise ParameterError(f"layer {self.name!r} must take integers from {low} to {high}, not {value}")
         if self.config.activation is not None:
             check_levels(f"layer {self.name!r} input", x, self.config.activation)
 
