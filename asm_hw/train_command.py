@@ -123,14 +123,14 @@ class _Display:
         held = "-" if row.held_out_accuracy is None else f"{100 * row.held_out_accuracy:.2f} %"
         self.console.print(f"epoch {row.epoch}: loss {row.loss:.4f}, held-out {held}, {row.seconds:.0f} s")
         if self.events is not None:
-            self._write(row)
+            self._write(row, self.events)
 
-    def _write(self, row: Any) -> None:
+    def _write(self, row: Any, folder: Path) -> None:
         if self.writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
             # Events of epochs that an interrupted run wrote and did not keep are dropped.
-            self.writer = SummaryWriter(str(self.events / "tensorboard"), purge_step=row.epoch)
+            self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=row.epoch)
         self.writer.add_scalar("loss", row.loss, row.epoch)
         self.writer.add_scalar("learning_rate", row.learning_rate, row.epoch)
         if row.held_out_accuracy is not None:

@@ -206,16 +206,16 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, quantized):
     two = [*launch, *command(*options, "--out", tmp_path / "two")[1:]]
     done = subprocess.run(two, cwd=HERE, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    one, other = (read_tensors(tmp_path / name / WEIGHTS)[0] for name in ("one", "two"))
-    # Rounding to levels and Adam's division magnify the last bits in which sums over processes differ.
-    tolerance = 1e-3 if quantized else 1e-5
-    assert max((one[name] - other[name]).abs().max().item() for name in one) < tolerance
-    begun = tiny_training.plain(4)
+    # Before scales are frozen, which is a choice between levels and may fall differently.
+    one, other = (read_tensors(tmp_path / name / CHECKPOINT)[0] for name in ("one", "two"))
+    # The last bits in which sums over processes differ turn single roundings over; Adam makes of a gradient near
+    # zero a step of the whole rate (0.002), so that scales may be some steps apart.
+    for name in (name for name in one if name.startswith("model.")):
+        tolerance = 1e-5 if not quantized else 0.01 if name.endswith("log2_scale") else 2e-3
+        assert (one[name] - other[name]).abs().max().item() < tolerance, name
     if not quantized:  # far more than the tolerance was learned
-        load_state(begun, one, "one")
-        fresh = make_model("tiny_training:plain", 4, 8, 0)
-        pairs = zip(begun.parameters(), fresh.parameters(), strict=True)
-        assert max((a - b).abs().max().item() for a, b in pairs) > 0.01
+        begun = make_model("tiny_training:plain", 4, 8, 0).state_dict()
+        assert max((one[f"model.{name}"] - value).abs().max().item() for name, value in begun.items()) > 0.01
     results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two")]
     assert [result["provenance"]["processes"] for result in results] == [1, 2]
     assert abs(results[0]["history"][-1]["loss"] - results[1]["history"][-1]["loss"]) < 1e-4
