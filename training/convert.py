@@ -224,9 +224,7 @@ class _Builder:
         bias = round_half_up(step.source.offset / term.unit).to(torch.int64).expand(channels).clone()
         zero = torch.zeros_like(bias)
         alphabets = term.operand.weights.config.alphabets
-        requantize = Requantize(
-            alphabets=alphabets, scale=zero + 1, bias=bias, shift=zero, bits=ACC_BITS, signed=True
-        )
+        requantize = Requantize(alphabets=alphabets, scale=zero + 1, bias=bias, shift=zero, bits=ACC_BITS, signed=True)
         target = replace(term.operand.source, name=term.operand.path)
         self.nodes.append(self._layer(target, term.operand, requantize, []))
         self.output_scale = term.unit.item()

@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 from ..config import MultiplierConfig
 from ..errors import ParameterError
 from .ops import Op, Seen, classify, path_of
-from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer
+from .quantizer import ActivationQuantizer, Gain, WeightQuantizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +287,8 @@ def check_layer(path: str, layer: nn.Module) -> None:
         left, right, top, bottom = layer._reversed_padding_repeated_twice
         if layer.padding_mode != "zeros" or (left, top) != (right, bottom):
             raise ParameterError(
-                f"module {path!r} must pad with zeros, as many on both sides, not {layer.padding_mode} {layer.padding!r}"
+                f"module {path!r} must pad with zeros, as many on both sides, "
+                f"not {layer.padding_mode} {layer.padding!r}"
             )
 
 

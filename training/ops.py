@@ -179,7 +179,7 @@ def _of_call(node: Node, seen: Seen) -> Op | None:
         return _slice(node, seen)
     if name in ("cat", "concat"):
         given = _arguments(node, seen, ("tensors", "dim"))
-        return Op("concat", tensors) if given.get("dim", 0) in (1, 1 - len(seen[node])) else None
+        return Op("concat", tuple(given["tensors"])) if given.get("dim", 0) in (1, 1 - len(seen[node])) else None
     return None
 
 

@@ -22,7 +22,7 @@ from .trace import trace
 FIT_VALUES = 1 << 19
 """Values of a tensor that its scale is fitted on: whole images, evenly chosen."""
 
-GAINED = ("add", "concat", "clamp", "norm")
+GAINED = ("add", "clamp", "norm")
 """Operations that read a stored tensor by a multiplier, with no weights to move to one of its levels."""
 
 
@@ -176,11 +176,11 @@ def insert(model: GraphModule, seen: Seen, path: str, module: nn.Module, source:
 
 
 def _factors(model: GraphModule, seen: Seen) -> None:
-    """A `Gain` after each mean, and after each further call of a layer: their weights cannot move for it."""
+    """A `Gain` after each mean and concat, and after each further call of a layer: their weights cannot move for it."""
     called: set[str] = set()
     for node in list(model.graph.nodes):
         kind = classify(node, model, seen).kind
-        if kind == "mean" or (kind == "layer" and str(node.target) in called):
+        if kind in ("mean", "concat") or (kind == "layer" and str(node.target) in called):
             gained = insert(model, seen, f"asm.gains.{node.name}", Gain(seen[node][1]), node)
             node.replace_all_uses_with(gained, delete_user_cb=lambda user, g=gained: user is not g)
         called.add(str(node.target))
@@ -225,7 +225,9 @@ def fit_narrow(
 def _error(quantizer: ActivationQuantizer, values: Tensor, log2_scale: Tensor) -> float:
     """The squared error of ``values`` at a scale."""
     scale = log2_scale.exp2()
-    return (quantizer.round(values / scale) * scale - values.clamp(min=-math.inf if quantizer.config.act_signed else 0)).square().sum().item()
+    if not quantizer.config.act_signed:
+        values = values.clamp(min=0)
+    return (quantizer.round(values / scale) * scale - values).square().sum().item()
 
 
 class _Sampler(Interpreter):

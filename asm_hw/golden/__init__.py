@@ -6,5 +6,6 @@ from .pooling import max_pool, sum_pool
 from .rounding import finest_shift, half_of
 
 __all__ = [
-    "conv2d", "dot", "finest_shift", "fit", "half_of", "mac", "matvec", "max_pool", "multiply", "requantize", "sum_pool",
+    "conv2d", "dot", "finest_shift", "fit", "half_of", "mac", "matvec", "max_pool", "multiply", "requantize",
+    "sum_pool",
 ]  # fmt: skip

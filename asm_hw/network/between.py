@@ -135,7 +135,9 @@ class IntegerMove(IntegerNode):
         if self.action == "pad" and len(shape) == 3:
             width, height, channels = (sum(self.arguments[i : i + 2]) for i in (0, 2, 4))
             return (shape[0] + channels, shape[1] + height, shape[2] + width)
-        raise ParameterError(f"layer {self.name!r} must {self.action} by numbers that fit {shape}, not {self.arguments}")
+        raise ParameterError(
+            f"layer {self.name!r} must {self.action} {shape} by numbers that fit, not {self.arguments}"
+        )
 
     @property
     def _slices(self) -> tuple[slice, ...]:

@@ -1,4 +1,4 @@
-"""Networks of integers: nodes that read one another's stored tensors, with the sizes that a memory and a schedule need."""
+"""Networks of integers: nodes that read one another's tensors, and the sizes that a schedule needs."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class IntegerNetwork:
     """Nodes in the order of execution, each taking the integers of its sources; the last gives the result.
 
     A node without sources takes the one before it. ``input_shape``: of one input, without batch.
-    ``input_format``: how the input is stored; by default as the first layer takes it. ``input_scale`` and ``output_scale``: what a step of the
-    input and of the output is worth outside; the integers do not depend on them. Raises
-    `ParameterError` where shapes or number formats of neighbours do not meet.
+    ``input_format``: how the input is stored; by default as the first layer takes it. ``input_scale``
+    and ``output_scale``: what a step of the input and of the output is worth outside; the integers do
+    not depend on them. Raises `ParameterError` where shapes or number formats do not meet.
     """
 
     layers: tuple[IntegerNode, ...]

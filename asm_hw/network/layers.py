@@ -141,7 +141,8 @@ class IntegerConv2d(IntegerLayer):
         channels = self.weight.shape[1] * self.groups
         if len(shape) != 3 or shape[0] != channels:
             raise ParameterError(f"layer {self.name!r} must take ({channels}, h, w), not {shape}")
-        return (self.outputs, *self.windows(shape, tuple(self.weight.shape[2:]), self.stride, self.padding, self.dilation))
+        kernel = tuple(self.weight.shape[2:])
+        return (self.outputs, *self.windows(shape, kernel, self.stride, self.padding, self.dilation))
 
     def accumulate(self, x: Tensor) -> Tensor:
         self.check_input(x)

@@ -131,7 +131,8 @@ class Requantize:
         ``skip``: what joins them, integers of the same shape; given exactly where there is a skip_scale.
         """
         if (skip is None) != (self.skip_scale is None):
-            raise ParameterError(f"requantize must take {'no' if skip is not None else 'a'} skip beside its accumulators")
+            count = "no" if self.skip_scale is None else "one"
+            raise ParameterError(f"requantize must take {count} skip beside its accumulators")
         parts = [self._along(values, acc) for values in (self.scale, self.bias, self.shift)]
         joined = ()
         if self.skip_scale is not None and self.skip_shift is not None:

@@ -36,7 +36,13 @@ KINDS: dict[str, type[IntegerNode]] = {
     "move": IntegerMove,
     "concat": IntegerConcat,
 }
-TENSORS = {"scale": torch.int16, "bias": torch.int64, "shift": torch.uint8, "skip_scale": torch.int16, "skip_shift": torch.uint8}
+TENSORS = {
+    "scale": torch.int16,
+    "bias": torch.int64,
+    "shift": torch.uint8,
+    "skip_scale": torch.int16,
+    "skip_shift": torch.uint8,
+}
 """Tensors of a requantize step: levels and multipliers have at most 16 bits."""
 
 OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
