@@ -230,6 +230,12 @@ def _error(quantizer: ActivationQuantizer, values: Tensor, log2_scale: Tensor) -
     return (quantizer.round(values / scale) * scale - values).square().sum().item()
 
 
+def thin(values: Tensor) -> Tensor:
+    """Some images of ``values`` [n, ...], evenly chosen, of about `FIT_VALUES` values in all."""
+    images = max(1, FIT_VALUES // max(1, values[0].numel()))
+    return values[:: max(1, len(values) // images)].contiguous()
+
+
 class _Sampler(Interpreter):
     """Keeps some values of chosen nodes while a model runs."""
 
@@ -240,8 +246,7 @@ class _Sampler(Interpreter):
     def run_node(self, n: Node) -> Any:
         result = super().run_node(n)
         if n in self.wanted:
-            images = max(1, FIT_VALUES // max(1, result[0].numel()))
-            self.kept[n] = result[:: max(1, len(result) // images)].contiguous().clone()
+            self.kept[n] = thin(result).clone()
         return result
 
 
