@@ -236,5 +236,5 @@ def test_bad_settings_are_refused(settings, sentence):
 
 
 def test_untraceable_models_are_refused():
-    with pytest.raises(ParameterError, match="model Branching must be traceable by torch.fx"):
+    with pytest.raises(ParameterError, match=r"model Branching must be traceable by torch.fx"):
         prepare(Branching(), images(8))

@@ -224,10 +224,9 @@ class _Folder:
         return Wide((*one.terms, *two.terms), one.offset + two.offset, one.anchor or two.anchor)
 
     def _concat(self, node: Node, op: Op) -> Wide:
-        terms = [self._sum(source).terms[0] for source in op.inputs]
-        units = [term.unit.expand(self.seen[source][1]) for term, source in zip(terms, op.inputs, strict=True)]
-        joined = Joined(tuple(term.operand for term in terms))  # type: ignore[arg-type]
-        return Wide((Term(joined, torch.cat(units)),), torch.zeros(1, dtype=torch.float64))
+        sources = tuple(self._stored(source) for source in op.inputs)
+        units = [stored.scale.expand(self.seen[node][1]) for stored, node in zip(sources, op.inputs, strict=True)]
+        return Wide((Term(Joined(sources), torch.cat(units)),), torch.zeros(1, dtype=torch.float64))
 
     def _mean(self, node: Node, op: Op) -> Wide:
         source, window = self._stored(op.inputs[0]), op.detail

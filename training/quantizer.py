@@ -190,11 +190,11 @@ class _Rounding(nn.Module):
         self.config = config
         self.nearest = None if config.activation is None else NearestLevel(config.activation)
         self.low, self.top = integer_range(config.act_bits, config.act_signed)
-        self.half = half_of(config.act_bits)
+        self.offset = half_of(config.act_bits)
 
     def forward(self, ratio: Tensor) -> Tensor:
         """The integers of ``ratio`` (overwritten), in its dtype."""
-        integers = ratio.add_(self.half).floor_().clamp_(self.low, self.top)
+        integers = ratio.add_(self.offset).floor_().clamp_(self.low, self.top)
         return integers if self.nearest is None else self.nearest(integers)
 
 
@@ -251,7 +251,8 @@ class Narrowing(nn.Module):
         """``values``: of the wide quantizer, whose ``log2_scale`` [1] learns from both."""
         gain = 1 / math.sqrt(max(values[0].numel(), 1) * self.round.top)
         scale = torch.exp2(log2_scale + self.shift)
-        return fake_quantize(values, scale, self.round, *self.config.x_range, gain)
+        low, high = self.config.x_range
+        return fake_quantize(values, scale, self.round, low, high, gain)
 
 
 class Gain(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -56,7 +57,7 @@ def _out_of_place(model: GraphModule) -> None:
     """Nothing may overwrite a tensor that a quantizer keeps for its gradient."""
     for module in model.modules():
         if getattr(module, "inplace", False):
-            module.inplace = False
+            setattr(module, "inplace", False)  # noqa: B010 - whatever the module's type
     for node in model.graph.nodes:
         node.target = IN_PLACE.get(node.target, node.target)
         if "inplace" in node.kwargs:
@@ -84,6 +85,11 @@ def _replace(graph: Graph, node: Node, path: str, source: Any) -> Node:
     return new
 
 
+def _always(source: Node) -> Callable[[Node], Node]:
+    """Puts ``source`` in the place of every argument."""
+    return lambda _: source
+
+
 def _hoist_clamp(model: GraphModule, seen: Seen) -> bool:
     """Swap one clamp with the max pool or move before it: the stored tensor is then unsigned.
 
@@ -101,7 +107,7 @@ def _hoist_clamp(model: GraphModule, seen: Seen) -> bool:
             continue
         source = op.inputs[0]
         with model.graph.inserting_before(before):
-            moved = model.graph.node_copy(node, lambda n, s=source: s if isinstance(n, Node) else n)
+            moved = model.graph.node_copy(node, _always(source))
         before.replace_input_with(source, moved)
         node.replace_all_uses_with(before)
         model.graph.erase_node(node)

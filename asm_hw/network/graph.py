@@ -89,6 +89,11 @@ class IntegerNetwork:
             known.add(layer.name)
 
     @cached_property
+    def products(self) -> tuple[IntegerLayer, ...]:
+        """The convolutions and matrix products, in order."""
+        return tuple(layer for layer in self.layers if isinstance(layer, IntegerLayer))
+
+    @cached_property
     def sources(self) -> tuple[tuple[str, ...], ...]:
         """The names of each node's sources, the default filled in."""
         before = [INPUT, *(layer.name for layer in self.layers[:-1])]

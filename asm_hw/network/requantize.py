@@ -133,12 +133,12 @@ class Requantize:
         if (skip is None) != (self.skip_scale is None):
             count = "no" if self.skip_scale is None else "one"
             raise ParameterError(f"requantize must take {count} skip beside its accumulators")
-        parts = [self._along(values, acc) for values in (self.scale, self.bias, self.shift)]
-        joined = ()
+        scale, bias, shift = (self._along(values, acc) for values in (self.scale, self.bias, self.shift))
+        joined: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.skip_scale is not None and self.skip_shift is not None:
             joined = (skip, self._along(self.skip_scale << self.skip_shift, acc))
         low, high = self.range
-        values = golden.requantize(acc, *parts, low, high, *joined)
+        values = golden.requantize(acc, scale, bias, shift, low, high, *joined)
         return values if self._levels is None else self._levels[values - low]
 
     @staticmethod

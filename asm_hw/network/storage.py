@@ -167,10 +167,12 @@ def _restore(index: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> I
     if "requantize" in entry:
         out = dict(entry["requantize"])
         bits, signed, encode = _restore_format(out.pop("format"))
-        given = {name: _tensor(values, index, name) for name in ("scale", "bias", "shift")}
+        scale, bias, shift = (_tensor(values, index, name) for name in ("scale", "bias", "shift"))
         entry["requantize"] = Requantize(
             **out,
-            **given,
+            scale=scale,
+            bias=bias,
+            shift=shift,
             bits=bits,
             signed=signed,
             encode=encode,
