@@ -16,7 +16,11 @@ synth_OPTIONS := $(UNIT_OPTIONS) CLOCK_MHZ TECHNOLOGY LIBERTY
 fpga_OPTIONS := $(UNIT_OPTIONS) FAMILY SEEDS
 sram_OPTIONS := WORDS BITS PORTS COLUMN_MUX
 demo_OPTIONS := ALPHABETS WEIGHT_BITS ACT_BITS SEED EPOCHS
-OPTIONS := $(sort $(foreach target,rtl sim wave synth energy fpga sram demo,$($(target)_OPTIONS)))
+train_OPTIONS := MODEL DATASET ALPHABETS WEIGHT_BITS ACT_BITS ACT_ALPHABETS INIT OUT SEED HOLD_OUT EPOCHS BATCH LEARNING_RATE \
+                 WEIGHT_DECAY WARMUP LABEL_SMOOTHING SETTLE SCALE_LEARNING_RATE DISTILL PRECISION IMAGE_SIZE WORKERS THREADS \
+                 DEVICE SAVE_SECONDS TENSORBOARD
+TARGETS := rtl sim wave synth energy fpga sram demo train
+OPTIONS := $(sort $(foreach target,$(TARGETS),$($(target)_OPTIONS)))
 
 # A variable that no target of this call takes, or an empty one, would be ignored in silence.
 GIVEN := $(filter-out PYTHON VENV,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
@@ -34,13 +38,13 @@ endif
 endef
 $(foreach option,$(OPTIONS),$(eval $(call pass_option,$(option))))
 
-.PHONY: ppa help install rtl catalog sim wave synth energy fpga sram demo figures test test-full lint clean
+.PHONY: ppa help install rtl catalog sim wave synth energy fpga sram demo train figures test test-full lint clean
 
 help: ## show this text
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
 	@echo "Variables: those of \`asm-hw rtl --help\` in capitals, such as"
 	@echo "  make rtl ALPHABETS=1,3 UNIT=dot WEIGHT_BITS=5 ACT_BITS=8 LANES=16 NAME=my_dot"
-	@$(foreach target,rtl sim wave synth energy fpga sram demo,echo "  $(target): $($(target)_OPTIONS)";)
+	@$(foreach target,$(TARGETS),echo "  $(target): $($(target)_OPTIONS)";)
 	@echo "  PYTHON (python3.11) makes the virtual environment VENV (.venv)"
 
 install: $(STAMP) ## virtual environment with everything pinned by constraints.txt
@@ -76,6 +80,9 @@ sram: $(STAMP) ## energy, area, leakage and access time of an SRAM macro
 
 demo: $(STAMP) ## train on real digits, run the test set through the RTL, print one table
 	@$(BIN)/asm-hw demo
+
+train: $(STAMP) ## train a model in float or on the levels of ALPHABETS; the same call resumes it
+	@$(BIN)/asm-hw train
 
 figures: $(STAMP) ## measure the README's tables again: docs/results/ and README.md
 	$(BIN)/python benchmarks/figures.py

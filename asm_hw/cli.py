@@ -19,6 +19,7 @@ from . import __version__
 from .config import MultiplierConfig
 from .errors import ParameterError
 from .options import DEFAULT_ALPHABETS, config_from, option, unit_options, was_asked
+from .train_command import train
 
 BAD_INPUT = 2
 MAX_SEED = (1 << 32) - 1
@@ -281,6 +282,9 @@ def demo(as_json: bool, **options: Any) -> None:
     from .report.demo import run_demo
 
     sys.exit(run_demo(as_json=as_json, **options))
+
+
+cli.add_command(train)
 
 
 if __name__ == "__main__":

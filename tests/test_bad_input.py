@@ -170,6 +170,7 @@ def test_damaged_manifest(cli, tmp_path):
     ("arguments", "words"),
     [
         (["demo", "LANES=8"], ["LANES", "demo"]),
+        (["train", "LANES=8"], ["LANES", "train", "LEARNING_RATE"]),
         (["synth", "NAME=mine"], ["NAME", "synth"]),
         (["rtl", "ALPHABETS="], ["ALPHABETS", "value"]),
         (["rtl", "ALPHABET=1"], ["ALPHABET ", "ALPHABETS"]),

@@ -20,12 +20,10 @@ SHAPE = (1, 8, 8)
 @pytest.mark.parametrize(
     ("layers", "sentence"),
     [
-        ([nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(2, 2, 3)], "module '1' must be .* not MaxPool2d"),
-        ([nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3)], "module '0' must be followed by ReLU"),
-        ([nn.Conv2d(1, 2, 3, dilation=2), nn.ReLU(), nn.Conv2d(2, 2, 3)], "module '0' must have dilation 1"),
-        ([nn.Conv2d(1, 2, 3, padding="same"), nn.ReLU(), nn.Conv2d(2, 2, 3)], "module '0' must pad with a number"),
-        ([nn.Conv2d(1, 2, 3), nn.ReLU()], "module '0' must end the model"),
-        ([nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Linear(6, 2)], "module '2' must follow a Flatten"),
+        ([nn.Conv2d(1, 2, 3), nn.Sigmoid(), nn.Conv2d(2, 2, 3)], "module '1' must consist of .* and Sigmoid"),
+        ([nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular")], "module '0' must pad with zeros, .* not circular"),
+        ([nn.Conv2d(1, 2, (2, 2), padding="same")], "module '0' must pad with zeros, as many on both sides"),
+        ([nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Linear(6, 2)], r"module '2' must take \[n, features\]"),
         (
             [
                 nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False), nn.ReLU()),
@@ -42,7 +40,7 @@ def test_convert_names_the_module_that_does_not_fit(layers, sentence):
 
 
 def test_convert_refuses_an_unprepared_model():
-    with pytest.raises(ParameterError, match="module '0' must be prepared"):
+    with pytest.raises(ParameterError, match="model Sequential must be prepared"):
         convert(digits_cnn(), SHAPE)
 
 
@@ -85,4 +83,4 @@ def test_groups_bias_and_no_norm_convert():
     assert [layer.name for layer in network.layers] == ["0.0", "1", "5", "7"]
     with torch.no_grad():
         steps = (network(network.quantize_input(images)) - prepared(images) / network.output_scale).abs()
-    assert (steps <= 1).double().mean() >= 0.95
+    assert (steps <= 1).double().mean() >= 0.99

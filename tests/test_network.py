@@ -131,8 +131,8 @@ def test_layers_refuse_values_that_no_hardware_has():
         (lambda: replace(end.requantize, bits=33), "requantize bits must be an integer from 2 to 32, not 33"),
         (lambda: replace(end.requantize, bias=end.requantize.bias - (1 << 63) + 99), "requantize bias must stay below"),
         (lambda: replace(good, layers=()), "layers must name at least one layer"),
-        (lambda: replace(good, layers=good.layers[1:]), r"layer 'grouped' must take \(4, h, w\)"),
-        (lambda: replace(good, layers=(hidden, first)), "layer 'hidden' must give the .* that layer 'first' takes"),
+        (lambda: replace(good, layers=good.layers[1:], input_format=None), r"layer 'grouped' must take \(4, h, w\)"),
+        (lambda: replace(good, layers=(hidden, first)), "layer 'hidden' must be given the .* that it takes"),
         (lambda: replace(good, input_scale=float("nan")), "input_scale must be a number above 0, not nan"),
         (lambda: replace(good, input_shape=(2, 7, -5)), "input_shape must be an integer from 1 to 65536, not -5"),
     ]

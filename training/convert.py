@@ -1,145 +1,235 @@
-"""From a prepared model to integers: batch norm and scales folded into ASM multipliers.
+"""From a prepared model to integers: every step of `fold` becomes a node of the integer network.
 
-Between two layers the float model computes ``gain * (weight * input) + offset``, ReLU and the next
-input quantizer; the integers compute ``clamp((acc * m + b + (1 << (s-1))) >> s)``. They agree as far
-as ``m / 2**s`` meets the real ratio. The levels of few alphabets are up to 13 % apart there ({1}), so
-`freeze` moves each weight scale to where the ratio is a level and training goes on from there.
+Between two stored tensors the float model computes sums, norms, ReLU and a quantizer; the integers
+compute ``clamp((acc * m + skip * m' + b + (1 << (s-1))) >> s)``. They agree as far as ``m / 2**s`` meets
+the real ratio, which `freeze` makes exact.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Node
 
-from ..encoding import LevelCode
+from ..config import integer_range
+from ..network.between import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
 from ..network.graph import IntegerNetwork
 from ..network.layers import IntegerConv2d, IntegerLayer, IntegerLinear
-from ..network.requantize import ACC_BITS, MAX_SHIFT, Requantize, multiplier_code
-from .chain import Stage, stages
-from .quantizer import NearestLevel, round_half_up
+from ..network.node import IntegerNode
+from ..network.requantize import ACC_BITS, Format, Requantize
+from .fold import Joined, Output, Product, Step, Stored, Wide, WindowSum, fold
+from .freeze import Multipliers, choose_multiplier, code_of, freeze, multipliers, scale_errors, settle
+from .ops import Seen, classify, watch_prepared
+from .quantizer import round_half_up
 
-
-def ratios(model: nn.Module) -> dict[str, Tensor]:
-    """Real requantize multipliers, float64 [out], of every layer but the last: input steps per accumulator unit."""
-    chain = stages(model)
-    return {
-        stage.path: stage.accumulator_scale() * stage.affine()[0] / after.step() for stage, after in pairwise(chain)
-    }
-
-
-def choose_multiplier(ratio: Tensor, code: LevelCode) -> tuple[Tensor, Tensor, Tensor]:
-    """(m, s, relative error) of each ``ratio`` (float64): the level and shift with ``m / 2**s`` nearest.
-
-    Every shift 0..`MAX_SHIFT` is tried: digits align differently with the ratio at each. Of equals the
-    largest shift wins, which leaves the bias its finest steps.
-    """
-    nearest = NearestLevel(code)
-    best, shift = torch.zeros_like(ratio), torch.zeros_like(ratio)
-    least = torch.full_like(ratio, torch.inf)
-    for s in range(MAX_SHIFT + 1):
-        aligned = ratio * 2.0**s
-        level = nearest(aligned)
-        error = torch.where(ratio == 0, 0.0, (level / aligned - 1).abs())
-        better = error <= least
-        best, least = torch.where(better, level, best), torch.where(better, error, least)
-        shift = torch.where(better, float(s), shift)
-    return best.to(torch.int64), shift.to(torch.int64), least
-
-
-def scale_errors(model: nn.Module) -> dict[str, float]:
-    """The largest relative error of an ASM requantize multiplier in each layer but the last.
-
-    About 1e-7 after `freeze`; up to 0.13 for {1} and 0.03 for {1,3} before.
-    """
-    chain = {stage.path: stage for stage in stages(model)}
-    return {
-        path: choose_multiplier(ratio, multiplier_code(chain[path].weights.config.alphabets))[2].max().item()
-        for path, ratio in ratios(model).items()
-    }
-
-
-@torch.no_grad()
-def freeze(model: nn.Module) -> None:
-    """Move every weight scale to where its requantize multiplier is an ASM level; fix scales and norms.
-
-    In place. The weights are rounded anew at the moved scale, so the function changes by rounding only.
-    Afterwards training moves weights, biases and norm shifts; norms use their running statistics.
-    """
-    chain = stages(model)
-    for stage, ratio in zip(chain, ratios(model).values(), strict=False):
-        level, shift, _ = choose_multiplier(ratio, multiplier_code(stage.weights.config.alphabets))
-        # A ratio too small for any level is 0 in the hardware as well: there is nothing to move to.
-        move = torch.where(level != 0, level / torch.exp2(shift.double()) / ratio, 1.0).log2()
-        stage.weights.log2_scale.add_(move.to(stage.weights.log2_scale))
-    for stage in chain:
-        stage.weights.log2_scale.requires_grad_(False)
-        stage.inputs.log2_scale.requires_grad_(False)
-        if stage.norm is not None:
-            stage.norm.register_forward_pre_hook(_keep_statistics)
-            if stage.norm.affine:
-                stage.norm.weight.requires_grad_(False)
-
-
-def _keep_statistics(norm: nn.Module, args: tuple[Tensor, ...]) -> None:
-    """Forward pre-hook: ``model.train()`` must not bring batch statistics back."""
-    norm.training = False
+__all__ = ["choose_multiplier", "convert", "freeze", "scale_errors", "settle"]
 
 
 @torch.no_grad()
 def convert(model: nn.Module, input_shape: tuple[int, ...]) -> IntegerNetwork:
-    """The integer network of a prepared sequential ``model`` for inputs of ``input_shape`` (no batch).
+    """The integer network of a prepared ``model`` for inputs of ``input_shape`` (no batch).
 
     What differs from the fake-quantized forward in evaluation mode: the multipliers by `scale_errors`,
-    biases rounded to ``2**-s`` of a step, and the float kernel's own rounding, which can turn a value
-    near half a step to the other side. Raises `ParameterError` for a model that is not such a chain.
+    biases rounded to ``2**-s`` of a step, and the float kernels' own rounding, which can turn a value
+    near half a step to the other side. Raises `ParameterError`, naming the module, where a layer was
+    left in float or has no integer form.
     """
-    chain = stages(model)
-    layers = []
-    for stage, after in zip(chain, [*chain[1:], None], strict=True):
-        layers.append(_integer_layer(stage, _requantize(stage, after)))
+    seen = watch_prepared(model, input_shape)
+    builder = _Builder(model, seen)
+    for step in fold(model, seen):
+        builder.add(step)
+    entry = builder.inputs[0]
     return IntegerNetwork(
-        layers=tuple(layers),
+        layers=tuple(builder.nodes),
         input_shape=tuple(input_shape),
-        input_scale=chain[0].step().item(),
-        output_scale=chain[-1].accumulator_scale().item(),
+        input_scale=entry.scale.item(),
+        output_scale=builder.output_scale,
+        input_format=format_of(entry),
     )
 
 
-def _requantize(stage: Stage, after: Stage | None) -> Requantize:
-    """Scale, bias and shift into the integers of the next layer; of the last layer, the bias alone."""
-    alphabets = stage.weights.config.alphabets
-    gain, offset = stage.affine()
-    if after is None:
-        bias = round_half_up(offset / stage.accumulator_scale()).to(torch.int64)
-        one, none = torch.ones_like(bias), torch.zeros_like(bias)
-        return Requantize(alphabets=alphabets, scale=one, bias=bias, shift=none, bits=ACC_BITS, signed=True)
-    level, shift, _ = choose_multiplier(stage.accumulator_scale() * gain / after.step(), multiplier_code(alphabets))
-    bias = round_half_up(offset / after.step() * torch.exp2(shift.double())).to(torch.int64)
-    config = after.inputs.config
-    return Requantize(
-        alphabets=alphabets,
-        scale=level,
-        bias=bias,
-        shift=shift,
-        bits=config.act_bits,
-        signed=False,
-        encode=config.act_alphabets,
-    )
+def format_of(stored: Stored) -> Format:
+    """How a stored tensor is stored."""
+    config = stored.format
+    return Format(config.act_bits, config.act_signed, config.act_alphabets)
 
 
-def _integer_layer(stage: Stage, requantize: Requantize) -> IntegerLayer:
-    layer = stage.layer
-    weight = stage.weights.integers(stage.original).cpu()
-    if isinstance(layer, nn.Linear):
-        return IntegerLinear(name=stage.path, config=stage.inputs.config, weight=weight, requantize=requantize)
-    return IntegerConv2d(
-        name=stage.path,
-        config=stage.inputs.config,
-        weight=weight,
-        requantize=requantize,
-        stride=layer.stride,
-        padding=layer.padding,
-        groups=layer.groups,
-    )
+class _Builder:
+    def __init__(self, model: nn.Module, seen: Seen) -> None:
+        self.model, self.seen = model, seen
+        self.nodes: list[IntegerNode] = []
+        self.inputs: list[Stored] = []
+        self.names: dict[Node, str] = {}
+        """The node of the network that holds each stored tensor, by its node in the model."""
+        self.output_scale = 1.0
+
+    def add(self, step: Step | Output) -> None:
+        """The node of ``step``, after those before it."""
+        if isinstance(step, Output):
+            self._output(step)
+        elif step.kind == "sum":
+            self._keep(step.target, self._sum(step))
+        elif step.kind == "narrow":
+            self._keep(step.target, self._narrow(step))
+        elif step.kind == "max":
+            kernel, stride, padding = step.detail
+            window = {"kernel": kernel, "stride": stride, "padding": padding}
+            self._keep(step.target, IntegerMaxPool(**self._head(step.target, step.source), **window))
+        elif step.detail[0] == "reshape" and self._only_linear(step.target.node):
+            self.names[step.target.node] = self._name_of(step.source)
+        else:
+            action, arguments = step.detail
+            self._keep(
+                step.target, IntegerMove(**self._head(step.target, step.source), action=action, arguments=arguments)
+            )
+
+    def _keep(self, target: Stored, node: IntegerNode) -> None:
+        self.nodes.append(node)
+        self.names[target.node] = node.name
+
+    def _head(self, target: Stored, *sources: object) -> dict:
+        """Name and sources of a node."""
+        return {"name": self._new_name(target.name), "sources": tuple(self._name_of(source) for source in sources)}
+
+    def _new_name(self, name: str) -> str:
+        """``name``, numbered where a layer is called again."""
+        used = {node.name for node in self.nodes}
+        choices = (name if i == 1 else f"{name}#{i}" for i in range(1, len(used) + 2))
+        return next(choice for choice in choices if choice not in used)
+
+    def _name_of(self, stored: object) -> str:
+        assert isinstance(stored, Stored)
+        if stored.name == "input" and stored.node not in self.names:
+            self.inputs.append(stored)
+            self.names[stored.node] = "input"
+        return self.names[stored.node]
+
+    def _only_linear(self, node: Node) -> bool:
+        """Whether nothing but linear layers, which flatten by themselves, reads ``node``."""
+        ops = {user: classify(user, self.model, self.seen) for user in node.users}  # type: ignore[arg-type]
+        return all(
+            isinstance(op.detail, nn.Linear) or (op.kind == "same" and self._only_linear(user))
+            for user, op in ops.items()
+        )
+
+    def _sum(self, step: Step) -> IntegerNode:
+        """A product, a mean or stored tensors, and the residual that joins them."""
+        assert isinstance(step.source, Wide)
+        terms = step.source.terms
+        chosen = multipliers(step)
+        requantize = self._requantize(step, chosen)
+        operand = terms[chosen.main].operand
+        skips = [self._name_of(term.operand) for i, term in enumerate(terms) if i != chosen.main]
+        if isinstance(operand, Product):
+            return self._layer(step.target, operand, requantize, skips)
+        if isinstance(operand, WindowSum):
+            return self._mean(step.target, operand, requantize, skips)
+        if isinstance(operand, Joined):
+            sources = tuple(map(self._name_of, operand.sources))
+            name = self._new_name(f"{step.target.name}.join")
+            self.nodes.append(IntegerConcat(name=name, sources=sources, count=len(sources)))
+            source = name
+        else:
+            source = self._name_of(operand)
+        return IntegerSum(name=self._new_name(step.target.name), sources=(source, *skips), requantize=requantize)
+
+    def _requantize(self, step: Step, chosen: Multipliers) -> Requantize:
+        """The multipliers ``chosen``, bias, shift and clamp into the step's target."""
+        assert isinstance(step.source, Wide)
+        channels, scale = self.seen[step.target.node][1], step.target.scale
+
+        def each(values: Tensor) -> Tensor:
+            return values.expand(channels).clone()
+
+        skip = next((i for i in range(len(chosen.levels)) if i != chosen.main), None)
+        bias = round_half_up(step.source.offset / scale * torch.exp2(chosen.shift.double())).to(torch.int64)
+        bits, signed, encode = format_of(step.target)
+        low, high = integer_range(bits, signed)
+        limits = (_clip(step.source.low / scale, low, high), _clip(step.source.high / scale, low, high))
+        return Requantize(
+            alphabets=code_of(step).alphabets,
+            scale=each(chosen.levels[chosen.main]),
+            bias=each(bias),
+            shift=each(chosen.shift),
+            bits=bits,
+            signed=signed,
+            encode=encode,
+            skip_scale=None if skip is None else each(chosen.levels[skip]),
+            skip_shift=None if skip is None else each(chosen.left[skip]),
+            limits=None if limits == (low, high) else limits,
+        )
+
+    def _layer(self, target: Stored, product: Product, requantize: Requantize, skips: list[str]) -> IntegerLayer:
+        """The convolution or matrix product of ``product``."""
+        bits, signed, encode = format_of(product.source)
+        config = replace(product.weights.config, act_bits=bits, act_signed=signed, act_alphabets=encode)
+        sources = (self._name_of(product.source), *skips)
+        layer, levels, name = product.layer, product.levels, self._new_name(target.name)
+        if isinstance(layer, nn.Linear):
+            return IntegerLinear(name=name, sources=sources, config=config, weight=levels, requantize=requantize)
+        padding = layer._reversed_padding_repeated_twice
+        return IntegerConv2d(
+            name=name,
+            sources=sources,
+            config=config,
+            weight=levels,
+            requantize=requantize,
+            stride=layer.stride,
+            padding=(padding[2], padding[0]),
+            dilation=layer.dilation,
+            groups=layer.groups,
+        )
+
+    def _mean(self, target: Stored, operand: WindowSum, requantize: Requantize, skips: list[str]) -> IntegerNode:
+        kernel, stride, padding = operand.window
+        head = {"name": self._new_name(target.name), "sources": (self._name_of(operand.source), *skips)}
+        pool = IntegerSumPool(**head, kernel=kernel, stride=stride, padding=padding, requantize=requantize)
+        shape = self.seen[target.node][1:]
+        if len(shape) == 3 or self._only_linear(target.node):
+            return pool
+        self.nodes.append(pool)
+        name = self._new_name(f"{target.name}.flat")
+        return IntegerMove(name=name, sources=(pool.name,), action="reshape", arguments=tuple(shape))
+
+    def _narrow(self, step: Step) -> IntegerNode:
+        """The top bits of a tensor: a multiplier of 1, so rounding, shift and clamp alone."""
+        channels = self.seen[step.target.node][1]
+        bits, signed, encode = format_of(step.target)
+        zero = torch.zeros(channels, dtype=torch.int64)
+        requantize = Requantize(
+            alphabets=step.target.format.alphabets,
+            scale=zero + 1,
+            bias=zero,
+            shift=zero + step.detail,
+            bits=bits,
+            signed=signed,
+            encode=encode,
+        )
+        return IntegerSum(**self._head(step.target, step.source), requantize=requantize)
+
+    def _output(self, step: Output) -> None:
+        """The accumulators of a last layer with its bias; or a stored tensor, which must come last."""
+        if isinstance(step.source, Stored):
+            self.output_scale = step.source.scale.item()
+            name = self._name_of(step.source)
+            if not self.nodes or self.nodes[-1].name != name:
+                shape = tuple(self.seen[step.source.node][1:])
+                self.nodes.append(IntegerMove(name="output", sources=(name,), action="reshape", arguments=shape))
+            return
+        (term,) = step.source.terms
+        assert isinstance(term.operand, Product)
+        channels = len(term.operand.levels)
+        bias = round_half_up(step.source.offset / term.unit).to(torch.int64).expand(channels).clone()
+        zero = torch.zeros_like(bias)
+        alphabets = term.operand.weights.config.alphabets
+        requantize = Requantize(alphabets=alphabets, scale=zero + 1, bias=bias, shift=zero, bits=ACC_BITS, signed=True)
+        target = replace(term.operand.source, name=term.operand.path)
+        self.nodes.append(self._layer(target, term.operand, requantize, []))
+        self.output_scale = term.unit.item()
+
+
+def _clip(limit: Tensor, low: int, high: int) -> int:
+    """A real limit in steps as an integer of the range."""
+    return low if limit < low else high if limit > high else int(round_half_up(limit))

@@ -1,19 +1,29 @@
-"""Quantizers on a model that already exists: the model keeps its classes, its names and its forward."""
+"""Quantizers in a model that already exists: its layers keep their classes, their paths and their order."""
 
 from __future__ import annotations
 
-import copy
+import math
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule, Interpreter, Node
 from torch.nn.utils import parametrize
 
 from ..config import MultiplierConfig
 from ..errors import ParameterError
-from .quantizer import ActivationQuantizer, WeightQuantizer
+from .ops import INPUT_SHAPE, LAYERS, Seen, classify
+from .placement import Plan, Read, plan
+from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer
+from .settings import OUTPUT_BITS, RESIDUAL_BITS, Overrides, Settings, resolve
+from .trace import trace
 
-QUANTIZED = (nn.Conv2d, nn.Linear)
+FIT_VALUES = 1 << 19
+"""Values of a tensor that its scale is fitted on: whole images, evenly chosen."""
+
+GAINED = ("add", "clamp", "norm")
+"""Operations that read a stored tensor by a multiplier, with no weights to move to one of its levels."""
 
 
 def prepare(
@@ -24,64 +34,226 @@ def prepare(
     weight_bits: int = 5,
     act_bits: int = 8,
     act_alphabets: Any = None,
+    overrides: Overrides | None = None,
+    edge: dict[str, Any] | None = None,
+    residual_bits: int | None = None,
     input_scale: float | None = None,
-) -> nn.Module:
-    """A copy of ``model`` whose every Conv2d and Linear computes on fake-quantized weights and inputs.
+) -> GraphModule:
+    """A copy of ``model`` that computes on fake-quantized weights and tensors, as the integer network will.
 
-    ``sample``: inputs of the model, on which the activation scales are fitted. ``input_scale``: what
-    one integer step of the model's input is worth; fixed. By default inputs span 0..1. Weight scales
-    are per output channel; the last layer has one for the tensor, so that its accumulators compare as
-    logits. The quantizers are the module ``input_quantizer`` and the parametrization of ``weight``.
-    Raises `ParameterError` on bad widths or alphabets and on a model without such layers.
+    ``sample``: inputs of the model, on which the scales are fitted. ``overrides``: by module path what
+    differs there (`SETTINGS`), None for a layer left in float. ``edge``: the same for the first and the
+    last layer; by default 8-bit weights and inputs. ``residual_bits``: of a tensor that a sum or a mean
+    reads (by default 8 or act_bits, whichever is more), of which layers take the top act_bits.
+    ``input_scale``: what one integer step of the model's input is worth; fixed. By default the input's
+    largest value fits exactly.
+
+    A tensor is stored signed if it can be negative: after a ReLU it is not, and an input is judged by
+    ``sample``. Weight scales are per output channel; a last layer whose accumulators are the logits has
+    one. The copy is a graph of the same modules: float state dicts are loaded before, state dicts of
+    prepared models into one that was prepared with the same settings. Raises `ParameterError` on
+    settings that make no layer, and on models that torch.fx cannot trace.
     """
-    config = MultiplierConfig(
-        alphabets=alphabets, weight_bits=weight_bits, act_bits=act_bits, act_alphabets=act_alphabets
-    )
-    if input_scale is None:
-        input_scale = 1 / config.x_range[1]
-    if not input_scale > 0:
+    common = {"alphabets": alphabets, "weight_bits": weight_bits, "act_bits": act_bits, "act_alphabets": act_alphabets}
+    MultiplierConfig(**common)
+    if input_scale is not None and not 0 < input_scale < math.inf:
         raise ParameterError(f"input_scale must be above 0, not {input_scale!r}")
-    model = copy.deepcopy(model)
-    layers = quantized_layers(model)
-    if not layers:
+    traced, seen = trace(model, sample[:2])
+    paths = _layer_paths(traced)
+    if not paths:
         raise ParameterError(f"model {type(model).__name__} must hold a Conv2d or a Linear to quantize")
-    samples = _layer_inputs(model, sample)
-    for i, layer in enumerate(layers.values()):
-        if parametrize.is_parametrized(layer):
-            raise ParameterError(f"module {list(layers)[i]!r} must have a plain weight, not a parametrized one")
-        weights = WeightQuantizer(layer.weight, config, per_channel=i < len(layers) - 1)
+    for path in paths:
+        if parametrize.is_parametrized(traced.get_submodule(path)):
+            raise ParameterError(f"module {path!r} must have a plain weight, not a parametrized one")
+    residual_bits = max(RESIDUAL_BITS, act_bits) if residual_bits is None else residual_bits
+    settings = resolve(paths, common, edge, overrides, residual_bits)
+    _factors(traced, seen)
+    layout = plan(traced, seen, settings.quantized, unsigned_input=bool(sample.min() >= 0))
+    samples = _samples(traced, sample, list(layout.reads))
+    _Inserter(traced, seen, settings, layout, input_scale).run(samples)
+    for path in filter(settings.quantized, paths):
+        layer = traced.get_submodule(path)
+        weights = WeightQuantizer(layer.weight, settings.of(path), per_channel=path != layout.logits)  # type: ignore[arg-type]
         parametrize.register_parametrization(layer, "weight", weights)
-        layer.input_quantizer = ActivationQuantizer(samples[layer], config, None if i else input_scale)
-        layer.register_forward_pre_hook(_quantize_input)
-    return model
+    traced.recompile()
+    traced.meta[INPUT_SHAPE] = tuple(sample.shape[1:])
+    return traced
 
 
-def quantized_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
-    """Every Conv2d and Linear of ``model`` by its path, in the order of registration."""
-    return {path: module for path, module in model.named_modules() if isinstance(module, QUANTIZED)}
+def _layer_paths(model: GraphModule) -> list[str]:
+    """Every Conv2d and Linear that the graph calls, in order of execution."""
+    targets = [str(node.target) for node in model.graph.nodes if node.op == "call_module"]
+    return [path for path in dict.fromkeys(targets) if isinstance(model.get_submodule(path), LAYERS)]
 
 
-def _quantize_input(layer: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Forward pre-hook; a plain function, so that copying a model leaves no hook on the original."""
-    return (layer.input_quantizer(args[0]), *args[1:])  # type: ignore[operator]
+def quantized_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """The layers of a prepared ``model`` that hold a weight quantizer, by path."""
+    return {
+        path: module
+        for path, module in model.named_modules()
+        if isinstance(module, LAYERS) and parametrize.is_parametrized(module, "weight")
+    }
+
+
+class _Inserter:
+    """Puts the modules of a plan into a traced model."""
+
+    def __init__(
+        self, model: GraphModule, seen: Seen, settings: Settings, layout: Plan, input_scale: float | None
+    ) -> None:
+        self.model, self.graph, self.seen = model, model.graph, seen
+        self.settings, self.layout, self.input_scale = settings, layout, input_scale
+
+    def run(self, samples: dict[Node, Tensor]) -> None:
+        for root, reads in self.layout.reads.items():
+            self._store(root, reads, samples[root])
+
+    def _store(self, root: Node, reads: list[Read], sample: Tensor) -> None:
+        """Quantize ``root``, narrow it for each layer that takes fewer bits, give each sum its factor."""
+        signed = root not in self.layout.unsigned
+        formats = {read: self._format(read, signed) for read in reads}
+        stored, narrow = _widest(list(formats.values()) or [self._plain(self.settings.residual_bits, signed)])
+        quantizer = self._quantizer(root, sample, stored)
+        shifts = fit_narrow(quantizer, sample, [f for f in narrow if any(formats[r] == f and r.layer for r in reads)])
+        name = f"asm.values.{root.name.removeprefix('asm_gains_')}"
+        quantized = self._insert(name, quantizer, root)
+        root.replace_all_uses_with(quantized, delete_user_cb=lambda user: user is not quantized)
+        self._absorb_relu(root, quantized)
+        made: dict[tuple[Node, MultiplierConfig], Node] = {}
+        for read, wanted in formats.items():
+            edge = quantized if read.edge is root else read.edge
+            if read.layer is None:  # reads what is stored
+                if classify(read.user, self.model, self.seen).kind in GAINED:
+                    gain = f"asm.gains.{read.user.name}.in{read.user.all_input_nodes.index(edge)}"
+                    read.user.replace_input_with(edge, self._insert(gain, Gain(self.seen[edge][1]), edge))
+            elif wanted != stored:
+                if (edge, wanted) not in made:
+                    made[edge, wanted] = self._narrowing(edge, name, wanted, shifts[wanted])
+                read.user.replace_input_with(edge, made[edge, wanted])
+
+    def _insert(self, path: str, module: nn.Module, source: Node, *more: Node) -> Node:
+        """A call of ``module`` on ``source``, right after it."""
+        return insert(self.model, self.seen, path, module, source, *more)
+
+    def _format(self, read: Read, signed: bool) -> MultiplierConfig:
+        """The format that a reader takes; its alphabets are those of a multiplier where no layer reads."""
+        if read.layer is not None:
+            config = self.settings.of(read.layer)
+            return self._plain(config.act_bits, signed, config.act_alphabets)
+        return self._plain(OUTPUT_BITS if read.user.op == "output" else self.settings.residual_bits, signed)
+
+    def _plain(self, bits: int, signed: bool, encode: Any = None) -> MultiplierConfig:
+        return replace(self.settings.default, act_bits=bits, act_signed=signed, act_alphabets=encode)
+
+    def _quantizer(self, root: Node, sample: Tensor, stored: MultiplierConfig) -> ActivationQuantizer:
+        if root.op != "placeholder":
+            return ActivationQuantizer(sample, stored)
+        largest = float(sample.abs().max()) / stored.x_range[1]
+        return ActivationQuantizer(sample, stored, self.input_scale or largest or 1.0)
+
+    def _narrowing(self, edge: Node, name: str, config: MultiplierConfig, shift: int) -> Node:
+        kind = "level" if config.act_alphabets else "bits"
+        path = f"asm.narrow.{edge.name.removeprefix('asm_values_')}.{kind}{config.act_bits}"
+        with self.graph.inserting_after(edge):
+            scale = self.graph.get_attr(f"{name}.log2_scale")
+        return self._insert(path, Narrowing(config, shift), edge, scale)
+
+    def _absorb_relu(self, root: Node, quantized: Node) -> None:
+        """An unsigned quantizer clips at 0 by itself."""
+        read = any(read.user is root for reads in self.layout.reads.values() for read in reads)
+        if classify(root, self.model, self.seen).detail == (0.0, math.inf) and not read and len(root.users) == 1:
+            quantized.args = (root.args[0],)
+            self.graph.erase_node(root)
+
+
+def insert(model: GraphModule, seen: Seen, path: str, module: nn.Module, source: Node, *more: Node) -> Node:
+    """A call of ``module``, new at ``path``, on ``source`` and ``more``, right after the last of them."""
+    model.add_submodule(path, module.to(next(model.parameters()).device).train(model.training))
+    with model.graph.inserting_after(more[-1] if more else source):
+        node = model.graph.call_module(path, (source, *more))
+    seen[node] = seen[source]
+    return node
+
+
+def _factors(model: GraphModule, seen: Seen) -> None:
+    """A `Gain` after each mean and concat, and after each further call of a layer: their weights cannot move for it."""
+    called: set[str] = set()
+    for node in list(model.graph.nodes):
+        kind = classify(node, model, seen).kind
+        if kind in ("mean", "concat") or (kind == "layer" and str(node.target) in called):
+            gained = insert(model, seen, f"asm.gains.{node.name}", Gain(seen[node][1]), node)
+            node.replace_all_uses_with(gained, delete_user_cb=lambda user, g=gained: user is not g)
+        called.add(str(node.target))
+
+
+def _widest(formats: list[MultiplierConfig]) -> tuple[MultiplierConfig, list[MultiplierConfig]]:
+    """What is stored, and the formats that readers narrow it to: none if all agree."""
+    distinct = list(dict.fromkeys(formats))
+    if len(distinct) == 1:
+        return distinct[0], []
+    bits = max(f.act_bits for f in distinct)
+    stored = replace(distinct[0], act_bits=bits, act_alphabets=None)
+    return stored, [f for f in distinct if f != stored]
 
 
 @torch.no_grad()
-def _layer_inputs(model: nn.Module, sample: Tensor) -> dict[nn.Module, Tensor]:
-    """What each Conv2d and Linear takes in when ``model`` evaluates ``sample``."""
-    inputs: dict[nn.Module, Tensor] = {}
+def fit_narrow(
+    quantizer: ActivationQuantizer, sample: Tensor, formats: list[MultiplierConfig]
+) -> dict[MultiplierConfig, int]:
+    """Shifts of narrower ``formats``; unless fixed, the scale moves to where the narrowest fits best.
 
-    def record(layer: nn.Module, args: tuple[Any, ...]) -> None:
-        inputs[layer] = args[0]
+    The narrowest has the largest error, so its own best scale is taken, divided by the power of two with
+    the least error of the wide format.
+    """
+    if not formats:
+        return {}
+    values = sample.detach().reshape(1, -1)
+    ordered = sorted(formats, key=lambda f: (f.act_bits, f.act_alphabets is None))
+    if quantizer.log2_scale.requires_grad:
+        best = ActivationQuantizer(sample, ordered[0]).log2_scale.detach()
+        candidates = [best - k for k in range(quantizer.config.act_bits + 1)]
+        errors = [_error(quantizer, values, c) for c in candidates]
+        quantizer.log2_scale.copy_(candidates[errors.index(min(errors))])
+    shifts = {}
+    for config in ordered:
+        reader = ActivationQuantizer(sample, config, 1.0)
+        errors = [_error(reader, values, quantizer.log2_scale + k) for k in range(quantizer.config.act_bits + 1)]
+        shifts[config] = errors.index(min(errors))
+    return shifts
 
-    layers = quantized_layers(model)
-    handles = [layer.register_forward_pre_hook(record) for layer in layers.values()]
-    was_training = model.training
-    model.eval()(sample)
+
+def _error(quantizer: ActivationQuantizer, values: Tensor, log2_scale: Tensor) -> float:
+    """The squared error of ``values`` at a scale."""
+    scale = log2_scale.exp2()
+    if not quantizer.config.act_signed:
+        values = values.clamp(min=0)
+    return (quantizer.round(values / scale) * scale - values).square().sum().item()
+
+
+def thin(values: Tensor) -> Tensor:
+    """Some images of ``values`` [n, ...], evenly chosen, of about `FIT_VALUES` values in all."""
+    images = max(1, FIT_VALUES // max(1, values[0].numel()))
+    return values[:: max(1, len(values) // images)].contiguous()
+
+
+class _Sampler(Interpreter):
+    """Keeps some values of chosen nodes while a model runs."""
+
+    def __init__(self, model: GraphModule, wanted: list[Node]) -> None:
+        super().__init__(model)
+        self.wanted, self.kept = set(wanted), {}  # type: ignore[var-annotated]
+
+    def run_node(self, n: Node) -> Any:
+        result = super().run_node(n)
+        if n in self.wanted:
+            self.kept[n] = thin(result).clone()
+        return result
+
+
+@torch.no_grad()
+def _samples(model: GraphModule, sample: Tensor, wanted: list[Node]) -> dict[Node, Tensor]:
+    """Values of the ``wanted`` tensors when ``model`` evaluates ``sample``."""
+    sampler, was_training = _Sampler(model.eval(), wanted), model.training
+    sampler.run(sample)
     model.train(was_training)
-    for handle in handles:
-        handle.remove()
-    for path, layer in layers.items():
-        if layer not in inputs:
-            raise ParameterError(f"module {path!r} must take part in the model's forward: it was never called")
-    return inputs
+    return sampler.kept

@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..config import MultiplierConfig, integer_range
 from ..encoding import LevelCode
+from ..golden import half_of
 
 FIT_RATIOS = torch.exp2(torch.linspace(-2.0, 0.25, 73)).tolist()
 """Scales tried by `fit_scale`, as multiples of the one whose largest level is the largest value.
 
 Two octaves: few levels are spread unevenly, so the best scale need not be near the top one.
 """
+
+
+FEW = 16
+"""Midpoints up to which comparisons are faster than a search."""
 
 
 class NearestLevel(nn.Module):
@@ -42,9 +48,17 @@ class NearestLevel(nn.Module):
         """The level nearest to each of ``values`` (floating point, any shape), in the same dtype."""
         if not self.code.signed:
             values = values.clamp(min=0)
-        # right=False puts a value that equals a midpoint below it: the tie rule.
-        index = torch.bucketize(values.abs(), self.midpoints.to(values.dtype), right=False)
-        return self.magnitudes.to(values.dtype)[index] * values.sign()
+        size = values.abs()
+        if len(self.midpoints) <= FEW:
+            # A step at each midpoint; one that equals it stays below: the tie rule.
+            level = torch.zeros_like(size)
+            for midpoint, step in zip(self.midpoints.tolist(), self.magnitudes.diff().tolist(), strict=True):
+                level.add_(size > midpoint, alpha=step)
+        else:  # right=False puts a value that equals a midpoint below it
+            index = torch.bucketize(size.contiguous(), self.midpoints.to(values.dtype), right=False)
+            level = self.magnitudes.to(values.dtype)[index]
+        # In place, so that the result lies in memory as the values do: convolutions work in that order.
+        return values.sign().mul_(level)
 
 
 def round_half_up(values: Tensor) -> Tensor:
@@ -76,23 +90,64 @@ def fake_quantize(
 
     To ``values``: 1 inside ``low..high`` times the scale, 0 outside. To ``scale``: ``q - values / scale``
     inside, ``low`` or ``high`` outside, times ``gain``. ``scale`` broadcasts against ``values``.
+    ``quantize`` may overwrite what it is given.
     """
-    # x + (y - y.detach()) has exactly the value of x and the gradient of y.
-    scale = scale.detach() + (scale - scale.detach()) * gain
-    ratio = values / scale
-    clipped = ratio.clamp(low, high)
-    return (quantize(ratio).detach() + (clipped - clipped.detach())) * scale
+    return _FakeQuantize.apply(values, scale, quantize, low, high, gain)
+
+
+class _FakeQuantize(torch.autograd.Function):
+    """`fake_quantize` in few passes over memory: that is what it costs beside a convolution."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scale: Tensor, quantize: Any, low: int, high: int, gain: float) -> Tensor:
+        result = quantize(values * scale.reciprocal()).mul_(scale)
+        ctx.save_for_backward(values, result, scale)
+        ctx.low, ctx.high, ctx.gain = low, high, gain
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        values, result, scale = ctx.saved_tensors
+        grad = grads[0]
+        if grad.stride() != values.stride():  # what follows is fast where all lie alike
+            grad = torch.empty_like(values).copy_(grad)
+        if scale.numel() == 1:  # one fused pass
+            step = scale.item()
+            inside = torch.ops.aten.hardtanh_backward(grad, values, ctx.low * step, ctx.high * step)
+        else:
+            inside = torch.where((values > ctx.low * scale) & (values < ctx.high * scale), grad, 0.0)
+        to_scale = None
+        if ctx.needs_input_grad[1]:
+            # grad * (q - v / s) inside and grad * q outside is (grad * result - inside * values) / s.
+            total = _sum_product(grad, result, scale) - _sum_product(inside, values, scale)
+            to_scale = total / scale * ctx.gain
+        return inside, to_scale, None, None, None, None
+
+
+def _sum_product(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
+    """The sum of ``a * b`` in the shape of ``like``; a dot product where the memory of both lies alike."""
+    if like.numel() == 1 and a.stride() == b.stride() and a.dtype == b.dtype and _dense(a):
+        flat = [t.as_strided((t.numel(),), (1,)) for t in (a, b)]
+        return torch.dot(*flat).view(like.shape)
+    return (a * b).sum_to_size(like.shape)
+
+
+def _dense(values: Tensor) -> bool:
+    """Whether the elements fill a run of memory without gaps."""
+    return values.is_contiguous() or (values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last))
 
 
 class WeightQuantizer(nn.Module):
     """Parametrization of a weight [out, ...]: scale times the nearest level, fitted to ``weight``.
 
-    ``per_channel``: one scale for each of the ``out`` channels, else one for the tensor.
+    ``per_channel``: one scale for each of the ``out`` channels, else one for the tensor. ``mix`` below 1
+    blends in the levels of the full alphabet set: what `anneal` lowers and raises.
     """
 
     def __init__(self, weight: Tensor, config: MultiplierConfig, per_channel: bool = True) -> None:
         super().__init__()
         self.config = config
+        self.mix = 1.0
         self.nearest = NearestLevel(config.weight).to(weight.device)
         rows = weight.detach().flatten(1) if per_channel else weight.detach().reshape(1, -1)
         scale = fit_scale(rows, self.nearest, config.weight.max)
@@ -107,17 +162,44 @@ class WeightQuantizer(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         scale = self.scale.view(-1, *[1] * (weight.dim() - 1))
         code = self.config.weight
-        return fake_quantize(weight, scale, self.nearest, code.min, code.max, self.gain)
+        return fake_quantize(weight, scale, self._levels, code.min, code.max, self.gain)
+
+    def _levels(self, ratio: Tensor) -> Tensor:
+        levels = self.nearest(ratio)
+        if self.mix == 1.0:
+            return levels
+        return levels.mul_(self.mix).add_(self._full(ratio), alpha=1 - self.mix)
+
+    def _full(self, ratio: Tensor) -> Tensor:
+        """What the full alphabet set, every integer, makes of ``ratio`` within the same range."""
+        code = self.config.weight
+        return ratio.round().clamp_(code.min, code.max)
 
     @torch.no_grad()
     def integers(self, weight: Tensor) -> Tensor:
         """The levels of ``weight``, int64 of its shape."""
         scale = self.scale.view(-1, *[1] * (weight.dim() - 1))
-        return self.nearest(weight / scale).to(torch.int64)
+        return self.nearest(weight * scale.reciprocal()).to(torch.int64)
+
+
+class _Rounding(nn.Module):
+    """Rounds to the integers of an activation format: half up, saturated, then to a level if encoded."""
+
+    def __init__(self, config: MultiplierConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.nearest = None if config.activation is None else NearestLevel(config.activation)
+        self.low, self.top = integer_range(config.act_bits, config.act_signed)
+        self.offset = half_of(config.act_bits)
+
+    def forward(self, ratio: Tensor) -> Tensor:
+        """The integers of ``ratio`` (overwritten), in its dtype."""
+        integers = ratio.add_(self.offset).floor_().clamp_(self.low, self.top)
+        return integers if self.nearest is None else self.nearest(integers)
 
 
 class ActivationQuantizer(nn.Module):
-    """Unsigned ``act_bits`` integers times one scale, fitted to ``sample``; below 0 gives 0, like ReLU.
+    """``act_bits`` integers, signed or not, times one scale, fitted to ``sample``; unsigned includes ReLU.
 
     With ``act_alphabets`` the rounded integer goes on to the nearest level, as in the hardware: first
     requantize, then encode. ``scale``: fixed instead of fitted and learned.
@@ -126,26 +208,77 @@ class ActivationQuantizer(nn.Module):
     def __init__(self, sample: Tensor, config: MultiplierConfig, scale: float | None = None) -> None:
         super().__init__()
         self.config = config
-        self.nearest = None if config.activation is None else NearestLevel(config.activation).to(sample.device)
-        self.top = integer_range(config.act_bits, signed=False)[1]
-        fitted = fit_scale(sample.detach().reshape(1, -1), self._round, config.x_range[1])
-        start = fitted if scale is None else torch.full_like(fitted, scale)
-        self.log2_scale = nn.Parameter(start.log2(), requires_grad=scale is None)
-        self.gain = 1 / math.sqrt(sample[0].numel() * self.top)
+        self.round = _Rounding(config).to(sample.device)
+        fitted = self.fit(sample) if scale is None else torch.full((1,), scale, device=sample.device)
+        self.log2_scale = nn.Parameter(fitted.log2(), requires_grad=scale is None)
+        self.gain = 1 / math.sqrt(max(sample[0].numel(), 1) * self.round.top)
+
+    def fit(self, sample: Tensor) -> Tensor:
+        """The scale [1] with the least squared error on ``sample``."""
+        values = sample.detach().reshape(1, -1)
+        return fit_scale(values if self.config.act_signed else values.clamp(min=0), self.round, self.config.x_range[1])
 
     @property
     def scale(self) -> Tensor:
         """What one step of the integers is worth: [1]."""
         return self.log2_scale.exp2()
 
-    def _round(self, ratio: Tensor) -> Tensor:
-        integers = round_half_up(ratio.clamp(0, self.top))
-        return integers if self.nearest is None else self.nearest(integers)
-
     def forward(self, values: Tensor) -> Tensor:
-        return fake_quantize(values, self.scale, self._round, 0, self.config.x_range[1], self.gain)
+        low, high = self.config.x_range
+        return fake_quantize(values, self.scale, self.round, low, high, self.gain)
 
     @torch.no_grad()
     def integers(self, values: Tensor) -> Tensor:
         """The integers of ``values``, int64 of their shape."""
-        return self._round(values / self.scale).to(torch.int64)
+        return self.round(values * self.scale.reciprocal()).to(torch.int64)
+
+
+class Narrowing(nn.Module):
+    """The top bits of a stored activation, for a layer that takes fewer of them: round, shift, saturate.
+
+    A step is ``2 ** shift`` steps of the stored integers, so that hardware needs no multiplier here.
+    """
+
+    shift: Tensor
+
+    def __init__(self, config: MultiplierConfig, shift: int) -> None:
+        super().__init__()
+        self.config = config
+        self.round = _Rounding(config)
+        self.register_buffer("shift", torch.tensor(shift))
+
+    def forward(self, values: Tensor, log2_scale: Tensor) -> Tensor:
+        """``values``: of the wide quantizer, whose ``log2_scale`` [1] learns from both."""
+        gain = 1 / math.sqrt(max(values[0].numel(), 1) * self.round.top)
+        scale = torch.exp2(log2_scale + self.shift)
+        low, high = self.config.x_range
+        return fake_quantize(values, scale, self.round, low, high, gain)
+
+
+class Gain(nn.Module):
+    """A factor [channels] or [1] that `freeze` sets where nothing else can make a multiplier a level.
+
+    A sum of stored tensors or a mean has no weights to move; the float model then takes the factor of
+    the hardware instead.
+    """
+
+    factor: Tensor
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.register_buffer("factor", torch.ones(channels))
+
+    def forward(self, values: Tensor) -> Tensor:
+        if bool((self.factor == 1).all()):  # a look at a few numbers saves a pass over the tensor
+            return values
+        return values * self.factor.view(-1, *[1] * (values.dim() - 2))
+
+
+def anneal(model: nn.Module, share: float) -> None:
+    """Blend ``1 - share`` of the full alphabet set into every weight: 0 is all integers, 1 the set itself.
+
+    Training may raise it step by step; it must be 1 before `freeze` and `convert`.
+    """
+    for module in model.modules():
+        if isinstance(module, WeightQuantizer):
+            module.mix = share

@@ -97,6 +97,7 @@ def train_asm(
         weight_bits=weight_bits,
         act_bits=act_bits,
         act_alphabets=act_alphabets,
+        edge={},  # one array of one format computes every layer
         input_scale=data.input_scale if whole else None,
     )
     train(model, data, epochs=epochs - settle, seed=seed, learning_rate=learning_rate, progress=progress)

@@ -4,5 +4,10 @@ from .arithmetic import dot, fit, mac, multiply, requantize
 from .bitline import BitlineModel
 from .linear import conv2d, matvec
 from .near_memory import near_memory
+from .pooling import max_pool, sum_pool
+from .rounding import finest_shift, half_of
 
-__all__ = ["BitlineModel", "conv2d", "dot", "fit", "mac", "matvec", "multiply", "near_memory", "requantize"]
+__all__ = [
+    "BitlineModel", "conv2d", "dot", "finest_shift", "fit", "half_of", "mac", "matvec", "max_pool", "multiply",
+    "near_memory", "requantize", "sum_pool",
+]  # fmt: skip

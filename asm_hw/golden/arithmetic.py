@@ -44,18 +44,32 @@ def dot(w: Tensor, x: Tensor, acc_bits: int, overflow: str = "wrap") -> Tensor:
     return acc
 
 
-def requantize(acc: Tensor, scale: Tensor, bias: Tensor, shift: Tensor, low: int, high: int) -> Tensor:
-    """``clamp((acc * scale + bias + (1 << shift - 1)) >> shift, low, high)``; shift 0 adds nothing.
+def requantize(
+    acc: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    shift: Tensor,
+    low: int,
+    high: int,
+    skip: Tensor | None = None,
+    skip_scale: Tensor | None = None,
+) -> Tensor:
+    """``clamp((acc * scale + skip * skip_scale + bias + (1 << shift - 1)) >> shift, low, high)``.
 
-    ``scale`` holds ASM levels, ``shift`` 0..62; all broadcast, int64. Raises `ParameterError` where the
-    product could leave 64 bits.
+    A shift of 0 adds no half. ``scale`` and ``skip_scale`` hold ASM levels, the latter shifted left;
+    ``shift`` 0..62; all broadcast, int64. Raises `ParameterError` where the sum could leave 64 bits.
     """
     acc, scale, bias, shift = (t.to(torch.int64) for t in (acc, scale, bias, shift))
-    half = torch.where(shift > 0, torch.ones_like(shift) << (shift - 1).clamp(min=0), 0)
-    bound = bound_of(acc) * bound_of(scale) + bound_of(bias) + bound_of(half)
+    offset = bias + torch.where(shift > 0, torch.ones_like(shift) << (shift - 1).clamp(min=0), 0)
+    bound = bound_of(acc) * bound_of(scale) + bound_of(bias) + bound_of(offset)
+    if skip is not None and skip_scale is not None:
+        bound += bound_of(skip) * bound_of(skip_scale)
     if bound >= 1 << 63:
         raise ParameterError(f"requantize must stay below 2**63 before the shift, not {bound}")
-    return ((acc * scale + bias + half) >> shift).clamp(low, high)
+    total = torch.addcmul(offset, acc, scale)
+    if skip is not None and skip_scale is not None:
+        total.addcmul_(skip.to(torch.int64), skip_scale.to(torch.int64))
+    return (total >> shift).clamp_(low, high)
 
 
 def bound_of(values: Tensor) -> int:
@@ -63,4 +77,7 @@ def bound_of(values: Tensor) -> int:
 
     In Python's integers: the magnitude of a type's smallest value leaves the type.
     """
-    return max(int(values.max()), -int(values.min())) if values.numel() else 0
+    if not values.numel():
+        return 0
+    low, high = torch.aminmax(values)
+    return max(int(high), -int(low))

@@ -17,26 +17,25 @@ from torch import Tensor
 from .. import golden
 from ..config import MultiplierConfig, signed_bits
 from ..errors import ParameterError, check_range
-from .requantize import Requantize, check_levels, describe
+from .node import IntegerNode
+from .requantize import Format, Requantize, check_levels, describe
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class IntegerLayer:
-    """Levels ``weight`` [out, ...] times activations, then `requantize`.
+class IntegerLayer(IntegerNode):
+    """Levels ``weight`` [out, ...] times activations, then `requantize`, which may add a second source.
 
     ``config`` holds the operands: alphabets, ``weight_bits`` and the input's bits, sign and encoding; a
     unit's configuration takes them over (``DotConfig(**layer.config.parameters, lanes=16)``).
     Raises `ParameterError` where a weight is no level.
     """
 
-    name: str
     config: MultiplierConfig
     weight: Tensor
     requantize: Requantize
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise ParameterError(f"name of a layer must be text, not {self.name!r}")
+        super().__post_init__()
         if self.config.arithmetic != "asm":
             raise ParameterError(f"layer {self.name!r} must have arithmetic asm, not {self.config.arithmetic!r}")
         if self.weight.dtype != torch.int64 or self.weight.dim() != self._dimensions or not self.weight.numel():
@@ -72,30 +71,45 @@ class IntegerLayer:
         positive, negative = rows.clamp(min=0).sum(1), rows.clamp(max=0).sum(1)
         return signed_bits(int((positive * low + negative * high).min()), int((positive * high + negative * low).max()))
 
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of one output, without batch, for one input of ``shape``; `ParameterError` if it does not fit."""
+    @property
+    def arity(self) -> int:
+        return 1 if self.requantize.skip_scale is None else 2
+
+    def output_format(self, *formats: Format) -> Format:
+        config = self.config
+        self.check_format(formats[0], Format(config.act_bits, config.act_signed, config.act_alphabets))
+        return self.requantize.format
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        shape = self.product_shape(shapes[0])
+        if len(shapes) > 1 and shapes[1] != shape:
+            raise ParameterError(f"layer {self.name!r} must add a tensor of shape {shape}, not {shapes[1]}")
+        return shape
+
+    def product_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the accumulators, without batch, for one input of ``shape``; `ParameterError` if it does not fit."""
         raise NotImplementedError
 
     def accumulate(self, x: Tensor) -> Tensor:
         """Raw accumulators, int64 [n, out, ...], of integer activations ``x`` [n, ...]."""
         raise NotImplementedError
 
-    def finish(self, acc: Tensor) -> Tensor:
-        """The layer's output integers, int64, from its raw accumulators."""
-        return self.requantize(acc)
+    def finish(self, acc: Tensor, skip: Tensor | None = None) -> Tensor:
+        """The layer's output integers, int64, from its raw accumulators and the second source, if any."""
+        return self.requantize(acc, skip)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`accumulate`, then `finish`."""
-        return self.finish(self.accumulate(x))
+    def forward(self, *x: Tensor) -> Tensor:
+        """`accumulate` the first source, then `finish`."""
+        return self.finish(self.accumulate(x[0]), *x[1:])
 
     def check_input(self, x: Tensor) -> None:
         """Raise `ParameterError` unless ``x`` holds integers that the input port can take."""
         low, high = self.config.x_range
         if x.is_floating_point():
             raise ParameterError(f"layer {self.name!r} must take integers, not {x.dtype}")
-        outside = x[(x < low) | (x > high)]
-        if outside.numel():
-            raise ParameterError(f"layer {self.name!r} must take integers from {low} to {high}, not {int(outside[0])}")
+        for value in map(int, torch.aminmax(x)) if x.numel() else ():
+            if not low <= value <= high:
+                raise ParameterError(f"layer {self.name!r} must take integers from {low} to {high}, not {value}")
         if self.config.activation is not None:
             check_levels(f"layer {self.name!r} input", x, self.config.activation)
 
@@ -106,15 +120,13 @@ class IntegerConv2d(IntegerLayer):
 
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
     groups: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, low in (("stride", 1), ("padding", 0)):
-            pair = tuple(getattr(self, name))
-            if len(pair) != 2:
-                raise ParameterError(f"layer {self.name!r} must have two values of {name}, not {pair!r}")
-            object.__setattr__(self, name, tuple(check_range(name, value, low, 1 << 16) for value in pair))
+        for name, low in (("stride", 1), ("padding", 0), ("dilation", 1)):
+            self.set_pair(name, low)
         check_range("groups", self.groups, 1, 1 << 16)
         if self.outputs % self.groups:
             raise ParameterError(
@@ -125,19 +137,16 @@ class IntegerConv2d(IntegerLayer):
     def _dimensions(self) -> int:
         return 4
 
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def product_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         channels = self.weight.shape[1] * self.groups
         if len(shape) != 3 or shape[0] != channels:
             raise ParameterError(f"layer {self.name!r} must take ({channels}, h, w), not {shape}")
-        sizes = zip(shape[1:], self.weight.shape[2:], self.stride, self.padding, strict=True)
-        out = [(size + 2 * padding - kernel) // stride + 1 for size, kernel, stride, padding in sizes]
-        if min(out) < 1:
-            raise ParameterError(f"layer {self.name!r} must fit into its input, not {shape}")
-        return (self.outputs, *out)
+        kernel = tuple(self.weight.shape[2:])
+        return (self.outputs, *self.windows(shape, kernel, self.stride, self.padding, self.dilation))
 
     def accumulate(self, x: Tensor) -> Tensor:
         self.check_input(x)
-        return golden.conv2d(self.weight, x, self.stride, self.padding, groups=self.groups)
+        return golden.conv2d(self.weight, x, self.stride, self.padding, self.dilation, self.groups)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,7 +157,7 @@ class IntegerLinear(IntegerLayer):
     def _dimensions(self) -> int:
         return 2
 
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def product_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if math.prod(shape) != self.terms:
             raise ParameterError(f"layer {self.name!r} must take {self.terms} values, not {shape}")
         return (self.outputs,)

@@ -14,6 +14,7 @@ from ..config import DotConfig, NearMemoryConfig, signed_bits
 from ..errors import ParameterError
 from .graph import IntegerNetwork
 from .layers import IntegerConv2d, IntegerLayer
+from .node import INPUT
 from .schedule import Beats, schedule
 from .tiles import Program, program
 
@@ -38,21 +39,25 @@ def run_network(
 ) -> tuple[Tensor, list[LayerRun]]:
     """The network's outputs with every matrix product done by the array, and what each layer did.
 
-    Each layer takes what the array gave for the layer before; its accumulators are compared with the
-    golden model's, whose own chain starts from the same ``x`` [n, ...]. Requantization is golden's.
+    Each layer takes what the array gave for the layers before; its accumulators are compared with the
+    golden model's, whose own tensors start from the same ``x`` [n, ...]. What is no product is golden's.
     """
-    golden, runs = x, []
-    for layer in network.layers:
-        beats = schedule(config, layer.weight.flatten(1).numpy(), vectors_of(layer, x).numpy())
+    got, expected, runs = {INPUT: x}, {INPUT: x}, []
+    for layer, sources in zip(network.layers, network.sources, strict=True):
+        mine, theirs = ([tensors[source] for source in sources] for tensors in (got, expected))
+        if not isinstance(layer, IntegerLayer):
+            got[layer.name], expected[layer.name] = layer.forward(*mine), layer.forward(*theirs)
+            continue
+        beats = schedule(config, layer.weight.flatten(1).numpy(), vectors_of(layer, mine[0]).numpy())
         sums, cycles = play(beats)
-        expected = layer.accumulate(golden)
-        got = _maps(torch.from_numpy(beats.gather(sums)), expected)
-        macs = expected.numel() * layer.terms
-        runs.append(LayerRun(layer.name, macs, cycles, beats.held, expected.numel(), int((got != expected).sum())))
+        golden = layer.accumulate(theirs[0])
+        acc = _maps(torch.from_numpy(beats.gather(sums)), golden)
+        macs = golden.numel() * layer.terms
+        runs.append(LayerRun(layer.name, macs, cycles, beats.held, golden.numel(), int((acc != golden).sum())))
         if done:
             done(runs[-1])
-        x, golden = layer.finish(got), layer.finish(expected)
-    return x, runs
+        got[layer.name], expected[layer.name] = layer.finish(acc, *mine[1:]), layer.finish(golden, *theirs[1:])
+    return got[network.layers[-1].name], runs
 
 
 def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Program:
@@ -84,7 +89,7 @@ def vectors_of(layer: IntegerLayer, x: Tensor) -> Tensor:
         raise ParameterError(f"layer {layer.name!r} must have 1 group to run on a dot array, not {layer.groups}")
     kernel = tuple(layer.weight.shape[2:])
     # Small integers: float64 moves them exactly.
-    patches = F.unfold(x.to(torch.float64), kernel, padding=layer.padding, stride=layer.stride)
+    patches = F.unfold(x.to(torch.float64), kernel, layer.dilation, layer.padding, layer.stride)
     return patches.transpose(1, 2).flatten(0, 1).to(torch.int64)
 
 

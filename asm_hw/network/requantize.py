@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,14 +27,26 @@ def multiplier_code(alphabets: AlphabetSet) -> LevelCode:
     return weight_code(alphabets, SCALE_BITS)
 
 
+class Format(NamedTuple):
+    """How a tensor is stored: bits, two's complement or not, and the alphabet set it is encoded on, if any."""
+
+    bits: int
+    signed: bool
+    alphabets: AlphabetSet | None = None
+
+    def __str__(self) -> str:
+        return str(tuple(self))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Requantize:
     """From accumulators to the integers of the next layer, per output channel.
 
-    ``clamp((acc * scale + bias + (1 << shift - 1)) >> shift)`` to ``bits`` bits, ``signed`` or not,
-    then, with ``encode``, to the nearest level of that alphabet set. ``scale``, ``bias``, ``shift``:
-    int64 [out], ``scale`` holding 16-bit levels of ``alphabets``. A layer that ends a network has
-    scale 1 and shift 0. Raises `ParameterError` on other values.
+    ``clamp((acc * scale + (skip * skip_scale << skip_shift) + bias + (1 << shift - 1)) >> shift)`` to
+    ``bits`` bits, ``signed`` or not, or to ``limits`` within them, then, with ``encode``, to the nearest
+    level of that alphabet set. All are int64 [out], the scales holding 16-bit levels of ``alphabets``;
+    without ``skip_scale`` and ``skip_shift`` nothing joins the accumulators. A layer that ends a network
+    has scale 1 and shift 0. Raises `ParameterError` on other values.
     """
 
     alphabets: AlphabetSet
@@ -43,6 +56,9 @@ class Requantize:
     bits: int
     signed: bool
     encode: AlphabetSet | None = None
+    skip_scale: Tensor | None = None
+    skip_shift: Tensor | None = None
+    limits: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphabets", AlphabetSet.of(self.alphabets))
@@ -51,24 +67,48 @@ class Requantize:
         if not isinstance(self.signed, bool):
             raise ParameterError(f"requantize signed must be true or false, not {self.signed!r}")
         check_range("requantize bits", self.bits, 1 + self.signed, ACC_BITS if self.encode is None else 16)
-        for name in ("scale", "bias", "shift"):
+        self._check_tensors()
+        self._check_limits()
+
+    def _check_tensors(self) -> None:
+        if (self.skip_scale is None) != (self.skip_shift is None):
+            raise ParameterError("requantize skip_scale and skip_shift must be given together")
+        for name in ("scale", "bias", "shift", "skip_scale", "skip_shift"):
             values = getattr(self, name)
+            if values is None and name.startswith("skip"):
+                continue
             if values.dtype != torch.int64 or values.shape != self.scale.shape or values.dim() != 1:
                 raise ParameterError(
                     f"requantize {name} must be int64 with one value a channel, not {describe(values)}"
                 )
-        check_levels("requantize scale", self.scale, multiplier_code(self.alphabets))
+            if name.endswith("scale"):
+                check_levels(f"requantize {name}", values, multiplier_code(self.alphabets))
+            elif name.endswith("shift"):
+                outside = values[(values < 0) | (values > MAX_SHIFT)]
+                if outside.numel():
+                    raise ParameterError(f"requantize {name} must be from 0 to {MAX_SHIFT}, not {int(outside[0])}")
         wide = self.bias[(self.bias <= -MAX_BIAS) | (self.bias >= MAX_BIAS)]
         if wide.numel():
             raise ParameterError(f"requantize bias must stay below {MAX_BIAS} either way, not {int(wide[0])}")
-        outside = self.shift[(self.shift < 0) | (self.shift > MAX_SHIFT)]
-        if outside.numel():
-            raise ParameterError(f"requantize shift must be from 0 to {MAX_SHIFT}, not {int(outside[0])}")
+
+    def _check_limits(self) -> None:
+        if self.limits is None:
+            return
+        limits, (low, high) = tuple(self.limits), integer_range(self.bits, self.signed)
+        object.__setattr__(self, "limits", limits)
+        whole = len(limits) == 2 and all(isinstance(v, int) and not isinstance(v, bool) for v in limits)
+        if not whole or not low <= limits[0] <= limits[1] <= high:
+            raise ParameterError(f"requantize limits must be two integers from {low} to {high}, not {limits!r}")
 
     @property
     def range(self) -> tuple[int, int]:
         """Smallest and largest value after the clamp."""
-        return integer_range(self.bits, self.signed)
+        return self.limits or integer_range(self.bits, self.signed)
+
+    @property
+    def format(self) -> Format:
+        """How the results are stored."""
+        return Format(self.bits, self.signed, self.encode)
 
     @cached_property
     def _levels(self) -> Tensor | None:
@@ -79,12 +119,26 @@ class Requantize:
         low, high = self.range
         return torch.tensor([code.nearest(value) for value in range(low, high + 1)])
 
-    def __call__(self, acc: Tensor) -> Tensor:
-        """The next layer's integers for accumulators ``acc`` [n, out, ...]; int64 of the same shape."""
-        scale, bias, shift = (t.view(-1, *[1] * (acc.dim() - 2)) for t in (self.scale, self.bias, self.shift))
+    def __call__(self, acc: Tensor, skip: Tensor | None = None) -> Tensor:
+        """The next layer's integers for accumulators ``acc`` [n, out, ...]; int64 of the same shape.
+
+        ``skip``: what joins them, integers of the same shape; given exactly where there is a skip_scale.
+        """
+        if (skip is None) != (self.skip_scale is None):
+            count = "no" if self.skip_scale is None else "one"
+            raise ParameterError(f"requantize must take {count} skip beside its accumulators")
+        scale, bias, shift = (self._along(values, acc) for values in (self.scale, self.bias, self.shift))
+        joined: tuple[Tensor | None, Tensor | None] = (None, None)
+        if self.skip_scale is not None and self.skip_shift is not None:
+            joined = (skip, self._along(self.skip_scale << self.skip_shift, acc))
         low, high = self.range
-        values = golden.requantize(acc, scale, bias, shift, low, high)
+        values = golden.requantize(acc, scale, bias, shift, low, high, *joined)
         return values if self._levels is None else self._levels[values - low]
+
+    @staticmethod
+    def _along(values: Tensor, acc: Tensor) -> Tensor:
+        """One value a channel, to broadcast against ``acc``."""
+        return values.view(-1, *[1] * (acc.dim() - 2))
 
 
 def check_levels(name: str, values: Tensor, code: LevelCode) -> None:

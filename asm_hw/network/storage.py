@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,37 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..alphabet import AlphabetSet
 from ..config import MultiplierConfig
-from ..errors import ParameterError
+from ..errors import ParameterError, check_range
+from .between import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
 from .graph import IntegerNetwork
-from .layers import IntegerConv2d, IntegerLayer, IntegerLinear
-from .requantize import Requantize
+from .layers import IntegerConv2d, IntegerLinear
+from .node import IntegerNode
+from .requantize import Format, Requantize
 
-SCHEMA = 1
+SCHEMA = 2
 METADATA = "asm_hw"
 """The one key of the file's metadata; its value is the JSON."""
 
-KINDS: dict[str, type[IntegerLayer]] = {"conv2d": IntegerConv2d, "linear": IntegerLinear}
-TENSORS = ("weight", "scale", "bias", "shift")
+KINDS: dict[str, type[IntegerNode]] = {
+    "conv2d": IntegerConv2d,
+    "linear": IntegerLinear,
+    "sum": IntegerSum,
+    "sum_pool": IntegerSumPool,
+    "max_pool": IntegerMaxPool,
+    "move": IntegerMove,
+    "concat": IntegerConcat,
+}
+TENSORS = {
+    "scale": torch.int16,
+    "bias": torch.int64,
+    "shift": torch.uint8,
+    "skip_scale": torch.int16,
+    "skip_shift": torch.uint8,
+}
+"""Tensors of a requantize step: levels and multipliers have at most 16 bits."""
+
 OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
 
 
@@ -38,15 +58,13 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
         raise ParameterError(f"network file {str(path)!r} must lie in a folder that exists")
     tensors: dict[str, Tensor] = {}
     for i, layer in enumerate(network.layers):
-        out = layer.requantize
-        # Levels and multipliers have at most 16 bits; the rest of a layer is one value a channel.
-        tensors[f"{i}.weight"] = layer.weight.to(torch.int16).contiguous()
-        tensors[f"{i}.scale"] = out.scale.to(torch.int16)
-        tensors[f"{i}.bias"] = out.bias.contiguous()
-        tensors[f"{i}.shift"] = out.shift.to(torch.uint8)
+        for name, values in _tensors(layer).items():
+            tensors[f"{i}.{name}"] = values.contiguous()
+    assert network.input_format is not None
     header = {
         "schema": SCHEMA,
         "input_shape": list(network.input_shape),
+        "input_format": _describe_format(network.input_format),
         "input_scale": network.input_scale,
         "output_scale": network.output_scale,
         "layers": [_describe(layer) for layer in network.layers],
@@ -76,49 +94,95 @@ def load(path: str | Path) -> IntegerNetwork:
             input_shape=tuple(header["input_shape"]),
             input_scale=header["input_scale"],
             output_scale=header["output_scale"],
+            input_format=_restore_format(header["input_format"]),
         )
     except ParameterError as error:
         raise ParameterError(f"network file {str(path)!r} is refused: {error}") from None
     except KeyError as error:
         raise ParameterError(f"network file {str(path)!r} must hold {error.args[0]!r}, which is missing") from None
-    except (TypeError, AttributeError) as error:  # JSON of another structure
+    except (TypeError, AttributeError, ValueError) as error:  # JSON of another structure
         raise ParameterError(
             f"network file {str(path)!r} must have the structure of schema {SCHEMA}: {error}"
         ) from None
 
 
-def _describe(layer: IntegerLayer) -> dict[str, Any]:
+def _tensors(layer: IntegerNode) -> dict[str, Tensor]:
+    """The tensors of ``layer`` as they are stored."""
+    found = {}
+    if isinstance(layer, (IntegerConv2d, IntegerLinear)):
+        found["weight"] = layer.weight.to(torch.int16)
+    requantize = getattr(layer, "requantize", None)
+    for name, dtype in TENSORS.items():
+        values = getattr(requantize, name, None)
+        if values is not None:
+            found[name] = values.to(dtype)
+    return found
+
+
+def _describe(layer: IntegerNode) -> dict[str, Any]:
     """Everything of ``layer`` but its tensors, as JSON values."""
-    out = layer.requantize
-    entry: dict[str, Any] = {
-        "kind": next(kind for kind, cls in KINDS.items() if isinstance(layer, cls)),
-        "name": layer.name,
-        "operands": {name: layer.config.parameters[name] for name in OPERANDS},
-        "requantize": {
-            "alphabets": list(out.alphabets),
-            "bits": out.bits,
-            "signed": out.signed,
-            "encode": None if out.encode is None else list(out.encode),
-        },
-    }
-    if isinstance(layer, IntegerConv2d):
-        entry["window"] = {"stride": list(layer.stride), "padding": list(layer.padding), "groups": layer.groups}
+    entry: dict[str, Any] = {"kind": next(kind for kind, cls in KINDS.items() if type(layer) is cls)}
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        if isinstance(value, MultiplierConfig):
+            entry["operands"] = {name: value.parameters[name] for name in OPERANDS}
+        elif isinstance(value, Requantize):
+            entry["requantize"] = {
+                "alphabets": list(value.alphabets),
+                "format": _describe_format(value.format),
+                "limits": value.limits,
+            }
+        elif not isinstance(value, Tensor):
+            entry[field.name] = value
     return entry
 
 
-def _restore(index: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> IntegerLayer:
-    """The layer of an entry; its constructors judge every value."""
-    weight, scale, bias, shift = (tensors[f"{index}.{name}"] for name in TENSORS)
-    for name, tensor in zip(TENSORS, (weight, scale, bias, shift), strict=True):
+def _describe_format(given: Format) -> list[Any]:
+    return [given.bits, given.signed, None if given.alphabets is None else list(given.alphabets)]
+
+
+def _restore_format(given: Any) -> Format:
+    """The format of three JSON values."""
+    bits, signed, alphabets = given
+    if not isinstance(signed, bool):
+        raise ParameterError(f"format signed must be true or false, not {signed!r}")
+    check_range("format bits", bits, 1 + signed, 32 if alphabets is None else 16)
+    return Format(bits, signed, None if alphabets is None else AlphabetSet.of(tuple(alphabets)))
+
+
+def _restore(index: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> IntegerNode:
+    """The node of an entry; its constructors judge every value."""
+    own = {name.partition(".")[2]: t for name, t in tensors.items() if name.partition(".")[0] == str(index)}
+    for name, tensor in own.items():
         if tensor.is_floating_point() or tensor.dtype == torch.bool:
             raise ParameterError(f"tensor {index}.{name} must hold integers, not {tensor.dtype}")
-    if entry["kind"] not in KINDS:
-        raise ParameterError(f"kind of layer {index} must be one of {', '.join(KINDS)}, not {entry['kind']!r}")
-    scale, bias, shift = (tensor.to(torch.int64) for tensor in (scale, bias, shift))
-    return KINDS[entry["kind"]](
-        name=entry["name"],
-        config=MultiplierConfig(**entry["operands"]),
-        weight=weight.to(torch.int64),
-        requantize=Requantize(scale=scale, bias=bias, shift=shift, **entry["requantize"]),
-        **entry.get("window", {}),
-    )
+    values = {name: tensor.to(torch.int64) for name, tensor in own.items()}
+    entry = dict(entry)
+    kind = entry.pop("kind")
+    if kind not in KINDS:
+        raise ParameterError(f"kind of layer {index} must be one of {', '.join(KINDS)}, not {kind!r}")
+    if "operands" in entry:
+        entry["config"] = MultiplierConfig(**entry.pop("operands"))
+        entry["weight"] = _tensor(values, index, "weight")
+    if "requantize" in entry:
+        out = dict(entry["requantize"])
+        bits, signed, encode = _restore_format(out.pop("format"))
+        scale, bias, shift = (_tensor(values, index, name) for name in ("scale", "bias", "shift"))
+        entry["requantize"] = Requantize(
+            **out,
+            scale=scale,
+            bias=bias,
+            shift=shift,
+            bits=bits,
+            signed=signed,
+            encode=encode,
+            skip_scale=values.get("skip_scale"),
+            skip_shift=values.get("skip_shift"),
+        )
+    return KINDS[kind](**entry)
+
+
+def _tensor(values: dict[str, Tensor], index: int, name: str) -> Tensor:
+    if name not in values:
+        raise KeyError(f"{index}.{name}")
+    return values[name]

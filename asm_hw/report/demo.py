@@ -67,7 +67,8 @@ def run_demo(
         steps = _Steps(progress)
         data = digits()
         float_accuracy, network = _train(steps, data, operands, seed, epochs)
-        config = DotConfig(**operands, lanes=LANES, columns=COLUMNS, terms=max(layer.terms for layer in network.layers))
+        terms = max(layer.terms for layer in network.products)
+        config = DotConfig(**operands, lanes=LANES, columns=COLUMNS, terms=terms)
         with steps.step("emit the array"):
             emitted = emit(config, BUILD / "rtl", force=True)
         x = network.quantize_input(data.test_images)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError
+from ...errors import ParameterError
 
 SPLIT_SEED = 0
 TEST_SHARE = 0.25

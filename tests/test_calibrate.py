@@ -1,0 +1,138 @@
+"""Post-training quantization and the choice of alphabets, on the digits."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from asm_hw.training.calibrate import calibrate, reestimate_norms
+from asm_hw.training.convert import convert, freeze, settle
+from asm_hw.training.data.digits import digits
+from asm_hw.training.models.digits import digits_cnn
+from asm_hw.training.prepare import prepare
+from asm_hw.training.quantizer import ActivationQuantizer, Narrowing, anneal
+from asm_hw.training.sensitivity import choose_alphabets, closeness
+from asm_hw.training.train import accuracy, train
+
+from asm_hw.alphabet import AlphabetSet
+from asm_hw.errors import ParameterError
+
+SHAPE = (1, 8, 8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data():
+    pytest.importorskip("sklearn")
+    return digits()
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    model = digits_cnn(0)
+    train(model, data, epochs=10, seed=0)
+    return model
+
+
+def test_calibration_mends_bad_scales_and_converts(data, model):
+    prepared = prepare(model, data.train_images[:64], act_bits=4, overrides={"3": {"act_bits": 6}})
+    with torch.no_grad():
+        for module in prepared.modules():
+            if isinstance(module, ActivationQuantizer) and module.log2_scale.requires_grad:
+                module.log2_scale.add_(4.0)
+    broken = accuracy(prepared.eval(), data.test_images, data.test_labels)
+    calibrate(prepared, data.train_images[:512].split(128))
+    mended = accuracy(prepared, data.test_images, data.test_labels)
+    assert mended > 0.9 and broken < mended - 0.15
+    freeze(prepared)
+    settle(prepared)
+    network = convert(prepared, SHAPE)
+    with torch.no_grad():
+        logits = prepared(data.test_images)
+    steps = (network(network.quantize_input(data.test_images)) - logits / network.output_scale).abs()
+    assert steps.max() < 0.51
+
+
+def test_calibration_fits_what_narrows(data, model):
+    class Residual(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = torch.nn.Conv2d(1, 4, 3, padding=1)
+            self.two = torch.nn.Conv2d(4, 4, 3, padding=1)
+
+        def forward(self, x):
+            x = torch.relu(self.one(x))
+            return torch.relu(self.two(x) + x)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        prepared = prepare(Residual(), data.train_images[:64], act_bits=4, edge={})
+    narrow = [m for m in prepared.modules() if isinstance(m, Narrowing)]
+    assert len(narrow) == 1
+    fitted = int(narrow[0].shift)
+    narrow[0].shift.fill_(0)
+    calibrate(prepared, [data.train_images[:64]])
+    # What arrives is quantized by now, so the fit may differ by a step.
+    assert fitted > 0 and abs(int(narrow[0].shift) - fitted) <= 1
+
+
+def test_norms_take_the_statistics_of_the_data(data, model):
+    moved = copy.deepcopy(model)
+    moved[1].running_mean.add_(3.0)
+    reestimate_norms(moved, [data.train_images[:600], data.train_images[600:1200]])
+    halves = []
+    with torch.no_grad():
+        for images in (data.train_images[:600], data.train_images[600:1200]):
+            halves.append(model[0](images).mean((0, 2, 3)))
+    assert torch.allclose(moved[1].running_mean, sum(halves) / 2, atol=1e-5)
+    assert moved[1].momentum == 0.1 and not moved.training
+
+
+def test_annealing_goes_from_all_integers_to_the_set(data, model):
+    prepared = prepare(model, data.train_images[:64], alphabets=(1,), edge={})
+    layer = prepared.get_submodule("3")
+    scale = layer.parametrizations.weight[0].scale.view(-1, 1, 1, 1)
+    target = layer.weight.detach().clone()
+    anneal(prepared, 0.0)
+    integers = layer.weight.detach() / scale
+    assert torch.allclose(integers, integers.round(), atol=1e-5) and 3 in integers.round().abs().unique().tolist()
+    anneal(prepared, 0.5)
+    assert torch.allclose(layer.weight, (target + integers * scale) / 2, atol=1e-6)
+    anneal(prepared, 1.0)
+    assert torch.equal(layer.weight, target)
+
+
+def test_choice_escalates_until_the_score_or_the_budget(data, model):
+    batches = [data.train_images[:256]]
+    score = closeness(model, data.train_images[256:768])
+    settings = {"formats": {"act_bits": 8, "weight_bits": 5}, "candidates": [(1,), (1, 3), (1, 3, 5, 7)]}
+    free = choose_alphabets(model, batches, score, least=-0.01, **settings)
+    assert set(free.alphabets) == {"0", "3", "6", "10"} == set(free.sensitivity)
+    costs = [point.cost for point in free.curve]
+    assert costs == sorted(costs) and free.curve[0].raised is None
+    assert set(free.curve[0].alphabets.values()) == {AlphabetSet((1,))}
+    for before, after in zip(free.curve, free.curve[1:], strict=False):
+        changed = [path for path in before.alphabets if before.alphabets[path] != after.alphabets[path]]
+        assert changed == [after.raised]
+    assert free.reached == (free.curve[-1].score >= -0.01)
+    assert all(point.score < -0.01 for point in free.curve[:-1])
+    budget = (costs[0] + costs[-1]) / 2
+    bound = choose_alphabets(model, batches, score, most_cost=budget, **settings)
+    assert not bound.reached and bound.curve[-1].cost <= budget
+    prepared = prepare(model, batches[0], overrides=free.overrides)
+    assert prepared.get_submodule("3").parametrizations.weight[0].config.alphabets == free.alphabets["3"]
+
+
+def test_bad_calls_are_refused(data, model):
+    with pytest.raises(ParameterError, match="must be prepared"):
+        calibrate(model, [data.train_images[:8]])
+    with pytest.raises(ParameterError, match="candidates must name at least one"):
+        choose_alphabets(model, [data.train_images[:8]], lambda m: 0.0, candidates=[])

@@ -1,0 +1,89 @@
+"""Post-training quantization: scales and norms fitted on unlabelled images, no training.
+
+prepared = prepare(model, sample)
+calibrate(prepared, batches)
+freeze(prepared)
+network = convert(prepared, input_shape)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule, Interpreter, Node
+
+from .ops import NORMS, watch_prepared
+from .prepare import fit_narrow, thin
+from .quantizer import ActivationQuantizer, Narrowing
+
+KEPT_BATCHES = 8
+"""Batches whose values are kept to fit a scale on."""
+
+
+@torch.no_grad()
+def calibrate(model: nn.Module, batches: Iterable[Tensor], reestimate: bool = True) -> None:
+    """Fit the activation scales of a prepared ``model`` to ``batches`` [n, ...], then its norms. In place.
+
+    Scales are fitted in the order of execution, each on what the quantizers before it let through, so that
+    they see the errors that they will meet. ``reestimate``: norms take the statistics of the quantized
+    network (`reestimate_norms`). The input's scale stays; a frozen model is to be calibrated before.
+    """
+    images = [batch for _, batch in zip(range(KEPT_BATCHES), batches, strict=False)]
+    watch_prepared(model)  # refuses what is not prepared
+    assert isinstance(model, GraphModule)
+    was_training = model.training
+    fitter = _Fitter(model.eval())
+    device = next(model.parameters()).device
+    fitter.run(torch.cat(images).to(device))
+    if reestimate:
+        reestimate_norms(model, images)
+    model.train(was_training)
+
+
+@torch.no_grad()
+def reestimate_norms(model: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replace the running statistics of every batch norm by the means over ``batches``. In place.
+
+    Weights that were rounded shift and scale what the norms see. Norms that `freeze` fixed stay.
+    """
+    norms = [m for m in model.modules() if isinstance(m, NORMS) and m.track_running_stats]
+    norms = [norm for norm in norms if not norm._forward_pre_hooks]
+    was_training, momenta = model.training, [norm.momentum for norm in norms]
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train().momentum = None  # the plain mean of all batches
+    device = next(model.parameters()).device
+    for batch in batches:
+        model(batch.to(device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.train(was_training)
+
+
+class _Fitter(Interpreter):
+    """Runs a prepared model once and fits each quantizer when its input arrives."""
+
+    def run_node(self, n: Node) -> object:
+        module = self.submodules.get(str(n.target)) if n.op == "call_module" else None
+        if isinstance(module, ActivationQuantizer) and module.log2_scale.requires_grad:
+            (values,), _ = self.fetch_args_kwargs_from_env(n)
+            self._fit(n, module, thin(values))
+        return super().run_node(n)
+
+    def _fit(self, node: Node, quantizer: ActivationQuantizer, sample: Tensor) -> None:
+        """The scale of ``quantizer`` and the shifts of what narrows it."""
+        narrow = _narrowings(node, self.submodules)
+        quantizer.log2_scale.copy_(quantizer.fit(sample).log2())
+        shifts = fit_narrow(quantizer, sample, list(dict.fromkeys(m.config for m in narrow)))
+        for module in narrow:
+            module.shift.fill_(shifts[module.config])
+
+
+def _narrowings(quantized: Node, modules: dict[str, nn.Module]) -> list[Narrowing]:
+    """The modules that take the scale of the quantizer at ``quantized``."""
+    name = f"{quantized.target}.log2_scale"
+    users = [user for node in quantized.graph.nodes if node.target == name for user in node.users]
+    return [module for user in users if isinstance(module := modules.get(str(user.target)), Narrowing)]

@@ -1,0 +1,117 @@
+"""Checkpoints: tensors and JSON in one safetensors file that is complete or not there.
+
+Written beside, flushed to the disk and renamed: a process that dies at any moment leaves the file
+before or the file after. Nothing is pickled, so that a checkpoint from elsewhere runs no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ..errors import ParameterError
+
+METADATA = "asm_hw"
+"""The one key of a file's metadata; its value is JSON."""
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path``, all or nothing, also when the machine dies."""
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """One safetensors file. Tensors that share memory are written each."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    write_atomic(path, save(plain, {METADATA: json.dumps(metadata, sort_keys=True)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors, metadata) of a file of `write_tensors`, or of any safetensors file, whose metadata is {}."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ParameterError(f"checkpoint {str(path)!r} must be a whole safetensors file: {error}") from None
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The state dict of a float model: safetensors, or a ``.th``, ``.pt`` or ``.pth`` file of tensors alone.
+
+    A dictionary around it (``state_dict``) and the prefix ``module.`` of DataParallel are taken off.
+    """
+    if not path.is_file():
+        raise ParameterError(f"init must be a file of weights, and {str(path)!r} is none")
+    if path.suffix == ".safetensors":
+        return read_tensors(path)[0]
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged file makes torch's reader raise
+        reason = str(error).partition("\n")[0]
+        raise ParameterError(f"init {str(path)!r} must be a file of tensors that torch.load takes: {reason}") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ParameterError(f"init {str(path)!r} must hold a state dict of tensors")
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def load_state(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load ``state`` into ``model``; `ParameterError` names the first parameter that does not fit."""
+    wanted = model.state_dict()
+    for name in sorted(wanted.keys() ^ state.keys()):
+        problem = "lacks" if name in wanted else "has, unlike the model,"
+        if not name.endswith("num_batches_tracked"):  # older files do without
+            raise ParameterError(f"{source} must fit the model: it {problem} {name!r}")
+    for name in wanted.keys() & state.keys():
+        if wanted[name].shape != state[name].shape:
+            shapes = f"{list(wanted[name].shape)}, not {list(state[name].shape)}"
+            raise ParameterError(f"{source} must fit the model: {name!r} must have shape {shapes}")
+    model.load_state_dict(state, strict=False)
+
+
+def pack(model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """Every tensor that training goes on from: ``model.<name>`` and ``optimizer.<which>.<parameter>.<name>``."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for i, optimizer in enumerate(optimizers):
+        for parameter, values in optimizer.state_dict()["state"].items():
+            for name, value in values.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer.{i}.{parameter}.{name}"] = value
+    return tensors
+
+
+def unpack(tensors: dict[str, Tensor], model: nn.Module, optimizers: list[torch.optim.Optimizer], source: str) -> None:
+    """Put the tensors of `pack` back."""
+    state = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    load_state(model, state, source)
+    for i, optimizer in enumerate(optimizers):
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        for key, value in tensors.items():
+            kind, _, rest = key.partition(".")
+            which, _, rest = rest.partition(".")
+            if kind == "optimizer" and int(which) == i:
+                number, _, name = rest.partition(".")
+                parameter = parameters[int(number)]
+                # The memory layout of the parameter: another one may round differently.
+                like = torch.empty_like(parameter) if value.shape == parameter.shape else torch.empty_like(value)
+                optimizer.state[parameter][name] = like.copy_(value)
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,64 @@
+"""Data sets for training, split the same way every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...errors import ParameterError
+from . import cifar10
+from .digits import ImageData as ImageData
+from .digits import digits as digits
+from .folder import image_folder
+from .images import Dataset as Dataset
+from .images import ImageTensor, Splits, hold_out
+
+DATASETS = ("cifar10", "digits", "folder:PATH", "module:function")
+HELD_OUT = 5000
+"""Training images that choices are made on, by default; at most a tenth of them."""
+
+
+def load_data(name: str, held_out: int | None = None, image_size: int = 224, workers: int = 0) -> Splits:
+    """The data set ``name``: one of `DATASETS`, where PATH holds folders ``train`` and ``val`` of class folders.
+
+    ``held_out``: training images to keep for choices (default `HELD_OUT`, at most a tenth of them);
+    ``image_size`` and ``workers`` (processes that decode) are for folders. ``module:function`` gives
+    `Splits` of its own. Raises `ParameterError` for an unknown name or missing data.
+    """
+    if name.startswith("folder:"):
+        return image_folder(Path(name.removeprefix("folder:")), held_out, image_size, workers)
+    if name == "cifar10":
+        train, test = cifar10.load()
+        return tensor_splits(train, test, held_out)
+    if name == "digits":
+        return tensor_splits(*_digits(), held_out)
+    if ":" not in name:
+        raise ParameterError(f"dataset must be one of {', '.join(DATASETS)}, not {name!r}")
+    from ..models import imported
+
+    splits: Any = imported("dataset", name)()
+    if not isinstance(splits, Splits):
+        raise ParameterError(f"dataset {name!r} must give Splits, not {type(splits).__name__}")
+    if held_out is not None:
+        raise ParameterError(f"hold_out must be left to dataset {name!r}, which splits itself, not {held_out}")
+    return splits
+
+
+def tensor_splits(train: ImageTensor, test: ImageTensor, held_out: int | None = None) -> Splits:
+    """Splits of images in memory, ``held_out`` of the training images kept for choices."""
+    count = min(HELD_OUT, len(train) // 10) if held_out is None else held_out
+    rest, held = hold_out(train, count)
+    labels = torch.cat([train.labels, test.labels])
+    channels, size = train.images.shape[1:3]
+    return Splits(rest, held, test, int(labels.max()) + 1, size, channels)
+
+
+def _digits() -> tuple[ImageTensor, ImageTensor]:
+    """The digits as integers 0..16, which the model sees as 0..1."""
+    data = digits()
+    parts = ((data.train_images, data.train_labels), (data.test_images, data.test_labels))
+    scaled = [((images / data.input_scale).to(torch.uint8), labels) for images, labels in parts]
+    one = 1 / data.input_scale / 255
+    return tuple(ImageTensor(x, y, (0.0,), (one,), pad=1, flip=False) for x, y in scaled)  # type: ignore[return-value]

@@ -1,0 +1,53 @@
+"""Accuracy of a model, of a network of integers, of both beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..network.graph import IntegerNetwork
+from .data.images import Dataset
+from .distributed import Group
+
+BATCH = 500
+"""Images evaluated at a time."""
+
+
+@torch.no_grad()
+def evaluate(
+    model: Callable[[Tensor], Tensor], data: Dataset, group: Group | None = None, device: str = "cpu"
+) -> float | None:
+    """The share of ``data`` whose largest logit is at the label, in float32; None for an empty set."""
+    if not len(data):
+        return None
+    group = group or Group()
+    if isinstance(model, nn.Module):
+        model.eval()
+    right = torch.zeros((), dtype=torch.int64)
+    for images, labels in data.batches(torch.arange(len(data)), BATCH, part=slice(group.rank, None, group.size)):
+        right += (model(images.to(device)).argmax(1).cpu() == labels).sum()
+    return group.total(right).item() / len(data)
+
+
+def percent(share: float | None) -> float | None:
+    """``share`` of 1 in percent, as results show it."""
+    return None if share is None else round(100 * share, 4)
+
+
+@torch.no_grad()
+def compare(model: Callable[[Tensor], Tensor], network: IntegerNetwork, data: Dataset) -> dict[str, float | None]:
+    """Percent of ``data`` that model and network name right, and on which they agree; how far logits are apart.
+
+    ``largest_logit_difference_steps``: in units of the network's output.
+    """
+    right, apart = torch.zeros(3, dtype=torch.int64), 0.0
+    for images, labels in data.batches(torch.arange(len(data)), BATCH):
+        logits, integers = model(images), network(network.quantize_input(images))
+        fake, integer = logits.argmax(1), integers.argmax(1)
+        right += torch.stack([(fake == labels).sum(), (integer == labels).sum(), (fake == integer).sum()])
+        apart = max(apart, (integers - logits.double() / network.output_scale).abs().max().item())
+    names = ("fake_quant_percent", "integer_percent", "agreement_percent")
+    shares = {name: percent(count / len(data)) for name, count in zip(names, right.tolist(), strict=True)}
+    return shares | {"largest_logit_difference_steps": round(apart, 3)}

@@ -1,0 +1,306 @@
+"""A prepared model as the steps of the integer hardware, all floats folded into ratios and offsets.
+
+Between two stored tensors a step computes ``clamp(sum of ratio * operand + offset)`` for each channel,
+where an operand is an accumulator or a stored integer: norms, biases, gains and scales are all in the
+ratios and offsets, float64. `freeze` makes the ratios levels, `convert` makes the steps integer layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule, Node
+from torch.nn.utils import parametrize
+
+from ..config import MultiplierConfig
+from ..errors import ParameterError
+from .ops import Op, Seen, classify, path_of
+from .quantizer import ActivationQuantizer, Gain, WeightQuantizer
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A tensor of integers in ``format``; a step is worth ``scale``, float64 [1]."""
+
+    name: str
+    scale: Tensor
+    format: MultiplierConfig
+    node: Node
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """Accumulators of a layer: its levels times a stored tensor."""
+
+    path: str
+    layer: nn.Conv2d | nn.Linear
+    source: Stored
+
+    @property
+    def weights(self) -> WeightQuantizer:
+        """The quantizer of the layer's weight."""
+        return self.layer.parametrizations.weight[0]  # type: ignore[union-attr,index,return-value]
+
+    @property
+    def levels(self) -> Tensor:
+        """The levels of the layer's weight, int64, on the CPU."""
+        return self.weights.integers(self.layer.parametrizations.weight.original).cpu()  # type: ignore[union-attr,arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSum:
+    """Sums of a stored tensor over windows (kernel, stride, padding)."""
+
+    source: Stored
+    window: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Stored tensors side by side in the channels, each with its own scale."""
+
+    sources: tuple[Stored, ...]
+
+
+Operand = Stored | Product | WindowSum | Joined
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """An operand of a sum; one of its units is worth ``unit``, float64 [channels] or [1].
+
+    ``gain``: the factor on its way that `freeze` may set.
+    """
+
+    operand: Operand
+    unit: Tensor
+    gain: Gain | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Wide:
+    """A sum before it is rounded: terms, an offset [channels] or [1], and where it is clipped.
+
+    ``anchor``: a parameter or buffer [channels] in the offset, and the factor that it enters with.
+    """
+
+    terms: tuple[Term, ...]
+    offset: Tensor
+    anchor: tuple[Tensor, Tensor] | None = None
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A step that stores ``target``: a rounded ``sum``, a narrowed tensor, a max or a move of one.
+
+    ``source``: Wide of a sum (with ``quantizer``), else Stored. ``detail``: shift, window or move.
+    """
+
+    kind: str
+    target: Stored
+    source: Wide | Stored
+    quantizer: ActivationQuantizer | None = None
+    detail: Any = None
+
+    @property
+    def ratios(self) -> list[Tensor]:
+        """Units of the target per unit of each term, float64 [channels]."""
+        assert isinstance(self.source, Wide)
+        parts = torch.broadcast_tensors(*[term.unit for term in self.source.terms], self.source.offset)
+        return [part / self.target.scale for part in parts[:-1]]
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What the model returns: a stored tensor, or the accumulators of a last layer with its offset."""
+
+    source: Wide | Stored
+
+
+def fold(model: nn.Module, seen: Seen) -> Iterator[Step | Output]:
+    """The steps of a prepared ``model`` in order of execution, each computed when it is asked for.
+
+    A step therefore sees scales that were moved while an earlier one was looked at. Raises
+    `ParameterError`, naming the module, where floats would remain.
+    """
+    assert isinstance(model, GraphModule)
+    return _Folder(model, seen).run()
+
+
+class _Folder:
+    def __init__(self, model: GraphModule, seen: Seen) -> None:
+        self.model, self.seen = model, seen
+        self.values: dict[Node, Stored | Wide | str] = {}
+        """By node; a text says why a value is in float."""
+
+    def run(self) -> Iterator[Step | Output]:
+        inputs = [node.name for node in self.model.graph.nodes if node.op == "placeholder"]
+        if len(inputs) != 1:
+            raise ParameterError(f"the model must have one input, not {len(inputs)}: {', '.join(inputs)}")
+        for node in self.model.graph.nodes:
+            op = classify(node, self.model, self.seen)
+            if op.kind == "value":
+                continue
+            result = getattr(self, f"_{op.kind}")(node, op)
+            if isinstance(result, Output):
+                yield result
+            elif isinstance(result, Step):
+                yield result
+                target = result.target
+                if result.quantizer is not None:  # its scale may have been moved meanwhile
+                    target = replace(target, scale=_double(result.quantizer.scale))
+                self.values[node] = target
+            else:
+                self.values[node] = result
+
+    def _value(self, node: Node) -> Stored | Wide:
+        """The value of ``node``; one left in float ends the conversion."""
+        value = self.values[node]
+        if isinstance(value, str):
+            raise ParameterError(value)
+        return value
+
+    def _stored(self, node: Node) -> Stored:
+        value = self._value(node)
+        assert isinstance(value, Stored), f"{node} has no quantizer"
+        return value
+
+    def _sum(self, node: Node) -> Wide:
+        """The value of ``node`` as a sum to go on with."""
+        value = self._value(node)
+        if isinstance(value, Wide):
+            return value
+        return Wide((Term(value, value.scale),), torch.zeros(1, dtype=torch.float64))
+
+    def _input(self, node: Node, op: Op) -> str:
+        return "the model's input must be quantized: its first layer is in float"
+
+    def _other(self, node: Node, op: Op) -> str:
+        path = path_of(node)
+        where = f"module {path!r}" if path else "the model itself"
+        return f"{where} must consist of what has an integer form, and {op.detail} as it is called there has none"
+
+    def _layer(self, node: Node, op: Op) -> Wide | str:
+        path, layer = str(node.target), op.detail
+        if not parametrize.is_parametrized(layer, "weight"):
+            return f"module {path!r} must be quantized: it is left in float"
+        check_layer(path, layer)
+        if isinstance(layer, nn.Linear) and len(self.seen[op.inputs[0]]) != 2:
+            return f"module {path!r} must take [n, features], not {len(self.seen[op.inputs[0]])} dimensions"
+        product = Product(path, layer, self._stored(op.inputs[0]))
+        unit = _double(product.weights.scale) * product.source.scale
+        if layer.bias is None:
+            return Wide((Term(product, unit),), torch.zeros(1, dtype=torch.float64))
+        one = torch.ones(1, dtype=torch.float64)
+        return Wide((Term(product, unit),), _double(layer.bias), (layer.bias, one))
+
+    def _norm(self, node: Node, op: Op) -> Wide | str:
+        if op.detail.running_var is None:
+            return f"module {node.target!r} must keep running statistics to be folded"
+        gain, shift = affine(op.detail)
+        wide = self._sum(op.inputs[0])
+        assert math.isinf(wide.low) and math.isinf(wide.high)
+        terms = tuple(replace(term, unit=term.unit * gain) for term in wide.terms)
+        one = torch.ones(1, dtype=torch.float64)
+        anchor = (op.detail.bias, one) if op.detail.affine else (op.detail.running_mean, -gain)
+        return Wide(terms, wide.offset * gain + shift, anchor)
+
+    def _clamp(self, node: Node, op: Op) -> Wide | Stored:
+        value, (low, high) = self._value(op.inputs[0]), op.detail
+        if isinstance(value, Stored) and (low, high) == (0.0, math.inf) and not value.format.act_signed:
+            return value
+        wide = self._sum(op.inputs[0])
+        return replace(wide, low=min(max(wide.low, low), high), high=max(min(wide.high, high), low))
+
+    def _add(self, node: Node, op: Op) -> Wide:
+        one, two = (self._sum(source) for source in op.inputs)
+        return Wide((*one.terms, *two.terms), one.offset + two.offset, one.anchor or two.anchor)
+
+    def _concat(self, node: Node, op: Op) -> Wide:
+        sources = tuple(self._stored(source) for source in op.inputs)
+        units = [stored.scale.expand(self.seen[node][1]) for stored, node in zip(sources, op.inputs, strict=True)]
+        return Wide((Term(Joined(sources), torch.cat(units)),), torch.zeros(1, dtype=torch.float64))
+
+    def _mean(self, node: Node, op: Op) -> Wide:
+        source, window = self._stored(op.inputs[0]), op.detail
+        unit = source.scale / math.prod(window[0])
+        return Wide((Term(WindowSum(source, window), unit),), torch.zeros(1, dtype=torch.float64))
+
+    def _gain(self, node: Node, op: Op) -> Wide:
+        wide, factor = self._sum(op.inputs[0]), _double(op.detail.factor)
+        terms = tuple(replace(term, unit=term.unit * factor, gain=op.detail) for term in wide.terms)
+        anchor = wide.anchor and (wide.anchor[0], wide.anchor[1] * factor)
+        return Wide(terms, wide.offset * factor, anchor)
+
+    def _quantize(self, node: Node, op: Op) -> Step | Stored:
+        quantizer: ActivationQuantizer = op.detail
+        source = op.inputs[0]
+        if source.op == "placeholder":
+            return Stored("input", _double(quantizer.scale), quantizer.config, node)
+        wide = self._sum(source)
+        target = Stored(self._name(node, wide), _double(quantizer.scale), quantizer.config, node)
+        return Step("sum", target, wide, quantizer)
+
+    def _name(self, node: Node, wide: Wide) -> str:
+        """The layer's path where a layer is called, else the tensor's name."""
+        products = [term.operand for term in wide.terms if isinstance(term.operand, Product)]
+        return products[0].path if products else str(node.target).rsplit(".", 1)[-1]
+
+    def _narrow(self, node: Node, op: Op) -> Step:
+        source, narrowing = self._stored(op.inputs[0]), op.detail
+        shift = int(narrowing.shift)
+        return self._step("narrow", node, source, source.scale * 2.0**shift, narrowing.config, shift)
+
+    def _max(self, node: Node, op: Op) -> Step:
+        source = self._stored(op.inputs[0])
+        return self._step("max", node, source, source.scale, source.format, op.detail)
+
+    def _move(self, node: Node, op: Op) -> Step:
+        source = self._stored(op.inputs[0])
+        return self._step("move", node, source, source.scale, source.format, op.detail)
+
+    @staticmethod
+    def _step(kind: str, node: Node, source: Stored, scale: Tensor, format: MultiplierConfig, detail: Any) -> Step:
+        name = str(node.target).removeprefix("asm.") if node.op == "call_module" else node.name
+        return Step(kind, Stored(name, scale, format, node), source, detail=detail)
+
+    def _same(self, node: Node, op: Op) -> Stored | Wide | str:
+        return self.values[op.inputs[0]]
+
+    def _output(self, node: Node, op: Op) -> Output:
+        if len(op.inputs) != 1 or node.args[0] is not op.inputs[0]:
+            raise ParameterError("the model must return one tensor")
+        return Output(self._value(op.inputs[0]))
+
+
+def check_layer(path: str, layer: nn.Module) -> None:
+    """Refuse what an integer layer cannot express."""
+    if isinstance(layer, nn.Conv2d):
+        left, right, top, bottom = layer._reversed_padding_repeated_twice
+        if layer.padding_mode != "zeros" or (left, top) != (right, bottom):
+            raise ParameterError(
+                f"module {path!r} must pad with zeros, as many on both sides, "
+                f"not {layer.padding_mode} {layer.padding!r}"
+            )
+
+
+def affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """(gain, shift), float64 [channels], of a batch norm in evaluation mode."""
+    mean, variance = _double(norm.running_mean), _double(norm.running_var)  # type: ignore[arg-type]
+    gain = (variance + norm.eps).rsqrt()  # type: ignore[operator]
+    shift = torch.zeros_like(gain)
+    if norm.affine:
+        gain = gain * _double(norm.weight)  # type: ignore[arg-type]
+        shift = _double(norm.bias)  # type: ignore[arg-type]
+    return gain, shift - mean * gain
+
+
+def _double(values: Tensor) -> Tensor:
+    return values.detach().double().cpu()

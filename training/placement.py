@@ -1,0 +1,176 @@
+"""Which tensors of a model the hardware stores as integers, and who reads them.
+
+Everything between two stored tensors is one step of the hardware: a matrix product, a mean or a sum,
+then scale, bias, clamp and shift. A residual is added to the accumulators of the convolution that it
+joins, before they are rounded, so that no tensor is stored between the two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from torch.fx import GraphModule, Node
+
+from .ops import Op, Seen, classify
+
+MAX_TERMS = 2
+"""Operands of one sum: accumulators and a residual."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """``user`` takes a stored tensor by way of ``edge``; ``layer``: the path of a Conv2d or Linear, else None."""
+
+    user: Node
+    edge: Node
+    layer: str | None
+
+
+@dataclass
+class Plan:
+    """Stored tensors by the node that computes them, with their readers; ``unsigned`` ones are never below 0."""
+
+    reads: dict[Node, list[Read]] = field(default_factory=dict)
+    unsigned: set[Node] = field(default_factory=set)
+    logits: str | None = None
+    """The path of the layer whose accumulators are the output, if any."""
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A tensor: stored under ``root``, or still wide (terms of a sum), or ``real`` where floats remain."""
+
+    root: Node | None = None
+    products: int = 0
+    terms: int = 0
+    clamped: bool = False
+    unsigned: bool = False
+    real: bool = False
+    layer: str | None = None
+
+
+def plan(model: GraphModule, seen: Seen, quantized: Callable[[str], bool], unsigned_input: bool) -> Plan:
+    """Where to put quantizers; ``quantized`` tells by path which Conv2d and Linear become integer."""
+    return _Planner(model, seen, quantized, unsigned_input).run()
+
+
+class _Planner:
+    def __init__(self, model: GraphModule, seen: Seen, quantized: Callable[[str], bool], unsigned_input: bool) -> None:
+        self.model, self.seen, self.quantized, self.unsigned_input = model, seen, quantized, unsigned_input
+        self.values: dict[Node, _Value] = {}
+        self.plan = Plan()
+
+    def run(self) -> Plan:
+        for node in self.model.graph.nodes:
+            op = classify(node, self.model, self.seen)
+            if op.kind == "value":
+                continue
+            self.values[node] = value = getattr(self, f"_{op.kind}")(node, op)
+            wide = value.root is None and not value.real and op.kind not in ("input", "output")
+            if wide and len(node.users) > 1:  # computed once, so kept
+                self._store(node)
+        return self.plan
+
+    def _store(self, node: Node) -> _Value:
+        """The value of ``node``, stored from now on."""
+        value = self.values[node]
+        if value.root is None:
+            value = self.values[node] = _Value(root=node, unsigned=value.unsigned)
+            self.plan.reads[node] = []
+            if value.unsigned:
+                self.plan.unsigned.add(node)
+        return value
+
+    def _read(self, user: Node, edge: Node, layer: str | None = None) -> _Value:
+        """``edge`` stored, with ``user`` as a reader."""
+        value = self._store(edge)
+        assert value.root is not None
+        self.plan.reads[value.root].append(Read(user, edge, layer))
+        return value
+
+    def _input(self, node: Node, op: Op) -> _Value:
+        return _Value(products=1, terms=1, unsigned=self.unsigned_input)
+
+    def _layer(self, node: Node, op: Op) -> _Value:
+        path = str(node.target)
+        if not self.quantized(path):
+            return _Value(real=True)
+        self._read(node, op.inputs[0], path)
+        return _Value(products=1, terms=1, layer=path)
+
+    def _other(self, node: Node, op: Op) -> _Value:
+        return _Value(real=True)
+
+    def _norm(self, node: Node, op: Op) -> _Value:
+        value = self.values[op.inputs[0]]
+        if value.real:
+            return value
+        if value.root is not None or value.clamped or op.inputs[0].op == "placeholder":
+            self._read(node, op.inputs[0])
+            return _Value(terms=1)
+        return replace(value, layer=None)
+
+    def _clamp(self, node: Node, op: Op) -> _Value:
+        value, unsigned = self.values[op.inputs[0]], op.detail[0] >= 0
+        if value.real:
+            return replace(value, unsigned=unsigned)
+        if value.root is not None and value.unsigned and op.detail == (0.0, math.inf):
+            return value  # changes nothing
+        if value.root is not None or op.inputs[0].op == "placeholder":
+            self._read(node, op.inputs[0])
+            value = _Value(terms=1, unsigned=value.unsigned)
+        return replace(value, clamped=True, unsigned=unsigned or value.unsigned, layer=None)
+
+    def _add(self, node: Node, op: Op) -> _Value:
+        values = [self.values[source] for source in op.inputs]
+        unsigned = all(value.unsigned for value in values)
+        if any(value.real for value in values):
+            return _Value(real=True, unsigned=unsigned)
+        keep = next((s for s, v in zip(op.inputs, values, strict=True) if self._joins(v)), None)
+        for source in op.inputs:
+            if source is not keep or op.inputs[0] is op.inputs[1]:
+                self._read(node, source)
+        products = self.values[keep].products if keep is not None else 0
+        return _Value(terms=MAX_TERMS, products=products, unsigned=unsigned)
+
+    def _joins(self, value: _Value) -> bool:
+        """Whether a wide value leaves room for a residual."""
+        return value.root is None and not value.clamped and value.terms < MAX_TERMS
+
+    def _mean(self, node: Node, op: Op) -> _Value:
+        value = self.values[op.inputs[0]]
+        if value.real:
+            return value
+        unsigned = self._read(node, op.inputs[0]).unsigned
+        return _Value(products=1, terms=1, unsigned=unsigned)
+
+    def _max(self, node: Node, op: Op) -> _Value:
+        value = self.values[op.inputs[0]]
+        return value if value.real else self._store(op.inputs[0])
+
+    _move = _max
+
+    def _same(self, node: Node, op: Op) -> _Value:
+        return self.values[op.inputs[0]]
+
+    def _gain(self, node: Node, op: Op) -> _Value:
+        return replace(self.values[op.inputs[0]], layer=None)
+
+    def _concat(self, node: Node, op: Op) -> _Value:
+        values = [self.values[source] for source in op.inputs]
+        unsigned = all(value.unsigned for value in values)
+        if any(value.real for value in values):
+            return _Value(real=True, unsigned=unsigned)
+        for source in op.inputs:
+            self._read(node, source)
+        return _Value(products=1, terms=1, unsigned=unsigned)
+
+    def _output(self, node: Node, op: Op) -> _Value:
+        value = self.values[op.inputs[0]]
+        if value.layer is not None:
+            self.plan.logits = value.layer
+        elif not value.real:
+            self._read(node, op.inputs[0])
+        return value

@@ -1,0 +1,239 @@
+"""The training program: one run from its settings to a result, which an interruption does not change.
+
+A run is a function of its `Settings`: data order, augmentation and dropout follow from the seed and the
+number of the step, and everything else that training goes on from is in the checkpoint. So a run that
+was killed and started again ends with the same weights, to the bit, on the same number of threads.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..config import MultiplierConfig
+from ..errors import ParameterError, check_range
+from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
+from .convert import freeze, settle
+from .data.images import Splits, mix, seeded
+from .distributed import Group
+from .evaluate import evaluate
+from .models import make_model
+from .optimize import loss_of, make_optimizers, rate_at
+from .prepare import prepare
+from .recipes import Recipe
+
+CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "model.safetensors"
+SAMPLE = 512
+"""Training images on which activation scales are fitted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the trained weights depend on, and nothing else; a checkpoint goes on only under the same settings.
+
+    ``alphabets`` None: a float training. ``init``: file of the float weights that training begins with, and
+    that an alphabet-aware one is taught by where the recipe distills; ``init_sha256`` is its hash.
+    """
+
+    model: str
+    dataset: str
+    recipe: Recipe
+    alphabets: tuple[int, ...] | None = None
+    weight_bits: int = 5
+    act_bits: int = 8
+    act_alphabets: tuple[int, ...] | None = None
+    seed: int = 0
+    hold_out: int | None = None
+    init: str | None = None
+    init_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, (1 << 32) - 1)
+        if self.alphabets is not None:
+            MultiplierConfig(**self.formats())
+
+    def formats(self) -> dict[str, Any]:
+        """Alphabets and widths, as `prepare` takes them."""
+        names = ("alphabets", "weight_bits", "act_bits", "act_alphabets")
+        return {name: getattr(self, name) for name in names}
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as JSON gives them back."""
+        plain = asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+
+@dataclass
+class Epoch:
+    """What one epoch came to; accuracies are shares of 1, loss is the mean over its steps."""
+
+    epoch: int
+    loss: float
+    held_out_accuracy: float | None
+    learning_rate: float
+    seconds: float
+
+
+Report = Callable[[Epoch], None]
+Tick = Callable[[int, int, float], None]
+"""Called after a step with its number in the epoch, the steps of an epoch and the loss."""
+
+
+class Training:
+    """One run in ``folder``: build or resume, train, leave the weights in ``model.safetensors``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        splits: Splits,
+        folder: Path,
+        init: Path | None = None,
+        group: Group | None = None,
+        save_seconds: float = 60.0,
+        device: str = "cpu",
+    ) -> None:
+        self.settings, self.splits, self.folder = settings, splits, folder
+        self.group, self.save_seconds, self.device = group or Group(), save_seconds, device
+        self.recipe = recipe = settings.recipe
+        self.rows = self.group.part(recipe.batch)
+        self.steps = len(splits.train) // recipe.batch
+        if not self.steps:
+            raise ParameterError(f"batch must be at most the {len(splits.train)} training images, not {recipe.batch}")
+        self.frozen_at = (recipe.epochs - recipe.settle) * self.steps
+        self.history: list[Epoch] = []
+        self.step, self.losses, self.seconds = 0, 0.0, 0.0
+        self.threads = torch.get_num_threads()
+        self._build(init)
+        if (folder / CHECKPOINT).exists():
+            self._resume()
+
+    # Building.
+
+    def _build(self, init: Path | None) -> None:
+        """The model, its teacher and its optimizers as a fresh run begins with them."""
+        settings, splits = self.settings, self.splits
+        self.model = make_model(settings.model, splits.classes, splits.image_size, settings.seed)
+        if init is not None:
+            load_state(self.model, read_state(init), f"init {init.name!r}")
+        self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.teacher: nn.Module | None = None
+        if settings.alphabets is not None:
+            if self.recipe.distill:
+                self.teacher = copy.deepcopy(self.model).eval()
+            self.model = prepare(self.model, self.sample(), **settings.formats())
+        self.optimizers = make_optimizers(self.model, self.recipe)
+
+    def sample(self) -> Tensor:
+        """The first `SAMPLE` training images as the model takes them."""
+        index = torch.arange(min(SAMPLE, len(self.splits.train)))
+        return next(self.splits.train.batches(index, len(index)))[0].to(self.device)
+
+    def _resume(self) -> None:
+        tensors, saved = read_tensors(self.folder / CHECKPOINT)
+        wanted, found = self.settings.as_json(), saved.get("settings")
+        if found is None:
+            raise ParameterError(f"checkpoint {str(self.folder / CHECKPOINT)!r} must be one of this program")
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                raise ParameterError(
+                    f"{name} must be {found.get(name)!r}, with which {str(self.folder)!r} was begun, "
+                    f"not {wanted.get(name)!r}: give another --out, or remove it"
+                )
+        self.step, self.losses, self.seconds = saved["step"], saved["losses"], saved["seconds"]
+        self.history = [Epoch(**row) for row in saved["history"]]
+        self.threads = saved["threads"]
+        if self.settings.alphabets is not None and self.step > self.frozen_at:
+            freeze(self.model)
+        unpack(tensors, self.model, self.optimizers, f"checkpoint {str(self.folder / CHECKPOINT)!r}")
+
+    # Training.
+
+    def run(self, report: Report | None = None, tick: Tick | None = None) -> nn.Module:
+        """Train what is left to train; the model, in evaluation mode. Draws from the global generator of its own."""
+        torch.set_num_threads(self.threads)  # the last bits of sums depend on it
+        with torch.random.fork_rng(devices=[]):
+            for epoch in range(self.step // self.steps, self.recipe.epochs):
+                self._freeze_when_due()
+                self._epoch(epoch, tick)
+                if report:
+                    report(self.history[-1])
+        self._freeze_when_due()
+        self.model.eval()
+        if self.settings.alphabets is not None:
+            settle(self.model)
+        if self.group.first:
+            write_tensors(self.folder / WEIGHTS, self.model.state_dict(), {"settings": self.settings.as_json()})
+        self.group.wait()
+        return self.model
+
+    def _freeze_when_due(self) -> None:
+        if self.settings.alphabets is not None and self.step == self.frozen_at:
+            freeze(self.model)
+
+    def _epoch(self, epoch: int, tick: Tick | None) -> None:
+        model = self.group.wrap(self.model).train()
+        first = self.step - epoch * self.steps
+        order = torch.randperm(len(self.splits.train), generator=seeded(self.settings.seed, epoch))
+        order = order[: self.steps * self.recipe.batch]
+        augment = mix(self.settings.seed, epoch, 1)
+        started = saved = time.monotonic()
+        for images, labels in self.splits.train.batches(order, self.recipe.batch, augment, self.rows, first):
+            loss = self._step(model, images.to(self.device), labels.to(self.device))
+            self.losses += loss
+            if tick:
+                tick(self.step - epoch * self.steps, self.steps, loss)
+            now = time.monotonic()
+            if now - saved >= self.save_seconds and self.step % self.steps:
+                self.seconds, started = self.seconds + now - started, now
+                self.save()
+                saved = time.monotonic()
+        accuracy = evaluate(self.model, self.splits.held_out, self.group, self.device)
+        self.seconds += time.monotonic() - started
+        mean = self.losses / self.steps
+        self.history.append(Epoch(epoch + 1, mean, accuracy, self.learning_rate(), round(self.seconds, 1)))
+        self.losses = 0.0
+        self.save()
+
+    def _step(self, model: nn.Module, images: Tensor, labels: Tensor) -> float:
+        rate = self.learning_rate()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["share"]
+        torch.manual_seed(mix(self.settings.seed, self.step, self.group.rank, 2))  # for dropout
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+            loss = loss_of(model(images).float(), images, labels, self.teacher, self.recipe)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        loss.backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        value = self.group.total(loss.detach().double().cpu()).item() / self.group.size
+        if not math.isfinite(value):
+            raise ParameterError(f"learning_rate must let the loss stay finite, not {value} at step {self.step}")
+        return value
+
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return rate_at(self.step / (self.recipe.epochs * self.steps), self.recipe)
+
+    def save(self) -> None:
+        """Write the checkpoint; only the first process does."""
+        if self.group.first:
+            metadata = {
+                "settings": self.settings.as_json(),
+                "step": self.step,
+                "losses": self.losses,
+                "seconds": self.seconds,
+                "threads": self.threads,
+                "history": [asdict(row) for row in self.history],
+            }
+            write_tensors(self.folder / CHECKPOINT, pack(self.model, self.optimizers), metadata)

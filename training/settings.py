@@ -1,0 +1,82 @@
+"""Number formats of every layer: what `prepare` was told, checked and resolved by module path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import LIMITS, MultiplierConfig
+from ..errors import ParameterError, check_range
+
+SETTINGS = ("alphabets", "weight_bits", "act_bits", "act_alphabets")
+"""What may be set for a layer; the activation is the layer's input."""
+
+EDGE: Mapping[str, Any] = {"weight_bits": 8, "act_bits": 8, "act_alphabets": None}
+"""The first and the last layer by default: few weights, and all errors pass through them."""
+
+RESIDUAL_BITS = 8
+"""Bits of tensors that a sum, a mean or a pool reads: a residual stream collects the error of every block."""
+
+OUTPUT_BITS = 16
+"""Bits of an output that is not the accumulators of a last layer."""
+
+Overrides = Mapping[str, Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``layers``: the configuration of each layer by path, None for one left in float; ``default`` of the rest."""
+
+    layers: Mapping[str, MultiplierConfig | None]
+    default: MultiplierConfig
+    residual_bits: int
+
+    def of(self, path: str) -> MultiplierConfig:
+        """The configuration of the quantized layer at ``path``."""
+        config = self.layers[path]
+        assert config is not None
+        return config
+
+    def quantized(self, path: str) -> bool:
+        """Whether the layer at ``path`` becomes integer."""
+        return self.layers.get(path) is not None
+
+
+def resolve(
+    paths: list[str],
+    common: Mapping[str, Any],
+    edge: Mapping[str, Any] | None,
+    overrides: Overrides | None,
+    residual_bits: int,
+) -> Settings:
+    """The settings of the layers ``paths``, in order of execution: common, then edge, then overrides."""
+    overrides = overrides or {}
+    for path in overrides:
+        if path not in paths:
+            raise ParameterError(f"overrides must name a Conv2d or Linear that the model calls, not {path!r}")
+    default = MultiplierConfig(**common)
+    edge = wider(common) if edge is None else edge
+    layers: dict[str, MultiplierConfig | None] = {}
+    for path in paths:
+        own = overrides.get(path, {})
+        outer = edge if path in (paths[0], paths[-1]) else {}
+        layers[path] = None if own is None else _config(path, {**common, **outer, **own})
+    check_range("residual_bits", residual_bits, *LIMITS["act_bits"])
+    return Settings(layers, default, residual_bits)
+
+
+def wider(common: Mapping[str, Any]) -> dict[str, Any]:
+    """`EDGE`, but never narrower than the layers between."""
+    bits = {name: max(EDGE[name], common[name]) for name in ("weight_bits", "act_bits")}
+    return {**EDGE, **bits}
+
+
+def _config(path: str, settings: Mapping[str, Any]) -> MultiplierConfig:
+    unknown = sorted(set(settings) - set(SETTINGS))
+    if unknown:
+        raise ParameterError(f"settings of module {path!r} must be among {', '.join(SETTINGS)}, not {unknown[0]!r}")
+    try:
+        return MultiplierConfig(**settings)
+    except ParameterError as error:
+        raise ParameterError(f"module {path!r}: {error}") from None
