@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ def content_key(texts: Iterable[str], files: Iterable[Path]) -> str:
 def kept(name: str, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The plain JSON that ``make`` returns, made once for each ``key`` and kept in the cache folder ``name``."""
     path = cache_folder(name) / f"{key}.json"
-    if path.is_file():
+    with suppress(OSError, ValueError):  # nothing kept, or nothing that can be read
         return json.loads(path.read_text())
     text = json.dumps(make())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-    fresh.write_text(text)
-    fresh.rename(path)
+    with suppress(OSError):  # a cache that cannot be written saves no time and does no harm
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+        fresh.write_text(text)
+        fresh.rename(path)
     return json.loads(text)

@@ -11,7 +11,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.gateware import make_component
 from asm_hw.ppa.cells import compact_library, user_library
 from asm_hw.ppa.compact import compact_table
-from asm_hw.ppa.contenders import compare
+from asm_hw.ppa.contenders import build, candidates, choose, compare, contenders, fast_ways, frontier
 from asm_hw.ppa.synthesis import RECIPES, mapping_commands, synthesize
 from asm_hw.ppa.yosys import count_cells, run_yosys
 from asm_hw.verilog import to_verilog
@@ -69,10 +69,44 @@ def test_comparison_is_complete_honest_and_repeatable():
     assert {way["recipe"] for way in exact["tried"]} >= {"area booth", "balanced"}
 
 
-def test_a_clock_that_no_way_meets_is_said_to_be_missed():
-    row = compare(SMALL_MAC, clock_mhz=5000, thorough=False)["rows"]["asm"]
-    assert not row["meets_clock"]
-    assert row["delay_ns"] == min(way["delay_ns"] for way in row["tried"])
+def test_a_clock_that_no_way_meets_is_refused():
+    with pytest.raises(
+        ParameterError, match=r"clock_mhz must be at most \d+\.\d for mac_asm_1_3_w5_u4_acc10, not 5000"
+    ):
+        compare(SMALL_MAC, clock_mhz=5000, thorough=False)
+
+
+def test_ways_for_speed_are_tried_where_no_other_meets_the_clock(tmp_path):
+    library = compact_library(tmp_path)
+    slow = candidates(SMALL_MAC, library)
+    fast = build(fast_ways(SMALL_MAC), library)
+    limits = [1000 / min(way.mapped.delay_ns for way in ways) for ways in (slow, fast)]
+    assert limits[0] < limits[1]
+    between = sum(limits) / 2
+    assert choose(candidates(SMALL_MAC, library, between), between).mapped.recipe in ("fast", "fast chained")
+
+
+def test_the_frontier_holds_what_nothing_betters_in_both(tmp_path):
+    library = compact_library(tmp_path)
+    tried = [*candidates(SMALL_MAC, library), *build(fast_ways(SMALL_MAC), library)]
+    best = frontier(tried)
+    assert len(best) >= 2
+    for way in tried:
+        better = [
+            b for b in best if b.mapped.area_um2 <= way.mapped.area_um2 and b.mapped.delay_ns <= way.mapped.delay_ns
+        ]
+        assert better
+    for way in best:
+        others = [b for b in best if b is not way]
+        assert all(b.mapped.area_um2 > way.mapped.area_um2 or b.mapped.delay_ns > way.mapped.delay_ns for b in others)
+
+
+def test_a_weight_that_an_activation_shifts_has_a_multiplying_twin():
+    config = MacConfig(arithmetic="exact", weight_bits=8, act_bits=4, act_alphabets=(1,))
+    twins = contenders(config)
+    assert list(twins) == ["shift", "exact", "bare"]
+    assert twins["shift"] is config
+    assert twins["exact"].activation is None and not twins["exact"].shifts_weight
 
 
 def test_results_are_kept_by_content(tmp_path, monkeypatch):

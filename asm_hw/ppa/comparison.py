@@ -14,11 +14,10 @@ from typing import Any
 from ..cache import content_key, kept
 from ..config import MacConfig
 from ..emit import check_clock
-from ..errors import ParameterError
 from .activity import simulator
 from .cells import Library, check_power, choose_library
 from .compact import TECHNOLOGIES
-from .contenders import candidates, contenders, mapping_errors, meets, ratio
+from .contenders import candidates, contenders, mapping_errors, meeting_clock, meets, plain, ratio
 from .energy import MappedUnit, Measured, map_unit, measure
 from .streams import StreamOptions, check_unit
 
@@ -39,11 +38,13 @@ def compare(
     clock_mhz: float = 100.0,
     liberty: str | None = None,
     technology: str = TECHNOLOGIES[0],
+    waves: bool = False,
 ) -> tuple[dict[str, Any], list[Measured]]:
-    """The energy of ``config``, its exact twin and the bare accumulator at the same clock and stream.
+    """The energy of ``config``, its exact twin, the same by plain Yosys, and the bare accumulator, in one stream.
 
     ``liberty``: see `asm_hw.ppa.cells.user_library`; the compact table of ``technology`` if None. The first
-    result is plain JSON: a row each, ratios to exact and bare, the stream and the tools. Raises
+    result is plain JSON: a row each (``plain`` where it meets the clock), ratios to exact and bare, the stream
+    and the tools; the second, with ``waves``, what the contenders' rows were computed from. Raises
     `ParameterError` for what cannot be measured: a unit without a clock, a clock that a contender cannot
     reach, a library without power tables.
     """
@@ -56,8 +57,11 @@ def compare(
         chosen = mapping_errors(
             lambda: {name: least_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
         )
-        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values()]
-    rows = {name: row for name, (_, row) in chosen.items()}
+        rows = {name: row for name, (_, row) in chosen.items()}
+        written = plain(config, library)
+        if meets(written, clock_mhz):
+            rows["plain"] = measured_row(map_unit(written), library, options, clock_mhz)
+        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values() if waves]
     for row in rows.values():
         for other in ("exact", "bare"):
             row[f"energy_ratio_to_{other}"] = ratio(row["energy_per_mac_fj"], rows[other]["energy_per_mac_fj"])
@@ -80,13 +84,10 @@ def least_energy(
 
     Rows are kept in the user's cache by the content of everything that they depend on.
     """
-    ways = candidates(config, library, clock_mhz)
-    meeting = [way for way in ways if meets(way, clock_mhz)]
-    if not meeting:
-        limit = 1000 / min(way.mapped.delay_ns for way in ways)
-        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {config.slug}, not {clock_mhz:g}")
+    meeting = meeting_clock(candidates(config, library, clock_mhz), clock_mhz)
     smallest = min(way.mapped.area_um2 for way in meeting)
-    meeting = [way for way in meeting if way.mapped.area_um2 <= LARGEST * smallest]
+    large = [way for way in meeting if way.mapped.area_um2 > LARGEST * smallest]
+    meeting = [way for way in meeting if way not in large]
     short = replace(options, cycles=min(options.cycles, PREVIEW_CYCLES))
     units = [map_unit(way) for way in meeting]
     # Processes: half of a measurement is Python's own work. Not by fork, which threads do not survive.
@@ -102,7 +103,7 @@ def least_energy(
         way.figures | {"preview_energy_per_mac_fj": previewed[i], "energy_per_mac_fj": energies.get(i)}
         for i, way in enumerate(meeting)
     ]
-    return units[least], row | {"tried": tried}
+    return units[least], row | {"tried": tried, "too_large": [way.figures for way in large]}
 
 
 def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config import ARITHMETIC, WEIGHT_FORMS, MacConfig, MultiplierConfig, counterpart
+from ..config import WEIGHT_FORMS, MacConfig, MultiplierConfig, counterpart
 from ..errors import ParameterError
 from ..gateware import make_component
 from ..manifest import describe
@@ -18,6 +18,7 @@ from ..verilog import to_verilog
 from .cells import Library, choose_library
 from .compact import TECHNOLOGIES
 from .synthesis import Synthesis, has_adder_cells, synthesize
+from .yosys import YosysError
 
 T = TypeVar("T")
 Way = tuple[MultiplierConfig, str]
@@ -112,12 +113,15 @@ def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
 
 
 def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
-    """``config`` and its twins, by arithmetic. Raises `ParameterError` for a unit that has none."""
+    """``config`` and its twins, by arithmetic. Raises `ParameterError` for a unit that has none.
+
+    A two's complement weight that an activation on {1} shifts is ``shift``, beside a multiplying twin.
+    """
     if config.unit not in ("multiplier", "mac", "dot"):
         raise ParameterError(f"unit must be multiplier, mac or dot for this comparison, not {config.unit!r}")
     twins = {name: counterpart(config, name) for name in ("exact", "bare")}
-    twins[config.arithmetic] = config
-    return {name: twins[name] for name in ARITHMETIC if name in twins}
+    own = "shift" if config.shifts_weight else config.arithmetic
+    return {own: config} | {name: twin for name, twin in twins.items() if name != own}
 
 
 def compare(
@@ -129,7 +133,7 @@ def compare(
 ) -> dict[str, Any]:
     """Area and delay of a unit, its exact twin, the bare accumulator and the exact twin by plain Yosys.
 
-    Each contender is the smallest of its `candidates` that meets the clock, or the fastest if none does.
+    Each contender is the smallest of its `candidates` that meets the clock; `ParameterError` if none does.
     ``liberty``: see `user_library`; the compact table of ``technology`` if None. The result is plain
     JSON: a row each with the figures of all candidates, and the ratios of area and delay to exact and bare.
     """
@@ -159,11 +163,10 @@ def _rows(
 
 
 def choose(tried: list[Candidate], clock_mhz: float | None) -> Candidate:
-    """The smallest that meets the clock, or the fastest if none does."""
-    meeting = [candidate for candidate in tried if meets(candidate, clock_mhz)]
-    if not meeting:
-        return min(tried, key=lambda candidate: candidate.mapped.delay_ns)
-    return min(meeting, key=lambda candidate: (candidate.mapped.area_um2, candidate.mapped.delay_ns))
+    """The smallest that meets the clock. Raises `ParameterError` if none does."""
+    return min(
+        meeting_clock(tried, clock_mhz), key=lambda candidate: (candidate.mapped.area_um2, candidate.mapped.delay_ns)
+    )
 
 
 def frontier(tried: list[Candidate]) -> list[Candidate]:
@@ -173,6 +176,16 @@ def frontier(tried: list[Candidate]) -> list[Candidate]:
         if not best or candidate.mapped.delay_ns < best[-1].mapped.delay_ns:
             best.append(candidate)
     return best
+
+
+def meeting_clock(tried: list[Candidate], clock_mhz: float | None) -> list[Candidate]:
+    """Those of ``tried`` that meet the clock. Raises `ParameterError` if none does."""
+    meeting = [candidate for candidate in tried if meets(candidate, clock_mhz)]
+    if not meeting:
+        fastest = min(tried, key=lambda candidate: candidate.mapped.delay_ns)
+        limit = 1000 / fastest.mapped.delay_ns
+        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {fastest.config.slug}, not {clock_mhz:g}")
+    return meeting
 
 
 def meets(candidate: Candidate, clock_mhz: float | None) -> bool:
@@ -197,7 +210,7 @@ def mapping_errors(call: Callable[[], T], liberty: str | None) -> T:
     """The result of ``call``; where Yosys fails on a user's library, that is bad input."""
     try:
         return call()
-    except RuntimeError as error:
+    except YosysError as error:
         if liberty is None:
             raise
         reason = str(error).strip().splitlines()[-1]

@@ -19,11 +19,12 @@ from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
-from ..config import STRUCTURES, WEIGHT_FORMS, MultiplierConfig, counterpart
+from ..config import STRUCTURES, WEIGHT_FORMS, MultiplierConfig
 from ..errors import ParameterError, check_range
 from ..gateware import make_component
 from ..manifest import describe
 from ..verilog import to_verilog
+from .contenders import contenders
 from .fpga_device import Family, Mapped, check_family, tools
 from .fpga_flow import map_unit, place
 
@@ -43,12 +44,11 @@ def compare(config: MultiplierConfig, family: str, seeds: int = 3) -> dict[str, 
     """
     device = check_family(family)
     check_range("seeds", seeds, 1, MAX_SEEDS)
-    exact = counterpart(config, "exact")
-    contenders = {"asm": (config, False)} if config.arithmetic == "asm" else {}
-    contenders |= {"exact": (exact, False)}
-    contenders |= {_WITH_DSP: (exact, True)} if device.dsps else {}
-    contenders |= {"bare": (counterpart(config, "bare"), False)}
-    rows = {name: measure(contender, device, seeds, dsp) for name, (contender, dsp) in contenders.items()}
+    rows = {}
+    for name, contender in contenders(config).items():
+        rows[name] = measure(contender, device, seeds)
+        if name == "exact" and device.dsps:
+            rows[_WITH_DSP] = measure(contender, device, seeds, dsp=True)
     for row in rows.values():
         for figure, ratio in (("lut_equivalents", "lut_ratio"), ("fmax_mhz", "fmax_ratio")):
             row[f"{ratio}_to_exact"] = round(row[figure] / rows["exact"][figure], 4)

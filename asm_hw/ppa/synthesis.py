@@ -60,7 +60,16 @@ adders. All gate the clock of registers with a common enable where the library h
 """
 
 _WRITERS = ("write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v")
-_PROGRAMS = ("synthesis.py", "timing.py", "model.py", "netlist.py", "celltypes.py", "clocking.py")
+_PROGRAMS = (
+    "synthesis.py",
+    "timing.py",
+    "model.py",
+    "netlist.py",
+    "celltypes.py",
+    "clocking.py",
+    "liberty.py",
+    "expression.py",
+)
 """What makes a `Synthesis` of a netlist."""
 _CELLS = {"full_adder": "a, b, c", "half_adder": "a, b"}
 
@@ -181,4 +190,6 @@ def _delay(netlist_json: str, top: str, library: Library, log: str) -> tuple[flo
         return round(analyse(netlist, load_cells(library, netlist.cell_names)).min_period_ns, 5), "static timing"
     except ParameterError:
         delays = [float(delay) / 1000 for delay in re.findall(r"Delay = *([\d.]+) ps", log)]
-        return round(max(delays, default=0.0), 5), "ABC stime"
+        if not delays:
+            raise
+        return round(max(delays), 5), "ABC stime"

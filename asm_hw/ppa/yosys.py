@@ -20,10 +20,14 @@ for line in sys.stdin.read().splitlines():
 """
 
 
+class YosysError(RuntimeError):
+    """Yosys failed."""
+
+
 def run_yosys(commands: list[str], folder: Path) -> str:
     """Run Yosys commands in ``folder`` and return the log.
 
-    Raises RuntimeError with the last lines of the log if Yosys fails, `ParameterError` where it is missing.
+    Raises `YosysError` with the last lines of the log if Yosys fails, `ParameterError` where it is missing.
     """
     if find_spec("pyosys") is None:
         raise ParameterError("module 'pyosys' must be installed for this command: pip install 'asm-hw[synth]'")
@@ -31,7 +35,7 @@ def run_yosys(commands: list[str], folder: Path) -> str:
         [sys.executable, "-c", _RUN], input="\n".join(commands), capture_output=True, text=True, cwd=folder
     )
     if result.returncode:
-        raise RuntimeError(f"Yosys failed: {(result.stdout + result.stderr)[-1000:]}")
+        raise YosysError(f"Yosys failed: {(result.stdout + result.stderr)[-1000:]}")
     return result.stdout
 
 

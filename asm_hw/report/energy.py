@@ -28,7 +28,7 @@ def show_energy(
     """Measure and print the comparison; one JSON object if asked; the files to redo it into ``out``, if given."""
     if out:
         check_writable(out)
-    result, measured = compare(config, options, clock_mhz, liberty, technology)
+    result, measured = compare(config, options, clock_mhz, liberty, technology, waves=out is not None)
     if out:
         redo.write(out, result, measured, clock_mhz)
     if as_json:
