@@ -90,18 +90,25 @@ class _Model:
             "i": [sum(code << i * config.x_bits for i, code in enumerate(beat)) for beat in made.x],
         }
 
-    async def run(self, product: _Product, pace=PACES[0], most: int = -1) -> None:
-        """Stream until all outputs have left and nothing else does, or ``most`` cycles; ``pace``: see `PACES`."""
+    async def run(self, product: _Product, pace=PACES[0], most: int = -1, following: _Product | None = None) -> None:
+        """Stream until all outputs have left and nothing else does, or ``most`` cycles; ``pace``: see `PACES`.
+
+        The rows of the ``following`` product are written meanwhile.
+        """
         words = self._words(product)
+        own = len(words["i_weight"])
+        if following:
+            words["i_weight"] += self._words(following)["i_weight"]
+            following.written = len(following.program.rows)
         places, offered = dict.fromkeys(INPUTS, 0), dict.fromkeys(INPUTS, False)
         self.got, self.cycles, self.stalled, idle = [], 0, None, 0
         groups = self.config.columns // self.config.beat_columns
         wanted = sum(block.vectors for block in product.program.blocks) * groups
-        while len(self.got) < wanted and self.cycles != most:
+        while (len(self.got) < wanted or places["i_weight"] < len(words["i_weight"])) and self.cycles != most:
             for stream, willing in zip(INPUTS, pace, strict=False):
                 due = places[stream] < len(words[stream])
                 if stream == "i_command":  # its rows must have been written
-                    due = due and places["i_weight"] == len(words["i_weight"])
+                    due = due and places["i_weight"] >= own
                 # A valid once raised stays up until it is taken, as the stream rules ask.
                 offered[stream] = due and (offered[stream] or self.rng.random() < willing)
                 self._offer(stream, words[stream][places[stream]] if offered[stream] else None)
@@ -184,9 +191,13 @@ async def check_near_memory_blocks(driver: Driver, config: NearMemoryConfig, rng
     await _idle(driver)
     model = _Model(driver, config, rng)
     half = config.depth // 2
-    one_tile = config.columns + config.parameter_rows
-    for start in (0, half, 0, half) if one_tile <= half else (0, 0, 0):
-        await model.run(model.product(config.columns, config.lanes, config.hold, start), PACES[rng.randrange(2)])
+    if config.columns + config.parameter_rows > half:
+        for _ in range(3):
+            await model.run(model.product(config.columns, config.lanes, config.hold))
+        return
+    products = [model.product(config.columns, config.lanes, config.hold, start) for start in (0, half, 0, half)]
+    for product, following in zip(products, [*products[1:], None], strict=True):
+        await model.run(product, PACES[rng.randrange(2)], following=following)
 
 
 async def check_near_memory_reset(driver: Driver, config: NearMemoryConfig, rng: random.Random) -> None:

@@ -11,7 +11,7 @@ from .near_control import Control
 from .requantize import Requantize
 from .shapes import layout, weight_shape
 
-_SHARED = ("swap", "entry", "clear", "forward", "add", "write", "open", "finish")
+_SHARED = ("swap", "entry", "clear", "add", "write", "open", "finish")
 """What the control tells all columns alike."""
 
 

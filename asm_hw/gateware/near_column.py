@@ -25,7 +25,6 @@ class NearColumn(wiring.Component):
     x : In(array[lanes] of what `Datapath.add_activation` gives), shared by the columns
     entry : In, the accumulator in use
     clear : In(1), start it
-    forward : In(1), it is still on its way: the last sum
     add : In(1), the sum is right on this edge
     write : In(``hold``), accumulators that take the last sum on this edge
     open : In, branches of accumulators that one of them is in
@@ -44,7 +43,6 @@ class NearColumn(wiring.Component):
                 "x": In(data.ArrayLayout(x_shape, config.lanes)),
                 "entry": In(bits_for(config.hold - 1)),
                 "clear": In(1),
-                "forward": In(1),
                 "add": In(1),
                 "write": In(config.hold),
                 "open": In(-(-config.hold // BRANCH)),
@@ -67,8 +65,7 @@ class NearColumn(wiring.Component):
         shape = signed(config.acc_width)
         file = [Signal(shape, name=f"entry_{i}", reset_less=True) for i in range(config.hold)]
         last, kept = Signal(shape, reset_less=True), Signal(shape)
-        stored = Mux(self.forward, last, _select(file, self.entry))
-        m.d.comb += kept.eq(Mux(self.clear, 0, stored))
+        m.d.comb += kept.eq(Mux(self.clear, 0, _select(file, self.entry)))
         total = add_to(m, config, lanes, kept, arrival=len(self.entry) // 2)
         with m.If(self.add):
             m.d.sync += last.eq(total)

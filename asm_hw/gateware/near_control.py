@@ -24,7 +24,6 @@ class Control(wiring.Component):
     swap : Out(1), the next weights become those in use on this edge
     entry : Out, the accumulator in use
     clear : Out(1), start it
-    forward : Out(1), it may only just be taking the last sum: blocks of one vector
     add : Out(1), a beat is taken on this edge
     write : Out(``hold``), accumulators that take the last sum on this edge
     open : Out, branches of accumulators that one of them is in
@@ -49,7 +48,6 @@ class Control(wiring.Component):
                 "swap": Out(1),
                 "entry": Out(bits_for(config.hold - 1)),
                 "clear": Out(1),
-                "forward": Out(1),
                 "add": Out(1),
                 "write": Out(config.hold),
                 "open": Out(-(-config.hold // BRANCH)),
@@ -63,7 +61,10 @@ class Control(wiring.Component):
         m.submodules.loader = loader = Loader(self._config)
         tile, entry = Signal.like(loader.tile), Signal.like(self.entry)
         held, done, free, drain = Signal(), Signal(), Signal(), Signal()
-        due, place = Signal(), Signal.like(self.entry)  # a sum is to be written, and where
+        due, place = (
+            Signal(),
+            Signal.like(self.entry),
+        )  # a sum is to be written, and where; a load lies between this and its next use
         m.d.comb += [
             drain.eq(self.o_ready & (self.group == self._groups - 1)),
             free.eq(~self.o_valid | drain),  # the output registers are, or become free on this edge
@@ -79,7 +80,7 @@ class Control(wiring.Component):
             held.eq(self.swap | (held & ~done)), self.o_valid.eq(self.finish | ~free), due.eq(self.add & ~tile.last)
         ]  # fmt: skip
         with m.If(self.add):
-            m.d.sync += [entry.eq(Mux(done, 0, entry + 1)), place.eq(entry), self.forward.eq(done & (entry == 0))]
+            m.d.sync += [entry.eq(Mux(done, 0, entry + 1)), place.eq(entry)]
         with m.If(self.swap):
             m.d.sync += tile.eq(loader.tile)
         with m.If(self.o_valid & self.o_ready):

@@ -34,7 +34,7 @@ follows them in arrays."""
 _RULES = (
     (r"(requantize_\d+\..*|channel_\d+\w*)", "requantize"),
     (
-        r"(control\..*|read|address|i_command__\w*|x_(valid|ready)|o_(valid|ready)|(column_\d+\.)?(swap|write|finish|entry|add|open|forward))",
+        r"(control\..*|read|address|i_command__\w*|x_(valid|ready)|o_(valid|ready)|(column_\d+\.)?(swap|write|finish|entry|add|open))",
         "control",
     ),
     (r"(row|branch_\d+\w*|(column_\d+\.)?weight_next_\d+\w*|column_\d+\.weights\w*)", "weight_registers"),
