@@ -7,9 +7,10 @@ def finest_shift(bits: int) -> int:
     """The requantize shift that conversion prefers for integers of ``bits``.
 
     Sums are multiples of ``2**-shift`` of a step. Floats of that many steps must tell two of them apart,
-    so that a float model rounds as the integers do: float32 has 24 bits, of which sums lose a few.
+    so that a float model rounds as the integers do: float32 has 24 bits, of which scales kept as logarithms
+    lose three and sums one.
     """
-    return max(21 - max(bits, 5), 5)
+    return max(20 - max(bits, 5), 4)
 
 
 def half_of(bits: int) -> float:

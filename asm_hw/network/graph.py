@@ -21,7 +21,7 @@ FLOAT_BITS = 32
 """Bits of a weight before quantization."""
 
 
-CHUNK = 128
+CHUNK = 32
 """Inputs evaluated at a time: memory of one chunk, and tensors that stay near the processor."""
 
 
@@ -125,6 +125,9 @@ class IntegerNetwork:
         """The last node's integers, int64 [n, out], of integer inputs ``x`` [n, *input_shape]."""
         if tuple(x.shape[1:]) != self.input_shape:
             raise ParameterError(f"inputs must have shape {self.input_shape} after the batch, not {tuple(x.shape[1:])}")
+        for layer, sources in zip(self.layers, self.sources, strict=True):
+            if isinstance(layer, IntegerLayer) and sources[0] == INPUT:
+                layer.check_input(x)  # all else fits by construction
         return torch.cat([self._run(part) for part in x.split(CHUNK)]) if len(x) else self._run(x)
 
     __call__ = forward

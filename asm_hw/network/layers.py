@@ -91,7 +91,12 @@ class IntegerLayer(IntegerNode):
         raise NotImplementedError
 
     def accumulate(self, x: Tensor) -> Tensor:
-        """Raw accumulators, int64 [n, out, ...], of integer activations ``x`` [n, ...]."""
+        """Raw accumulators, int64 [n, out, ...], of integer activations ``x`` [n, ...], which are checked."""
+        self.check_input(x)
+        return self.product(x)
+
+    def product(self, x: Tensor) -> Tensor:
+        """`accumulate` of integers that are known to fit."""
         raise NotImplementedError
 
     def finish(self, acc: Tensor, skip: Tensor | None = None) -> Tensor:
@@ -99,8 +104,8 @@ class IntegerLayer(IntegerNode):
         return self.requantize(acc, skip)
 
     def forward(self, *x: Tensor) -> Tensor:
-        """`accumulate` the first source, then `finish`."""
-        return self.finish(self.accumulate(x[0]), *x[1:])
+        """`product` of the first source, then `finish`."""
+        return self.finish(self.product(x[0]), *x[1:])
 
     def check_input(self, x: Tensor) -> None:
         """Raise `ParameterError` unless ``x`` holds integers that the input port can take."""
@@ -144,8 +149,7 @@ class IntegerConv2d(IntegerLayer):
         kernel = tuple(self.weight.shape[2:])
         return (self.outputs, *self.windows(shape, kernel, self.stride, self.padding, self.dilation))
 
-    def accumulate(self, x: Tensor) -> Tensor:
-        self.check_input(x)
+    def product(self, x: Tensor) -> Tensor:
         return golden.conv2d(self.weight, x, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -162,6 +166,5 @@ class IntegerLinear(IntegerLayer):
             raise ParameterError(f"layer {self.name!r} must take {self.terms} values, not {shape}")
         return (self.outputs,)
 
-    def accumulate(self, x: Tensor) -> Tensor:
-        self.check_input(x)
+    def product(self, x: Tensor) -> Tensor:
         return golden.matvec(self.weight, x.flatten(1))
