@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,6 +77,7 @@ def build(ways: list[Way], library: Library) -> list[Candidate]:
         return list(pool.map(lambda way: _candidate(way[0], *emitted[way[0]], way[1], library), ways))
 
 
+@lru_cache(256)
 def _emitted(config: MultiplierConfig) -> tuple[list[dict[str, Any]], str]:
     """Ports and Verilog of a unit."""
     component = make_component(config)

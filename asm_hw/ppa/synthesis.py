@@ -136,7 +136,7 @@ def mapping_commands(verilog: str, top: str, library: Library, recipe: str, fold
         *(f"blackbox {module}" for module in adders),
         f"synth -flatten -noabc {chosen.coarse} -top {top}",
         *(["opt -full"] if chosen.script else []),
-        *(["techmap -map adders.v"] if adders else []),
+        *(["techmap -map adders.v", "simplemap"] if adders else []),
         *([gating + ties] if gate else []),
         f"dfflibmap {liberty}",
         "opt",
