@@ -32,6 +32,7 @@ _PORT = re.compile(
     r"(?P<head>(?:^  attribute .*\n+)*^  wire .*(?P<way>input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)\n", re.MULTILINE
 )
 _INSTANCE = re.compile(r"^  cell \\(?P<type>\S+) .*?^  end$", re.MULTILINE | re.DOTALL)
+_CONNECT = re.compile(r"^(?P<head>    connect )\\(?P<port>\S+)", re.MULTILINE)
 _IDENTIFIER = re.compile(r'(?<!\\)\\([^\s"\\]+)')  # not the name of a memory inside text: "\\\\cells"
 # RAMs power up with anything: Amaranth's zeros would be a line of Verilog a word.
 _CONTENTS = re.compile(r"^  cell \$meminit.*?^  end\n", re.MULTILINE | re.DOTALL)
@@ -60,7 +61,7 @@ def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
     renamed: dict[str, str] = {}
     ports: dict[str, dict[str, str]] = {}
     for path in sorted(modules, key=lambda path: (-path.count("."), len(_kind(path)))):
-        body = _INSTANCE.sub(lambda m: _rename(m[0], ports.get(m["type"], {})), modules[path])
+        body = _INSTANCE.sub(lambda m: _rename_pins(m[0], ports.get(m["type"], {})), modules[path])
         ports[path] = _plain_ports(body)
         body = _sort_ports(_rename(body, ports[path]))
         body = _CELL.sub(lambda m: f"{m['head']}\\{renamed.get(m['type'], m['type'])}", body)
@@ -87,6 +88,11 @@ def _plain_ports(body: str) -> dict[str, str]:
 
 def _rename(text: str, names: dict[str, str]) -> str:
     return _IDENTIFIER.sub(lambda m: "\\" + names.get(m[1], m[1]), text) if names else text
+
+
+def _rename_pins(instance: str, names: dict[str, str]) -> str:
+    """The pins of an instance alone: a signal on one of them may have the name of a port by chance."""
+    return _CONNECT.sub(lambda m: f"{m['head']}\\{names.get(m['port'], m['port'])}", instance)
 
 
 def _kind(path: str) -> str:
