@@ -26,7 +26,7 @@ from asm_hw.ppa.cells import compact_library
 from asm_hw.ppa.comparison import least_energy
 from asm_hw.ppa.streams import StreamOptions
 
-CLOCK_MHZ = 50.0
+CLOCK_MHZ = 100.0
 FEW, MANY = 1, 2
 COLUMNS = (16, 32, 64)
 SHAPES = ["64x64", "64x32", "32x64", "32x32"]

@@ -79,5 +79,7 @@ def bound_of(values: Tensor) -> int:
     """
     if not values.numel():
         return 0
+    if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
+        values = values.permute(0, 2, 3, 1)  # in the order of memory: aminmax would copy it first
     low, high = torch.aminmax(values)
     return max(int(high), -int(low))

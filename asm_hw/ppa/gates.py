@@ -177,7 +177,8 @@ def _flip_flop_state(ff: FlipFlop) -> str:
     wires = f"  wire ff_clk = {_verilog(ff.clocked_on)};\n" + "".join(f"  wire ff_{n} = {t};\n" for n, t, _ in levels)
     edges = " or ".join(["posedge ff_clk", *(f"posedge ff_{name}" for name, _, _ in levels)])
     first = "".join(f"if (ff_{name}) {state} <= {value}; else " for name, _, value in levels)
+    # Some value, as in silicon: from x a mapped netlist may never leave, since a & x | a & ~x is x and not a.
     return (
-        f"  reg {state};\n  wire {inverse} = ~{state};\n{wires}"
+        f"  reg {state} = $random;\n  wire {inverse} = ~{state};\n{wires}"
         f"  always @({edges}) {first}{state} <= {_verilog(ff.next_state, ff.states)};\n"
     )

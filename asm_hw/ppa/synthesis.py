@@ -12,6 +12,7 @@ from typing import Any
 
 from ..cache import content_key, kept
 from ..errors import ParameterError
+from .buffering import buffered
 from .cells import Library
 from .model import load_cells
 from .netlist import Netlist
@@ -62,6 +63,7 @@ adders. All gate the clock of registers with a common enable where the library h
 _WRITERS = ("write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v")
 _PROGRAMS = (
     "synthesis.py",
+    "buffering.py",
     "timing.py",
     "model.py",
     "netlist.py",
@@ -103,6 +105,7 @@ class Synthesis:
 def synthesize(verilog: str, top: str, library: Library, recipe: str) -> Synthesis:
     """Map one design with one recipe. Raises `ParameterError` where the library cannot map it.
 
+    Nets heavier than the library lets their driver be are buffered, but for the recipe ``plain``.
     Results are kept in the user's cache by the content of everything that they depend on.
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -113,15 +116,29 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str) -> Synthes
 
         def make() -> dict[str, Any]:
             log = run_yosys([*commands, *_WRITERS], folder)
+            if RECIPES[recipe].script and _buffer(folder / "mapped.json", top, library):
+                run_yosys(["read_json mapped.json", commands[-1], *_WRITERS], folder)
             return asdict(_result(folder, log, top, library, recipe))
 
         return Synthesis(**kept("mapped", key, make))
 
 
+def _buffer(path: Path, top: str, library: Library) -> bool:
+    """Put buffers into the netlist where the library's limits ask for them; whether they do."""
+    buffer = library.special.buffer
+    if buffer is None:
+        return False
+    netlist = Netlist.from_yosys_json(path, top)
+    changed = buffered(path.read_text(), top, load_cells(library, netlist.cell_names | {buffer.cell}), buffer)
+    if changed:
+        path.write_text(changed)
+    return changed is not None
+
+
 def mapping_commands(verilog: str, top: str, library: Library, recipe: str, folder: Path) -> list[str]:
     """The Yosys commands of ``recipe``; the files they name are put into ``folder``.
 
-    They leave the mapped design in Yosys and its figures in ``stat.json``.
+    They leave the mapped design in Yosys; the last one writes its figures to ``stat.json``.
     """
     chosen = RECIPES[recipe]
     liberty = " ".join(f"-liberty {name}" for name in library.link_into(folder))

@@ -1,0 +1,76 @@
+"""Nets that a library's limits forbid are divided by buffers, and nothing else changes."""
+
+import json
+
+import pytest
+
+from asm_hw.ppa.buffering import buffered
+from asm_hw.ppa.cells import compact_library
+from asm_hw.ppa.model import load_cells
+from asm_hw.ppa.netlist import Netlist
+
+CLOCK, DATA, STATE, FIRST = 2, 3, 4, 10
+REGISTER, GATE = "sg13g2_dfrbpq_1", "sg13g2_inv_1"
+
+
+def _cell(kind, connections, output):
+    directions = {pin: "output" if pin == output else "input" for pin in connections}
+    return {
+        "hide_name": 0, "type": kind, "parameters": {}, "attributes": {}, "port_directions": directions,
+        "connections": {pin: [net] for pin, net in connections.items()},
+    }  # fmt: skip
+
+
+def _register_with(gates):
+    """A register whose output ``gates`` inverters read."""
+    outputs = range(FIRST, FIRST + gates)
+    register = _cell(REGISTER, {"CLK": CLOCK, "D": DATA, "RESET_B": "1", "Q": STATE}, "Q")
+    cells = {"register": register} | {f"gate_{net}": _cell(GATE, {"A": STATE, "Y": net}, "Y") for net in outputs}
+    ports = {"clk": ("input", [CLOCK]), "d": ("input", [DATA]), "y": ("output", list(outputs))}
+    wires = {name: bits for name, (_, bits) in ports.items()} | {"q": [STATE]}
+    module = {
+        "attributes": {}, "cells": cells,
+        "ports": {name: {"direction": way, "bits": bits} for name, (way, bits) in ports.items()},
+        "netnames": {name: {"hide_name": 0, "bits": bits, "attributes": {}} for name, bits in wires.items()},
+    }  # fmt: skip
+    return json.dumps({"creator": "test", "modules": {"wide": module}})
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return compact_library(tmp_path_factory.mktemp("library"), "sg13g2")
+
+
+@pytest.fixture(scope="module")
+def cells(library):
+    return load_cells(library, {REGISTER, GATE, library.special.buffer.cell})
+
+
+@pytest.mark.parametrize("gates", [150, 3000, 30000])
+def test_no_driver_exceeds_its_limit_and_every_gate_sees_the_register(library, cells, gates):
+    buffer, text = library.special.buffer, _register_with(gates)
+    before = Netlist.from_yosys_json(text, "wide")
+    assert before.load_ff(cells)[STATE] > cells[REGISTER].pins["Q"].max_capacitance_ff
+    netlist = Netlist.from_yosys_json(buffered(text, "wide", cells, buffer), "wide")
+    drivers, loads = netlist.drivers(cells), netlist.load_ff(cells)
+    assert all(loads[net] <= pin.max_capacitance_ff for net, (_, pin) in drivers.items())
+
+    def source(net):
+        while net in drivers and drivers[net][0].cell == buffer.cell:
+            net = drivers[net][0].pins[buffer.input]
+        return net
+
+    assert netlist.ports == before.ports
+    assert {name: i for name, i in netlist.instances.items() if i.cell == REGISTER} == {
+        "register": before.instances["register"]
+    }
+    inverters = [i for i in netlist.instances.values() if i.cell == GATE]
+    assert len(inverters) == gates
+    assert {source(i.pins["A"]) for i in inverters} == {STATE}
+    assert {i.pins["Y"] for i in inverters} == set(range(FIRST, FIRST + gates))
+
+
+def test_a_light_netlist_is_left_alone(library, cells):
+    text = _register_with(50)
+    assert Netlist.from_yosys_json(text, "wide").load_ff(cells)[STATE] < cells[REGISTER].pins["Q"].max_capacitance_ff
+    assert buffered(text, "wide", cells, library.special.buffer) is None
