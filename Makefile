@@ -84,10 +84,11 @@ demo: $(STAMP) ## train on real digits, run the test set through the RTL, print 
 train: $(STAMP) ## train a model in float or on the levels of ALPHABETS; the same call resumes it
 	@$(BIN)/asm-hw train
 
-figures: $(STAMP) ## measure the README's tables again: docs/results/ and README.md
+figures: $(STAMP) ## measure area and the demo's accuracy: docs/results/ and README.md
 	$(BIN)/python benchmarks/figures.py
 
 ppa: $(STAMP) ## measure area, delay, energy and FPGA figures: docs/results/, docs/plots/ and README.md
+	$(BIN)/python benchmarks/figures.py --only area
 	$(BIN)/python benchmarks/ppa.py
 	$(BIN)/python benchmarks/fpga.py
 

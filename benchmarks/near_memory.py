@@ -40,7 +40,7 @@ def _config(**parameters: Any) -> NearMemoryConfig:
 
 DESIGNS = {
     "near-memory {1} W=5": {"alphabets": (1,), "weight_bits": 5},
-    "near-memory exact W=5": {"arithmetic": "exact", "weight_bits": 5},
+    "near-memory exact W=5": {"arithmetic": "exact", "weight_bits": 5, "weight_form": "booth"},
     "near-memory exact W=8": {"arithmetic": "exact", "weight_bits": 8, "weight_form": "booth"},
 }
 

@@ -131,6 +131,7 @@ BLOCKS = {
     "energy": ("ppa", "energy_table"),
     "fpga": ("fpga", "fpga_table"),
     "bitline": ("bitline", "table"),
+    "trainings": ("trainings", "table"),
 }
 """The README's generated tables: the script in benchmarks/ and its function."""
 

@@ -17,6 +17,8 @@ from .energy import MappedUnit, Run, analysed, figures, split
 from .netlist import Netlist
 from .synthesis import synthesize
 
+WITHIN_COLUMN = ("select_shift", "sign", "heap", "accumulator", "requantize", "other")
+
 
 def array_energy(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str) -> dict[str, Any]:
     """Figures of the array without its memory; raises `ParameterError` where it computes wrongly or too slowly.
@@ -50,9 +52,16 @@ def array_energy(config: NearMemoryConfig, library: Library, clock_mhz: float, r
 
 
 def per_column(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str, few: int, many: int) -> dict:
-    """What a column adds to the energy of a cycle and what all columns share, from arrays of two widths, in fJ."""
+    """What a column adds to the energy of a cycle and what all columns share, from arrays of two widths, in fJ.
+
+    Parts that lie within a column are the mean over the columns of the wider array: columns differ in their
+    weights, so that the difference of two arrays is that of one column only.
+    """
     rows = [array_energy(replace(config, columns=n, outputs=None), library, clock_mhz, recipe) for n in (few, many)]
     parts = [{part: fj * row["lanes"] * row["columns"] for part, fj in row["parts_per_mac_fj"].items()} for row in rows]
-    column = {part: (parts[1][part] - parts[0][part]) / (many - few) for part in parts[0]}
-    shared = {part: parts[0][part] - few * column[part] for part in column}
+    column = {
+        part: fj / many if part in WITHIN_COLUMN else (fj - parts[0][part]) / (many - few)
+        for part, fj in parts[1].items()
+    }
+    shared = {part: max(fj - many * column[part], 0.0) for part, fj in parts[1].items()}
     return {"column_fj": column, "shared_fj": shared, "measured": rows}

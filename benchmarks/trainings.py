@@ -1,0 +1,83 @@
+"""Gathers finished trainings: docs/results/trainings.json and the README's table.
+
+    asm-hw train --model resnet20 --alphabets 1,3 ... --out RUN     # or make train, for each row
+    python benchmarks/trainings.py RUN ...                          # adds the runs, or replaces those of the same settings
+
+A run's ``result.json`` says how it was made: settings, commit, versions, hashes of data and weights, command.
+Without runs only the table is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from figures import RESULTS, write_block
+
+OUTPUT = RESULTS / "trainings.json"
+NAMES = {
+    "resnet8": "ResNet-8",
+    "resnet18": "ResNet-18",
+    "resnet20": "ResNet-20",
+    "mobilenet_v2_050": "MobileNetV2 (width 0.5)",
+    "mobilenet_v2": "MobileNetV2",
+}
+
+
+def add(folders: list[Path]) -> None:
+    """Take over what ``folders`` hold, without the histories of their epochs but the number of them."""
+    known: list[dict[str, Any]] = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else []
+    found = [json.loads((folder / "result.json").read_text()) for folder in folders]
+    for result in found:
+        result["epochs"] = len(result.pop("history"))
+    settings = [result["settings"] for result in found]
+    rows = [result for result in known if result["settings"] not in settings] + found
+    OUTPUT.write_text(json.dumps(sorted(rows, key=_order), indent=1) + "\n")
+
+
+def _order(result: dict[str, Any]) -> list[Any]:
+    s = result["settings"]
+    return [s["model"], s["alphabets"] is not None, -s["weight_bits"], -s["act_bits"], *(_texts(s)), s["seed"]]
+
+
+def _texts(settings: dict[str, Any]) -> tuple[str, str]:
+    return tuple(",".join(map(str, settings[name] or ())) for name in ("alphabets", "act_alphabets"))  # type: ignore
+
+
+def table() -> str:
+    """A row for each format, seeds side by side: percent of the 10,000 test images, of the integers."""
+    lines = [
+        "| CIFAR-10 test accuracy, % | weights | activations | epochs | integers, by seed | same class as the float simulation |"
+    ]
+    lines += ["|---|---|---|---|---|---|"]
+    rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for result in json.loads(OUTPUT.read_text()):
+        rows.setdefault((*_formats(result["settings"]), str(result["epochs"])), []).append(result["test"])
+    for row, tests in rows.items():
+        if "float_percent" in tests[0]:
+            cells = [" / ".join(f"{test['float_percent']:.2f}" for test in tests) + " (float)", "-"]
+        else:
+            cells = [" / ".join(f"{test['integer_percent']:.2f}" for test in tests)]
+            cells.append(" / ".join(f"{test['agreement_percent']:.2f} %" for test in tests))
+        lines.append(f"| {' | '.join((*row, *cells))} |")
+    return "\n".join(lines)
+
+
+def _formats(settings: dict[str, Any]) -> tuple[str, str, str]:
+    model = NAMES.get(settings["model"], settings["model"])
+    if settings["alphabets"] is None:
+        return model, "float32", "float32"
+    alphabets, encoded = _texts(settings)
+    activations = f"A={settings['act_bits']}" + (f" on {{{encoded}}}" if encoded else "")
+    return model, f"{{{alphabets}}} W={settings['weight_bits']}", activations
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
+    arguments = parser.parse_args()
+    if arguments.runs:
+        add(arguments.runs)
+    write_block("trainings", table())
