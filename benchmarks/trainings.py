@@ -1,7 +1,7 @@
 """Gathers finished trainings: docs/results/trainings.json and the README's table.
 
     asm-hw train --model resnet20 --alphabets 1,3 ... --out RUN     # or make train, for each row
-    python benchmarks/trainings.py RUN ...                          # adds the runs, or replaces those of the same settings
+    python benchmarks/trainings.py RUN ...                          # adds runs, or replaces those alike
 
 A run's ``result.json`` says how it was made: settings, commit, versions, hashes of data and weights, command.
 Without runs only the table is written.
@@ -48,10 +48,15 @@ def _texts(settings: dict[str, Any]) -> tuple[str, str]:
 
 def table() -> str:
     """A row for each format, seeds side by side: percent of the 10,000 test images, of the integers."""
-    lines = [
-        "| CIFAR-10 test accuracy, % | weights | activations | epochs | integers, by seed | same class as the float simulation |"
-    ]
-    lines += ["|---|---|---|---|---|---|"]
+    head = (
+        "CIFAR-10 test accuracy, %",
+        "weights",
+        "activations",
+        "epochs",
+        "integers, by seed",
+        "same class as fake-quant",
+    )
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for result in json.loads(OUTPUT.read_text()):
         rows.setdefault((*_formats(result["settings"]), str(result["epochs"])), []).append(result["test"])
