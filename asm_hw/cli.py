@@ -18,7 +18,7 @@ from rich.table import Table
 from . import __version__
 from .config import MultiplierConfig
 from .errors import ParameterError
-from .options import DEFAULT_ALPHABETS, config_from, option, unit_options, was_asked
+from .options import DEFAULT_ALPHABETS, config_from, config_to_compare, option, unit_options, was_asked
 from .train_command import train
 
 BAD_INPUT = 2
@@ -198,7 +198,7 @@ def synth(technology: str, liberty: str | None, clock_mhz: float | None, as_json
         check_clock(clock_mhz)
     from .report.area import show_area
 
-    show_area(config_from(options), liberty, technology, clock_mhz, as_json)
+    show_area(config_to_compare(options), liberty, technology, clock_mhz, as_json)
 
 
 @cli.command()
@@ -214,7 +214,7 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
     from .ppa.fpga import compare
     from .report.fpga import fpga_table
 
-    result = compare(config_from(options), family, seeds)
+    result = compare(config_to_compare(options), family, seeds)
     emit_result(as_json, result, lambda console: console.print(fpga_table(result)))
 
 
@@ -244,7 +244,7 @@ def energy(
     hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own
     given = {"hold": hold} if hold is not None else {}
     stream = StreamOptions(**given, **{name: options[name] for name in ("stream", "weights", "cycles", "seed")})
-    show_energy(config_from(options), stream, clock_mhz, liberty, technology, out, as_json)
+    show_energy(config_to_compare(options), stream, clock_mhz, liberty, technology, out, as_json)
 
 
 @cli.command()

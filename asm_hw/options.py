@@ -135,6 +135,14 @@ def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> Mu
     return made
 
 
+def config_to_compare(options: dict[str, Any]) -> MultiplierConfig:
+    """`config_from` for commands that build every contender in each structure and form of weights."""
+    for name in ("structure", "weight_form"):
+        if options.get(name) is not None:
+            print(f"note: every {name} is tried: {options[name]} is not used", file=sys.stderr)
+    return config_from(options)
+
+
 def _check_unused(given: dict[str, Any], known: set[str]) -> None:
     """Refuse bad values also of parameters that the unit has no use for."""
     of_dot = {f.name for f in fields(DotConfig)}

@@ -125,6 +125,13 @@ def test_json_of_the_commands_that_run_tools(cli, tmp_path):
     assert f"{rows['exact']['area_um2']:.0f}" in shown
 
 
+def test_a_structure_that_is_tried_anyway_is_noted(cli):
+    result = cli("synth", "--unit", "multiplier", "--structure", "plain", "--weight-form", "binary")
+    assert result.returncode == 0
+    assert "note: every structure is tried: plain is not used" in result.stderr
+    assert "note: every weight_form is tried: binary is not used" in result.stderr
+
+
 BLOCKS = {
     "area": ("figures", "area_table"),
     "accuracy": ("figures", "accuracy_table"),
