@@ -14,7 +14,10 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -134,18 +137,29 @@ def _per_mac(figure: float, config: DotConfig) -> float:
 
 
 def _series(library: Library, clock_mhz: float) -> Iterator[dict[str, Any]]:
-    for varied, lines in SERIES.items():
-        for line, designs in lines.items():
-            for value, config in designs:
-                built = replace(config, structure=SERIES_WAY["structure"])
-                [candidate] = build([(built, SERIES_WAY["recipe"])], library)
-                row = measured_row(map_unit(candidate), library, SERIES_STREAM, clock_mhz)
-                point = {"varied": varied, "line": line, "value": value, "delay_ns": candidate.mapped.delay_ns}
-                yield point | {
-                    "area_per_mac_um2": _per_mac(candidate.mapped.area_um2, config),
-                    "energy_per_mac_fj": row["energy_per_mac_fj"],
-                }
-                print(point, row["energy_per_mac_fj"], flush=True)
+    """The points of all series, two at a time."""
+    named = [
+        ({"varied": varied, "line": line, "value": value}, config)
+        for varied, lines in SERIES.items()
+        for line, designs in lines.items()
+        for value, config in designs
+    ]
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        rows = pool.map(partial(_point, library=library, clock_mhz=clock_mhz), [config for _, config in named])
+        for (names, _), row in zip(named, rows, strict=True):
+            print(names, row["energy_per_mac_fj"], flush=True)
+            yield names | row
+
+
+def _point(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, float]:
+    built = replace(config, structure=SERIES_WAY["structure"])
+    [candidate] = build([(built, SERIES_WAY["recipe"])], library)
+    row = measured_row(map_unit(candidate), library, SERIES_STREAM, clock_mhz)
+    return {
+        "delay_ns": candidate.mapped.delay_ns,
+        "area_per_mac_um2": _per_mac(candidate.mapped.area_um2, config),
+        "energy_per_mac_fj": row["energy_per_mac_fj"],
+    }
 
 
 def _frontiers(library: Library) -> dict[str, list[dict[str, Any]]]:
