@@ -2,7 +2,7 @@
 
     python benchmarks/figures.py [--tables-only] [--only area|accuracy]
 
-Each JSON names its command, its commit (``-dirty`` if files differed from it) and tool versions; the
+Each JSON names its command, its commit (``-dirty`` if sources differed from it) and tool versions; the
 tables are made from the JSON alone.
 """
 
@@ -32,10 +32,20 @@ UNITS: tuple[MultiplierConfig, ...] = tuple(
 )
 
 
+GENERATED = ("README.md", "docs")
+"""What measurements write, so that one of them does not mark the next as changed."""
+
+
 def commit() -> str:
-    """The commit that is measured, marked ``-dirty`` where files differ from it."""
-    git = shutil.which("git") or "git"
-    command = [git, "describe", "--always", "--abbrev=40", "--match=", "--dirty"]
+    """The commit that is measured, marked ``-dirty`` where files differ from it that are not `GENERATED`."""
+    head = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in GENERATED))
+    return head + "-dirty" * bool(changed)
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; empty without git or outside of a checkout."""
+    command = [shutil.which("git") or "git", *arguments]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
 
 
