@@ -29,7 +29,7 @@ class IntegerSum(IntegerNode):
 
     @property
     def arity(self) -> int:
-        return 1 if self.requantize.skip_scale is None else 2
+        return self.requantize.arity
 
     def output_format(self, *formats: Format) -> Format:
         return self.requantize.format
@@ -71,7 +71,7 @@ class IntegerSumPool(_Pool):
 
     @property
     def arity(self) -> int:
-        return 1 if self.requantize.skip_scale is None else 2
+        return self.requantize.arity
 
     def output_format(self, *formats: Format) -> Format:
         return self.requantize.format

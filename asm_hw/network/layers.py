@@ -73,7 +73,7 @@ class IntegerLayer(IntegerNode):
 
     @property
     def arity(self) -> int:
-        return 1 if self.requantize.skip_scale is None else 2
+        return self.requantize.arity
 
     def output_format(self, *formats: Format) -> Format:
         config = self.config

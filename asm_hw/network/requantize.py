@@ -101,6 +101,11 @@ class Requantize:
             raise ParameterError(f"requantize limits must be two integers from {low} to {high}, not {limits!r}")
 
     @property
+    def arity(self) -> int:
+        """How many tensors it takes: accumulators, and what joins them."""
+        return 1 if self.skip_scale is None else 2
+
+    @property
     def range(self) -> tuple[int, int]:
         """Smallest and largest value after the clamp."""
         return self.limits or integer_range(self.bits, self.signed)
