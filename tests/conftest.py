@@ -37,6 +37,17 @@ def data_folder() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """The last bits of sums depend on the number of PyTorch's threads, and two test processes share two cores."""
+    import torch  # not every machine that tests Verilog has it
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def liberty(tmp_path):
     """Write cells, or a whole library body, as a library."""

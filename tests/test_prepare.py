@@ -18,13 +18,7 @@ from asm_hw.network.storage import load, save
 
 SHAPE = (3, 12, 12)
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Normed(nn.Conv2d):

@@ -29,14 +29,7 @@ from asm_hw.errors import ParameterError
 HERE = Path(__file__).resolve().parent
 TINY = ["--dataset", "tiny_training:splits", "--batch", "32", "--threads", "1", "--save-seconds", "0"]
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The last bits of sums depend on it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def settings(model="with_norm", **changes):

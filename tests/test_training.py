@@ -24,14 +24,7 @@ from asm_hw.errors import ParameterError
 SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
 SHAPE = (1, 8, 8)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Sums must not depend on the machine, and two test processes share two cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
