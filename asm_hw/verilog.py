@@ -15,6 +15,8 @@ import sys
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from .gateware.repeat import Emission
+
 _SCRIPT = """read_rtlil <<rtlil
 {rtlil}
 rtlil
@@ -47,20 +49,32 @@ def port_names(component: wiring.Component) -> list[str]:
 
 def to_verilog(component: wiring.Component, name: str) -> str:
     """Verilog of ``component``: top module ``name``, submodules ``name_<kind>``, no escaped identifiers."""
-    text = _CONTENTS.sub("", rtlil.convert(component, name=name, emit_src=False))
-    modules = _merge_modules({match["name"]: match["body"] for match in _MODULE.finditer(text)}, name)
+    emission = Emission(name)
+    texts = [rtlil.convert(component, name, emission, emit_src=False)]
+    texts += [rtlil.convert(kind, module, emission, emit_src=False) for module, kind in emission.kinds.items()]
+    modules = _merge_modules([_modules(_CONTENTS.sub("", text)) for text in texts], name)
     modules[name] = _order_ports(modules[name], ["clk", "rst", *port_names(component)])
     body = _plain_names("\n".join(f"module \\{module}\n{text}end\n" for module, text in modules.items()))
     return _WRITTEN.sub(lambda m: _name_functions(m[0], m[1]), _run_yosys(_SCRIPT.format(rtlil=body)))
 
 
-def _merge_modules(modules: dict[str, str], top: str) -> dict[str, str]:
-    """One module for each distinct body, named by what it is (the shortest way to say it), not where it stands."""
+def _modules(text: str) -> dict[str, str]:
+    """Bodies by module, those that hold others last."""
+    found = {match["name"]: match["body"] for match in _MODULE.finditer(text)}
+    return {path: found[path] for path in sorted(found, key=lambda path: (-path.count("."), len(_kind(path))))}
+
+
+def _merge_modules(trees: list[dict[str, str]], top: str) -> dict[str, str]:
+    """One module for each distinct body, named by what it is (the shortest way to say it), not where it stands.
+
+    A tree of modules may hold instances of the trees behind it.
+    """
     merged: dict[str, str] = {}
     by_body: dict[str, str] = {}
     renamed: dict[str, str] = {}
     ports: dict[str, dict[str, str]] = {}
-    for path in sorted(modules, key=lambda path: (-path.count("."), len(_kind(path)))):
+    modules = {path: body for tree in reversed(trees) for path, body in tree.items()}
+    for path in modules:
         body = _INSTANCE.sub(lambda m: _rename_pins(m[0], ports.get(m["type"], {})), modules[path])
         ports[path] = _plain_ports(body)
         body = _sort_ports(_rename(body, ports[path]))

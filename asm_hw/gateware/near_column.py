@@ -8,6 +8,7 @@ from amaranth.utils import bits_for
 from ..config import NearMemoryConfig
 from .accumulate import add_to
 from .datapath import Datapath
+from .repeat import Emission
 from .shapes import weight_shape
 
 BRANCH = 8
@@ -52,6 +53,8 @@ class NearColumn(wiring.Component):
         )
 
     def elaborate(self, platform):
+        if isinstance(platform, Emission) and (instance := platform.instance("column", self, clocked=True)):
+            return instance
         m = Module()
         config, lanes = self._config, []
         for lane in range(config.lanes):
