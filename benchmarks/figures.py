@@ -110,12 +110,12 @@ def accuracy_table() -> str:
     return "\n".join(lines)
 
 
-def write_block(marker: str, table: str) -> None:
-    """Replace what stands between two markers of the README."""
-    readme = REPOSITORY / "README.md"
+def write_block(marker: str, table: str, page: str = "README.md") -> None:
+    """Replace what stands between two markers of a page of the repository."""
+    path = REPOSITORY / page
     block = f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->"
-    readme.write_text(
-        re.sub(f"<!-- {marker} -->.*?<!-- /{marker} -->", lambda _: block, readme.read_text(), flags=re.DOTALL)
+    path.write_text(
+        re.sub(f"<!-- {marker} -->.*?<!-- /{marker} -->", lambda _: block, path.read_text(), flags=re.DOTALL)
     )
 
 

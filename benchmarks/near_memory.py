@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from figures import REPOSITORY, RESULTS, provenance
+from figures import RESULTS, provenance, write_block
 
 from asm_hw.config import MacConfig, NearMemoryConfig
 from asm_hw.ppa import system
@@ -89,8 +88,9 @@ def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: in
     return found
 
 
-def tables(result: dict[str, Any]) -> str:
+def table() -> str:
     """The first shape at its best number of columns, in both regimes, and the energies of all shapes, in Markdown."""
+    result = json.loads(OUTPUT.read_text())
     name = next(iter(DESIGNS))
     shapes = [(entry["lanes"], entry["hold"]) for entry in result["logic"] if entry["design"] == name]
     energy = {
@@ -121,13 +121,6 @@ def tables(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_tables() -> None:
-    """Replace the tables in docs/near-memory.md."""
-    path = REPOSITORY / "docs" / "near-memory.md"
-    block = f"<!-- energy -->\n{tables(json.loads(OUTPUT.read_text()))}\n<!-- /energy -->"
-    path.write_text(re.sub("<!-- energy -->.*?<!-- /energy -->", lambda _: block, path.read_text(), flags=re.DOTALL))
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables-only", action="store_true", help="only write the tables, from the JSON file")
@@ -135,4 +128,4 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if not arguments.tables_only:
         measure_all(arguments.shape or SHAPES)
-    write_tables()
+    write_block("energy", table(), "docs/near-memory.md")

@@ -133,25 +133,28 @@ def test_a_structure_that_is_tried_anyway_is_noted(cli):
 
 
 BLOCKS = {
-    "area": ("figures", "area_table"),
-    "accuracy": ("figures", "accuracy_table"),
-    "energy": ("ppa", "energy_table"),
-    "fpga": ("fpga", "fpga_table"),
-    "bitline": ("bitline", "table"),
-    "trainings": ("trainings", "table"),
+    ("README.md", "area"): ("figures", "area_table"),
+    ("README.md", "accuracy"): ("figures", "accuracy_table"),
+    ("README.md", "energy"): ("ppa", "energy_table"),
+    ("README.md", "fpga"): ("fpga", "fpga_table"),
+    ("README.md", "bitline"): ("bitline", "table"),
+    ("README.md", "trainings"): ("trainings", "table"),
+    ("docs/near-memory.md", "energy"): ("near_memory", "table"),
+    ("docs/near-memory.md", "scaling"): ("near_memory_scaling", "table"),
 }
-"""The README's generated tables: the script in benchmarks/ and its function."""
+"""The pages' generated tables: the script in benchmarks/ and its function."""
 
 
-@pytest.mark.parametrize("marker", BLOCKS)
-def test_the_readme_holds_the_measured_table(marker, monkeypatch):
-    script, function = BLOCKS[marker]
+@pytest.mark.parametrize(("page", "marker"), BLOCKS)
+def test_a_page_holds_the_measured_table(page, marker, monkeypatch):
+    script, function = BLOCKS[page, marker]
     monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
     table = getattr(importlib.import_module(script), function)()
     assert table.count("\n") >= 3
-    readme = (REPOSITORY / "README.md").read_text()
-    assert f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->" in readme
+    assert f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->" in (REPOSITORY / page).read_text()
 
 
-def test_every_generated_table_of_the_readme_is_held():
-    assert set(re.findall(r"<!-- (\w+) -->", (REPOSITORY / "README.md").read_text())) == set(BLOCKS)
+def test_every_generated_table_is_held():
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    markers = [(page, marker) for page in pages for marker in re.findall(r"<!-- (\w+) -->", page.read_text())]
+    assert sorted((str(page.relative_to(REPOSITORY)), marker) for page, marker in markers) == sorted(BLOCKS)
