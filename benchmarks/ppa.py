@@ -1,6 +1,6 @@
 """Measures area, clock period and energy of dot products: docs/results/energy.json, the README's table, docs/plots.
 
-    python benchmarks/ppa.py [--technology NAME ...] [--tables-only]
+    python benchmarks/ppa.py [--tables-only]
 
 Every design is built in every structure, for each technology at one clock; area is that of the smallest,
 energy that of the one that takes least with held weights. Weights come decoded from a register outside
@@ -14,10 +14,8 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,7 @@ from asm_hw.alphabet import MAX_ALPHABET
 from asm_hw.config import DotConfig
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.cells import Library, compact_library
-from asm_hw.ppa.comparison import least_energy, measured_row
+from asm_hw.ppa.comparison import least_energy, measured_row, processes
 from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, meets, plain
 from asm_hw.ppa.energy import map_unit
 from asm_hw.ppa.streams import StreamOptions
@@ -86,11 +84,10 @@ SERIES: dict[str, dict[str, list[tuple[str, DotConfig]]]] = {
 SERIES_WAY = {"structure": "greedy", "recipe": "balanced"}
 
 
-def measure_all(technologies: list[str]) -> None:
-    """Write docs/results/energy.json, after each technology."""
+def measure_all() -> None:
+    """Write docs/results/energy.json."""
     result = provenance("python benchmarks/ppa.py") | {"stream": asdict(STREAM), "activity": simulator(), "rows": []}
-    for technology in technologies:
-        clock_mhz = CLOCKS_MHZ[technology]
+    for technology, clock_mhz in CLOCKS_MHZ.items():
         with tempfile.TemporaryDirectory() as scratch:
             library = compact_library(Path(scratch), technology)
             for name, config in DESIGNS.items():
@@ -98,7 +95,7 @@ def measure_all(technologies: list[str]) -> None:
                 row |= _row(config, library, clock_mhz)
                 result["rows"].append(row)
                 print(technology, name, row["area_per_mac_um2"], row["held"]["energy_per_mac_fj"], flush=True)
-            if technology == technologies[0]:
+            if technology == next(iter(CLOCKS_MHZ)):
                 series = {
                     "technology": technology,
                     "clock_mhz": clock_mhz,
@@ -107,7 +104,7 @@ def measure_all(technologies: list[str]) -> None:
                 }
                 result["series"] = series | {"points": list(_series(library, clock_mhz))}
                 result["frontiers"] = {"technology": technology, "designs": _frontiers(library)}
-        (RESULTS / "energy.json").write_text(json.dumps(result, indent=1) + "\n")
+    (RESULTS / "energy.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _row(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
@@ -144,11 +141,10 @@ def _series(library: Library, clock_mhz: float) -> Iterator[dict[str, Any]]:
         for line, designs in lines.items()
         for value, config in designs
     ]
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        rows = pool.map(partial(_point, library=library, clock_mhz=clock_mhz), [config for _, config in named])
-        for (names, _), row in zip(named, rows, strict=True):
-            print(names, row["energy_per_mac_fj"], flush=True)
-            yield names | row
+    rows = processes().map(partial(_point, library=library, clock_mhz=clock_mhz), [config for _, config in named])
+    for (names, _), row in zip(named, rows, strict=True):
+        print(names, row["energy_per_mac_fj"], flush=True)
+        yield names | row
 
 
 def _point(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, float]:
@@ -204,9 +200,8 @@ def _cell(row: dict[str, Any]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables-only", action="store_true", help="only write the table, from the JSON file")
-    parser.add_argument("--technology", choices=CLOCKS_MHZ, action="append", help="only these")
     arguments = parser.parse_args()
     if not arguments.tables_only:
-        measure_all(arguments.technology or list(CLOCKS_MHZ))
+        measure_all()
     write_block("energy", energy_table())
     plots.write_all()

@@ -8,15 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_liberty import full_library
 
 from asm_hw.config import DotConfig, MacConfig, counterpart
 from asm_hw.errors import ParameterError
 from asm_hw.ppa import activity, energy, gates, redo
 from asm_hw.ppa.accounting import Parts, account
 from asm_hw.ppa.cells import Library, compact_library, user_library
-from asm_hw.ppa.contenders import candidates
+from asm_hw.ppa.compact import TECHNOLOGIES
+from asm_hw.ppa.contenders import build, candidates
 from asm_hw.ppa.netlist import Netlist
 from asm_hw.ppa.streams import StreamOptions, nearest, operands
+from asm_hw.ppa.synthesis import has_adder_cells
 from asm_hw.ppa.vcd import Waves
 
 needs_icarus = pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog for delays")
@@ -329,18 +332,32 @@ def test_bad_input_is_one_sentence(cli, tmp_path, arguments, message):
     assert message in result.stderr and result.stderr.count("\n") == 1
 
 
+DOT = DotConfig(alphabets=(1,), weight_bits=5, act_bits=8, lanes=4)
+COMPARED = {
+    "mac": SMALL,
+    "mac exact": MacConfig(arithmetic="exact", weight_bits=8, act_bits=8),
+    "dot {1}": DOT,
+    "dot {1,3}": replace(DOT, alphabets=(1, 3)),
+    "dot exact": replace(counterpart(DOT, "exact"), weight_form="booth"),
+}
+
+
 @needs_icarus
 @pytest.mark.parametrize(
-    ("technology", "full"),
-    [("sg13g2", "ihp-sg13g2/sg13g2_stdcell_typ_1p20V_25C.lib.gz"), ("sky130hd", "sky130hd/sky130hd_tt.lib.gz")],
+    ("technology", "name"),
+    [
+        pytest.param(technology, name, marks=[] if name == "mac" and technology != "asap7" else pytest.mark.full)
+        for technology in TECHNOLOGIES
+        for name in COMPARED
+    ],
 )
-def test_the_compact_table_gives_the_energy_of_the_full_library(technology, full, data_folder, tmp_path):
-    compact = compact_library(tmp_path, technology)
-    path = data_folder / "liberty" / full
-    if not path.is_file():
-        pytest.skip(f"needs {full} in the data folder")
-    unit = mapped(SMALL, compact)
-    ours, theirs = (energy.measure(unit, cells, SHORT, 100.0).row for cells in (compact, user_library(str(path))))
+def test_the_compact_table_gives_the_energy_of_the_full_library(technology, name, data_folder, tmp_path):
+    compact, full = compact_library(tmp_path, technology), full_library(data_folder, technology)
+    if not full.paths:
+        pytest.skip(f"needs the full library of {technology} in the data folder")
+    recipe = "adder cells" if has_adder_cells(compact) else "balanced"
+    unit = energy.map_unit(build([(COMPARED[name], recipe)], compact)[0])
+    ours, theirs = (energy.measure(unit, cells, SHORT, 100.0).row for cells in (compact, full))
     assert ours["energy_per_mac_fj"] == pytest.approx(theirs["energy_per_mac_fj"], rel=0.1)
     assert ours["internal_per_mac_fj"] == pytest.approx(theirs["internal_per_mac_fj"], rel=0.1)
     assert ours["leakage_per_mac_fj"] == pytest.approx(theirs["leakage_per_mac_fj"], rel=0.1)

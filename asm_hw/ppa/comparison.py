@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict
+from functools import cache, partial
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,14 +17,10 @@ from ..emit import check_clock
 from .activity import simulator
 from .cells import Library, check_power, choose_library
 from .compact import TECHNOLOGIES
-from .contenders import candidates, contenders, mapping_errors, meeting_clock, meets, plain, ratio
+from .contenders import LARGEST, candidates, contenders, mapping_errors, meeting_clock, meets, plain, ratio
 from .energy import MappedUnit, Measured, map_unit, measure
 from .streams import StreamOptions, check_unit
 
-LARGEST = 1.25
-"""Ways larger than the smallest by more than this are not measured, to save time."""
-PREVIEW_CYCLES, FINALISTS = 60, 3
-"""All ways are measured for a few cycles, the best of them for all."""
 _PROGRAMS = (
     "accounting.py", "activity.py", "celltypes.py", "clocking.py", "drive.py", "energy.py", "expression.py", "gates.py",
     "liberty.py", "model.py", "netlist.py", "operands.json", "parts.py", "streams.py", "timing.py", "vcd.py",
@@ -87,23 +83,23 @@ def least_energy(
     meeting = meeting_clock(candidates(config, library, clock_mhz), clock_mhz)
     smallest = min(way.mapped.area_um2 for way in meeting)
     large = [way for way in meeting if way.mapped.area_um2 > LARGEST * smallest]
-    meeting = [way for way in meeting if way not in large]
-    short = replace(options, cycles=min(options.cycles, PREVIEW_CYCLES))
-    units = [map_unit(way) for way in meeting]
-    # Processes: half of a measurement is Python's own work. Not by fork, which threads do not survive.
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        measure_at = partial(measured_row, library=library, clock_mhz=clock_mhz)
-        previews = list(pool.map(partial(measure_at, options=short), units))
-        previewed = [row["energy_per_mac_fj"] for row in previews]
-        finalists = sorted(range(len(units)), key=previewed.__getitem__)[:FINALISTS]
-        rows = list(pool.map(partial(measure_at, options=options), [units[index] for index in finalists]))
-    least, row = min(zip(finalists, rows, strict=True), key=lambda one: one[1]["energy_per_mac_fj"])
-    energies = dict(zip(finalists, (row["energy_per_mac_fj"] for row in rows), strict=True))
-    tried = [
-        way.figures | {"preview_energy_per_mac_fj": previewed[i], "energy_per_mac_fj": energies.get(i)}
-        for i, way in enumerate(meeting)
-    ]
-    return units[least], row | {"tried": tried, "too_large": [way.figures for way in large]}
+    ways = [way for way in meeting if way not in large]
+    units = [map_unit(way) for way in ways]
+    measure_at = partial(measured_row, library=library, options=options, clock_mhz=clock_mhz)
+    rows = list(processes().map(measure_at, units))
+    unit, row = min(zip(units, rows, strict=True), key=lambda one: one[1]["energy_per_mac_fj"])
+    energies = [{"energy_per_mac_fj": one["energy_per_mac_fj"]} for one in rows]
+    tried = [way.figures | energy for way, energy in zip(ways, energies, strict=True)]
+    return unit, row | {"tried": tried, "too_large": [way.figures for way in large]}
+
+
+@cache
+def processes() -> ProcessPoolExecutor:
+    """Two processes for measurements, half of which is Python's own work; started once, since each loads PyTorch.
+
+    Not by fork, which threads do not survive.
+    """
+    return ProcessPoolExecutor(2, get_context("spawn"))
 
 
 def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> dict[str, Any]:

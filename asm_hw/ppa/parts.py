@@ -66,7 +66,9 @@ def rtl_wrapper(netlist: Netlist, verilog: str, top: str) -> str:
 def find_parts(mapped: Mapped, waves: Waves, rtl: Vcd, times: Times, exact: bool) -> Parts:
     """The part of every instance and input net; ``times`` are those at which all nets have settled."""
     known = _known_bits(rtl, times, exact)
-    part_of = {net: known[key] for net in waves.toggles if (key := _key(waves.value(net, times))) in known}
+    nets = list(waves.toggles)
+    keys = _keys(np.stack([waves.value(net, times) for net in nets]))
+    part_of = {net: known[key] for net, key in zip(nets, keys, strict=True) if key in known}
     readers: dict[int, list[list[int]]] = {}
     outputs = {}
     for instance in mapped.netlist.instances.values():
@@ -96,7 +98,7 @@ def _known_bits(rtl: Vcd, times: Times, exact: bool) -> dict[bytes, str]:
         part = _part(name.removeprefix("tb.dut.unit."), exact) if name.startswith("tb.dut.unit.") else None
         if part is None:
             continue
-        for key in filter(None, map(_key, bits)):
+        for key in filter(None, _keys(bits)):
             if key not in found or PARTS.index(part) < PARTS.index(found[key]):
                 found[key] = part
     return found
@@ -107,10 +109,10 @@ def _part(name: str, exact: bool) -> str | None:
     return "select_shift" if exact and part == "sign" else part
 
 
-def _key(bits: Bits) -> bytes:
-    """Equal for equal bits and for inverted ones; empty for constant ones."""
-    normal = bits ^ bits[0]
-    return np.packbits(normal).tobytes() if normal.any() else b""
+def _keys(bits: Bits) -> list[bytes]:
+    """Of each row [.., times]: equal for equal bits and for inverted ones; empty for constant ones."""
+    normal = bits ^ bits[:, :1]
+    return [row.tobytes().rstrip(b"\0") for row in np.packbits(normal, axis=1)]
 
 
 def _nearest(driven: list[int], part_of: dict[int, str], readers: dict[int, list[list[int]]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,11 @@ def write(out: Path, result: dict[str, Any], measured: list[Measured], clock_mhz
         files[f"{name}.saif"] = saif(one.netlist, one.waves)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (out / name).write_text(text, encoding="utf-8", newline="\n")
+        with tempfile.TemporaryDirectory(prefix=".redo", dir=out) as scratch:  # nothing half-written
+            for name, text in files.items():
+                Path(scratch, name).write_text(text, encoding="utf-8", newline="\n")
+            for name in files:
+                Path(scratch, name).replace(out / name)
     except OSError as error:
         raise ParameterError(f"out {str(out)!r} must be writable: {error.strerror}") from None
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 _SCOPE = re.compile(r"\$scope \w+ (\S+)|(\$upscope)|\$var \w+ (\d+) (\S+) (\S+)")
+_UNKNOWN = str.maketrans("xz", "00")
 _FS = {"1fs": 1, "10fs": 10, "100fs": 100, "1ps": 1000}
 
 Times = NDArray[np.int64]
@@ -65,44 +67,44 @@ class Vcd:
             else:
                 self.names.setdefault(code, []).append((".".join([*scope, name]), int(width)))
 
-    def changes(self) -> Iterator[tuple[int, str, str]]:
-        """(time, code, value) of every change in order; a vector's value has its leading zeros left out."""
+    @cached_property
+    def _changes(self) -> dict[str, tuple[list[int], list[str]]]:
+        """Times and values of each code's changes in order; a vector's value has its leading zeros left out."""
+        found: dict[str, tuple[list[int], list[str]]] = {code: ([], []) for code in self.names}
         now = 0
         for line in self._body.splitlines():
             kind = line[:1]
             if kind == "#":
                 now = int(line[1:]) * self._unit
-            elif kind in ("0", "1", "x", "z"):
-                yield now, line[1:], kind
+                continue
+            if kind in ("0", "1", "x", "z"):
+                code, value = line[1:], kind
             elif kind == "b":
                 value, _, code = line[1:].partition(" ")
-                yield now, code, value
+            else:
+                continue
+            times, values = found[code]
+            if not values or values[-1] != value:
+                times.append(now)
+                values.append(value)
+        return found
 
     def waves(self, nets: Iterable[int], start: int, end: int) -> Waves:
         """The transitions of the bits ``tb.dut.n<net>``. Raises RuntimeError where one is missing or unknown."""
         wanted = {f"tb.dut.n{net}": net for net in nets}
-        of_code = {code: [wanted[name] for name, _ in names if name in wanted] for code, names in self.names.items()}
-        events: dict[str, list[int]] = {code: [] for code, found in of_code.items() if found}
-        last = dict.fromkeys(events, "x")
-        initial: dict[str, str] = {}
-        for time, code, value in self.changes():
-            if time >= end:
-                break
-            if time >= start and not initial:
-                initial = dict(last)
-            if code in last and last[code] != value:
-                if initial:
-                    if value == "x":
-                        raise RuntimeError(f"net {of_code[code][0]} must be known while it is measured, but turns x")
-                    events[code].append(time)
-                last[code] = value
-        initial = initial or last
         waves = Waves(start, end, {}, {})
-        for code, times in events.items():
-            for net in of_code[code]:
-                if initial[code] not in "01":
-                    raise RuntimeError(f"net {net} must be known while it is measured, but is {initial[code]}")
-                waves.initial[net], waves.toggles[net] = int(initial[code]), np.array(times, np.int64)
+        for code, names in self.names.items():
+            found = [wanted[name] for name, _ in names if name in wanted]
+            if not found:
+                continue
+            times, values = self._changes[code]
+            first, last = (int(np.searchsorted(times, time)) for time in (start, end))
+            known = values[first - 1 : last] if first else ["x"]
+            if not {"0", "1"}.issuperset(known):
+                raise RuntimeError(f"net {found[0]} must be known while it is measured, but is or turns x")
+            toggles = np.array(times[first:last], np.int64)
+            for net in found:
+                waves.initial[net], waves.toggles[net] = int(known[0]), toggles
         missing = wanted.values() - waves.initial.keys()
         if missing:
             raise RuntimeError(f"the simulation must dump net {min(missing)}")
@@ -110,14 +112,10 @@ class Vcd:
 
     def samples(self, times: Times) -> Iterator[tuple[str, Bits]]:
         """Every signal's bits just before ``times`` (ascending): its name and [width, times]; unknown bits are 0."""
-        columns: dict[str, list[tuple[int, str]]] = {code: [(0, "0")] for code in self.names}
-        for time, code, value in self.changes():
-            columns[code].append((int(np.searchsorted(times, time, "right")), value))
-        for code, changes in columns.items():
+        for code, (changed, values) in self._changes.items():
             width = self.names[code][0][1]
-            last = dict(changes)  # of the changes before a time the last one counts
-            words = "".join(re.sub("[xz]", "0", value).rjust(width, "0") for value in last.values())
+            words = "".join(value.rjust(width, "0") for value in ["0", *values]).translate(_UNKNOWN)
             table = (np.frombuffer(words.encode(), np.uint8) - ord("0")).reshape(-1, width)[:, ::-1].T
-            held = np.searchsorted(list(last), np.arange(len(times)), "right") - 1
+            held = np.searchsorted(changed, times)
             for name, _ in self.names[code]:
                 yield name, table[:, held]
