@@ -1,0 +1,112 @@
+"""What each part of the training method is worth: docs/results/ablation.json and the table of docs/quantization.md.
+
+    ASM_HW_DATA=FOLDER python benchmarks/ablation.py RUNS [--init FILE] [--threads 1] [--tables-only]
+
+ResNet-20 from float weights, {1} W=5 A=4, few epochs, one part changed at a time, and no training at all.
+Accuracy is that of the integers on the 5,000 held-out training images; no variant sees the test set. The float start
+was trained elsewhere on all training images, so that the figures rank variants and mean nothing else. RUNS holds a
+folder a variant: an interrupted call goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from asm_hw.training.calibrate import calibrate
+from asm_hw.training.convert import convert, freeze, settle
+from asm_hw.training.data import load_data
+from asm_hw.training.data.images import Splits
+from asm_hw.training.evaluate import evaluate
+from asm_hw.training.program import Settings, Training
+from asm_hw.training.quantizer import anneal
+from asm_hw.training.recipes import recipe_for
+from asm_hw.training.result import find_init, provenance
+from figures import RESULTS, write_block
+from torch import nn
+
+OUTPUT = RESULTS / "ablation.json"
+EPOCHS, SETTLE = 3, 1
+FORMAT: dict[str, Any] = {"alphabets": (1,), "weight_bits": 5, "act_bits": 4}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "the recipe": {},
+    "without distillation": {"distill": 0.0},
+    "the float model's answers alone": {"distill": 1.0},
+    "scales as the error search found them": {"scale_learning_rate": 1e-12},
+    "without settling: scales frozen at the end": {"settle": 0},
+    "a third of the learning rate": {"learning_rate": 0.0067},
+    "convolutions in float32": {"precision": "float32"},
+}
+ANNEALED = "annealed: from all integers to {1} in the first epoch"
+UNTRAINED = {"no training": False, "no training, calibrated on 512 images": True}
+
+
+def measure(runs: Path, init: Path) -> dict[str, Any]:
+    """Every variant's accuracy."""
+    splits = load_data("cifar10")
+    common = {"epochs": EPOCHS, "settle": SETTLE}
+    recipe = recipe_for("resnet20", splits.image_size, quantized=True, **common)
+    settings = Settings(model="resnet20", dataset="cifar10", recipe=recipe, init=init.name, **FORMAT)
+    result: dict[str, Any] = {"settings": settings.as_json(), "rows": []}
+    for name, fit in UNTRAINED.items():
+        training = Training(settings, splits, runs / "untrained", init)
+        _report(result, name, {}, _untrained(training, splits, fit), splits)
+    for name, changes in [*VARIANTS.items(), (ANNEALED, {})]:
+        changed = recipe_for("resnet20", splits.image_size, quantized=True, **common | changes)
+        folder = runs / re.sub(r"\W+", "_", name)
+        folder.mkdir(parents=True, exist_ok=True)
+        training = Training(Settings(**vars(settings) | {"recipe": changed}), splits, folder, init)
+        tick = _annealing(training) if name == ANNEALED else None
+        _report(result, name, changes, training.run(lambda epoch: print(asdict(epoch), flush=True), tick), splits)
+    return result | {"provenance": provenance(splits, init, torch.get_num_threads(), training.group)}
+
+
+def _untrained(training: Training, splits: Splits, fit: bool) -> nn.Module:
+    """The prepared model with scales as ``prepare`` finds them, or also calibrated; frozen."""
+    model = training.model
+    if fit:
+        calibrate(model, [training.sample()])
+    freeze(model)
+    settle(model.eval())
+    return model
+
+
+def _annealing(training: Training) -> Any:
+    """Blends from all integers to the alphabet set over the first epoch."""
+    anneal(training.model, min(1.0, training.step / training.steps))
+    return lambda done, steps, loss: anneal(training.model, min(1.0, training.step / training.steps))
+
+
+def _report(result: dict[str, Any], name: str, changes: dict[str, Any], model: nn.Module, splits: Splits) -> None:
+    network = convert(model, (splits.channels, splits.image_size, splits.image_size))
+    share = evaluate(lambda images: network(network.quantize_input(images)), splits.held_out)
+    assert share is not None
+    result["rows"].append({"variant": name, "changes": changes, "held_out_percent": round(100 * share, 2)})
+    print(result["rows"][-1], flush=True)
+
+
+def table() -> str:
+    """The rows as Markdown."""
+    rows = json.loads(OUTPUT.read_text())["rows"]
+    lines = ["| ResNet-20, {1} W=5 A=4 | held-out images, % |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {row['variant']} | {row['held_out_percent']:.2f} |" for row in rows)])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, help="folder of the runs")
+    parser.add_argument("--init", default="resnet_cifar10/resnet20-12fca82f.th", help="float weights")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tables-only", action="store_true", help="only write the table, from the JSON file")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if not arguments.tables_only:
+        found = find_init(arguments.init)
+        assert found is not None
+        OUTPUT.write_text(json.dumps(measure(arguments.runs, found), indent=1) + "\n")
+    write_block("ablation", table(), "docs/quantization.md")
