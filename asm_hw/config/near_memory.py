@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
-from ..encoding import bits_for, join_fields, place_fields
-from ..errors import ParameterError, check_choice, check_range
-from .accumulating import MacConfig
+from ..encoding import join_fields, place_fields
+from ..errors import ParameterError, check_range
 from .multiplier import LIMITS
-from .requantize import RequantizeConfig
-
-MEMORIES = ("inferred", "macro")
-
-
-def sram_module(words: int, bits: int) -> str:
-    """The name of the module behind a memory's macro boundary."""
-    return f"asm_hw_sram_{words}x{bits}"
+from .stored import StoredConfig
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NearMemoryConfig(MacConfig):
+class NearMemoryConfig(StoredConfig):
     """Unit ``near_memory``: a weight memory whose rows feed ``lanes`` x ``columns`` products a cycle.
 
     A memory row holds the packed codes of one column's lanes. A *tile* of weights is ``columns`` rows; it is
@@ -76,28 +67,17 @@ class NearMemoryConfig(MacConfig):
     def __post_init__(self) -> None:
         for name in ("lanes", "columns", "hold", "depth"):
             check_range(name, getattr(self, name), *LIMITS[name])
-        check_choice("memory", self.memory, MEMORIES)
         if self.outputs is None:
             object.__setattr__(self, "outputs", self.columns)
         check_range("outputs", self.outputs, 1, self.columns)
         if self.columns % self.beat_columns:
             raise ParameterError(f"outputs must divide columns ({self.columns}), not {self.outputs}")
         super().__post_init__()
-        if self.weight_code != "packed":
-            raise ParameterError(f"weight_code {self.weight_code!r} must be packed: so the weight memory holds them")
         if self.structure == "carry_save":
             raise ParameterError("structure 'carry_save' must be another for unit near_memory: its sums are kept")
         least = self.columns + self.parameter_rows
         if self.depth < least:
             raise ParameterError(f"depth must be at least {least}, a tile and its parameters, not {self.depth}")
-        assert self.requantize
-
-    @cached_property
-    def requantize(self) -> RequantizeConfig:
-        """The unit behind the accumulators."""
-        return RequantizeConfig(
-            alphabets=self.alphabets, act_bits=self.acc_width, out_bits=self.out_bits, out_signed=self.out_signed
-        )
 
     @property
     def beat_columns(self) -> int:
@@ -109,16 +89,6 @@ class NearMemoryConfig(MacConfig):
     def row_bits(self) -> int:
         """Bits of a memory row."""
         return self.lanes * self.w_bits
-
-    @property
-    def row_address_bits(self) -> int:
-        """Bits of a row's address."""
-        return max(1, bits_for(self.depth))
-
-    @property
-    def rows_a_channel(self) -> int:
-        """Memory rows that one column's requantize parameters take."""
-        return -(-sum(field.width for field in self.requantize.fields) // self.row_bits)
 
     @property
     def parameter_rows(self) -> int:

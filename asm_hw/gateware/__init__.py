@@ -11,6 +11,7 @@ from .dot import Dot
 from .mac import Mac
 from .multiplier import Multiplier
 from .near_memory import NearMemory
+from .vn_scalar import VnScalar
 
 COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
     "multiplier": Multiplier,
@@ -18,6 +19,7 @@ COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
     "dot": Dot,
     "near_memory": NearMemory,
     "bitline": Bitline,
+    "vn_scalar": VnScalar,
 }
 
 

@@ -1,10 +1,11 @@
 """The near-memory array without its memory: rows in, products, outputs."""
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import NearMemoryConfig
+from .choose import choose
 from .datapath import Datapath
 from .near_column import BRANCH, NearColumn
 from .near_control import Control
@@ -104,15 +105,7 @@ class NearArray(wiring.Component):
         for index in range(count):
             m.submodules[f"requantize_{index}"] = unit = Requantize(self._config.requantize)
             m.d.comb += [
-                unit.acc.eq(_chosen(sums[index::count], group)),
-                unit.channel.eq(_chosen(channels[index::count], group)),
+                unit.acc.eq(choose(sums[index::count], group)),
+                unit.channel.eq(choose(channels[index::count], group)),
                 self.o.payload[index].eq(unit.y),
             ]
-
-
-def _chosen(values: list, index):
-    """``values[index]``; the one value where there is no choice."""
-    chosen = values[-1]
-    for i, value in reversed(list(enumerate(values[:-1]))):
-        chosen = Mux(index == i, value, chosen)
-    return chosen

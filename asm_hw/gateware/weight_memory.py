@@ -1,11 +1,10 @@
-"""The weight memory: one port, one access a cycle, as registers that tools infer a RAM from or as a macro."""
+"""The memory of a unit: one port, one access a cycle, as registers that tools infer a RAM from or as a macro."""
 
 from amaranth.hdl import ClockSignal, Instance, Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import NearMemoryConfig
-from ..config.near_memory import sram_module
+from ..config.stored import StoredConfig, sram_module
 
 
 class WeightMemory(wiring.Component):
@@ -21,7 +20,7 @@ class WeightMemory(wiring.Component):
     row : Out(``config.row_bits``), what was read
     """
 
-    def __init__(self, config: NearMemoryConfig):
+    def __init__(self, config: StoredConfig):
         self._config = config
         super().__init__(
             {

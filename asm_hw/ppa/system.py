@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import NearMemoryConfig
+from ..config import NearMemoryConfig, VnScalarConfig
 from .sram import Sram, measured
 
 BUS_BITS = 32
 MACRO_BITS = 64
 """Widest macro of the fitted library; wider rows are several side by side."""
 FIXED_KBIT = 256
+KINDS = {"weights": "read", "activations": "read", "outputs": "write"}
+"""The accesses that are charged."""
 MOVEMENT = ("weight_registers", "activations")
 CONTROL = ("clock", "control")
 """Parts of the logic that are neither compute; everything else is."""
@@ -70,13 +72,13 @@ class Memory:
         return count * sram.figure("leakage_uw")
 
 
-def shared_memory(work: Work, weight_bits: int, sized: bool) -> Memory:
+def shared_memory(work: Work, weight_bits: int, sized: bool, bus_bits: int = BUS_BITS) -> Memory:
     """The one memory of a von Neumann design: fixed, or weights, inputs and outputs of the layer."""
     bits = FIXED_KBIT * 1024
     if sized:
         maps = (work.stored + work.outputs) * work.resident * work.act_bits
         bits = work.outputs * work.inputs * weight_bits + maps
-    return Memory(-(-bits // BUS_BITS), BUS_BITS)
+    return Memory(-(-bits // bus_bits), bus_bits)
 
 
 def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
@@ -104,8 +106,7 @@ def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, siz
     """Energy per MAC of a near-memory array; ``logic``: `per_column` of `asm_hw.ppa.array_energy`."""
     memories = dict(zip(("weights", "activations", "outputs"), near_memories(config, work, sized), strict=True))
     accesses = row_accesses(config, work)
-    kinds = {"weights": "read", "activations": "read", "outputs": "write"}
-    memory = {name: accesses[name] * memories[name].energy_fj(kinds[name]) / work.macs for name in accesses}
+    memory = {name: accesses[name] * memories[name].energy_fj(KINDS[name]) / work.macs for name in accesses}
     leakage = sum(m.leakage_fj_per_ns for m in memories.values()) * 1000 / clock_mhz
     memory["leakage"] = leakage / (config.lanes * config.columns)
     return _row(memory, logic_per_mac(config, logic))
@@ -125,18 +126,16 @@ def vn_array(config: NearMemoryConfig, logic: dict[str, Any], work: Work, sized:
     return _row(memory, logic_per_mac(config, logic))
 
 
-def vn_scalar(weight_bits: int, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float) -> dict:
-    """A weight and an activation fetched for every MAC, as many to a word of `BUS_BITS` as fit; one MAC a cycle.
+def vn_scalar(config: VnScalarConfig, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float) -> dict:
+    """A weight and an activation fetched for every MAC, as many to a word as fit; one MAC a cycle.
 
-    ``logic``: fJ per MAC by part of a ``mac`` unit.
+    ``logic``: fJ per MAC by part of a ``mac`` unit. What the unit reads and writes is ``config.accesses``; the
+    parameters among them are not charged, nor are the cycles in which the port is not free in time.
     """
-    shared = shared_memory(work, weight_bits, sized)
-    memory = {
-        "weights": shared.energy_fj("read") / (BUS_BITS // weight_bits),
-        "activations": shared.energy_fj("read") / (BUS_BITS // work.act_bits),
-        "outputs": shared.energy_fj("write") / (BUS_BITS // work.act_bits) / work.inputs,
-        "leakage": shared.leakage_fj_per_ns * 1000 / clock_mhz,
-    }
+    shared = shared_memory(work, config.weight_bits, sized, config.bus_bits)
+    accesses, macs = config.accesses(work.outputs, work.inputs), work.outputs * work.inputs
+    memory = {name: accesses[name] * shared.energy_fj(kind) / macs for name, kind in KINDS.items()}
+    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz
     return _row(memory, logic)
 
 
