@@ -8,6 +8,7 @@ from .config import (
     MacConfig,
     MultiplierConfig,
     NearMemoryConfig,
+    VnArrayConfig,
     VnScalarConfig,
     counterpart,
 )
@@ -136,6 +137,13 @@ _VON_NEUMANN = (
     VnScalarConfig(
         alphabets=(1,), weight_bits=5, act_bits=4, act_alphabets=(1,), bus_bits=8, depth=96, out_bits=5, acc_bits=10,
         overflow="saturate",
+    ),
+    # Rows and beats of one word and of several, outputs by one column and by all.
+    VnArrayConfig(alphabets=(1,), weight_bits=5, lanes=4, columns=2, hold=3, depth=128),
+    VnArrayConfig(arithmetic="exact", weight_bits=8, lanes=2, columns=2, hold=2, depth=128, bus_bits=8),
+    VnArrayConfig(
+        alphabets=(1, 3), weight_bits=5, act_signed=True, lanes=3, columns=2, hold=2, depth=160, outputs=1, out_bits=12,
+        out_signed=True, bus_bits=10, acc_bits=12, overflow="saturate", memory="macro",
     ),
 )  # fmt: skip
 

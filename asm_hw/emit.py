@@ -69,7 +69,7 @@ def _model(config: MultiplierConfig) -> str:
     """The behavioural model of what lies behind a unit's macro boundary."""
     if not isinstance(config, StoredConfig) or config.memory != "macro":
         return ""
-    return behavioural(config.depth, config.row_bits)
+    return behavioural(config.depth, config.memory_bits)
 
 
 def check_clock(clock_mhz: float) -> float:

@@ -89,13 +89,19 @@ _UNIT_OPTIONS = (
         "--weight-registers", type=bool, help="0: the weight stream holds the weights in use, unit dot. [default: 1]"
     ),
     option("--columns", type=int, help=_about("columns", "Dot products side by side, unit dot")),
-    option("--hold", type=int, help=_about("hold", "Vectors that a tile of weights is held for, unit near_memory")),
-    option("--depth", type=int, help=_about("depth", "Rows of the memory, units near_memory and vn_scalar")),
-    option("--memory", help=_about("memory", f"The memory, units near_memory and vn_scalar: {', '.join(MEMORIES)}")),
-    option("--outputs", type=int, help="Columns requantized a cycle, unit near_memory. [default: all]"),
+    option(
+        "--hold",
+        type=int,
+        help=_about("hold", "Vectors that a tile of weights is held for, units near_memory and vn_array"),
+    ),
+    option("--depth", type=int, help=_about("depth", "Rows of the memory, units near_memory, vn_scalar and vn_array")),
+    option("--memory", help=_about("memory", f"The memory, the same units: {', '.join(MEMORIES)}")),
+    option("--outputs", type=int, help="Columns requantized a cycle, the same two units. [default: all]"),
     option("--out-bits", type=int, help=_about("out_bits", "Bits of a requantized output, the same units")),
     option("--out-signed", type=bool, help="1 if requantized outputs are signed, the same units. [default: 0]"),
-    option("--bus-bits", type=int, help=_about("bus_bits", "Bits of a word of the memory, unit vn_scalar")),
+    option(
+        "--bus-bits", type=int, help=_about("bus_bits", "Bits of a word of the memory, units vn_scalar and vn_array")
+    ),
     option("--rows", type=int, help=_about("rows", "Rows of bit cells, unit bitline")),
     option("--cols", type=int, help=_about("cols", "Columns of bit cells, unit bitline")),
     option(

@@ -19,7 +19,7 @@ from typing import Any
 
 from figures import REPOSITORY, RESULTS, provenance
 
-from asm_hw.config import MacConfig, NearMemoryConfig, VnScalarConfig
+from asm_hw.config import MacConfig, NearMemoryConfig, VnArrayConfig, VnScalarConfig
 from asm_hw.ppa import system
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.array_energy import per_column
@@ -84,7 +84,8 @@ def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: in
     found = {name: system.near_memory(config, logic[name], *rest) for name, config in configs.items()}
     exact = "near-memory exact W=8"
     if exact in found:
-        found["vn_array INT8"] = system.vn_array(configs[exact], logic[exact], *rest)
+        shared = VnArrayConfig(**configs[exact].parameters | {"depth": 8192})
+        found["vn_array INT8"] = system.vn_array(shared, logic[exact], *rest)
     if result["mac"]:
         found["vn_scalar INT8"] = system.vn_scalar(INT8, result["mac"], *rest)
     return found

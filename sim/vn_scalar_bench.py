@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..config import VnScalarConfig
+from ..config import VnArrayConfig, VnScalarConfig
 from ..golden import near_memory
 from ..network.words import WordProgram, pack, word_program
 from .driver import Driver, reset
@@ -20,7 +20,7 @@ PACES = ((1.0, 1.0, 1.0), (0.7, 0.7, 0.7), (0.3, 0.9, 0.9), (0.9, 0.2, 0.9), (0.
 
 
 @dataclass
-class _Product:
+class Product:
     """One matrix product: what to play, and the words that the golden model gives."""
 
     program: WordProgram
@@ -29,13 +29,13 @@ class _Product:
 
 def of_words(
     config: VnScalarConfig, w: list[list[Word]], x: list[list[Word]], channels: list[dict], start: int = 0
-) -> _Product:
+) -> Product:
     """A product of given words."""
     codes, values = ([[[word[i] for word in row] for row in words] for words in (w, x)] for i in (0, 1))
     made = word_program(config, *codes, [config.requantize.encode(channel) for channel in channels], start)
     parts = {name: torch.tensor([channel[name] for channel in channels]) for name in channels[0]}
     outputs = near_memory(config, *map(torch.tensor, values), parts)
-    return _Product(made, packed_outputs(config, outputs.tolist()))
+    return Product(made, packed_outputs(config, outputs.tolist()))
 
 
 def packed_outputs(config: VnScalarConfig, outputs: Sequence[Sequence[int]]) -> list[int]:
@@ -45,7 +45,7 @@ def packed_outputs(config: VnScalarConfig, outputs: Sequence[Sequence[int]]) -> 
     return [word for row in rows for word in row]
 
 
-def random_words(config: VnScalarConfig, rng: random.Random, shape: tuple[int, int, int], start: int = 0) -> _Product:
+def random_words(config: VnScalarConfig, rng: random.Random, shape: tuple[int, int, int], start: int = 0) -> Product:
     """A product of ``outputs, inputs, vectors`` random code words, reserved ones and negative zeros too."""
     operands, (outputs, inputs, vectors) = Operands(config), shape
     w = [[operands.w.pick(rng) for _ in range(inputs)] for _ in range(outputs)]
@@ -56,7 +56,7 @@ def random_words(config: VnScalarConfig, rng: random.Random, shape: tuple[int, i
 class Model:
     """Plays programs under random stalls and holds what leaves the unit to the stream rules."""
 
-    def __init__(self, driver: Driver, config: VnScalarConfig, rng: random.Random):
+    def __init__(self, driver: Driver, config: VnScalarConfig | VnArrayConfig, rng: random.Random):
         self.driver, self.config, self.rng = driver, config, rng
         self.cycles = 0  # from the first command's offer until the first word is read back
         self._offered = dict.fromkeys(INPUTS, False)
@@ -76,7 +76,7 @@ class Model:
     async def _stream(self, stream: str, words: list[int], pace, wanted: int, most: int = -1) -> list[int]:
         """Offer ``words`` until all are taken and ``wanted`` words have left."""
         got: list[int] = []
-        place = idle = 0
+        place = waited = 0
         while (place < len(words) or len(got) < wanted) and self.cycles != most:
             # A valid once raised stays up until it is taken, as the stream rules ask.
             due = place < len(words)
@@ -86,8 +86,8 @@ class Model:
             moved = self._offered[stream] and self.driver.get(f"{stream}__ready")
             if moved:
                 place, self._offered[stream] = place + 1, False
-            idle = 0 if moved or taken else idle + 1
-            assert idle < 5_000, f"{stream} does not move for {idle} cycles: {place} in, {len(got)} words out"
+            waited = 0 if moved or taken else waited + 1
+            assert waited < 5_000, f"{stream} does not move for {waited} cycles: {place} in, {len(got)} words out"
             await self.driver.edge()
             self.cycles += not (wanted and place)  # the memory may be accessed again
         self.driver.set(f"{stream}__valid", 0)
@@ -107,7 +107,8 @@ class Model:
         return [out] if ready and out is not None else []
 
 
-async def _idle(driver: Driver) -> None:
+async def idle(driver: Driver) -> None:
+    """Nothing offered, nothing taken, and a reset."""
     for stream in INPUTS:
         driver.set(f"{stream}__valid", 0)
     driver.set("o__ready", 0)
@@ -122,7 +123,8 @@ def _shapes(config: VnScalarConfig) -> list[tuple[int, int, int]]:
     return [shape for shape in shapes if config.words(*shape) < config.depth]
 
 
-def _compare(config: VnScalarConfig, got: list[int], product: _Product) -> None:
+def compare(got: list[int], product: Product) -> None:
+    """The words read back against the golden model's."""
     for index, (word, golden) in enumerate(zip(got, product.expected, strict=True)):
         assert word == golden, f"word {index} of the outputs: {word:#x}, golden {golden:#x}"
 
@@ -130,12 +132,12 @@ def _compare(config: VnScalarConfig, got: list[int], product: _Product) -> None:
 async def check_vn_scalar_products(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
     """Random matrices of all shapes, without stalls in the cycles predicted, and under back-pressure of each stream."""
     for pace in PACES:
-        await _idle(driver)
+        await idle(driver)
         model = Model(driver, config, rng)
         shapes = _shapes(config)
         for shape in shapes if pace == PACES[0] else shapes[-1:]:
             product = random_words(config, rng, shape, start=rng.randrange(2))
-            _compare(config, await model.play(product.program, pace), product)
+            compare(await model.play(product.program, pace), product)
             predicted = config.cycles(product.program.jobs)
             assert pace != PACES[0] or model.cycles == predicted, f"{model.cycles} cycles for {shape}, not {predicted}"
 
@@ -144,7 +146,7 @@ async def check_vn_scalar_chain(driver: Driver, config: VnScalarConfig, rng: ran
     """Outputs that are the activations of the next job: the memory holds them as one packs them from outside."""
     if config.out_bits != config.x_bits or config.activation is not None:
         return
-    await _idle(driver)
+    await idle(driver)
     model, values, operands = Model(driver, config, rng), dict(config.act_table), Operands(config)
     for _ in range(3):
         width = config.outputs_a_word + 1
@@ -156,12 +158,12 @@ async def check_vn_scalar_chain(driver: Driver, config: VnScalarConfig, rng: ran
         job = second.program.jobs[0]
         jobs = [*first.program.jobs, type(job)(**vars(job) | {"activations": first.program.results.start})]
         words = first.program.words + [0] * len(first.program.results) + second.program.words
-        _compare(config, await model.play(WordProgram(0, words, jobs, second.program.results)), second)
+        compare(await model.play(WordProgram(0, words, jobs, second.program.results)), second)
 
 
 async def check_vn_scalar_order(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
     """An access goes before the command offered with it, and its word stays until it is taken; then the job runs."""
-    await _idle(driver)
+    await idle(driver)
     product = random_words(config, rng, _shapes(config)[0])
     await Model(driver, config, rng).play(product.program)
     driver.set("i_memory__payload", config.access_word(0, product.program.results[0]))
@@ -176,7 +178,7 @@ async def check_vn_scalar_order(driver: Driver, config: VnScalarConfig, rng: ran
         assert word == (product.expected[0] if cycle else None), f"o offers {word} in cycle {cycle}"
         await driver.edge()
     driver.set("i_command__valid", 0)
-    _compare(config, await Model(driver, config, rng).play(product.program), product)
+    compare(await Model(driver, config, rng).play(product.program), product)
 
 
 async def check_vn_scalar_reset(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
@@ -184,19 +186,19 @@ async def check_vn_scalar_reset(driver: Driver, config: VnScalarConfig, rng: ran
     product = random_words(config, rng, _shapes(config)[-1])
     length = config.cycles(product.program.jobs)
     for cycles in [*range(1, 9), *(rng.randrange(9, max(10, length)) for _ in range(4)), length + 1]:
-        await _idle(driver)
+        await idle(driver)
         await Model(driver, config, rng).play(product.program, most=cycles)
         driver.set("o__ready", cycles % 2)
         await reset(driver)
         assert not driver.get("o__valid"), f"o__valid is set after a reset at cycle {cycles}"
-        await _idle(driver)
+        await idle(driver)
         fresh = random_words(config, rng, _shapes(config)[-1])
-        _compare(config, await Model(driver, config, rng).play(fresh.program, PACES[1]), fresh)
+        compare(await Model(driver, config, rng).play(fresh.program, PACES[1]), fresh)
 
 
 async def check_vn_scalar_corners(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
     """Operands at their extremes, through requantize parameters that pass, clamp and round."""
-    await _idle(driver)
+    await idle(driver)
     model, operands = Model(driver, config, rng), Operands(config)
     pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
     rng.shuffle(pairs)
@@ -206,4 +208,4 @@ async def check_vn_scalar_corners(driver: Driver, config: VnScalarConfig, rng: r
         w, x = [[word] * inputs for word, _ in taken], [[word] * inputs for word in operands.x.corners]
         x = x[: next(n for n in range(len(x), 0, -1) if config.words(len(w), inputs, n) <= config.depth)]
         product = of_words(config, w, x, [channel for _, channel in taken])
-        _compare(config, await model.play(product.program), product)
+        compare(await model.play(product.program), product)

@@ -18,7 +18,15 @@ import pytest
 from asm_hw.sim.runner import run_folder
 
 import asm_hw
-from asm_hw.config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig, VnScalarConfig
+from asm_hw.config import (
+    BitlineConfig,
+    DotConfig,
+    MacConfig,
+    MultiplierConfig,
+    NearMemoryConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -40,9 +48,12 @@ LANE, HEAP, ACCUMULATE = "gateware/lane.py", "gateware/heap.py", "gateware/accum
 DOT, DECODER, DATAPATH = "gateware/dot.py", "gateware/decoder.py", "gateware/datapath.py"
 CONTROL, LOADER, COLUMN = (f"gateware/near_{name}.py" for name in ("control", "loader", "column"))
 SMALL_NEAR = NearMemoryConfig(alphabets=(1,), lanes=2, columns=2, hold=2, depth=48, act_bits=4)
-FETCHER, RESULTS, VN_SCALAR = (f"gateware/vn_{name}.py" for name in ("fetcher", "results", "scalar"))
+FETCHER, RESULTS, VN_SCALAR, VN_HOST = (f"gateware/vn_{name}.py" for name in ("fetcher", "results", "scalar", "host"))
 BUFFER = "gateware/word_buffer.py"
 SMALL_VN = VnScalarConfig(alphabets=(1,), act_bits=4, bus_bits=16, depth=64, out_bits=4)
+BUS_LOADER, BEATS, WRITER = (f"gateware/{name}.py" for name in ("bus_loader", "vn_beats", "vn_writer"))
+SMALL_VN_ARRAY = VnArrayConfig(alphabets=(1,), act_bits=4, lanes=2, columns=2, hold=2, depth=128, bus_bits=16)
+WIDE_VN_ARRAY = replace(SMALL_VN_ARRAY, lanes=6, bus_bits=8, depth=256)
 SMALL_DOT = DotConfig(lanes=4, act_bits=4)
 CELLS, WORD, CORE = (f"gateware/bitline/{name}.py" for name in ("array", "periphery", "core"))
 CONTROLLER, SERIAL = (f"gateware/bitline/{name}.py" for name in ("controller", "serial"))
@@ -139,9 +150,21 @@ MUTATIONS = {
     "room a cycle late": Mutation(BUFFER, "self.room.eq((owed != 2) | done)", "self.room.eq(owed != 2)", replace(SMALL_VN, bus_bits=8, depth=96)),
     "padding taken for operands": Mutation(BUFFER, "((place == self._count - 1) | self.last)", "(place == self._count - 1)", SMALL_VN),
     "read in the cycle of a write": Mutation(VN_SCALAR, "fetcher.port.eq(~results.write)", "fetcher.port.eq(1)", SMALL_VN),
-    "memory open during a job": Mutation(VN_SCALAR, "self.i_memory.ready.eq(~results.busy & free)", "self.i_memory.ready.eq(free)", SMALL_VN),
-    "word replaced while it waits": Mutation(VN_SCALAR, "self.i_memory.ready.eq(~results.busy & free)", "self.i_memory.ready.eq(~results.busy)", SMALL_VN),
-    "command with an access": Mutation(VN_SCALAR, "self.i_command.ready.eq(self.i_memory.ready & ~self.i_memory.valid)", "self.i_command.ready.eq(self.i_memory.ready)", SMALL_VN),
+    "memory open during a job": Mutation(VN_HOST, "unit.i_memory.ready.eq(~busy & free)", "unit.i_memory.ready.eq(free)", SMALL_VN),
+    "word replaced while it waits": Mutation(VN_HOST, "unit.i_memory.ready.eq(~busy & free)", "unit.i_memory.ready.eq(~busy)", SMALL_VN),
+    "command with an access": Mutation(VN_HOST, "unit.i_command.ready.eq(unit.i_memory.ready & ~unit.i_memory.valid)", "unit.i_command.ready.eq(unit.i_memory.ready)", SMALL_VN),
+    # Von Neumann array.
+    "row counted while it waits": Mutation(BUS_LOADER, "self.weights.eq(loader.weights & moved)", "self.weights.eq(loader.weights)", WIDE_VN_ARRAY),
+    "loader does not wait for its row": Mutation(BUS_LOADER, "moves.eq(~loader.read | self.grant)", "moves.eq(1)", WIDE_VN_ARRAY),
+    "beats before the next tile": Mutation(BUS_LOADER, "loader.command.ready | (loader.full & ~self.take)", "~loader.read", SMALL_VN_ARRAY),
+    "words of a row in one place": Mutation(BEATS, "arrives.eq(self.ask & (self.part == index))", "arrives.eq(self.ask & (self.part == 0))", WIDE_VN_ARRAY),
+    "beat read before the outputs": Mutation(BEATS, "self.ready & ~(tiles == 1)", "self.ready", SMALL_VN_ARRAY),
+    "next tile at the first one's activations": Mutation(BEATS, "tile.eq(following_tile), at.eq(following_tile)", "at.eq(tile)", SMALL_VN_ARRAY),
+    "vectors without their stride": Mutation(BEATS, "at.eq(at + stride), vector", "at.eq(at + 1), vector", SMALL_VN_ARRAY),
+    "outputs without their stride": Mutation(WRITER, "at.eq(at + stride)", "at.eq(at + 1)", SMALL_VN_ARRAY),
+    "words of outputs in one place": Mutation(WRITER, "self.address.eq(at + place)", "self.address.eq(at + self.part)", replace(SMALL_VN_ARRAY, outputs=1)),
+    "block ends before its outputs": Mutation(WRITER, "self.busy.eq(vectors != 0)", "self.busy.eq((vectors != 0) & ~(vectors == 1))", SMALL_VN_ARRAY),
+    "beat read under a write": Mutation("gateware/vn_array.py", "beats.port.eq(array.settled & ~writer.write)", "beats.port.eq(array.settled)", SMALL_VN_ARRAY),
     # Bitline arrays.
     "complements joined by OR": Mutation(CELLS, "complements[0] & complements[1]", "complements[0] | complements[1]", SMALL_ARRAY),
     "carries of two rows lost": Mutation(WORD, "half + (carries << 1)", "half", SMALL_ARRAY),

@@ -81,16 +81,16 @@ def test_one_mac_a_cycle_unless_the_bus_is_too_narrow(parameters, per_mac):
     assert per_mac <= cycles / (64 * 576) < per_mac * 1.02
 
 
-def count_accesses(config, product, monkeypatch):
-    """Reads and writes of the memory while the jobs of ``product`` run, in Amaranth's simulator."""
+def count_accesses(gateware, config, product, monkeypatch):
+    """Reads and writes of the memory of ``gateware`` while ``product`` is computed, in Amaranth's simulator."""
     memories = []
 
-    class Recorded(vn_scalar.WeightMemory):
+    class Recorded(gateware.WeightMemory):
         def __init__(self, config):
             super().__init__(config)
             memories.append(self)
 
-    monkeypatch.setattr(vn_scalar, "WeightMemory", Recorded)
+    monkeypatch.setattr(gateware, "WeightMemory", Recorded)
     top = Module()
     top.domains.sync = domain = ClockDomain()
     top.submodules.dut = component = make_component(config)
@@ -119,13 +119,13 @@ def test_the_rtl_accesses_its_memory_as_energies_are_charged(parameters, monkeyp
     config, vectors = replace(INT8, depth=256, acc_bits=None, weight_form=None, **parameters), 2
     work = system.Work(outputs=8, inputs=16, vectors=vectors, resident=1, stored=16)
     product = random_words(config, random.Random(1), (work.outputs, work.inputs, vectors))
-    counted = count_accesses(config, product, monkeypatch)
+    counted = count_accesses(vn_scalar, config, product, monkeypatch)
     found = config.accesses(work.outputs, work.inputs)
     reads = found["weights"] + found["activations"] + found["parameters"]
     assert counted == {"reads": vectors * reads, "writes": vectors * found["outputs"]}
     # The model charges those, at the energy of an access, but for the parameters.
     row = system.vn_scalar(config, {}, work, sized=False, clock_mhz=100.0)["memory"]
-    shared = system.shared_memory(work, config.weight_bits, False, config.bus_bits)
+    shared = system.shared_memory(work, config, False)
     for name, kind in (("weights", "read"), ("activations", "read"), ("outputs", "write")):
         charged = row[name] * work.outputs * work.inputs / shared.energy_fj(kind)
         assert charged == pytest.approx(found[name], rel=1e-5)

@@ -41,6 +41,11 @@ class NearMemoryConfig(StoredConfig):
 
     unit: ClassVar[str] = "near_memory"
     latency: ClassVar[int] = 1
+    waits: ClassVar[bool] = False
+    """Whether rows come over a bus, so that the array must wait for them."""
+    row_words: ClassVar[int] = 1
+    """How far the addresses of two neighbouring rows are apart."""
+    least_content: ClassVar[str] = "a tile and its parameters"
     meanings: ClassVar[Mapping[str, str]] = {
         "i__payload": "activations of one vector for one tile, tile after tile of a block",
         "i_weight__payload": "a row for the weight memory: codes of one column's lanes, or requantize parameters",
@@ -74,10 +79,9 @@ class NearMemoryConfig(StoredConfig):
             raise ParameterError(f"outputs must divide columns ({self.columns}), not {self.outputs}")
         super().__post_init__()
         if self.structure == "carry_save":
-            raise ParameterError("structure 'carry_save' must be another for unit near_memory: its sums are kept")
-        least = self.columns + self.parameter_rows
-        if self.depth < least:
-            raise ParameterError(f"depth must be at least {least}, a tile and its parameters, not {self.depth}")
+            raise ParameterError(f"structure 'carry_save' must be another for unit {self.unit}: its sums are kept")
+        if self.depth < self.least_depth:
+            raise ParameterError(f"depth must be at least {self.least_depth}, {self.least_content}, not {self.depth}")
 
     @property
     def beat_columns(self) -> int:
@@ -96,6 +100,11 @@ class NearMemoryConfig(StoredConfig):
         return self.columns * self.rows_a_channel
 
     @property
+    def least_depth(self) -> int:
+        """Rows of a memory that holds one tile: ``least_content``."""
+        return self.columns + self.parameter_rows
+
+    @property
     def most_tiles(self) -> int:
         """Tiles that fit the memory beside one set of parameters."""
         return (self.depth - self.parameter_rows) // self.columns
@@ -112,6 +121,16 @@ class NearMemoryConfig(StoredConfig):
         """
         blocks = -(-vectors // self.hold)
         return [vectors // blocks + (i < vectors % blocks) for i in range(blocks)]
+
+    def blocks(self, outputs: int, inputs: int, vectors: int) -> list[Block]:
+        """The commands of a matrix product whose rows begin at 0: for each group of columns all vectors."""
+        tiles = -(-inputs // self.lanes)
+        group = self.columns * tiles + self.parameter_rows
+        return [
+            Block(first * group, tiles, length, index == 0)
+            for first in range(-(-outputs // self.columns))
+            for index, length in enumerate(self.block_lengths(vectors))
+        ]
 
     def cycles(self, blocks: Iterable[Block]) -> int:
         """Clock cycles from the first command's offer until the last output has left, where no stream ever stalls.

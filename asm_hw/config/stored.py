@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..encoding import bits_for
+from ..encoding import bits_for, join_fields, place_fields
 from ..errors import ParameterError, check_choice
 from .accumulating import MacConfig
 from .requantize import RequantizeConfig
@@ -48,6 +48,11 @@ class StoredConfig(MacConfig):
         raise NotImplementedError
 
     @property
+    def memory_bits(self) -> int:
+        """Bits that one access to the memory moves: a row, unless rows come over a bus."""
+        return self.row_bits
+
+    @property
     def row_address_bits(self) -> int:
         """Bits of a row's address."""
         return max(1, bits_for(self.depth))
@@ -56,3 +61,13 @@ class StoredConfig(MacConfig):
     def rows_a_channel(self) -> int:
         """Memory rows that one output's requantize parameters take."""
         return -(-sum(field.width for field in self.requantize.fields) // self.row_bits)
+
+    @property
+    def access_fields(self) -> dict[str, int]:
+        """Widths of the parts of an access from outside, in units that are read from outside."""
+        return {"write": 1, "address": self.row_address_bits, "data": self.memory_bits}
+
+    def access_word(self, write: int, address: int, data: int = 0) -> int:
+        """An access as the payload of its stream."""
+        parts = {"write": write, "address": address, "data": data}
+        return join_fields(place_fields(self.access_fields.items()), parts)

@@ -161,13 +161,3 @@ class VnScalarConfig(StoredConfig):
     def command_word(self, job: Job) -> int:
         """A job's command as the payload of its stream."""
         return join_fields(place_fields(self.command_fields.items()), vars(job))
-
-    @property
-    def access_fields(self) -> dict[str, int]:
-        """Widths of the parts of an access from outside."""
-        return {"write": 1, "address": self.row_address_bits, "data": self.bus_bits}
-
-    def access_word(self, write: int, address: int, data: int = 0) -> int:
-        """An access as the payload of its stream."""
-        parts = {"write": write, "address": address, "data": data}
-        return join_fields(place_fields(self.access_fields.items()), parts)

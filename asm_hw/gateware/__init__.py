@@ -11,6 +11,7 @@ from .dot import Dot
 from .mac import Mac
 from .multiplier import Multiplier
 from .near_memory import NearMemory
+from .vn_array import VnArray
 from .vn_scalar import VnScalar
 
 COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
@@ -20,6 +21,7 @@ COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
     "near_memory": NearMemory,
     "bitline": Bitline,
     "vn_scalar": VnScalar,
+    "vn_array": VnArray,
 }
 
 

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import NearMemoryConfig
+from .bus_loader import bus_members
 from .choose import choose
 from .datapath import Datapath
 from .near_column import BRANCH, NearColumn
@@ -35,12 +36,13 @@ class NearArray(wiring.Component):
     read : Out(1), read ``address`` on this edge
     address : Out(``config.row_address_bits``)
     row : In(``config.row_bits``), what was read last
+    grant, settled : as `BusLoader`, where ``config.waits``
     """
 
     def __init__(self, config: NearMemoryConfig):
         self._config = config
         memory = {"read": Out(1), "address": Out(config.row_address_bits), "row": In(config.row_bits)}
-        super().__init__(near_streams(config) | memory)
+        super().__init__(near_streams(config) | memory | bus_members(config))
 
     def elaborate(self, platform):
         m = Module()
@@ -78,6 +80,8 @@ class NearArray(wiring.Component):
             self.o.valid.eq(control.o_valid),
             control.o_ready.eq(self.o.ready),
         ]
+        if self._config.waits:
+            m.d.comb += [control.grant.eq(self.grant), self.settled.eq(control.settled)]
 
     def _branch(self, m: Module, index: int, weights: list, control: Control):
         """The decoded row for `BRANCH` columns, 0 while it is for others: their registers need not follow it."""

@@ -1,12 +1,12 @@
 """Unit ``vn_scalar``: one MAC before one memory of weights, activations, parameters and outputs."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 
 from ..config import VnScalarConfig
 from .mac import Mac
 from .vn_fetcher import Fetcher
+from .vn_host import add_host, host_streams
 from .vn_results import Results
 from .weight_memory import WeightMemory
 from .word_buffer import WordBuffer
@@ -33,34 +33,22 @@ class VnScalar(wiring.Component):
 
     def __init__(self, config: VnScalarConfig):
         self._config = config
-        super().__init__(
-            {
-                "i_memory": In(stream.Signature(data.StructLayout(config.access_fields))),
-                "i_command": In(stream.Signature(data.StructLayout(config.command_fields))),
-                "o": Out(stream.Signature(config.bus_bits)),
-            }
-        )
+        super().__init__(host_streams(config, config.command_fields))
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = memory = WeightMemory(self._config)
         m.submodules.fetcher = fetcher = Fetcher(self._config)
         m.submodules.results = results = Results(self._config)
-        job, access, start = self.i_command.payload, Signal(), Signal()
-        free = ~self.o.valid | self.o.ready
+        job = self.i_command.payload
+        access, start = add_host(m, self, memory, results.busy)
         m.d.comb += [
-            self.i_memory.ready.eq(~results.busy & free),
-            self.i_command.ready.eq(self.i_memory.ready & ~self.i_memory.valid),
-            access.eq(self.i_memory.valid & self.i_memory.ready),
-            start.eq(self.i_command.valid & self.i_command.ready),
-            self.o.payload.eq(memory.row),
             fetcher.start.eq(start), fetcher.port.eq(~results.write),
             *(fetcher.job[name].eq(job[name]) for name in fetcher.job.shape().members),
             results.start.eq(start), results.results.eq(job.results), results.outputs.eq(job.outputs),
             results.parameters.eq(fetcher.parameters), fetcher.parameter_room.eq(results.room),
             results.word.eq(memory.row),
         ]  # fmt: skip
-        m.d.sync += self.o.valid.eq(Mux(free, access & ~self.i_memory.payload.write, self.o.valid))
         self._access(m, memory, fetcher, results, access)
         self._multiply(m, memory, fetcher, results, start)
         return m

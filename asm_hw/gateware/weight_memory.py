@@ -16,8 +16,8 @@ class WeightMemory(wiring.Component):
     -------
     read, write : In(1), at most one of them
     address : In(``config.row_address_bits``)
-    data : In(``config.row_bits``), what is written
-    row : Out(``config.row_bits``), what was read
+    data : In(``config.memory_bits``), what is written
+    row : Out(``config.memory_bits``), what was read
     """
 
     def __init__(self, config: StoredConfig):
@@ -27,8 +27,8 @@ class WeightMemory(wiring.Component):
                 "read": In(1),
                 "write": In(1),
                 "address": In(config.row_address_bits),
-                "data": In(config.row_bits),
-                "row": Out(config.row_bits),
+                "data": In(config.memory_bits),
+                "row": Out(config.memory_bits),
             }
         )
 
@@ -37,12 +37,12 @@ class WeightMemory(wiring.Component):
         config = self._config
         if config.memory == "macro":
             m.submodules.sram = Instance(
-                sram_module(config.depth, config.row_bits),
+                sram_module(config.depth, config.memory_bits),
                 i_clk=ClockSignal(), i_read=self.read, i_write=self.write, i_address=self.address,
                 i_data=self.data, o_row=self.row,
             )  # fmt: skip
             return m
-        m.submodules.rows = rows = memory.Memory(shape=config.row_bits, depth=config.depth, init=[])
+        m.submodules.rows = rows = memory.Memory(shape=config.memory_bits, depth=config.depth, init=[])
         write, read = rows.write_port(), rows.read_port()
         m.d.comb += [
             write.en.eq(self.write), write.addr.eq(self.address), write.data.eq(self.data),

@@ -33,4 +33,4 @@ def _wrappers(config: MultiplierConfig, name: str) -> dict[str, str]:
     """Wrappers of named macros for a unit with a memory behind a macro boundary."""
     if not isinstance(config, StoredConfig) or config.memory != "macro":
         return {}
-    return {f"{name}_sram_{family}.v": wrapper(config.depth, config.row_bits, family) for family in FAMILIES}
+    return {f"{name}_sram_{family}.v": wrapper(config.depth, config.memory_bits, family) for family in FAMILIES}

@@ -11,10 +11,25 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig, VnScalarConfig
+from ..config import (
+    BitlineConfig,
+    DotConfig,
+    MacConfig,
+    MultiplierConfig,
+    NearMemoryConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+)
 from .bitline import bitline_streams
 from .constraints import period_ns
-from .stimulus import dot_streams, mac_vectors, multiplier_vectors, near_memory_product, vn_scalar_product
+from .stimulus import (
+    dot_streams,
+    mac_vectors,
+    multiplier_vectors,
+    near_memory_product,
+    vn_array_product,
+    vn_scalar_product,
+)
 
 _LITERAL_BITS = 1024  # simulators limit the width of one number
 
@@ -98,7 +113,7 @@ _NEAR_MEMORY = """\
     if (checks < {outputs}) begin $display("no output for 1000 cycles"); failures = failures + 1; end
 """
 
-_VN_SCALAR = """\
+_VON_NEUMANN = """\
     i_memory__valid = 0; i_command__valid = 0; o__ready = 0; i_memory__payload = 0; i_command__payload = 0; rst = 1;
     settle; edge_of_clock;
     rst = 0;
@@ -171,10 +186,10 @@ def bench(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, cloc
     widths = {port["name"]: port["width"] for port in ports}
     if isinstance(config, DotConfig):
         memories, variables, body = _dot(config, ports)
+    elif isinstance(config, VnScalarConfig | VnArrayConfig):
+        memories, variables, body = _von_neumann(config, widths)
     elif isinstance(config, NearMemoryConfig):
         memories, variables, body = _near_memory(config, ports)
-    elif isinstance(config, VnScalarConfig):
-        memories, variables, body = _vn_scalar(config, widths)
     elif isinstance(config, BitlineConfig):
         memories, variables, body = _bitline(config, widths)
     elif isinstance(config, MacConfig):
@@ -254,9 +269,9 @@ def _near_memory(config: NearMemoryConfig, ports: list[dict[str, Any]]) -> tuple
     return memories, variables, _NEAR_MEMORY.format(**{name: len(values) for name, _, values in rows})
 
 
-def _vn_scalar(config: VnScalarConfig, widths: dict[str, int]) -> tuple[_Memories, list[str], str]:
+def _von_neumann(config: VnScalarConfig | VnArrayConfig, widths: dict[str, int]) -> tuple[_Memories, list[str], str]:
     """The memories of the three streams, what the loop over them needs, and the loop."""
-    made, outputs = vn_scalar_product(config)
+    made, outputs = vn_scalar_product(config) if isinstance(config, VnScalarConfig) else vn_array_product(config)
     accesses = [config.access_word(1, address, word) for address, word in enumerate(made.words, made.start)]
     accesses += [config.access_word(0, address) for address in made.results]
     rows = [
@@ -268,7 +283,7 @@ def _vn_scalar(config: VnScalarConfig, widths: dict[str, int]) -> tuple[_Memorie
         name: (widths[port], [_literal(word, widths[port]) for word in words]) for name, port, words in rows
     }  # fmt: skip
     counts = {name: len(words) for name, _, words in rows} | {"writes": len(made.words)}
-    return memories, ["integer access, command, idle;", "reg [1:0] taken;"], _VN_SCALAR.format(**counts)
+    return memories, ["integer access, command, idle;", "reg [1:0] taken;"], _VON_NEUMANN.format(**counts)
 
 
 def _indexed(values: list[int]) -> dict[str, int]:

@@ -17,10 +17,11 @@ from ..config import (
     NearMemoryConfig,
     RequantizeConfig,
     StoredConfig,
+    VnArrayConfig,
     VnScalarConfig,
 )
 from ..network.tiles import Program, program
-from ..network.words import WordProgram, pack, word_program
+from ..network.words import WordProgram, array_program, pack, split, word_program
 
 MOST_VECTORS = 1024
 RUN = 64  # equal products in a row, which carry far into the accumulator
@@ -160,6 +161,19 @@ def vn_scalar_product(config: VnScalarConfig) -> tuple[WordProgram, list[int]]:
     mask = (1 << config.out_bits) - 1
     words = [pack([value & mask for value in row], config.out_bits, config.bus_bits) for row in outputs]
     return word_program(config, w, x, channels), [word for row in words for word in row]
+
+
+def vn_array_product(config: VnArrayConfig) -> tuple[WordProgram, list[int]]:
+    """A product of up to two tiles of inputs and blocks of vectors where they fit, and the words of its outputs."""
+    columns, lanes, hold = config.columns, config.lanes, config.hold
+    shapes = [(columns, 2 * lanes, hold + 1), (columns, lanes, hold + 1), (columns, lanes, 1)]
+    shape = next(shape for shape in shapes if config.words(*shape) <= config.depth)
+    w, x, channels, outputs = _product(config, *shape)
+    count, mask = config.beat_columns, (1 << config.out_bits) - 1
+    beats = [row[first : first + count] for row in outputs for first in range(0, columns, count)]
+    raw = [sum((value & mask) << i * config.out_bits for i, value in enumerate(beat)) for beat in beats]
+    words = [word for beat in raw for word in split(beat, config.bus_bits, config.output_words)]
+    return array_program(config, w, x, channels), words
 
 
 Codes = list[list[int]]

@@ -191,7 +191,7 @@ def scalar_energy(logic: dict[str, float], sized: bool, clock_mhz: float, operan
     outputs, inputs = weights.shape
     work = Work(outputs, inputs, vectors=len(vectors), resident=1, stored=inputs, act_bits=operand_bits)
     config = VnScalarConfig(arithmetic="exact", weight_bits=operand_bits, act_bits=operand_bits)
-    row, shared = vn_scalar(config, logic, work, sized, clock_mhz), shared_memory(work, operand_bits, sized)
+    row, shared = vn_scalar(config, logic, work, sized, clock_mhz), shared_memory(work, config, sized)
     leakage_pj = row["memory"]["leakage"] / 1000
     return {
         "memory": f"{shared.rows} x {shared.bits}", "cycles_per_mac": 1, "leakage_pj": leakage_pj,

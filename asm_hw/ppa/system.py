@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import NearMemoryConfig, VnScalarConfig
+from ..config import NearMemoryConfig, VnArrayConfig, VnScalarConfig
 from .sram import Sram, measured
 
-BUS_BITS = 32
 MACRO_BITS = 64
 """Widest macro of the fitted library; wider rows are several side by side."""
 FIXED_KBIT = 256
@@ -72,13 +71,13 @@ class Memory:
         return count * sram.figure("leakage_uw")
 
 
-def shared_memory(work: Work, weight_bits: int, sized: bool, bus_bits: int = BUS_BITS) -> Memory:
+def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: bool) -> Memory:
     """The one memory of a von Neumann design: fixed, or weights, inputs and outputs of the layer."""
     bits = FIXED_KBIT * 1024
     if sized:
         maps = (work.stored + work.outputs) * work.resident * work.act_bits
-        bits = work.outputs * work.inputs * weight_bits + maps
-    return Memory(-(-bits // bus_bits), bus_bits)
+        bits = work.outputs * work.inputs * config.weight_bits + maps
+    return Memory(-(-bits // config.bus_bits), config.bus_bits)
 
 
 def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
@@ -93,12 +92,11 @@ def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Me
 
 def row_accesses(config: NearMemoryConfig, work: Work) -> dict[str, int]:
     """Rows that the array reads and writes for the whole layer."""
-    tiles, passes = -(-work.inputs // config.lanes), -(-work.outputs // config.columns)
-    blocks = len(config.block_lengths(work.vectors))
+    blocks = config.blocks(work.outputs, work.inputs, work.vectors)
     return {
-        "weights": passes * (blocks * tiles * config.columns + config.parameter_rows),
-        "activations": passes * tiles * work.vectors,
-        "outputs": passes * work.vectors,
+        "weights": sum(b.tiles * config.columns + b.parameters * config.parameter_rows for b in blocks),
+        "activations": sum(block.tiles * block.vectors for block in blocks),
+        "outputs": sum(block.vectors for block in blocks),
     }
 
 
@@ -112,17 +110,17 @@ def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, siz
     return _row(memory, logic_per_mac(config, logic))
 
 
-def vn_array(config: NearMemoryConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
-    """The same array and the same reuse, operands from one shared memory over a bus of `BUS_BITS`."""
-    shared = shared_memory(work, config.weight_bits, sized)
-    accesses = row_accesses(config, work)
-    bits = {"weights": config.row_bits, "activations": config.lanes * work.act_bits}
-    words = {name: accesses[name] * width / BUS_BITS for name, width in bits.items()}
-    memory = {name: count * shared.energy_fj("read") / work.macs for name, count in words.items()}
-    written = work.vectors * work.outputs * config.out_bits / BUS_BITS
-    memory["outputs"] = written * shared.energy_fj("write") / work.macs
-    cycles = sum(words.values()) + written
-    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * cycles / work.macs
+def vn_array(config: VnArrayConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
+    """The same array and the same reuse, operands from one shared memory over a bus of ``config.bus_bits``.
+
+    What the unit reads and writes is ``config.accesses``; parameters are weights here. Cycles in which the bus
+    moves nothing are not charged.
+    """
+    shared = shared_memory(work, config, sized)
+    words = config.accesses(config.blocks(work.outputs, work.inputs, work.vectors))
+    words["weights"] += words.pop("parameters")
+    memory = {name: count * shared.energy_fj(KINDS[name]) / work.macs for name, count in words.items()}
+    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * sum(words.values()) / work.macs
     return _row(memory, logic_per_mac(config, logic))
 
 
@@ -132,7 +130,7 @@ def vn_scalar(config: VnScalarConfig, logic: dict[str, float], work: Work, sized
     ``logic``: fJ per MAC by part of a ``mac`` unit. What the unit reads and writes is ``config.accesses``; the
     parameters among them are not charged, nor are the cycles in which the port is not free in time.
     """
-    shared = shared_memory(work, config.weight_bits, sized, config.bus_bits)
+    shared = shared_memory(work, config, sized)
     accesses, macs = config.accesses(work.outputs, work.inputs), work.outputs * work.inputs
     memory = {name: accesses[name] * shared.energy_fj(kind) / macs for name, kind in KINDS.items()}
     memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz
