@@ -63,6 +63,11 @@ CASES = {
         ["bus_bits", "at least 9", "8"],
     ),
     "a memory without room": (["--unit", "vn_scalar", "--depth", "3"], ["depth", "at least 5", "3"]),
+    "a bus of an array": (
+        ["--unit", "vn_array", "--bus-bits", "513", "--depth", "8192"],
+        ["bus_bits", "8 to 512", "513"],
+    ),
+    "a memory without room for a tile": (["--unit", "vn_array", "--depth", "64"], ["depth", "at least", "64"]),
     "unknown unit": (["--unit", "divider"], ["unit", "divider", "mac"]),
     "unknown arithmetic": (["--arithmetic", "fuzzy"], ["arithmetic", "fuzzy"]),
     "unknown weight code": (["--weight-code", "gray"], ["weight_code", "gray"]),
