@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from .config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig, counterpart
+from .config import (
+    BitlineConfig,
+    DotConfig,
+    MacConfig,
+    MultiplierConfig,
+    NearMemoryConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+    counterpart,
+)
 
 _ALL = (1, 3, 5, 7, 9, 11, 13, 15)
 
@@ -117,6 +126,27 @@ _NEAR_MEMORY = (
     NearMemoryConfig(arithmetic="bare", lanes=16, columns=2, hold=2, depth=64, out_bits=1),
 )  # fmt: skip
 
+_VON_NEUMANN = (
+    # Four operands to a word; codes of two widths; words that operands do not fill; a word for each operand.
+    VnScalarConfig(arithmetic="exact", weight_bits=8, depth=64),
+    VnScalarConfig(alphabets=(1,), weight_bits=5, depth=64),
+    VnScalarConfig(
+        alphabets=(1, 3), weight_bits=8, act_bits=12, act_signed=True, bus_bits=16, depth=96, out_bits=12,
+        out_signed=True, memory="macro",
+    ),
+    VnScalarConfig(
+        alphabets=(1,), weight_bits=5, act_bits=4, act_alphabets=(1,), bus_bits=8, depth=96, out_bits=5, acc_bits=10,
+        overflow="saturate",
+    ),
+    # Rows and beats of one word and of several, outputs by one column and by all.
+    VnArrayConfig(alphabets=(1,), weight_bits=5, lanes=4, columns=2, hold=3, depth=128),
+    VnArrayConfig(arithmetic="exact", weight_bits=8, lanes=2, columns=2, hold=2, depth=128, bus_bits=8),
+    VnArrayConfig(
+        alphabets=(1, 3), weight_bits=5, act_signed=True, lanes=3, columns=2, hold=2, depth=160, outputs=1, out_bits=12,
+        out_signed=True, bus_bits=10, acc_bits=12, overflow="saturate", memory="macro",
+    ),
+)  # fmt: skip
+
 _TWINS = tuple(
     counterpart(config, arithmetic)
     for config in (
@@ -142,6 +172,6 @@ _BITLINE = (
 )
 
 CATALOG: dict[str, MultiplierConfig] = {
-    config.slug: config for config in (*_BASE, *_EXACT, *_NEAR_MEMORY, *_BITLINE, *_TWINS)
+    config.slug: config for config in (*_BASE, *_EXACT, *_NEAR_MEMORY, *_BITLINE, *_VON_NEUMANN, *_TWINS)
 }
 """Every row by its slug."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import manifest
-from .config import MultiplierConfig, NearMemoryConfig
+from .config import MultiplierConfig, StoredConfig
 from .errors import ParameterError
 from .gateware import make_component
 from .handoff import handoff_files
@@ -67,9 +67,9 @@ def render(config: MultiplierConfig, name: str, clock_mhz: float = DEFAULT_CLOCK
 
 def _model(config: MultiplierConfig) -> str:
     """The behavioural model of what lies behind a unit's macro boundary."""
-    if not isinstance(config, NearMemoryConfig) or config.memory != "macro":
+    if not isinstance(config, StoredConfig) or config.memory != "macro":
         return ""
-    return behavioural(config.depth, config.row_bits)
+    return behavioural(config.depth, config.memory_bits)
 
 
 def check_clock(clock_mhz: float) -> float:

@@ -24,6 +24,7 @@ from .config import (
     MacConfig,
     MultiplierConfig,
     NearMemoryConfig,
+    VnScalarConfig,
     make_config,
 )
 from .errors import ParameterError, check_range
@@ -49,7 +50,9 @@ def _text(value: str | None) -> int | None:
         raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
 
 
-_DEFAULTS = {f.name: f.default for config in (BitlineConfig, NearMemoryConfig, DotConfig) for f in fields(config)}
+_DEFAULTS = {
+    f.name: f.default for config in (BitlineConfig, VnScalarConfig, NearMemoryConfig, DotConfig) for f in fields(config)
+}
 
 
 def _about(name: str, text: str) -> str:
@@ -86,12 +89,19 @@ _UNIT_OPTIONS = (
         "--weight-registers", type=bool, help="0: the weight stream holds the weights in use, unit dot. [default: 1]"
     ),
     option("--columns", type=int, help=_about("columns", "Dot products side by side, unit dot")),
-    option("--hold", type=int, help=_about("hold", "Vectors that a tile of weights is held for, unit near_memory")),
-    option("--depth", type=int, help=_about("depth", "Rows of the weight memory, unit near_memory")),
-    option("--memory", help=_about("memory", f"The weight memory, unit near_memory: {', '.join(MEMORIES)}")),
-    option("--outputs", type=int, help="Columns requantized a cycle, unit near_memory. [default: all]"),
-    option("--out-bits", type=int, help=_about("out_bits", "Bits of a requantized output, unit near_memory")),
-    option("--out-signed", type=bool, help="1 if requantized outputs are signed, unit near_memory. [default: 0]"),
+    option(
+        "--hold",
+        type=int,
+        help=_about("hold", "Vectors that a tile of weights is held for, units near_memory and vn_array"),
+    ),
+    option("--depth", type=int, help=_about("depth", "Rows of the memory, units near_memory, vn_scalar and vn_array")),
+    option("--memory", help=_about("memory", f"The memory, the same units: {', '.join(MEMORIES)}")),
+    option("--outputs", type=int, help="Columns requantized a cycle, the same two units. [default: all]"),
+    option("--out-bits", type=int, help=_about("out_bits", "Bits of a requantized output, the same units")),
+    option("--out-signed", type=bool, help="1 if requantized outputs are signed, the same units. [default: 0]"),
+    option(
+        "--bus-bits", type=int, help=_about("bus_bits", "Bits of a word of the memory, units vn_scalar and vn_array")
+    ),
     option("--rows", type=int, help=_about("rows", "Rows of bit cells, unit bitline")),
     option("--cols", type=int, help=_about("cols", "Columns of bit cells, unit bitline")),
     option(

@@ -18,7 +18,7 @@ from typing import Any
 
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.config import MacConfig, NearMemoryConfig
+from asm_hw.config import MacConfig, NearMemoryConfig, VnArrayConfig, VnScalarConfig
 from asm_hw.ppa import system
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.array_energy import per_column
@@ -31,6 +31,7 @@ FEW, MANY = 1, 2
 COLUMNS = (16, 32, 64)
 SHAPES = ["64x96", "64x64", "64x48", "32x96", "128x96"]
 LAYER = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
+INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
 OUTPUT = RESULTS / "near_memory.json"
 
 
@@ -82,9 +83,10 @@ def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: in
     found = {name: system.near_memory(config, logic[name], *rest) for name, config in configs.items()}
     exact = "near-memory exact W=8"
     if exact in found:
-        found["vn_array INT8"] = system.vn_array(configs[exact], logic[exact], *rest)
+        shared = VnArrayConfig(**configs[exact].parameters | {"depth": 8192})
+        found["vn_array INT8"] = system.vn_array(shared, logic[exact], *rest)
     if result["mac"]:
-        found["vn_scalar INT8"] = system.vn_scalar(8, result["mac"], *rest)
+        found["vn_scalar INT8"] = system.vn_scalar(INT8, result["mac"], *rest)
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.sim import Simulator
 
-from ..config import MultiplierConfig, NearMemoryConfig
+from ..config import MultiplierConfig, StoredConfig
 from ..gateware import make_component
 from .benches import CHECKS
 
@@ -39,8 +39,7 @@ class AmaranthDriver:
 
 def _without_macro(config: MultiplierConfig) -> MultiplierConfig:
     """The same unit with registers in the place of what this simulator cannot run."""
-    is_near = isinstance(config, NearMemoryConfig)
-    return replace(config, memory="inferred") if is_near else config
+    return replace(config, memory="inferred") if isinstance(config, StoredConfig) else config
 
 
 def run(config: MultiplierConfig) -> None:

@@ -24,6 +24,14 @@ from .near_memory_bench import (
     check_near_memory_reset,
 )
 from .operands import Operands, Word
+from .vn_array_bench import check_vn_array_corners, check_vn_array_products, check_vn_array_reset
+from .vn_scalar_bench import (
+    check_vn_scalar_chain,
+    check_vn_scalar_corners,
+    check_vn_scalar_order,
+    check_vn_scalar_products,
+    check_vn_scalar_reset,
+)
 
 RANDOM_PAIRS = 100_000
 
@@ -113,6 +121,14 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         check_near_memory_reset,
         check_near_memory_corners,
     ),  # type: ignore[dict-item]
+    "vn_scalar": (
+        check_vn_scalar_products,
+        check_vn_scalar_chain,
+        check_vn_scalar_order,
+        check_vn_scalar_reset,
+        check_vn_scalar_corners,
+    ),  # type: ignore[dict-item]
+    "vn_array": (check_vn_array_products, check_vn_array_reset, check_vn_array_corners),  # type: ignore[dict-item]
     "bitline": (check_bitline_operations, check_bitline_products, check_bitline_reset),  # type: ignore[dict-item]
 }
 """The checks of each unit; a unit with none cannot be simulated."""

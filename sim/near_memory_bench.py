@@ -11,7 +11,7 @@ from ..config import NearMemoryConfig
 from ..golden import near_memory
 from ..network.tiles import Program, program
 from .driver import Driver, reset, signed
-from .operands import Operands, Word
+from .operands import Operands, Word, corner_channels, random_channel
 
 INPUTS = ("i_weight", "i_command", "i")
 TRAILING_CYCLES = 5
@@ -44,7 +44,7 @@ class _Model:
         operands, pick = Operands(self.config), self.rng
         w = [[operands.w.pick(pick) for _ in range(inputs)] for _ in range(outputs)]
         x = [[operands.x.pick(pick) for _ in range(inputs)] for _ in range(vectors)]
-        return self.of_words(w, x, [self._channel() for _ in range(outputs)], start)
+        return self.of_words(w, x, [random_channel(self.config, pick) for _ in range(outputs)], start)
 
     def of_words(self, w: list[list[Word]], x: list[list[Word]], channels: list[dict], start: int = 0) -> _Product:
         """A product of given words."""
@@ -54,14 +54,6 @@ class _Model:
         parts = {name: torch.tensor([channel[name] for channel in channels]) for name in channels[0]}
         expected = near_memory(self.config, *map(torch.tensor, values), parts)
         return _Product(made, expected.tolist())
-
-    def _channel(self) -> dict[str, int]:
-        """Random requantize parameters that bring most sums near the range of the outputs."""
-        unit, rng = self.config.requantize, self.rng
-        shift = rng.randint(0, 31)
-        small = [level for level in unit.scale.levels if abs(level) <= max(1, 1 << max(0, shift - 8))]
-        spread = 1 << min(unit.bias_bits - 1, shift + self.config.out_bits)
-        return {"scale": rng.choice(small), "bias": rng.randrange(-spread, spread), "shift": shift}
 
     async def write(self, product: _Product) -> None:
         """Fill the memory before anything else happens."""
@@ -222,16 +214,9 @@ async def check_near_memory_corners(driver: Driver, config: NearMemoryConfig, rn
     """Every lane at the extremes at once, through requantize units that pass, clamp and round."""
     await _idle(driver)
     model = _Model(driver, config, rng)
-    unit, operands = config.requantize, Operands(config)
-    top = 1 << unit.bias_bits - 1
-    corners = [
-        {"scale": scale, "bias": bias, "shift": shift}
-        for scale in (unit.scale.max, unit.scale.min, 1, 0)
-        for bias in (top - 1, -top, 0)
-        for shift in (0, 1, 31)
-    ]
+    operands = Operands(config)
     inputs = config.lanes * (2 if config.rows(1, 2 * config.lanes) <= config.depth else 1)
-    pairs = [(w, channel) for channel in corners for w in operands.w.corners]
+    pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
     rng.shuffle(pairs)
     for first in range(0, min(len(pairs), 8 * config.columns), config.columns):
         taken = pairs[first : first + config.columns]

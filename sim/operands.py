@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 from math import prod
 
-from ..config import MultiplierConfig
+from ..config import MultiplierConfig, StoredConfig
 from ..encoding import LevelCode
 
 Word = tuple[int, int]
@@ -67,3 +67,24 @@ class Operands:
         yield from self.corners()
         for _ in range(otherwise):
             yield self.w.pick(rng), self.x.pick(rng)
+
+
+def random_channel(config: StoredConfig, rng: random.Random) -> dict[str, int]:
+    """Random requantize parameters that bring most sums near the range of the outputs."""
+    unit = config.requantize
+    shift = rng.randint(0, 31)
+    small = [level for level in unit.scale.levels if abs(level) <= max(1, 1 << max(0, shift - 8))]
+    spread = 1 << min(unit.bias_bits - 1, shift + config.out_bits)
+    return {"scale": rng.choice(small), "bias": rng.randrange(-spread, spread), "shift": shift}
+
+
+def corner_channels(config: StoredConfig) -> list[dict[str, int]]:
+    """Requantize parameters at their extremes: what passes, clamps and rounds."""
+    unit = config.requantize
+    top = 1 << unit.bias_bits - 1
+    return [
+        {"scale": scale, "bias": bias, "shift": shift}
+        for scale in (unit.scale.max, unit.scale.min, 1, 0)
+        for bias in (top - 1, -top, 0)
+        for shift in (0, 1, 31)
+    ]

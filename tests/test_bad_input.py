@@ -56,6 +56,18 @@ CASES = {
     "words too narrow": (["--unit", "bitline", "--word-bits", "9"], ["word_bits", "10 to 22", "9"]),
     "alphabet too large for the digits": (["--unit", "bitline", "--weight-bits", "2"], ["alphabets", "1,3", "2 bits"]),
     "encoded activations on bit lines": (["--unit", "bitline", "--act-alphabets", "1,3"], ["act_alphabets", "1,3"]),
+    "a bus of a bit": (["--unit", "vn_scalar", "--bus-bits", "1"], ["bus_bits", "8 to 512", "1"]),
+    "a bus of a mac": (["--bus-bits", "0"], ["bus_bits", "0"]),
+    "operands wider than words": (
+        ["--unit", "vn_scalar", "--bus-bits", "8", "--act-bits", "9"],
+        ["bus_bits", "at least 9", "8"],
+    ),
+    "a memory without room": (["--unit", "vn_scalar", "--depth", "3"], ["depth", "at least 5", "3"]),
+    "a bus of an array": (
+        ["--unit", "vn_array", "--bus-bits", "513", "--depth", "8192"],
+        ["bus_bits", "8 to 512", "513"],
+    ),
+    "a memory without room for a tile": (["--unit", "vn_array", "--depth", "64"], ["depth", "at least", "64"]),
     "unknown unit": (["--unit", "divider"], ["unit", "divider", "mac"]),
     "unknown arithmetic": (["--arithmetic", "fuzzy"], ["arithmetic", "fuzzy"]),
     "unknown weight code": (["--weight-code", "gray"], ["weight_code", "gray"]),

@@ -18,7 +18,15 @@ import pytest
 from asm_hw.sim.runner import run_folder
 
 import asm_hw
-from asm_hw.config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig
+from asm_hw.config import (
+    BitlineConfig,
+    DotConfig,
+    MacConfig,
+    MultiplierConfig,
+    NearMemoryConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,12 @@ LANE, HEAP, ACCUMULATE = "gateware/lane.py", "gateware/heap.py", "gateware/accum
 DOT, DECODER, DATAPATH = "gateware/dot.py", "gateware/decoder.py", "gateware/datapath.py"
 CONTROL, LOADER, COLUMN = (f"gateware/near_{name}.py" for name in ("control", "loader", "column"))
 SMALL_NEAR = NearMemoryConfig(alphabets=(1,), lanes=2, columns=2, hold=2, depth=48, act_bits=4)
+FETCHER, RESULTS, VN_SCALAR, VN_HOST = (f"gateware/vn_{name}.py" for name in ("fetcher", "results", "scalar", "host"))
+BUFFER = "gateware/word_buffer.py"
+SMALL_VN = VnScalarConfig(alphabets=(1,), act_bits=4, bus_bits=16, depth=64, out_bits=4)
+BUS_LOADER, BEATS, WRITER = (f"gateware/{name}.py" for name in ("bus_loader", "vn_beats", "vn_writer"))
+SMALL_VN_ARRAY = VnArrayConfig(alphabets=(1,), act_bits=4, lanes=2, columns=2, hold=2, depth=128, bus_bits=16)
+WIDE_VN_ARRAY = replace(SMALL_VN_ARRAY, lanes=6, bus_bits=8, depth=256)
 SMALL_DOT = DotConfig(lanes=4, act_bits=4)
 CELLS, WORD, CORE = (f"gateware/bitline/{name}.py" for name in ("array", "periphery", "core"))
 CONTROLLER, SERIAL = (f"gateware/bitline/{name}.py" for name in ("controller", "serial"))
@@ -125,6 +139,32 @@ MUTATIONS = {
     "row lost while the lanes read": Mutation("gateware/near_memory.py", "self.i_weight.ready.eq(~array.read)", "self.i_weight.ready.eq(1)", SMALL_NEAR),
     "half a step for every shift": Mutation("gateware/requantize.py", "(Const(1, 1) << self.channel.shift)[1:]", "(Const(1, 1) << self.channel.shift)", SMALL_NEAR),
     "clamped one too low": Mutation("gateware/requantize.py", "Mux(shifted > high, high, shifted)", "Mux(shifted > high, high - 1, shifted)", SMALL_NEAR),
+    # Scalar von Neumann machine.
+    "activations not read again": Mutation(FETCHER, "outputs.eq(outputs - 1), activation.eq(start)", "outputs.eq(outputs - 1)", SMALL_VN),
+    "weights and activations counted alike": Mutation(FETCHER, "_less(activations_left, config.activations_a_word)", "_less(activations_left, config.weights_a_word)", VnScalarConfig(alphabets=(1,), depth=64)),
+    "parameters read over those in use": Mutation(RESULTS, "self.room.eq(~taken | leave)", "self.room.eq(1)", replace(SMALL_VN, bus_bits=32)),
+    "output before its parameters": Mutation(RESULTS, "leave.eq(due & there)", "leave.eq(due)", SMALL_VN),
+    "old outputs left in a word": Mutation(RESULTS, "m.d.sync += output.eq(0)", "m.d.sync += output.eq(output)", SMALL_VN),
+    "last word of outputs not written": Mutation(RESULTS, "(place == len(places) - 1) | (left == 1)", "(place == len(places) - 1)", SMALL_VN),
+    "operands read without room": Mutation(BUFFER, "self.room.eq((owed != 2) | done)", "self.room.eq(1)", SMALL_VN),
+    "room a cycle late": Mutation(BUFFER, "self.room.eq((owed != 2) | done)", "self.room.eq(owed != 2)", replace(SMALL_VN, bus_bits=8, depth=96)),
+    "padding taken for operands": Mutation(BUFFER, "((place == self._count - 1) | self.last)", "(place == self._count - 1)", SMALL_VN),
+    "read in the cycle of a write": Mutation(VN_SCALAR, "fetcher.port.eq(~results.write)", "fetcher.port.eq(1)", SMALL_VN),
+    "memory open during a job": Mutation(VN_HOST, "unit.i_memory.ready.eq(~busy & free)", "unit.i_memory.ready.eq(free)", SMALL_VN),
+    "word replaced while it waits": Mutation(VN_HOST, "unit.i_memory.ready.eq(~busy & free)", "unit.i_memory.ready.eq(~busy)", SMALL_VN),
+    "command with an access": Mutation(VN_HOST, "unit.i_command.ready.eq(unit.i_memory.ready & ~unit.i_memory.valid)", "unit.i_command.ready.eq(unit.i_memory.ready)", SMALL_VN),
+    # Von Neumann array.
+    "row counted while it waits": Mutation(BUS_LOADER, "self.weights.eq(loader.weights & moved)", "self.weights.eq(loader.weights)", WIDE_VN_ARRAY),
+    "loader does not wait for its row": Mutation(BUS_LOADER, "moves.eq(~loader.read | self.grant)", "moves.eq(1)", WIDE_VN_ARRAY),
+    "beats before the next tile": Mutation(BUS_LOADER, "loader.command.ready | (loader.full & ~self.take)", "~loader.read", SMALL_VN_ARRAY),
+    "words of a row in one place": Mutation(BEATS, "arrives.eq(self.ask & (self.part == index))", "arrives.eq(self.ask & (self.part == 0))", WIDE_VN_ARRAY),
+    "beat read before the outputs": Mutation(BEATS, "self.ready & ~(tiles == 1)", "self.ready", SMALL_VN_ARRAY),
+    "next tile at the first one's activations": Mutation(BEATS, "tile.eq(following_tile), at.eq(following_tile)", "at.eq(tile)", SMALL_VN_ARRAY),
+    "vectors without their stride": Mutation(BEATS, "at.eq(at + stride), vector", "at.eq(at + 1), vector", SMALL_VN_ARRAY),
+    "outputs without their stride": Mutation(WRITER, "at.eq(at + stride)", "at.eq(at + 1)", SMALL_VN_ARRAY),
+    "words of outputs in one place": Mutation(WRITER, "self.address.eq(at + place)", "self.address.eq(at + self.part)", replace(SMALL_VN_ARRAY, outputs=1)),
+    "block ends before its outputs": Mutation(WRITER, "self.busy.eq(vectors != 0)", "self.busy.eq((vectors != 0) & ~(vectors == 1))", SMALL_VN_ARRAY),
+    "beat read under a write": Mutation("gateware/vn_array.py", "beats.port.eq(array.settled & ~writer.write)", "beats.port.eq(array.settled)", SMALL_VN_ARRAY),
     # Bitline arrays.
     "complements joined by OR": Mutation(CELLS, "complements[0] & complements[1]", "complements[0] | complements[1]", SMALL_ARRAY),
     "carries of two rows lost": Mutation(WORD, "half + (carries << 1)", "half", SMALL_ARRAY),

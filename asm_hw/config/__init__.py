@@ -23,18 +23,23 @@ from .multiplier import (
     integer_range,
     signed_bits,
 )
-from .near_memory import MEMORIES, Block, NearMemoryConfig
+from .near_memory import Block, NearMemoryConfig
 from .requantize import MAX_SHIFT, SCALE_BITS, RequantizeConfig
+from .stored import MEMORIES, StoredConfig
+from .vn_array import BusBlock, VnArrayConfig
+from .vn_scalar import Job, VnScalarConfig
 
 __all__ = [
     "ARITHMETIC", "CONFIGS", "LIMITS", "MAX_SHIFT", "MEMORIES", "OVERFLOW", "SCALE_BITS", "STRUCTURES", "UNITS",
     "WEIGHT_CODES", "WEIGHT_FORMS",
-    "BitlineConfig", "Block", "DotConfig", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "RequantizeConfig",
+    "BitlineConfig", "Block", "BusBlock", "DotConfig", "Job", "MacConfig", "MultiplierConfig", "NearMemoryConfig",
+    "RequantizeConfig", "StoredConfig", "VnArrayConfig", "VnScalarConfig",
     "counterpart", "integer_range", "make_config", "signed_bits",
 ]  # fmt: skip
 
 CONFIGS: dict[str, type[MultiplierConfig]] = {
-    c.unit: c for c in (MultiplierConfig, MacConfig, DotConfig, NearMemoryConfig, BitlineConfig)
+    c.unit: c
+    for c in (MultiplierConfig, MacConfig, DotConfig, NearMemoryConfig, BitlineConfig, VnScalarConfig, VnArrayConfig)
 }
 UNITS = tuple(CONFIGS)
 

@@ -26,6 +26,7 @@ LIMITS = {
     "columns": (1, 256),
     "hold": (1, 1024),
     "depth": (2, 1 << 16),
+    "bus_bits": (8, 512),
     "out_bits": (1, 32),
     "rows": (4, 1024),
     "cols": (4, 1024),

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
-from ..encoding import bits_for, join_fields, place_fields
-from ..errors import ParameterError, check_choice, check_range
-from .accumulating import MacConfig
+from ..encoding import join_fields, place_fields
+from ..errors import ParameterError, check_range
 from .multiplier import LIMITS
-from .requantize import RequantizeConfig
-
-MEMORIES = ("inferred", "macro")
-
-
-def sram_module(words: int, bits: int) -> str:
-    """The name of the module behind a memory's macro boundary."""
-    return f"asm_hw_sram_{words}x{bits}"
+from .stored import StoredConfig
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NearMemoryConfig(MacConfig):
+class NearMemoryConfig(StoredConfig):
     """Unit ``near_memory``: a weight memory whose rows feed ``lanes`` x ``columns`` products a cycle.
 
     A memory row holds the packed codes of one column's lanes. A *tile* of weights is ``columns`` rows; it is
@@ -50,6 +41,11 @@ class NearMemoryConfig(MacConfig):
 
     unit: ClassVar[str] = "near_memory"
     latency: ClassVar[int] = 1
+    waits: ClassVar[bool] = False
+    """Whether rows come over a bus, so that the array must wait for them."""
+    row_words: ClassVar[int] = 1
+    """How far the addresses of two neighbouring rows are apart."""
+    least_content: ClassVar[str] = "a tile and its parameters"
     meanings: ClassVar[Mapping[str, str]] = {
         "i__payload": "activations of one vector for one tile, tile after tile of a block",
         "i_weight__payload": "a row for the weight memory: codes of one column's lanes, or requantize parameters",
@@ -76,28 +72,16 @@ class NearMemoryConfig(MacConfig):
     def __post_init__(self) -> None:
         for name in ("lanes", "columns", "hold", "depth"):
             check_range(name, getattr(self, name), *LIMITS[name])
-        check_choice("memory", self.memory, MEMORIES)
         if self.outputs is None:
             object.__setattr__(self, "outputs", self.columns)
         check_range("outputs", self.outputs, 1, self.columns)
         if self.columns % self.beat_columns:
             raise ParameterError(f"outputs must divide columns ({self.columns}), not {self.outputs}")
         super().__post_init__()
-        if self.weight_code != "packed":
-            raise ParameterError(f"weight_code {self.weight_code!r} must be packed: so the weight memory holds them")
         if self.structure == "carry_save":
-            raise ParameterError("structure 'carry_save' must be another for unit near_memory: its sums are kept")
-        least = self.columns + self.parameter_rows
-        if self.depth < least:
-            raise ParameterError(f"depth must be at least {least}, a tile and its parameters, not {self.depth}")
-        assert self.requantize
-
-    @cached_property
-    def requantize(self) -> RequantizeConfig:
-        """The unit behind the accumulators."""
-        return RequantizeConfig(
-            alphabets=self.alphabets, act_bits=self.acc_width, out_bits=self.out_bits, out_signed=self.out_signed
-        )
+            raise ParameterError(f"structure 'carry_save' must be another for unit {self.unit}: its sums are kept")
+        if self.depth < self.least_depth:
+            raise ParameterError(f"depth must be at least {self.least_depth}, {self.least_content}, not {self.depth}")
 
     @property
     def beat_columns(self) -> int:
@@ -111,19 +95,14 @@ class NearMemoryConfig(MacConfig):
         return self.lanes * self.w_bits
 
     @property
-    def row_address_bits(self) -> int:
-        """Bits of a row's address."""
-        return max(1, bits_for(self.depth))
-
-    @property
-    def rows_a_channel(self) -> int:
-        """Memory rows that one column's requantize parameters take."""
-        return -(-sum(field.width for field in self.requantize.fields) // self.row_bits)
-
-    @property
     def parameter_rows(self) -> int:
         """Memory rows of requantize parameters behind the first tile of a block."""
         return self.columns * self.rows_a_channel
+
+    @property
+    def least_depth(self) -> int:
+        """Rows of a memory that holds one tile: ``least_content``."""
+        return self.columns + self.parameter_rows
 
     @property
     def most_tiles(self) -> int:
@@ -142,6 +121,16 @@ class NearMemoryConfig(MacConfig):
         """
         blocks = -(-vectors // self.hold)
         return [vectors // blocks + (i < vectors % blocks) for i in range(blocks)]
+
+    def blocks(self, outputs: int, inputs: int, vectors: int) -> list[Block]:
+        """The commands of a matrix product whose rows begin at 0: for each group of columns all vectors."""
+        tiles = -(-inputs // self.lanes)
+        group = self.columns * tiles + self.parameter_rows
+        return [
+            Block(first * group, tiles, length, index == 0)
+            for first in range(-(-outputs // self.columns))
+            for index, length in enumerate(self.block_lengths(vectors))
+        ]
 
     def cycles(self, blocks: Iterable[Block]) -> int:
         """Clock cycles from the first command's offer until the last output has left, where no stream ever stalls.

@@ -11,6 +11,8 @@ from .dot import Dot
 from .mac import Mac
 from .multiplier import Multiplier
 from .near_memory import NearMemory
+from .vn_array import VnArray
+from .vn_scalar import VnScalar
 
 COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
     "multiplier": Multiplier,
@@ -18,6 +20,8 @@ COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
     "dot": Dot,
     "near_memory": NearMemory,
     "bitline": Bitline,
+    "vn_scalar": VnScalar,
+    "vn_array": VnArray,
 }
 
 

@@ -1,10 +1,12 @@
 """The near-memory array without its memory: rows in, products, outputs."""
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import NearMemoryConfig
+from .bus_loader import bus_members
+from .choose import choose
 from .datapath import Datapath
 from .near_column import BRANCH, NearColumn
 from .near_control import Control
@@ -34,12 +36,13 @@ class NearArray(wiring.Component):
     read : Out(1), read ``address`` on this edge
     address : Out(``config.row_address_bits``)
     row : In(``config.row_bits``), what was read last
+    grant, settled : as `BusLoader`, where ``config.waits``
     """
 
     def __init__(self, config: NearMemoryConfig):
         self._config = config
         memory = {"read": Out(1), "address": Out(config.row_address_bits), "row": In(config.row_bits)}
-        super().__init__(near_streams(config) | memory)
+        super().__init__(near_streams(config) | memory | bus_members(config))
 
     def elaborate(self, platform):
         m = Module()
@@ -77,6 +80,8 @@ class NearArray(wiring.Component):
             self.o.valid.eq(control.o_valid),
             control.o_ready.eq(self.o.ready),
         ]
+        if self._config.waits:
+            m.d.comb += [control.grant.eq(self.grant), self.settled.eq(control.settled)]
 
     def _branch(self, m: Module, index: int, weights: list, control: Control):
         """The decoded row for `BRANCH` columns, 0 while it is for others: their registers need not follow it."""
@@ -104,15 +109,7 @@ class NearArray(wiring.Component):
         for index in range(count):
             m.submodules[f"requantize_{index}"] = unit = Requantize(self._config.requantize)
             m.d.comb += [
-                unit.acc.eq(_chosen(sums[index::count], group)),
-                unit.channel.eq(_chosen(channels[index::count], group)),
+                unit.acc.eq(choose(sums[index::count], group)),
+                unit.channel.eq(choose(channels[index::count], group)),
                 self.o.payload[index].eq(unit.y),
             ]
-
-
-def _chosen(values: list, index):
-    """``values[index]``; the one value where there is no choice."""
-    chosen = values[-1]
-    for i, value in reversed(list(enumerate(values[:-1]))):
-        chosen = Mux(index == i, value, chosen)
-    return chosen

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..config import NearMemoryConfig
+from .bus_loader import BusLoader, bus_members
 from .near_column import BRANCH
 from .near_loader import Loader
 
@@ -29,6 +30,7 @@ class Control(wiring.Component):
     open : Out, branches of accumulators that one of them is in
     finish : Out(1), the output registers take it
     group : Out, columns whose outputs are offered
+    grant, settled : as `BusLoader`, where ``config.waits``
     """
 
     def __init__(self, config: NearMemoryConfig):
@@ -54,11 +56,12 @@ class Control(wiring.Component):
                 "finish": Out(1),
                 "group": Out(bits_for(self._groups - 1)),
             }
+            | bus_members(config)
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.loader = loader = Loader(self._config)
+        m.submodules.loader = loader = (BusLoader if self._config.waits else Loader)(self._config)
         tile, entry = Signal.like(loader.tile), Signal.like(self.entry)
         held, done, free, drain = Signal(), Signal(), Signal(), Signal()
         due, place = (
@@ -100,6 +103,8 @@ class Control(wiring.Component):
             self.read.eq(loader.read),
             self.address.eq(loader.address),
         ]
+        if self._config.waits:
+            m.d.comb += [loader.grant.eq(self.grant), self.settled.eq(loader.settled)]
         with m.If(loader.weights):
             m.d.comb += self.load.eq(1 << loader.column)
         with m.If(loader.parameters):

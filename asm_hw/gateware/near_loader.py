@@ -67,7 +67,7 @@ class Loader(wiring.Component):
         # A row arrives in the cycle after it was asked for.
         m.d.sync += [self.weights.eq(0), self.parameters.eq(0), self.column.eq(column), self.part.eq(part)]
         with m.If(self.read):
-            m.d.sync += address.eq(address + 1)
+            m.d.sync += address.eq(address + config.row_words)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -94,7 +94,7 @@ class Loader(wiring.Component):
                         m.d.sync += self.ready.eq(0)
                         m.next = "DRAIN"
                     with m.If(first & ~parameters):
-                        m.d.sync += address.eq(address + config.parameter_rows)
+                        m.d.sync += address.eq(address + config.parameter_rows * config.row_words)
             with m.State("DRAIN"), m.If(self.drained):
                 m.next = "PARAMETERS"
             with m.State("PARAMETERS"):

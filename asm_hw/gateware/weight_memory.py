@@ -1,11 +1,10 @@
-"""The weight memory: one port, one access a cycle, as registers that tools infer a RAM from or as a macro."""
+"""The memory of a unit: one port, one access a cycle, as registers that tools infer a RAM from or as a macro."""
 
 from amaranth.hdl import ClockSignal, Instance, Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import NearMemoryConfig
-from ..config.near_memory import sram_module
+from ..config.stored import StoredConfig, sram_module
 
 
 class WeightMemory(wiring.Component):
@@ -17,19 +16,19 @@ class WeightMemory(wiring.Component):
     -------
     read, write : In(1), at most one of them
     address : In(``config.row_address_bits``)
-    data : In(``config.row_bits``), what is written
-    row : Out(``config.row_bits``), what was read
+    data : In(``config.memory_bits``), what is written
+    row : Out(``config.memory_bits``), what was read
     """
 
-    def __init__(self, config: NearMemoryConfig):
+    def __init__(self, config: StoredConfig):
         self._config = config
         super().__init__(
             {
                 "read": In(1),
                 "write": In(1),
                 "address": In(config.row_address_bits),
-                "data": In(config.row_bits),
-                "row": Out(config.row_bits),
+                "data": In(config.memory_bits),
+                "row": Out(config.memory_bits),
             }
         )
 
@@ -38,12 +37,12 @@ class WeightMemory(wiring.Component):
         config = self._config
         if config.memory == "macro":
             m.submodules.sram = Instance(
-                sram_module(config.depth, config.row_bits),
+                sram_module(config.depth, config.memory_bits),
                 i_clk=ClockSignal(), i_read=self.read, i_write=self.write, i_address=self.address,
                 i_data=self.data, o_row=self.row,
             )  # fmt: skip
             return m
-        m.submodules.rows = rows = memory.Memory(shape=config.row_bits, depth=config.depth, init=[])
+        m.submodules.rows = rows = memory.Memory(shape=config.memory_bits, depth=config.depth, init=[])
         write, read = rows.write_port(), rows.read_port()
         m.d.comb += [
             write.en.eq(self.write), write.addr.eq(self.address), write.data.eq(self.data),

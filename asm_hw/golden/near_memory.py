@@ -1,26 +1,27 @@
-"""What a near-memory array gives for a matrix product; how long it takes is ``NearMemoryConfig.cycles``."""
+"""What a near-memory array and its von Neumann counterparts give for a matrix product; when: ``config.cycles``."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..config import NearMemoryConfig
+from ..config import StoredConfig
 from .arithmetic import dot, fit, requantize
 from .linear import matvec
 
 
-def near_memory(config: NearMemoryConfig, w: Tensor, x: Tensor, channels: dict[str, Tensor]) -> Tensor:
+def near_memory(config: StoredConfig, w: Tensor, x: Tensor, channels: dict[str, Tensor]) -> Tensor:
     """Outputs, int64 [vectors, outputs], of weights [outputs, inputs] and activations [vectors, inputs].
 
     ``channels``: scale, bias and shift, each [outputs]. The overflow rule applies once a tile of
-    ``config.lanes`` inputs.
+    ``config.lanes`` inputs; a unit without lanes adds one product at a time.
     """
+    lanes = getattr(config, "lanes", 1)
     if config.overflow == "wrap":
         acc = fit(matvec(w, x), config.acc_width)
     else:
-        pad = (0, -w.shape[1] % config.lanes)
-        tiles_w = F.pad(w, pad).unflatten(1, (-1, config.lanes)).transpose(0, 1)  # [tiles, outputs, lanes]
-        tiles_x = F.pad(x, pad).unflatten(1, (-1, config.lanes))  # [vectors, tiles, lanes]
+        pad = (0, -w.shape[1] % lanes)
+        tiles_w = F.pad(w, pad).unflatten(1, (-1, lanes)).transpose(0, 1)  # [tiles, outputs, lanes]
+        tiles_x = F.pad(x, pad).unflatten(1, (-1, lanes))  # [vectors, tiles, lanes]
         acc = dot(tiles_w, tiles_x, config.acc_width, config.overflow)
     return requantize(acc, channels["scale"], channels["bias"], channels["shift"], *config.requantize.out_range)

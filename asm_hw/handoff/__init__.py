@@ -6,7 +6,7 @@ from importlib.resources import files as package_files
 from typing import Any
 
 from .. import __version__
-from ..config import MultiplierConfig, NearMemoryConfig
+from ..config import MultiplierConfig, StoredConfig
 from .bench import bench
 from .constraints import sdc
 from .flows import filelist, fusesoc, librelane, vivado
@@ -31,6 +31,6 @@ def handoff_files(config: MultiplierConfig, ports: list[dict[str, Any]], name: s
 
 def _wrappers(config: MultiplierConfig, name: str) -> dict[str, str]:
     """Wrappers of named macros for a unit with a memory behind a macro boundary."""
-    if not isinstance(config, NearMemoryConfig) or config.memory != "macro":
+    if not isinstance(config, StoredConfig) or config.memory != "macro":
         return {}
-    return {f"{name}_sram_{family}.v": wrapper(config.depth, config.row_bits, family) for family in FAMILIES}
+    return {f"{name}_sram_{family}.v": wrapper(config.depth, config.memory_bits, family) for family in FAMILIES}

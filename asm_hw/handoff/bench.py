@@ -11,10 +11,25 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig
+from ..config import (
+    BitlineConfig,
+    DotConfig,
+    MacConfig,
+    MultiplierConfig,
+    NearMemoryConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+)
 from .bitline import bitline_streams
 from .constraints import period_ns
-from .stimulus import dot_streams, mac_vectors, multiplier_vectors, near_memory_product
+from .stimulus import (
+    dot_streams,
+    mac_vectors,
+    multiplier_vectors,
+    near_memory_product,
+    vn_array_product,
+    vn_scalar_product,
+)
 
 _LITERAL_BITS = 1024  # simulators limit the width of one number
 
@@ -98,6 +113,34 @@ _NEAR_MEMORY = """\
     if (checks < {outputs}) begin $display("no output for 1000 cycles"); failures = failures + 1; end
 """
 
+_VON_NEUMANN = """\
+    i_memory__valid = 0; i_command__valid = 0; o__ready = 0; i_memory__payload = 0; i_command__payload = 0; rst = 1;
+    settle; edge_of_clock;
+    rst = 0;
+    access = 0; command = 0; idle = 0;
+    for (i = 0; checks < {outputs} && idle < 10000; i = i + 1) begin
+      // What is offered stays until it is taken. Words are written, then jobs run, then outputs are read.
+      if (!i_memory__valid && (access < {writes} || command == {commands}) && access < {accesses} && i % 7 != 3) begin
+        i_memory__payload = accesses[access]; i_memory__valid = 1;
+      end
+      if (!i_command__valid && access == {writes} && command < {commands} && i % 5 != 1) begin
+        i_command__payload = commands[command]; i_command__valid = 1;
+      end
+      o__ready = i % 3 != 2;
+      settle;
+      idle = idle + 1;
+      if (o__ready && o__valid === 1) begin
+        if (o__payload !== outputs[checks]) fail(checks);
+        checks = checks + 1; idle = 0;
+      end
+      taken = {{i_memory__valid && i_memory__ready === 1, i_command__valid && i_command__ready === 1}};
+      edge_of_clock;
+      if (taken[1]) begin access = access + 1; i_memory__valid = 0; idle = 0; end
+      if (taken[0]) begin command = command + 1; i_command__valid = 0; idle = 0; end
+    end
+    if (checks < {outputs}) begin $display("no output for 10000 cycles"); failures = failures + 1; end
+"""
+
 _TEMPLATE = """\
 // Checks {name}, as RTL or as a netlist of it, against responses computed in integers.
 // Compile with {name}.v, or with a netlist and the Verilog models of its cells. Ends with PASS, or with
@@ -143,6 +186,8 @@ def bench(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, cloc
     widths = {port["name"]: port["width"] for port in ports}
     if isinstance(config, DotConfig):
         memories, variables, body = _dot(config, ports)
+    elif isinstance(config, VnScalarConfig | VnArrayConfig):
+        memories, variables, body = _von_neumann(config, widths)
     elif isinstance(config, NearMemoryConfig):
         memories, variables, body = _near_memory(config, ports)
     elif isinstance(config, BitlineConfig):
@@ -222,6 +267,23 @@ def _near_memory(config: NearMemoryConfig, ports: list[dict[str, Any]]) -> tuple
     }
     variables = ["integer beat, row, command, idle;", "reg [2:0] taken;"]
     return memories, variables, _NEAR_MEMORY.format(**{name: len(values) for name, _, values in rows})
+
+
+def _von_neumann(config: VnScalarConfig | VnArrayConfig, widths: dict[str, int]) -> tuple[_Memories, list[str], str]:
+    """The memories of the three streams, what the loop over them needs, and the loop."""
+    made, outputs = vn_scalar_product(config) if isinstance(config, VnScalarConfig) else vn_array_product(config)
+    accesses = [config.access_word(1, address, word) for address, word in enumerate(made.words, made.start)]
+    accesses += [config.access_word(0, address) for address in made.results]
+    rows = [
+        ("accesses", "i_memory__payload", accesses),
+        ("commands", "i_command__payload", [config.command_word(job) for job in made.jobs]),
+        ("outputs", "o__payload", outputs),
+    ]
+    memories = {
+        name: (widths[port], [_literal(word, widths[port]) for word in words]) for name, port, words in rows
+    }  # fmt: skip
+    counts = {name: len(words) for name, _, words in rows} | {"writes": len(made.words)}
+    return memories, ["integer access, command, idle;", "reg [1:0] taken;"], _VON_NEUMANN.format(**counts)
 
 
 def _indexed(values: list[int]) -> dict[str, int]:

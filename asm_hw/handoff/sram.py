@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..config.near_memory import sram_module
+from ..config.stored import sram_module
 from ..encoding import bits_for
 
 GUARD = "ASM_HW_SRAM_MACRO"

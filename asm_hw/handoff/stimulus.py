@@ -10,8 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from ..config import DotConfig, MacConfig, MultiplierConfig, NearMemoryConfig, RequantizeConfig
+from ..config import (
+    DotConfig,
+    MacConfig,
+    MultiplierConfig,
+    NearMemoryConfig,
+    RequantizeConfig,
+    StoredConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+)
 from ..network.tiles import Program, program
+from ..network.words import WordProgram, array_program, pack, split, word_program
 
 MOST_VECTORS = 1024
 RUN = 64  # equal products in a row, which carry far into the accumulator
@@ -135,19 +145,51 @@ def fit(total: int, config: MacConfig) -> int:
 
 def near_memory_product(config: NearMemoryConfig) -> tuple[Program, list[list[int]]]:
     """A product of as many outputs as columns and up to two tiles of inputs, and its outputs by vector."""
-    picker, unit = Picker(config), config.requantize
     inputs = config.lanes * (2 if config.rows(config.columns, 2 * config.lanes) <= config.depth else 1)
     beat = config.lanes * config.x_bits + config.columns * config.out_bits
     vectors = min(config.hold + 1, max(2, TEXT_BITS // beat // 4))
-    w = [[picker.weight() for _ in range(inputs)] for _ in range(config.columns)]
+    w, x, channels, outputs = _product(config, config.columns, inputs, vectors)
+    return program(config, w, x, channels), outputs
+
+
+def vn_scalar_product(config: VnScalarConfig) -> tuple[WordProgram, list[int]]:
+    """A product of more outputs and inputs than words hold where they fit the memory, and the words of its outputs."""
+    operands, packed = config.weights_a_word + config.activations_a_word, config.outputs_a_word
+    shapes = [*((packed + 1, operands + 1, vectors) for vectors in (8, 4, 2)), (2, operands, 2), (1, 1, 1)]
+    shape = next(shape for shape in shapes if config.words(*shape) <= config.depth)
+    w, x, channels, outputs = _product(config, *shape)
+    mask = (1 << config.out_bits) - 1
+    words = [pack([value & mask for value in row], config.out_bits, config.bus_bits) for row in outputs]
+    return word_program(config, w, x, channels), [word for row in words for word in row]
+
+
+def vn_array_product(config: VnArrayConfig) -> tuple[WordProgram, list[int]]:
+    """A product of up to two tiles of inputs and blocks of vectors where they fit, and the words of its outputs."""
+    columns, lanes, hold = config.columns, config.lanes, config.hold
+    shapes = [(columns, 2 * lanes, hold + 1), (columns, lanes, hold + 1), (columns, lanes, 1)]
+    shape = next(shape for shape in shapes if config.words(*shape) <= config.depth)
+    w, x, channels, outputs = _product(config, *shape)
+    count, mask = config.beat_columns, (1 << config.out_bits) - 1
+    beats = [row[first : first + count] for row in outputs for first in range(0, columns, count)]
+    raw = [sum((value & mask) << i * config.out_bits for i, value in enumerate(beat)) for beat in beats]
+    words = [word for beat in raw for word in split(beat, config.bus_bits, config.output_words)]
+    return array_program(config, w, x, channels), words
+
+
+Codes = list[list[int]]
+
+
+def _product(config: StoredConfig, outputs: int, inputs: int, vectors: int) -> tuple[Codes, Codes, list[int], Codes]:
+    """Codes of weights and of activations, words of parameters, and the outputs by vector."""
+    picker, unit = Picker(config), config.requantize
+    w = [[picker.weight() for _ in range(inputs)] for _ in range(outputs)]
     x = [[picker.activation() for _ in range(inputs)] for _ in range(vectors)]
-    channels = [_channel(picker, unit) for _ in range(config.columns)]
+    channels = [_channel(picker, unit) for _ in range(outputs)]
     w_codes, x_codes = ([[code for code, _ in row] for row in rows] for rows in (w, x))
-    made = program(config, w_codes, x_codes, [unit.encode(channel) for channel in channels])
-    outputs = [
+    expected = [
         [_output(config, row, vector, channel) for row, channel in zip(w, channels, strict=True)] for vector in x
     ]
-    return made, outputs
+    return w_codes, x_codes, [unit.encode(channel) for channel in channels], expected
 
 
 def _channel(picker: Picker, unit: RequantizeConfig) -> dict[str, int]:
@@ -157,10 +199,10 @@ def _channel(picker: Picker, unit: RequantizeConfig) -> dict[str, int]:
     return {"scale": levels[picker.below(len(levels))], "bias": picker.below(1 << shift + 4) - 100, "shift": shift}
 
 
-def _output(config: NearMemoryConfig, w: list[Operand], x: list[Operand], channel: dict[str, int]) -> int:
-    acc, (low, high) = 0, config.requantize.out_range
-    for first in range(0, len(w), config.lanes):
-        tile = slice(first, first + config.lanes)
+def _output(config: StoredConfig, w: list[Operand], x: list[Operand], channel: dict[str, int]) -> int:
+    acc, (low, high), lanes = 0, config.requantize.out_range, getattr(config, "lanes", 1)
+    for first in range(0, len(w), lanes):
+        tile = slice(first, first + lanes)
         acc = fit(acc + sum(a * b for (_, a), (_, b) in zip(w[tile], x[tile], strict=True)), config)
     half = 1 << channel["shift"] >> 1
     return max(low, min((acc * channel["scale"] + channel["bias"] + half) >> channel["shift"], high))

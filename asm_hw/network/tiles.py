@@ -8,7 +8,7 @@ All weights lie in the memory at once; for each tile of outputs every block pass
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..config import Block, NearMemoryConfig
 from ..errors import ParameterError
@@ -56,15 +56,14 @@ def program(config: NearMemoryConfig, w: Matrix, x: Matrix, channels: Sequence[i
     needed = start + config.rows(outputs, inputs)
     if needed > config.depth:
         raise ParameterError(f"depth must be at least {needed} for {outputs} x {inputs} weights, not {config.depth}")
-    lengths, blocks = config.block_lengths(len(x)), []
+    blocks = [replace(block, row=start + block.row) for block in config.blocks(outputs, inputs, len(x))]
     rows: list[int] = []
     for first in range(0, outputs, config.columns):
         tiles = [_tile(config, w[first : first + config.columns], i) for i in range(0, inputs, config.lanes)]
-        blocks += [Block(start + len(rows), len(tiles), length, i == 0) for i, length in enumerate(lengths)]
         rows += tiles[0] + _parameters(config, channels[first : first + config.columns])
         rows += [row for tile in tiles[1:] for row in tile]
     passes = -(-outputs // config.columns)
-    return Program(rows, blocks, _beats(config, x, lengths) * passes, len(x), outputs)
+    return Program(rows, blocks, _beats(config, x, config.block_lengths(len(x))) * passes, len(x), outputs)
 
 
 def _tile(config: NearMemoryConfig, w: Matrix, first: int) -> list[int]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config import VnScalarConfig
 from ..config.bitline import LOGIC, BitlineConfig, End, Instruction, Operation
 from ..network.bitline import Tile, gaps, loads, tiles
 from ..network.bitline_serial import mac_cycles, place, serial_program, serial_sum
@@ -189,7 +190,8 @@ def scalar_energy(logic: dict[str, float], sized: bool, clock_mhz: float, operan
     vectors, weights = recorded()
     outputs, inputs = weights.shape
     work = Work(outputs, inputs, vectors=len(vectors), resident=1, stored=inputs, act_bits=operand_bits)
-    row, shared = vn_scalar(operand_bits, logic, work, sized, clock_mhz), shared_memory(work, operand_bits, sized)
+    config = VnScalarConfig(arithmetic="exact", weight_bits=operand_bits, act_bits=operand_bits)
+    row, shared = vn_scalar(config, logic, work, sized, clock_mhz), shared_memory(work, config, sized)
     leakage_pj = row["memory"]["leakage"] / 1000
     return {
         "memory": f"{shared.rows} x {shared.bits}", "cycles_per_mac": 1, "leakage_pj": leakage_pj,

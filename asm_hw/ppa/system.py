@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import NearMemoryConfig
+from ..config import NearMemoryConfig, VnArrayConfig, VnScalarConfig
 from .sram import Sram, measured
 
-BUS_BITS = 32
 MACRO_BITS = 64
 """Widest macro of the fitted library; wider rows are several side by side."""
 FIXED_KBIT = 256
+KINDS = {"weights": "read", "activations": "read", "outputs": "write"}
+"""The accesses that are charged."""
 MOVEMENT = ("weight_registers", "activations")
 CONTROL = ("clock", "control")
 """Parts of the logic that are neither compute; everything else is."""
@@ -70,13 +71,13 @@ class Memory:
         return count * sram.figure("leakage_uw")
 
 
-def shared_memory(work: Work, weight_bits: int, sized: bool) -> Memory:
+def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: bool) -> Memory:
     """The one memory of a von Neumann design: fixed, or weights, inputs and outputs of the layer."""
     bits = FIXED_KBIT * 1024
     if sized:
         maps = (work.stored + work.outputs) * work.resident * work.act_bits
-        bits = work.outputs * work.inputs * weight_bits + maps
-    return Memory(-(-bits // BUS_BITS), BUS_BITS)
+        bits = work.outputs * work.inputs * config.weight_bits + maps
+    return Memory(-(-bits // config.bus_bits), config.bus_bits)
 
 
 def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
@@ -91,12 +92,11 @@ def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Me
 
 def row_accesses(config: NearMemoryConfig, work: Work) -> dict[str, int]:
     """Rows that the array reads and writes for the whole layer."""
-    tiles, passes = -(-work.inputs // config.lanes), -(-work.outputs // config.columns)
-    blocks = len(config.block_lengths(work.vectors))
+    blocks = config.blocks(work.outputs, work.inputs, work.vectors)
     return {
-        "weights": passes * (blocks * tiles * config.columns + config.parameter_rows),
-        "activations": passes * tiles * work.vectors,
-        "outputs": passes * work.vectors,
+        "weights": sum(b.tiles * config.columns + b.parameters * config.parameter_rows for b in blocks),
+        "activations": sum(block.tiles * block.vectors for block in blocks),
+        "outputs": sum(block.vectors for block in blocks),
     }
 
 
@@ -104,39 +104,36 @@ def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, siz
     """Energy per MAC of a near-memory array; ``logic``: `per_column` of `asm_hw.ppa.array_energy`."""
     memories = dict(zip(("weights", "activations", "outputs"), near_memories(config, work, sized), strict=True))
     accesses = row_accesses(config, work)
-    kinds = {"weights": "read", "activations": "read", "outputs": "write"}
-    memory = {name: accesses[name] * memories[name].energy_fj(kinds[name]) / work.macs for name in accesses}
+    memory = {name: accesses[name] * memories[name].energy_fj(KINDS[name]) / work.macs for name in accesses}
     leakage = sum(m.leakage_fj_per_ns for m in memories.values()) * 1000 / clock_mhz
     memory["leakage"] = leakage / (config.lanes * config.columns)
     return _row(memory, logic_per_mac(config, logic))
 
 
-def vn_array(config: NearMemoryConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
-    """The same array and the same reuse, operands from one shared memory over a bus of `BUS_BITS`."""
-    shared = shared_memory(work, config.weight_bits, sized)
-    accesses = row_accesses(config, work)
-    bits = {"weights": config.row_bits, "activations": config.lanes * work.act_bits}
-    words = {name: accesses[name] * width / BUS_BITS for name, width in bits.items()}
-    memory = {name: count * shared.energy_fj("read") / work.macs for name, count in words.items()}
-    written = work.vectors * work.outputs * config.out_bits / BUS_BITS
-    memory["outputs"] = written * shared.energy_fj("write") / work.macs
-    cycles = sum(words.values()) + written
-    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * cycles / work.macs
+def vn_array(config: VnArrayConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
+    """The same array and the same reuse, operands from one shared memory over a bus of ``config.bus_bits``.
+
+    What the unit reads and writes is ``config.accesses``; parameters are weights here. Cycles in which the bus
+    moves nothing are not charged.
+    """
+    shared = shared_memory(work, config, sized)
+    words = config.accesses(config.blocks(work.outputs, work.inputs, work.vectors))
+    words["weights"] += words.pop("parameters")
+    memory = {name: count * shared.energy_fj(KINDS[name]) / work.macs for name, count in words.items()}
+    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * sum(words.values()) / work.macs
     return _row(memory, logic_per_mac(config, logic))
 
 
-def vn_scalar(weight_bits: int, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float) -> dict:
-    """A weight and an activation fetched for every MAC, as many to a word of `BUS_BITS` as fit; one MAC a cycle.
+def vn_scalar(config: VnScalarConfig, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float) -> dict:
+    """A weight and an activation fetched for every MAC, as many to a word as fit; one MAC a cycle.
 
-    ``logic``: fJ per MAC by part of a ``mac`` unit.
+    ``logic``: fJ per MAC by part of a ``mac`` unit. What the unit reads and writes is ``config.accesses``; the
+    parameters among them are not charged, nor are the cycles in which the port is not free in time.
     """
-    shared = shared_memory(work, weight_bits, sized)
-    memory = {
-        "weights": shared.energy_fj("read") / (BUS_BITS // weight_bits),
-        "activations": shared.energy_fj("read") / (BUS_BITS // work.act_bits),
-        "outputs": shared.energy_fj("write") / (BUS_BITS // work.act_bits) / work.inputs,
-        "leakage": shared.leakage_fj_per_ns * 1000 / clock_mhz,
-    }
+    shared = shared_memory(work, config, sized)
+    accesses, macs = config.accesses(work.outputs, work.inputs), work.outputs * work.inputs
+    memory = {name: accesses[name] * shared.energy_fj(kind) / macs for name, kind in KINDS.items()}
+    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz
     return _row(memory, logic)
 
 
