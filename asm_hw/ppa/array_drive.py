@@ -34,10 +34,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class ArrayDrive:
-    """The stimulus, where the measured cycles begin, how many they are, and the words of ``o`` that they give."""
+    """The stimulus, how many cycles are measured, the products of the layer in them, and the words of ``o``."""
 
     drive: Drive
     cycles: int
+    macs: int
     expected: list[int]
 
 
@@ -84,7 +85,7 @@ def drive_array(config: NearMemoryConfig) -> ArrayDrive:
     }
     framed["rst"] = [1] * RESET_CYCLES + [0] * (len(framed["row"]) - RESET_CYCLES)
     drive = Drive(framed, RESET_CYCLES + first - WARM_UP_BEATS)
-    return ArrayDrive(drive, taken[-1] - first, _expected(config, w, x, channels))
+    return ArrayDrive(drive, taken[-1] - first, w.size * vectors, _expected(config, w, x, channels))
 
 
 def _expected(config: NearMemoryConfig, w: Integers, x: Integers, channels: list[dict[str, int]]) -> list[int]:

@@ -23,7 +23,8 @@ WITHIN_COLUMN = ("select_shift", "sign", "heap", "accumulator", "requantize", "o
 def array_energy(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str) -> dict[str, Any]:
     """Figures of the array without its memory; raises `ParameterError` where it computes wrongly or too slowly.
 
-    The output words must be the golden model's. Cycles, MACs and energies are those of one block in steady state.
+    The output words must be the golden model's. Cycles, MACs and energies are those of one block in steady state;
+    lanes that the layer leaves idle in its last tile compute no MAC.
     """
     component = NearArray(config)
     verilog = to_verilog(component, config.slug)
@@ -44,15 +45,16 @@ def array_energy(config: NearMemoryConfig, library: Library, clock_mhz: float, r
         )
     parts = run.parts(unit, waves, tool)
     energies = account(netlist, waves, parts, run.state_times)
-    macs = config.lanes * config.columns
     row = {"lanes": config.lanes, "columns": config.columns, "hold": config.hold, "recipe": recipe}
     row |= {"structure": config.structure, "weight_form": config.weight_form, "cycles": driven.cycles}
-    row |= figures(netlist) | split(energies, driven.cycles, macs)
+    row |= figures(netlist) | split(energies, driven.cycles, driven.macs / driven.cycles)
     return row | {"named_cells_percent": round(parts.named_percent, 2)}
 
 
 def per_column(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str, few: int, many: int) -> dict:
-    """What a column adds to the energy of a cycle and what all columns share, from arrays of two widths, in fJ.
+    """What a column adds to the energy of a full cycle and what all columns share, from arrays of two widths, in fJ.
+
+    A full cycle computes a MAC in every lane; where lanes idle it stands for more than one.
 
     Parts that lie within a column are the mean over the columns of the wider array: columns differ in their
     weights, so that the difference of two arrays is that of one column only.

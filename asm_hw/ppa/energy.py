@@ -172,8 +172,8 @@ def figures(mapped: Mapped) -> dict[str, Any]:
     return {"cells": len(instances), "area_um2": round(area, 4), "min_period_ns": round(mapped.timing.min_period_ns, 5)}
 
 
-def split(energies: dict[tuple[str, str], float], cycles: int, macs: int) -> dict[str, Any]:
-    """Energies of the whole run as figures per cycle and per MAC."""
+def split(energies: dict[tuple[str, str], float], cycles: int, macs: float) -> dict[str, Any]:
+    """Energies of the whole run as figures per cycle and per MAC; ``macs`` a cycle."""
     per_mac = {key: energy / cycles / macs for key, energy in energies.items()}
     kinds = {kind: sum(energy for (_, k), energy in per_mac.items() if k == kind) for kind in KINDS}
     parts = {part: sum(energy for (p, _), energy in per_mac.items() if p == part) for part in PARTS}

@@ -106,7 +106,7 @@ def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, siz
     accesses = row_accesses(config, work)
     memory = {name: accesses[name] * memories[name].energy_fj(KINDS[name]) / work.macs for name in accesses}
     leakage = sum(m.leakage_fj_per_ns for m in memories.values()) * 1000 / clock_mhz
-    memory["leakage"] = leakage / (config.lanes * config.columns)
+    memory["leakage"] = leakage * accesses["activations"] / work.macs  # a beat a cycle
     return _row(memory, logic_per_mac(config, logic))
 
 
