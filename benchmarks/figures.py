@@ -14,11 +14,13 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
+from asm_hw.ppa.comparison import processes
 from asm_hw.ppa.contenders import compare
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -68,7 +70,8 @@ def icarus() -> str | None:
 def measure_area() -> None:
     """Write docs/results/area.json."""
     area = provenance("python benchmarks/figures.py --only area")
-    area |= {"comparisons": [compare(config, clock_mhz=CLOCK_MHZ) | {"unit": config.unit} for config in UNITS]}
+    compared = processes().map(partial(compare, clock_mhz=CLOCK_MHZ), UNITS)
+    area |= {"comparisons": [row | {"unit": config.unit} for row, config in zip(compared, UNITS, strict=True)]}
     (RESULTS / "area.json").write_text(json.dumps(area, indent=1) + "\n")
 
 
