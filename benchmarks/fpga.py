@@ -31,7 +31,8 @@ DESIGNS = {
     "exact W=5": (_dot(arithmetic="exact", weight_bits=5), False),
     "exact W=8": (_dot(arithmetic="exact", weight_bits=8), False),
     "exact W=8, with DSP": (_dot(arithmetic="exact", weight_bits=8), True),
-    "{1} W=5": (_dot(alphabets=(1,), weight_bits=5, weight_code="fields"), False),
+    "{1} W=5, weights as fields": (_dot(alphabets=(1,), weight_bits=5, weight_code="fields"), False),
+    "{1} W=5, packed": (_dot(alphabets=(1,), weight_bits=5), False),
     "{1,3} W=5": (_dot(alphabets=(1, 3), weight_bits=5), False),
     "bare": (_dot(arithmetic="bare"), False),
 }

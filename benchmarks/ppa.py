@@ -3,9 +3,10 @@
     python benchmarks/ppa.py [--tables-only]
 
 Every design is built in every structure, for each technology at one clock; area is that of the smallest,
-energy that of the one that takes least with held weights. Weights come decoded from a register outside
-the unit, for each contender alike: Booth digits for exact ones, one-hot shifts for {1}. For the first
-technology there are also series over alphabets, bits and lanes, and what is both smaller and faster.
+energy that of the one that takes least, with held and with streaming weights each its own. Weights come
+decoded from a register outside the unit, for each contender alike: Booth digits for exact ones, one-hot
+shifts for {1}. For the first technology there are also series over alphabets, bits and lanes, and what is
+both smaller and faster.
 """
 
 from __future__ import annotations
@@ -109,8 +110,8 @@ def measure_all() -> None:
 
 def _row(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
     smallest = choose(candidates(config, library, clock_mhz), clock_mhz)
-    unit, held = least_energy(config, library, STREAM, clock_mhz)
-    streaming = measured_row(unit, library, replace(STREAM, weights="streaming"), clock_mhz)
+    _, held = least_energy(config, library, STREAM, clock_mhz)
+    _, streaming = least_energy(config, library, replace(STREAM, weights="streaming"), clock_mhz)
     row = {"area_per_mac_um2": _per_mac(smallest.mapped.area_um2, config), "smallest": smallest.figures}
     row |= {"held": held, "streaming": streaming}
     if config.arithmetic == "exact" and not config.shifts_weight:

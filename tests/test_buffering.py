@@ -1,9 +1,11 @@
 """Nets that a library's limits forbid are divided by buffers, and nothing else changes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from asm_hw.errors import ParameterError
 from asm_hw.ppa.buffering import buffered
 from asm_hw.ppa.cells import compact_library
 from asm_hw.ppa.model import load_cells
@@ -74,3 +76,11 @@ def test_a_light_netlist_is_left_alone(library, cells):
     text = _register_with(50)
     assert Netlist.from_yosys_json(text, "wide").load_ff(cells)[STATE] < cells[REGISTER].pins["Q"].max_capacitance_ff
     assert buffered(text, "wide", cells, library.special.buffer) is None
+
+
+def test_a_buffer_that_cannot_drive_two_of_itself_is_refused(library, cells):
+    buffer = cells[library.special.buffer.cell]
+    weak = {pin.name: replace(pin, max_capacitance_ff=1.5 * buffer.inputs[0].capacitance_ff) for pin in buffer.outputs}
+    broken = cells | {buffer.name: replace(buffer, pins=buffer.pins | weak)}
+    with pytest.raises(ParameterError, match=f"liberty must let buffer {buffer.name} drive two of its inputs"):
+        buffered(_register_with(150), "wide", broken, library.special.buffer)

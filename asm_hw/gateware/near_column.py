@@ -53,8 +53,8 @@ class NearColumn(wiring.Component):
         )
 
     def elaborate(self, platform):
-        if isinstance(platform, Emission) and (instance := platform.instance("column", self, clocked=True)):
-            return instance
+        if isinstance(platform, Emission):
+            return platform.instance("column", self, self._config, clocked=True)
         m = Module()
         config, lanes = self._config, []
         for lane in range(config.lanes):

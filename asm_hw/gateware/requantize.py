@@ -32,8 +32,8 @@ class Requantize(wiring.Component):
         )
 
     def elaborate(self, platform):
-        if isinstance(platform, Emission) and (instance := platform.instance("requantize", self, clocked=False)):
-            return instance
+        if isinstance(platform, Emission):
+            return platform.instance("requantize", self, self._config, clocked=False)
         m = Module()
         config, datapath = self._config, Datapath(self._config)
         scale = datapath.add_weight(m, "weight", self.channel.scale)

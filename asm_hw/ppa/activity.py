@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from .vcd import Vcd
@@ -17,6 +18,15 @@ from .vcd import Vcd
 DELAYS, BOUND = "icarus with cell delays", "verilator without delays: a lower bound"
 
 _VERILATOR = ("--binary", "--timing", "--trace", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-SPECIFYIGN")
+
+
+@cache
+def icarus() -> str | None:
+    """The version of Icarus Verilog, which simulates netlists; None where it is not installed."""
+    found = shutil.which("iverilog")
+    if found is None:
+        return None
+    return subprocess.run([found, "-V"], capture_output=True, text=True).stdout.splitlines()[0]
 
 
 def simulator() -> str:

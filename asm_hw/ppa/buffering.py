@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
+from ..errors import ParameterError
 from .celltypes import Cell, Pin
 from .clocking import clock_tree
 from .netlist import Instance, Netlist
@@ -19,14 +20,21 @@ def buffered(netlist_json: str, top: str, cells: Mapping[str, Cell], buffer: Gat
     """The netlist with trees of ``buffer`` where a net's pins exceed the ``max_capacitance`` of its driver.
 
     None where no net does. Nets of the clock and those of input ports have no such limit. ``cells`` must
-    have ``buffer``. Wires have no capacitance here, as in timing.
+    have ``buffer``. Wires have no capacitance here, as in timing. Raises `ParameterError` for a buffer that may
+    not drive two of its own inputs: no tree of it ends.
     """
+    cell = cells[buffer.cell]
+    limit = cell.pins[buffer.output].max_capacitance_ff or inf
+    if limit < 2 * max(pin.capacitance_ff for pin in cell.inputs):
+        raise ParameterError(
+            f"liberty must let buffer {buffer.cell} drive two of its inputs, but its max_capacitance is {limit:g} fF"
+        )
     document = json.loads(netlist_json)
     module, count = document["modules"][top], 0
     # A tree grows from its leaves: each round puts one level of buffers on every net that is still too heavy.
     while heavy := _heavy(Netlist.from_yosys_json(json.dumps(document), top), cells):
         for net, loads in heavy.items():
-            for group in _groups(loads, cells[buffer.cell].pins[buffer.output].max_capacitance_ff or inf):
+            for group in _groups(loads, limit):
                 _insert(module, buffer, net, group, count)
                 count += 1
     return json.dumps(document) if count else None

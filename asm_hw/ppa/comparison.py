@@ -14,13 +14,15 @@ from typing import Any
 from ..cache import content_key, kept
 from ..config import MacConfig
 from ..emit import check_clock
-from .activity import simulator
+from .activity import icarus, simulator
 from .cells import Library, check_power, choose_library
 from .compact import TECHNOLOGIES
-from .contenders import LARGEST, candidates, contenders, mapping_errors, meeting_clock, meets, plain, ratio
+from .contenders import candidates, contenders, mapping_errors, meeting_clock, meets, plain, ratio
 from .energy import MappedUnit, Measured, map_unit, measure
 from .streams import StreamOptions, check_unit
 
+LARGEST = 1.25
+"""Ways larger than the smallest by more than this are not measured, to save time; what takes least is far below it."""
 _PROGRAMS = (
     "accounting.py", "activity.py", "celltypes.py", "clocking.py", "drive.py", "energy.py", "expression.py", "gates.py",
     "liberty.py", "model.py", "netlist.py", "operands.json", "parts.py", "streams.py", "timing.py", "vcd.py",
@@ -39,10 +41,10 @@ def compare(
     """The energy of ``config``, its exact twin, the same by plain Yosys, and the bare accumulator, in one stream.
 
     ``liberty``: see `asm_hw.ppa.cells.user_library`; the compact table of ``technology`` if None. The first
-    result is plain JSON: a row each (``plain`` where it meets the clock), ratios to exact and bare, the stream
-    and the tools; the second, with ``waves``, what the contenders' rows were computed from. Raises
-    `ParameterError` for what cannot be measured: a unit without a clock, a clock that a contender cannot
-    reach, a library without power tables.
+    result is plain JSON: a row each (``plain`` where it meets the clock, else its period is
+    ``plain_too_slow_ns``), ratios to exact and bare, the stream and the tools; the second, with ``waves``, what
+    the contenders' rows were computed from. Raises `ParameterError` for what cannot be measured: a unit without
+    a clock, a clock that a contender cannot reach, a library without power tables.
     """
     config = check_unit(config)
     check_clock(clock_mhz)
@@ -55,7 +57,8 @@ def compare(
         )
         rows = {name: row for name, (_, row) in chosen.items()}
         written = plain(config, library)
-        if meets(written, clock_mhz):
+        too_slow = None if meets(written, clock_mhz) else written.mapped.delay_ns
+        if too_slow is None:
             rows["plain"] = measured_row(map_unit(written), library, options, clock_mhz)
         measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values() if waves]
     for row in rows.values():
@@ -68,6 +71,7 @@ def compare(
         "stream": asdict(options),
         "activity": simulator(),
         "rows": rows,
+        "plain_too_slow_ns": too_slow,
         "tools": {"pyosys": version("pyosys")},
     }
     return result, measured
@@ -97,13 +101,14 @@ def least_energy(
 def processes() -> ProcessPoolExecutor:
     """Two processes for measurements, half of which is Python's own work; started once, since each loads PyTorch.
 
-    Not by fork, which threads do not survive.
+    Not by fork, which threads do not survive: a script that measures needs an ``if __name__ == "__main__"``.
     """
     return ProcessPoolExecutor(2, get_context("spawn"))
 
 
 def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> dict[str, Any]:
     """The row of `measure`, from the user's cache if it is there."""
-    texts = [unit.netlist_json, unit.rtl, repr(unit.config), repr(options), repr(clock_mhz), simulator(), unit.recipe]
+    settings = (unit.config, options, clock_mhz, simulator(), icarus())
+    texts = [unit.netlist_json, unit.rtl, repr(settings), unit.recipe]
     key = content_key(texts, [*library.paths, *(Path(__file__).parent / name for name in _PROGRAMS)])
     return kept("energy", key, lambda: measure(unit, library, options, clock_mhz).row)

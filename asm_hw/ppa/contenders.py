@@ -26,9 +26,6 @@ Way = tuple[MultiplierConfig, str]
 """A configuration, with its structure and weight form, and a recipe."""
 
 FIGURES = ("recipe", "cells", "area_um2", "delay_ns")
-LARGEST = 1.15
-"""What is larger than the smallest by more than this is not tried further, to save time. Of all ways measured up to
-1.25 times the smallest, the one that took least energy was never more than 1.09 times as large."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +48,14 @@ def candidates(
 ) -> list[Candidate]:
     """All ways to build ``config``: structures, weight forms and recipes; without ``thorough`` heaps for area only.
 
-    The same ways for each contender: a compressor heap in every weight form, and a tree of ``+``; first all
-    for area, then those within `LARGEST` of the smallest by the other recipes. Where none of them meets the
-    clock, those for speed come in addition.
+    The same ways for each contender: a compressor heap in every weight form, and a tree of ``+``. Where
+    none of them meets the clock, those for speed come in addition.
     """
-    variants = _variants(config, thorough)
-    built = build([(variant, "area") for variant in variants], library)
+    ways = [(variant, recipe) for variant in _variants(config, thorough) for recipe in _recipes(variant, library)]
     if not thorough:
-        return built
-    limit = LARGEST * min(candidate.mapped.area_um2 for candidate in built)
-    small = [candidate.config for candidate in built if candidate.mapped.area_um2 <= limit]
-    built += build([(variant, recipe) for variant in small for recipe in _other_recipes(variant, library)], library)
-    if not any(meets(candidate, clock_mhz) for candidate in built):
+        ways = [(variant, recipe) for variant, recipe in ways if recipe == "area"]
+    built = build(ways, library)
+    if thorough and not any(meets(candidate, clock_mhz) for candidate in built):
         built += build(fast_ways(config), library)
     return built
 
@@ -114,12 +107,11 @@ def _variants(config: MultiplierConfig, thorough: bool) -> list[MultiplierConfig
     return heaps + [replace(config, structure="tree", weight_form=None)] * thorough
 
 
-def _other_recipes(config: MultiplierConfig, library: Library) -> list[str]:
-    """Beside ``area``."""
+def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
     if config.has_heap:
-        return ["balanced", *["adder cells", "adder cells area"] * has_adder_cells(library)]
+        return ["area", "balanced", *["adder cells", "adder cells area"] * has_adder_cells(library)]
     booth = ["area booth", "area booth chained"] * (config.arithmetic == "exact" and not config.shifts_weight)
-    return ["area chained", "balanced chained", *booth]
+    return ["area", "area chained", "balanced chained", *booth]
 
 
 def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:

@@ -80,7 +80,7 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
     energies = account(mapped, waves, parts, run.state_times)
     macs = getattr(config, "lanes", 1) * getattr(config, "columns", 1)
     row = {"name": name, "recipe": unit.recipe, **config.form} | figures(mapped) | split(energies, options.cycles, macs)
-    row["measured_pins_percent"] = _measured_percent(mapped, waves)
+    row["moving_pins_percent"] = _moving_percent(mapped, waves)
     row["named_cells_percent"] = round(parts.named_percent, 2)
     return Measured(row, unit, mapped.netlist, waves)
 
@@ -186,7 +186,7 @@ def split(energies: dict[tuple[str, str], float], cycles: int, macs: float) -> d
     }
 
 
-def _measured_percent(mapped: Mapped, waves: Waves) -> float:
-    """Share of the cells' pins whose net was watched, or is constant."""
+def _moving_percent(mapped: Mapped, waves: Waves) -> float:
+    """Share of the cells' pins that moved while all were watched: a pin that is not in the dump raises."""
     nets = [net for pins in mapped.wiring.pins.values() for net in pins.values()]
-    return 100 * sum(net < 2 or net in waves.toggles for net in nets) / len(nets)
+    return round(100 * sum(net > 1 and waves.count(net) > 0 for net in nets) / len(nets), 2)

@@ -111,7 +111,7 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str) -> Synthes
         folder = Path(scratch)
         commands = mapping_commands(verilog, top, library, recipe, folder)
         programs = (Path(__file__).parent / name for name in _PROGRAMS)
-        key = content_key([version("pyosys"), *commands], [*sorted(folder.iterdir()), *programs])
+        key = content_key([version("pyosys"), repr(library.special), *commands], [*sorted(folder.iterdir()), *programs])
 
         def make() -> dict[str, Any]:
             log = run_yosys([*commands, *_WRITERS], folder)

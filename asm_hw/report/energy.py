@@ -42,6 +42,8 @@ def show_energy(
         f" {stream['cycles']} cycles. Activity: {result['activity']}. Mapped standard cells, no wires.",
         highlight=False,
     )
+    if result["plain_too_slow_ns"]:
+        console.print(f"plain Yosys does not reach the clock: {result['plain_too_slow_ns']:.2f} ns.", highlight=False)
 
 
 def energy_table(result: dict[str, Any]) -> Table:
