@@ -20,6 +20,7 @@ from ..config import (
     VnArrayConfig,
     VnScalarConfig,
 )
+from .bench_text import DOT, MAC, MULTIPLIER, NEAR_MEMORY, TEMPLATE, VON_NEUMANN
 from .bitline import bitline_streams
 from .constraints import period_ns
 from .stimulus import (
@@ -32,153 +33,6 @@ from .stimulus import (
 )
 
 _LITERAL_BITS = 1024  # simulators limit the width of one number
-
-_MULTIPLIER = """\
-    for (i = 0; i < {count}; i = i + 1) begin
-      {{w, x, expected}} = vectors[i];
-      settle;
-      checks = checks + 1;
-      if (p !== expected) fail(i);
-      edge_of_clock;
-    end
-"""
-
-_MAC = """\
-    en = 0; clear = 0; w = 0; x = 0; rst = 1;
-    settle; edge_of_clock;
-    rst = 0; expected = 0;
-    for (i = 0; i <= {count}; i = i + 1) begin
-      if (i < {count}) {{en, clear, w, x, following}} = vectors[i];
-      settle;
-      checks = checks + 1;
-      if (acc !== expected) fail(i);
-      expected = following;
-      edge_of_clock;
-    end
-"""
-
-_DOT = """\
-    i__valid = 0; i_weight__valid = 0; o__ready = 0; i__payload = 0; i_weight__payload = 0; rst = 1;
-    settle; edge_of_clock;
-    rst = 0;
-    beat = 0; load = 0; idle = 0;
-    for (i = 0; checks < {sums} && idle < 1000; i = i + 1) begin
-      // What is offered stays until it is taken; each stream pauses at a pace of its own.
-      if (!i__valid && beat < {beats} && i % 7 != 3) begin i__payload = beats[beat]; i__valid = 1; end
-      if (!i_weight__valid && load < {weights} && i % 5 != 1) begin
-        i_weight__payload = weights[load]; i_weight__valid = 1;
-      end
-      o__ready = i % 3 != 2;
-      settle;
-      idle = idle + 1;
-      if (o__ready && o__valid === 1) begin
-        if (o__payload !== sums[checks]) fail(checks);
-        checks = checks + 1; idle = 0;
-      end
-      taken = {{i__valid && i__ready === 1, i_weight__valid && i_weight__ready === 1}};
-      edge_of_clock;
-      if (taken[1]) begin beat = beat + 1; i__valid = 0; end
-      if (taken[0]) begin load = load + 1; i_weight__valid = 0; end
-    end
-    if (checks < {sums}) begin $display("no sum for 1000 cycles"); failures = failures + 1; end
-"""
-
-_NEAR_MEMORY = """\
-    i__valid = 0; i_weight__valid = 0; i_command__valid = 0; o__ready = 0; rst = 1;
-    i__payload = 0; i_weight__payload = 0; i_command__payload = 0;
-    settle; edge_of_clock;
-    rst = 0;
-    beat = 0; row = 0; command = 0; idle = 0;
-    for (i = 0; checks < {outputs} && idle < 1000; i = i + 1) begin
-      // What is offered stays until it is taken; each stream pauses at a pace of its own. Rows come first.
-      if (!i_weight__valid && row < {rows}) begin i_weight__payload = rows[row]; i_weight__valid = 1; end
-      if (!i_command__valid && row == {rows} && command < {commands} && i % 5 != 1) begin
-        i_command__payload = commands[command]; i_command__valid = 1;
-      end
-      if (!i__valid && beat < {beats} && i % 7 != 3) begin i__payload = beats[beat]; i__valid = 1; end
-      o__ready = i % 3 != 2;
-      settle;
-      idle = idle + 1;
-      if (o__ready && o__valid === 1) begin
-        if (o__payload !== outputs[checks]) fail(checks);
-        checks = checks + 1; idle = 0;
-      end
-      taken = {{i_weight__valid && i_weight__ready === 1, i_command__valid && i_command__ready === 1,
-               i__valid && i__ready === 1}};
-      edge_of_clock;
-      if (taken[2]) begin row = row + 1; i_weight__valid = 0; idle = 0; end
-      if (taken[1]) begin command = command + 1; i_command__valid = 0; end
-      if (taken[0]) begin beat = beat + 1; i__valid = 0; end
-    end
-    if (checks < {outputs}) begin $display("no output for 1000 cycles"); failures = failures + 1; end
-"""
-
-_VON_NEUMANN = """\
-    i_memory__valid = 0; i_command__valid = 0; o__ready = 0; i_memory__payload = 0; i_command__payload = 0; rst = 1;
-    settle; edge_of_clock;
-    rst = 0;
-    access = 0; command = 0; idle = 0;
-    for (i = 0; checks < {outputs} && idle < 10000; i = i + 1) begin
-      // What is offered stays until it is taken. Words are written, then jobs run, then outputs are read.
-      if (!i_memory__valid && (access < {writes} || command == {commands}) && access < {accesses} && i % 7 != 3) begin
-        i_memory__payload = accesses[access]; i_memory__valid = 1;
-      end
-      if (!i_command__valid && access == {writes} && command < {commands} && i % 5 != 1) begin
-        i_command__payload = commands[command]; i_command__valid = 1;
-      end
-      o__ready = i % 3 != 2;
-      settle;
-      idle = idle + 1;
-      if (o__ready && o__valid === 1) begin
-        if (o__payload !== outputs[checks]) fail(checks);
-        checks = checks + 1; idle = 0;
-      end
-      taken = {{i_memory__valid && i_memory__ready === 1, i_command__valid && i_command__ready === 1}};
-      edge_of_clock;
-      if (taken[1]) begin access = access + 1; i_memory__valid = 0; idle = 0; end
-      if (taken[0]) begin command = command + 1; i_command__valid = 0; idle = 0; end
-    end
-    if (checks < {outputs}) begin $display("no output for 10000 cycles"); failures = failures + 1; end
-"""
-
-_TEMPLATE = """\
-// Checks {name}, as RTL or as a netlist of it, against responses computed in integers.
-// Compile with {name}.v, or with a netlist and the Verilog models of its cells. Ends with PASS, or with
-// FAIL and $stop (vvp -N then exits with status 1).
-`timescale 1ns / 1ps
-
-module {name}_tb;
-{declarations}
-  integer i, checks, failures;
-
-  {name} dut ({connections});
-
-  task settle;  // from just after an edge to just before the next
-    begin #{half} clk = 0; #{half}; end
-  endtask
-
-  task edge_of_clock;
-    begin #{skew} clk = 1; #{skew}; end
-  endtask
-
-  task fail(input integer index);
-    begin
-      if (failures < 10) $display("response %0d is wrong", index);
-      failures = failures + 1;
-    end
-  endtask
-
-  initial begin
-    checks = 0; failures = 0; clk = 0;
-{memories}{body}    if (failures == 0) $display("PASS: %0d responses", checks);
-    else begin
-      $display("FAIL: %0d of %0d responses", failures, checks);
-      $stop;
-    end
-    $finish;
-  end
-endmodule
-"""
 
 
 def bench(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, clock_mhz: float) -> str:
@@ -194,16 +48,16 @@ def bench(config: MultiplierConfig, ports: list[dict[str, Any]], name: str, cloc
         memories, variables, body = _bitline(config, widths)
     elif isinstance(config, MacConfig):
         columns = [widths[port] for port in ("en", "clear", "w", "x", "acc")]
-        memories, variables, body = _vectors(mac_vectors(config), columns, _MAC)
+        memories, variables, body = _vectors(mac_vectors(config), columns, MAC)
     else:
         columns = [widths[port] for port in ("w", "x", "p")]
-        memories, variables, body = _vectors(multiplier_vectors(config), columns, _MULTIPLIER)
+        memories, variables, body = _vectors(multiplier_vectors(config), columns, MULTIPLIER)
     kinds = {"input": "reg", "output": "wire"}
     declared = [f"{kinds[port['direction']]} {_range(port['width'])}{port['name']};" for port in ports]
     declared += ["reg clk;  // paces the bench alone"] * ("clk" not in widths) + variables
     declared += [f"reg {_range(width)}{memory} [0:{len(rows) - 1}];" for memory, (width, rows) in memories.items()]
     half, skew = _delays_ns(clock_mhz)
-    return _TEMPLATE.format(
+    return TEMPLATE.format(
         name=name, half=half, skew=skew, body=body,
         connections=", ".join(f".{port}({port})" for port in widths),
         declarations="\n".join(f"  {line}" for line in declared),
@@ -247,7 +101,7 @@ def _dot(config: DotConfig, ports: list[dict[str, Any]]) -> tuple[_Memories, lis
         )
     }
     variables = ["integer beat, load, idle;", "reg [1:0] taken;"]
-    return memories, variables, _DOT.format(beats=len(beats), weights=len(weights), sums=len(sums))
+    return memories, variables, DOT.format(beats=len(beats), weights=len(weights), sums=len(sums))
 
 
 def _near_memory(config: NearMemoryConfig, ports: list[dict[str, Any]]) -> tuple[_Memories, list[str], str]:
@@ -266,7 +120,7 @@ def _near_memory(config: NearMemoryConfig, ports: list[dict[str, Any]]) -> tuple
         for name, payload, values in rows
     }
     variables = ["integer beat, row, command, idle;", "reg [2:0] taken;"]
-    return memories, variables, _NEAR_MEMORY.format(**{name: len(values) for name, _, values in rows})
+    return memories, variables, NEAR_MEMORY.format(**{name: len(values) for name, _, values in rows})
 
 
 def _von_neumann(config: VnScalarConfig | VnArrayConfig, widths: dict[str, int]) -> tuple[_Memories, list[str], str]:
@@ -283,7 +137,7 @@ def _von_neumann(config: VnScalarConfig | VnArrayConfig, widths: dict[str, int])
         name: (widths[port], [_literal(word, widths[port]) for word in words]) for name, port, words in rows
     }  # fmt: skip
     counts = {name: len(words) for name, _, words in rows} | {"writes": len(made.words)}
-    return memories, ["integer access, command, idle;", "reg [1:0] taken;"], _VON_NEUMANN.format(**counts)
+    return memories, ["integer access, command, idle;", "reg [1:0] taken;"], VON_NEUMANN.format(**counts)
 
 
 def _indexed(values: list[int]) -> dict[str, int]:
@@ -299,7 +153,7 @@ def _bitline(config: BitlineConfig, widths: dict[str, int]) -> tuple[_Memories, 
         memory: (widths[f"{name}__payload"], [_literal(beat, widths[f"{name}__payload"]) for beat in raw])
         for memory, name, raw in beats
     }
-    body = _DOT.format(**{memory: len(rows) for memory, (_, rows) in memories.items()})
+    body = DOT.format(**{memory: len(rows) for memory, (_, rows) in memories.items()})
     for old, new in (("i_weight__", "i_row__"), ("i__", "i_op__"), ("o__", "o_words__")):
         body = re.sub(rf"\b{old}", new, body)
     return memories, ["integer beat, load, idle;", "reg [1:0] taken;"], body
