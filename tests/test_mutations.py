@@ -129,7 +129,7 @@ MUTATIONS = {
     # Near-memory array.
     "weights swapped while they are in use": Mutation(CONTROL, "self.swap.eq(loader.full & (~held | done))", "self.swap.eq(loader.full)", SMALL_NEAR),
     "weights taken before the last row is there": Mutation(LOADER, "self.full.eq(~self.weights)", "self.full.eq(1)", SMALL_NEAR),
-    "parameters read as weights": Mutation(LOADER, "address.eq(address + config.parameter_rows)", "address.eq(address)", SMALL_NEAR),
+    "parameters read as weights": Mutation(LOADER, "address.eq(address + config.parameter_rows * config.row_words)", "address.eq(address)", SMALL_NEAR),
     "parameters loaded while an output waits": Mutation(LOADER, 'm.State("DRAIN"), m.If(self.drained)', 'm.State("DRAIN"), m.If(1)', SMALL_NEAR),
     "outputs before their parameters": Mutation(CONTROL, "(loader.ready & free)", "free", SMALL_NEAR),
     "sum lost while an output waits": Mutation(CONTROL, "(loader.ready & free)", "loader.ready", SMALL_NEAR),
@@ -179,7 +179,7 @@ MUTATIONS = {
     "row read over a sum": Mutation(CONTROLLER, "Mux(reads, ~leaving & self.o_ready,", "Mux(reads, self.o_ready,", SMALL_ARRAY),
     "row written before it is offered": Mutation(CONTROLLER, "free & (~takes | self.row_valid)", "free", SMALL_ARRAY),
     "subtractions counted as additions": Mutation(CONTROLLER, "opened & ~moves & ~self.sign", "opened & ~moves", SMALL_ARRAY),
-    "mask ignored in rows": Mutation(CORE, "array.write.eq(mask & ", "array.write.eq(", SMALL_ARRAY),
+    "mask ignored in a word of rows": Mutation(CORE, "array.write.eq(mask & ", "array.write.eq((mask | 1) & ", SMALL_ARRAY),
     "mask ignored in sums": Mutation(CORE, "controller.accumulate & mask[index]", "controller.accumulate", SMALL_ARRAY),
     "serial carry outside the tag": Mutation(SERIAL, "carry.eq((both | (half & kept)) & taken)", "carry.eq(both | (half & kept))", SMALL_SERIAL),
     "serial carry never started": Mutation(SERIAL, "Mux(op.start, op.carry.replicate(config.cols), carry)", "carry", SMALL_SERIAL),

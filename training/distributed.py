@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,4 +64,5 @@ def process_group(device: str = "cpu") -> Iterator[Group]:
     try:
         yield Group(dist.get_rank(), dist.get_world_size())
     finally:
+        gc.collect()  # wrapped models are cycles that keep the group's threads, which must not outlive it
         dist.destroy_process_group()
