@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+_LOCKS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def cache_folder(name: str) -> Path:
@@ -27,14 +30,18 @@ def content_key(texts: Iterable[str], files: Iterable[Path]) -> str:
 
 
 def kept(name: str, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The plain JSON that ``make`` returns, made once for each ``key`` and kept in the cache folder ``name``."""
+    """The plain JSON that ``make`` returns, made once for each ``key`` and kept in the cache folder ``name``.
+
+    Threads that want the same wait for the one that makes it.
+    """
     path = cache_folder(name) / f"{key}.json"
-    with suppress(OSError, ValueError):  # nothing kept, or nothing that can be read
-        return json.loads(path.read_text())
-    text = json.dumps(make())
-    with suppress(OSError):  # a cache that cannot be written saves no time and does no harm
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-        fresh.write_text(text)
-        fresh.rename(path)
-    return json.loads(text)
+    with _LOCKS[str(path)]:
+        with suppress(OSError, ValueError):  # nothing kept, or nothing that can be read
+            return json.loads(path.read_text())
+        text = json.dumps(make())
+        with suppress(OSError):  # a cache that cannot be written saves no time and does no harm
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_suffix(f".{os.getpid()}")
+            fresh.write_text(text)
+            fresh.rename(path)
+        return json.loads(text)

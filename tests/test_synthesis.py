@@ -149,6 +149,7 @@ def prove(config, recipe, folder, damage=None):
         mapped = (folder / "mapped.v").read_text()
         assert damage[0] in mapped
         (folder / "mapped.v").write_text(mapped.replace(*damage, 1))
+    (folder / "design.v").write_text(verilog_of(config))
     flat = ["proc", "flatten", "opt_clean -purge"]
     gate = ["read_liberty -ignore_miss_func library_0.lib", "read_verilog mapped.v", "hierarchy -top gate", *flat]
     gold = ["read_verilog design.v", f"hierarchy -top {name}", *flat, f"rename {name} gold"]

@@ -135,22 +135,20 @@ def _buffer(path: Path, top: str, library: Library) -> bool:
 
 
 def mapping_commands(verilog: str, top: str, library: Library, recipe: str, folder: Path) -> list[str]:
-    """The Yosys commands of ``recipe``; the files they name are put into ``folder``.
+    """The Yosys commands of ``recipe`` from the synthesized design on; the files they name are put into ``folder``.
 
     They leave the mapped design in Yosys; the last one writes its figures to ``stat.json``.
     """
     chosen = RECIPES[recipe]
     liberty = " ".join(f"-liberty {name}" for name in library.link_into(folder))
-    (folder / "design.v").write_text(verilog)
     adders = _adder_cells(verilog, top, library) if chosen.adder_cells else {}
+    (folder / "design.il").write_text(_synthesized(verilog, top, chosen.coarse, list(adders)))
     (folder / "adders.v").write_text("".join(adders.values()))
     gate = library.special.clock_gate if chosen.gate_clock else None
     gating = f"clockgate -pos {gate.cell} {gate.enable}:{gate.clock}:{gate.gated} -min_net_size 4" if gate else ""
     ties = f" -tie_lo {gate.test}" if gate and gate.test else ""
     return [
-        "read_verilog design.v",
-        *(f"blackbox {module}" for module in adders),
-        f"synth -flatten -noabc {chosen.coarse} -top {top}",
+        "read_rtlil design.il",
         *(["opt -full"] if chosen.script else []),
         *(["techmap -map adders.v", "simplemap"] if adders else []),
         *([gating + ties] if gate else []),
@@ -160,6 +158,21 @@ def mapping_commands(verilog: str, top: str, library: Library, recipe: str, fold
         "opt_clean -purge",
         f"tee -q -o stat.json stat {liberty} -json",
     ]
+
+
+def _synthesized(verilog: str, top: str, options: str, blackboxes: list[str]) -> str:
+    """RTLIL of a design before mapping: the same for every recipe and library, so it is kept."""
+    read = ["read_verilog design.v", *(f"blackbox {module}" for module in blackboxes)]
+    commands = [*read, f"synth -flatten -noabc {options} -top {top}", "write_rtlil design.il"]
+
+    def make() -> dict[str, str]:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            (folder / "design.v").write_text(verilog)
+            run_yosys(commands, folder)
+            return {"rtlil": (folder / "design.il").read_text()}
+
+    return kept("synthesized", content_key([version("pyosys"), verilog, *commands], []), make)["rtlil"]
 
 
 def has_adder_cells(library: Library) -> bool:
