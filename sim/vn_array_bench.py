@@ -3,49 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-
-import torch
 
 from ..config import VnArrayConfig
-from ..golden import near_memory
-from ..network.words import array_program, pack, split
-from .driver import Driver, reset
-from .operands import Operands, Word, corner_channels, random_channel
-from .vn_scalar_bench import PACES, Model, Product, compare, idle
+from .driver import Driver
+from .operands import Operands, corner_channels
+from .vn_bench import Model, Shape, check_products, check_reset, compare, idle, of_words
 
 
-def packed_outputs(config: VnArrayConfig, outputs: Sequence[Sequence[int]]) -> list[int]:
-    """Outputs [vectors][outputs] as the words that hold them, beats padded with zeros."""
-    mask, count, words = (1 << config.out_bits) - 1, config.beat_columns, []
-    for row in outputs:
-        padded = [value & mask for value in row] + [0] * (-len(row) % config.columns)
-        for first in range(0, len(padded), count):
-            beat = pack(padded[first : first + count], config.out_bits, count * config.out_bits)[0]
-            words += split(beat, config.bus_bits, config.output_words)
-    return words
-
-
-def of_words(
-    config: VnArrayConfig, w: list[list[Word]], x: list[list[Word]], channels: list[dict], start: int = 0
-) -> Product:
-    """A product of given words."""
-    codes, values = ([[[word[i] for word in row] for row in words] for words in (w, x)] for i in (0, 1))
-    made = array_program(config, *codes, [config.requantize.encode(channel) for channel in channels], start)
-    parts = {name: torch.tensor([channel[name] for channel in channels]) for name in channels[0]}
-    outputs = near_memory(config, *map(torch.tensor, values), parts)
-    return Product(made, packed_outputs(config, outputs.tolist()))
-
-
-def random_words(config: VnArrayConfig, rng: random.Random, shape: tuple[int, int, int], start: int = 0) -> Product:
-    """A product of ``outputs, inputs, vectors`` random code words, reserved ones and negative zeros too."""
-    operands, (outputs, inputs, vectors) = Operands(config), shape
-    w = [[operands.w.pick(rng) for _ in range(inputs)] for _ in range(outputs)]
-    x = [[operands.x.pick(rng) for _ in range(inputs)] for _ in range(vectors)]
-    return of_words(config, w, x, [random_channel(config, rng) for _ in range(outputs)], start)
-
-
-def _shapes(config: VnArrayConfig) -> list[tuple[int, int, int]]:
+def _shapes(config: VnArrayConfig) -> list[Shape]:
     """Outputs, inputs and vectors: less than the array, just it, and more where the memory holds it."""
     lanes, columns, hold = config.lanes, config.columns, config.hold
     shapes = [
@@ -58,31 +23,13 @@ def _shapes(config: VnArrayConfig) -> list[tuple[int, int, int]]:
 
 
 async def check_vn_array_products(driver: Driver, config: VnArrayConfig, rng: random.Random) -> None:
-    """Random matrices of all shapes, without stalls in the cycles predicted, and under back-pressure of each stream."""
-    for pace in PACES:
-        await idle(driver)
-        model = Model(driver, config, rng)
-        shapes = _shapes(config)
-        for shape in shapes if pace == PACES[0] else shapes[-1:]:
-            product = random_words(config, rng, shape, start=rng.randrange(2))
-            compare(await model.play(product.program, pace), product)
-            predicted = config.cycles(product.program.jobs)
-            assert pace != PACES[0] or model.cycles == predicted, f"{model.cycles} cycles for {shape}, not {predicted}"
+    """Random matrices of all shapes: `check_products`."""
+    await check_products(driver, config, rng, _shapes(config))
 
 
 async def check_vn_array_reset(driver: Driver, config: VnArrayConfig, rng: random.Random) -> None:
-    """A reset in the middle of a block takes nothing and leaves nothing behind."""
-    product = random_words(config, rng, _shapes(config)[-1])
-    length = config.cycles(product.program.jobs)
-    for cycles in [*range(1, 7), *(rng.randrange(7, length) for _ in range(8)), length + 1]:
-        await idle(driver)
-        await Model(driver, config, rng).play(product.program, most=cycles)
-        driver.set("o__ready", cycles % 2)
-        await reset(driver)
-        assert not driver.get("o__valid"), f"o__valid is set after a reset at cycle {cycles}"
-        await idle(driver)
-        fresh = random_words(config, rng, _shapes(config)[-1])
-        compare(await Model(driver, config, rng).play(fresh.program, PACES[1]), fresh)
+    """A reset in the middle of a job: `check_reset`."""
+    await check_reset(driver, config, rng, _shapes(config)[-1], early=6, later=8)
 
 
 async def check_vn_array_corners(driver: Driver, config: VnArrayConfig, rng: random.Random) -> None:

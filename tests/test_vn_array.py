@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from asm_hw.sim.vn_array_bench import random_words
+from asm_hw.sim.vn_bench import random_words
 from test_vn_scalar import count_accesses
 
 from asm_hw.config import BusBlock, VnArrayConfig

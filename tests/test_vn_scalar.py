@@ -10,7 +10,7 @@ import torch
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 from asm_hw.sim.amaranth_bench import AmaranthDriver
-from asm_hw.sim.vn_scalar_bench import Model, random_words
+from asm_hw.sim.vn_bench import Model, random_words
 
 from asm_hw import golden
 from asm_hw.config import Job, VnScalarConfig
