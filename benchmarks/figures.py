@@ -21,7 +21,7 @@ from typing import Any
 
 from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
 from asm_hw.ppa.activity import icarus
-from asm_hw.ppa.comparison import processes
+from asm_hw.ppa.comparison import spread
 from asm_hw.ppa.contenders import compare
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -63,7 +63,7 @@ def provenance(command: str) -> dict[str, Any]:
 def measure_area() -> None:
     """Write docs/results/area.json."""
     area = provenance("python benchmarks/figures.py --only area")
-    compared = processes().map(partial(compare, clock_mhz=CLOCK_MHZ), UNITS)
+    compared = spread(partial(compare, clock_mhz=CLOCK_MHZ), UNITS)
     area |= {"comparisons": [row | {"unit": config.unit} for row, config in zip(compared, UNITS, strict=True)]}
     (RESULTS / "area.json").write_text(json.dumps(area, indent=1) + "\n")
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from asm_hw.alphabet import MAX_ALPHABET
 from asm_hw.config import DotConfig
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.cells import Library, compact_library
-from asm_hw.ppa.comparison import least_energy, measured_row, processes
+from asm_hw.ppa.comparison import least_energy, measured_row, spread
 from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, meets, plain
 from asm_hw.ppa.energy import map_unit
 from asm_hw.ppa.streams import StreamOptions
@@ -87,32 +87,38 @@ SERIES_WAY = {"structure": "greedy", "recipe": "balanced"}
 
 def measure_all() -> None:
     """Write docs/results/energy.json."""
-    result = provenance("python benchmarks/ppa.py") | {"stream": asdict(STREAM), "activity": simulator(), "rows": []}
-    for technology, clock_mhz in CLOCKS_MHZ.items():
-        with tempfile.TemporaryDirectory() as scratch:
-            library = compact_library(Path(scratch), technology)
-            for name, config in DESIGNS.items():
-                row = {"technology": technology, "clock_mhz": clock_mhz, "design": name}
-                row |= _row(config, library, clock_mhz)
-                result["rows"].append(row)
-                print(technology, name, row["area_per_mac_um2"], row["held"]["energy_per_mac_fj"], flush=True)
-            if technology == next(iter(CLOCKS_MHZ)):
-                series = {
-                    "technology": technology,
-                    "clock_mhz": clock_mhz,
-                    **SERIES_WAY,
-                    "stream": asdict(SERIES_STREAM),
-                }
-                result["series"] = series | {"points": list(_series(library, clock_mhz))}
-                result["frontiers"] = {"technology": technology, "designs": _frontiers(library)}
+    result = provenance("python benchmarks/ppa.py") | {"stream": asdict(STREAM), "activity": simulator()}
+    with tempfile.TemporaryDirectory() as scratch:
+        libraries = {technology: compact_library(Path(scratch), technology) for technology in CLOCKS_MHZ}
+        named = [(technology, name) for technology in CLOCKS_MHZ for name in DESIGNS]
+        result["rows"] = list(_printed(spread(partial(_row, libraries), named)))
+        technology, clock_mhz = next(iter(CLOCKS_MHZ.items()))
+        library = libraries[technology]
+        series = {"technology": technology, "clock_mhz": clock_mhz, **SERIES_WAY, "stream": asdict(SERIES_STREAM)}
+        points = spread(partial(_point, library=library, clock_mhz=clock_mhz), _series())
+        result["series"] = series | {"points": list(_printed(points))}
+        single = [name for name, config in DESIGNS.items() if config.columns == 1]
+        frontiers = spread(partial(_frontier, library=library), single)
+        result["frontiers"] = {"technology": technology, "designs": dict(zip(single, frontiers, strict=True))}
     (RESULTS / "energy.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _row(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
+def _printed(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        held = row.get("held", row)
+        print(*list(row.values())[:3], row["area_per_mac_um2"], held["energy_per_mac_fj"], flush=True)
+        yield row
+
+
+def _row(libraries: dict[str, Library], names: tuple[str, str]) -> dict[str, Any]:
+    """One design in one technology, by name."""
+    technology, design = names
+    config, library, clock_mhz = DESIGNS[design], libraries[technology], CLOCKS_MHZ[technology]
     smallest = choose(candidates(config, library, clock_mhz), clock_mhz)
     _, held = least_energy(config, library, STREAM, clock_mhz)
     _, streaming = least_energy(config, library, replace(STREAM, weights="streaming"), clock_mhz)
-    row = {"area_per_mac_um2": _per_mac(smallest.mapped.area_um2, config), "smallest": smallest.figures}
+    row = {"technology": technology, "clock_mhz": clock_mhz, "design": design}
+    row |= {"area_per_mac_um2": _per_mac(smallest.mapped.area_um2, config), "smallest": smallest.figures}
     row |= {"held": held, "streaming": streaming}
     if config.arithmetic == "exact" and not config.shifts_weight:
         row["plain"] = _plain(config, library, clock_mhz)
@@ -134,38 +140,32 @@ def _per_mac(figure: float, config: DotConfig) -> float:
     return round(figure / config.lanes / config.columns, 3)
 
 
-def _series(library: Library, clock_mhz: float) -> Iterator[dict[str, Any]]:
-    """The points of all series, two at a time."""
-    named = [
+def _series() -> list[tuple[dict[str, str], DotConfig]]:
+    """The points of all series and their names."""
+    return [
         ({"varied": varied, "line": line, "value": value}, config)
         for varied, lines in SERIES.items()
         for line, designs in lines.items()
         for value, config in designs
     ]
-    rows = processes().map(partial(_point, library=library, clock_mhz=clock_mhz), [config for _, config in named])
-    for (names, _), row in zip(named, rows, strict=True):
-        print(names, row["energy_per_mac_fj"], flush=True)
-        yield names | row
 
 
-def _point(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, float]:
+def _point(named: tuple[dict[str, str], DotConfig], library: Library, clock_mhz: float) -> dict[str, Any]:
+    names, config = named
     built = replace(config, structure=SERIES_WAY["structure"])
     [candidate] = build([(built, SERIES_WAY["recipe"])], library)
     row = measured_row(map_unit(candidate), library, SERIES_STREAM, clock_mhz)
-    return {
+    return names | {
         "delay_ns": candidate.mapped.delay_ns,
         "area_per_mac_um2": _per_mac(candidate.mapped.area_um2, config),
         "energy_per_mac_fj": row["energy_per_mac_fj"],
     }
 
 
-def _frontiers(library: Library) -> dict[str, list[dict[str, Any]]]:
-    """Area against clock period of each design: what no other way of building it betters in both."""
-    return {
-        name: [way.figures for way in frontier([*candidates(config, library), *build(fast_ways(config), library)])]
-        for name, config in DESIGNS.items()
-        if config.columns == 1
-    }
+def _frontier(design: str, library: Library) -> list[dict[str, Any]]:
+    """Area against clock period of a design: what no other way of building it betters in both."""
+    config = DESIGNS[design]
+    return [way.figures for way in frontier([*candidates(config, library), *build(fast_ways(config), library)])]
 
 
 def energy_table() -> str:

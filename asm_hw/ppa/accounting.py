@@ -60,10 +60,34 @@ class Mapped:
         """Capacitance on each net."""
         return self.netlist.load_ff(self.cells)
 
+    @cached_property
+    def leakages(self) -> dict[str, LeakageStates]:
+        """`leakage_states` of the cells, by name."""
+        return {name: leakage_states(self.cells[name]) for name in self.netlist.cell_names}
+
     def slew_ns(self, net: int) -> tuple[float, float]:
         """Transition times of a net's rise and fall; 0 where static timing has none: constants and ports."""
         rise, fall = self.timing.slews_ns.get(net, (0.0, 0.0))
         return rise or 0.0, fall or 0.0
+
+
+LeakageStates = tuple[tuple[str, ...], NDArray[np.float64]]
+
+
+def leakage_states(cell: Cell) -> LeakageStates:
+    """The pins that a cell's leakage depends on, and nW in each of their states: bit i of a state is pin i.
+
+    States that the library leaves out leak its one figure; those of internal nodes never hold.
+    """
+    conditions = [(_expression(when), leakage) for when, leakage in cell.leakages if when]
+    conditions = [(when, leakage) for when, leakage in conditions if cell.pins.keys() >= set(when.names)]
+    pins = tuple(dict.fromkeys(name for when, _ in conditions for name in when.names))
+    states = np.arange(1 << len(pins))
+    total, left = np.zeros(len(states)), np.ones(len(states))
+    for when, leakage in conditions:
+        holds = when.function(*(states >> pins.index(name) & 1 for name in when.names))
+        total, left = total + holds * leakage, left - holds
+    return pins, total + np.maximum(left, 0.0) * cell.leakage_nw
 
 
 def account(mapped: Mapped, waves: Waves, parts: Parts, state_times: Times) -> dict[tuple[str, str], float]:
@@ -73,6 +97,7 @@ def account(mapped: Mapped, waves: Waves, parts: Parts, state_times: Times) -> d
     for part, net in _driven(mapped, parts, clocks):
         total[part, "switching"] += waves.count(net) * mapped.loads_ff.get(net, 0.0) * mapped.voltage_v**2 / 2
     duration_ns = (waves.end - waves.start) / FS_PER_NS
+    sample = cache(lambda net: waves.value(net, state_times).astype(np.int64))
     for instance in mapped.netlist.instances.values():
         meter = _Meter(mapped, waves, instance)
         part = parts.instances[instance.name]
@@ -80,7 +105,9 @@ def account(mapped: Mapped, waves: Waves, parts: Parts, state_times: Times) -> d
             if pin.powers:
                 clocked = pin.direction == "input" and meter.pins[pin.name] in clocks
                 total["clock" if clocked else part, "internal"] += meter.internal(pin)
-        total[part, "leakage"] += meter.leakage_nw(state_times) * duration_ns * FJ_PER_NW_NS
+        pins, leakages = mapped.leakages[instance.cell]
+        states = sum((sample(meter.pins[pin]) << i for i, pin in enumerate(pins)), np.zeros(len(state_times), np.int64))
+        total[part, "leakage"] += float(np.mean(leakages[states])) * duration_ns * FJ_PER_NW_NS
     return total
 
 
@@ -167,15 +194,6 @@ class _Meter:
             return np.zeros(len(at), np.uint8)
         values = [self.waves.value(self.pins[name], at, settled) for name in expression.names]
         return np.broadcast_to(expression.function(*values), len(at))
-
-    def leakage_nw(self, at: Times) -> float:
-        """Mean over the times ``at``; states that the library leaves out leak its one figure."""
-        total, left = 0.0, 1.0
-        for when, leakage in self.cell.leakages:
-            if when:
-                share = float(np.mean(self._state(when, at, settled=False)))
-                total, left = total + share * leakage, left - share
-        return total + max(left, 0.0) * self.cell.leakage_nw
 
 
 def _energy(table: Table | None, slew_ns: float, load_ff: float) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import cache, partial
 from importlib.metadata import version
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..cache import content_key, kept
 from ..config import MacConfig
@@ -20,6 +21,9 @@ from .compact import TECHNOLOGIES
 from .contenders import candidates, contenders, mapping_errors, meeting_clock, meets, plain, ratio
 from .energy import MappedUnit, Measured, map_unit, measure
 from .streams import StreamOptions, check_unit
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 LARGEST = 1.25
 """Ways larger than the smallest by more than this are not measured, to save time; what takes least is far below it."""
@@ -90,19 +94,24 @@ def least_energy(
     ways = [way for way in meeting if way not in large]
     units = [map_unit(way) for way in ways]
     measure_at = partial(measured_row, library=library, options=options, clock_mhz=clock_mhz)
-    rows = list(processes().map(measure_at, units))
+    rows = list(spread(measure_at, units))
     unit, row = min(zip(units, rows, strict=True), key=lambda one: one[1]["energy_per_mac_fj"])
     energies = [{"energy_per_mac_fj": one["energy_per_mac_fj"]} for one in rows]
     tried = [way.figures | energy for way, energy in zip(ways, energies, strict=True)]
     return unit, row | {"tried": tried, "too_large": [way.figures for way in large]}
 
 
-@cache
-def processes() -> ProcessPoolExecutor:
-    """Two processes for measurements, half of which is Python's own work; started once, since each loads PyTorch.
+def spread(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """``function`` of each item, in order, by two processes; within one of them, by itself.
 
-    Not by fork, which threads do not survive: a script that measures needs an ``if __name__ == "__main__"``.
+    A script that measures needs an ``if __name__ == "__main__"``: the processes import it.
     """
+    return map(function, items) if parent_process() else _processes().map(function, items)
+
+
+@cache
+def _processes() -> ProcessPoolExecutor:
+    """Started once, since each loads PyTorch; not by fork, which threads do not survive."""
     return ProcessPoolExecutor(2, get_context("spawn"))
 
 

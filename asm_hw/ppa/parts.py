@@ -50,6 +50,8 @@ _RULES = (
     (r"(column_\d+\.)?(acc\w*|following|_\d+_)", "accumulator"),
 )
 
+_UNIT = "tb.dut.unit."
+
 
 def rtl_wrapper(netlist: Netlist, verilog: str, top: str) -> str:
     """Module ``dut`` with the scalar ports of the netlist's, around the RTL as instance ``unit``."""
@@ -94,11 +96,13 @@ def _input_part(port: str) -> str:
 def _known_bits(rtl: Vcd, times: Times, exact: bool) -> dict[bytes, str]:
     """The part of each signal of the RTL by what it settles to."""
     found: dict[bytes, str] = {}
-    for name, bits in rtl.samples(times):
-        part = _part(name.removeprefix("tb.dut.unit."), exact) if name.startswith("tb.dut.unit.") else None
-        if part is None:
+    for code, names in rtl.names.items():
+        named = [_part(name.removeprefix(_UNIT), exact) for name, _ in names if name.startswith(_UNIT)]
+        parts = [part for part in named if part]
+        if not parts:
             continue
-        for key in filter(None, _keys(bits)):
+        part = min(parts, key=PARTS.index)
+        for key in filter(None, _keys(rtl.samples(code, times))):
             if key not in found or PARTS.index(part) < PARTS.index(found[key]):
                 found[key] = part
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 
 _SCOPE = re.compile(r"\$scope \w+ (\S+)|(\$upscope)|\$var \w+ (\d+) (\S+) (\S+)")
 _UNKNOWN = str.maketrans("xz", "00")
+_ZERO, _ONE, _X = b"01x"
 _FS = {"1fs": 1, "10fs": 10, "100fs": 100, "1ps": 1000}
 
 Times = NDArray[np.int64]
 Bits = NDArray[np.uint8]
+_NEVER: Times = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Vcd:
     """A dump. ``names``: the full name and width of what each code stands for, ``tb.dut.n7`` and 1."""
 
     def __init__(self, path: Path) -> None:
-        header, _, self._body = path.read_text().partition("$enddefinitions")
+        head, _, self._body = path.read_bytes().partition(b"$enddefinitions")
+        header = head.decode()
         unit = re.search(r"\$timescale\s+(\d+)\s*(\w+)", header)
         self._unit = _FS[unit[1] + unit[2]] if unit else 1
         self.names: dict[str, list[tuple[str, int]]] = {}
@@ -68,25 +72,40 @@ class Vcd:
                 self.names.setdefault(code, []).append((".".join([*scope, name]), int(width)))
 
     @cached_property
-    def _changes(self) -> dict[str, tuple[list[int], list[str]]]:
-        """Times and values of each code's changes in order; a vector's value has its leading zeros left out."""
-        found: dict[str, tuple[list[int], list[str]]] = {code: ([], []) for code in self.names}
-        now = 0
-        for line in self._body.splitlines():
-            kind = line[:1]
-            if kind == "#":
-                now = int(line[1:]) * self._unit
-                continue
-            if kind in ("0", "1", "x", "z"):
-                code, value = line[1:], kind
-            elif kind == "b":
-                value, _, code = line[1:].partition(" ")
-            else:
-                continue
-            times, values = found[code]
-            if not values or values[-1] != value:
-                times.append(now)
-                values.append(value)
+    def _lines(self) -> tuple[Bits, Times, Times, Bits, Times]:
+        """The body as bytes, where its lines start and end, the first character of each, and its time."""
+        text = np.frombuffer(self._body + b"\n", np.uint8)
+        ends = np.flatnonzero(text == ord("\n"))
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        kinds = text[starts]
+        stamps = np.flatnonzero(kinds == ord("#"))
+        clock = np.concatenate([[0], _number(text, starts[stamps] + 1, ends[stamps], 10, _ZERO) * self._unit])
+        return text, starts, ends, kinds, clock[np.cumsum(kinds == ord("#"))]
+
+    @cached_property
+    def _scalars(self) -> dict[int, tuple[Times, Bits]]:
+        """Times and values (characters) of the changes of each single bit, by `_code`."""
+        text, starts, ends, kinds, now = self._lines
+        lines = np.flatnonzero(np.isin(kinds, list(b"01xz")))
+        codes = _number(text, starts[lines] + 1, ends[lines], 256)
+        order = np.argsort(codes, kind="stable")
+        codes, values, times = codes[order], kinds[lines][order], now[lines][order]
+        changed = (np.diff(codes, prepend=-1) != 0) | (np.diff(values.astype(np.int16), prepend=0) != 0)
+        codes, values, times = codes[changed], values[changed], times[changed]
+        found, firsts = np.unique(codes, return_index=True)
+        parts = (np.split(array, firsts[1:]) for array in (times, values))
+        return dict(zip(found.tolist(), zip(*parts, strict=True), strict=True))
+
+    @cached_property
+    def _vectors(self) -> dict[int, tuple[list[int], list[str]]]:
+        """Times and values of each vector, by `_code`; leading zeros are left out of a value."""
+        _, starts, ends, kinds, now = self._lines
+        found: dict[int, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
+        for line in np.flatnonzero(kinds == ord("b")):
+            value, _, code = self._body[starts[line] + 1 : ends[line]].decode().partition(" ")
+            times, values = found[_code(code)]
+            times.append(int(now[line]))
+            values.append(value)
         return found
 
     def waves(self, nets: Iterable[int], start: int, end: int) -> Waves:
@@ -97,25 +116,39 @@ class Vcd:
             found = [wanted[name] for name, _ in names if name in wanted]
             if not found:
                 continue
-            times, values = self._changes[code]
-            first, last = (int(np.searchsorted(times, time)) for time in (start, end))
-            known = values[first - 1 : last] if first else ["x"]
-            if not {"0", "1"}.issuperset(known):
+            times, values = self._scalars.get(_code(code), (_NEVER, _NEVER))
+            first, last = np.searchsorted(times, (start, end))
+            known = values[first - 1 : last] if first else np.array([_X])
+            if not ((known == _ZERO) | (known == _ONE)).all():
                 raise RuntimeError(f"net {found[0]} must be known while it is measured, but is or turns x")
-            toggles = np.array(times[first:last], np.int64)
             for net in found:
-                waves.initial[net], waves.toggles[net] = int(known[0]), toggles
+                waves.initial[net], waves.toggles[net] = int(known[0] == _ONE), times[first:last]
         missing = wanted.values() - waves.initial.keys()
         if missing:
             raise RuntimeError(f"the simulation must dump net {min(missing)}")
         return waves
 
-    def samples(self, times: Times) -> Iterator[tuple[str, Bits]]:
-        """Every signal's bits just before ``times`` (ascending): its name and [width, times]; unknown bits are 0."""
-        for code, (changed, values) in self._changes.items():
-            width = self.names[code][0][1]
-            words = "".join(value.rjust(width, "0") for value in ["0", *values]).translate(_UNKNOWN)
-            table = (np.frombuffer(words.encode(), np.uint8) - ord("0")).reshape(-1, width)[:, ::-1].T
-            held = np.searchsorted(changed, times)
-            for name, _ in self.names[code]:
-                yield name, table[:, held]
+    def samples(self, code: str, times: Times) -> Bits:
+        """The bits of a signal, by its code, just before ``times`` (ascending), [width, times]; unknown ones are 0."""
+        if _code(code) in self._scalars:
+            changed, characters = self._scalars[_code(code)]
+            return np.concatenate([[0], characters == _ONE]).astype(np.uint8)[None, np.searchsorted(changed, times)]
+        width = self.names[code][0][1]
+        changes, values = self._vectors[_code(code)]
+        words = "".join(value.rjust(width, "0") for value in ["0", *values]).translate(_UNKNOWN)
+        table = (np.frombuffer(words.encode(), np.uint8) - _ZERO).reshape(-1, width)[:, ::-1].T
+        return table[:, np.searchsorted(changes, times)]
+
+
+def _code(code: str) -> int:
+    """A code as a number."""
+    return int.from_bytes(code.encode(), "big")
+
+
+def _number(text: Bits, starts: Times, ends: Times, base: int, zero: int = 0) -> Times:
+    """The numbers whose digits are ``text[start:end]``, ``zero`` being the digit 0."""
+    total = np.zeros(len(starts), np.int64)
+    for place in range(int((ends - starts).max(initial=0))):
+        inside = starts + place < ends
+        total[inside] = total[inside] * base + text[starts[inside] + place] - zero
+    return total
