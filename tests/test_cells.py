@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -243,6 +244,13 @@ def test_a_library_without_power_tables_is_refused(flop, gate, words, tmp_path):
             check_power(library)
     else:
         check_power(library)
+
+
+def test_a_damaged_gzip_is_refused(tmp_path):
+    path = tmp_path / "cells.lib.gz"
+    path.write_bytes(gzip.compress(CELLS.format(POWER, POWER).encode())[:12] + bytes(range(200)))
+    with pytest.raises(ParameterError, match="must be complete, but its gzip stream is damaged"):
+        user_library(str(path))
 
 
 def test_liberty_syntax():

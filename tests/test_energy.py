@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -13,10 +14,11 @@ from small_liberty import full_library
 from asm_hw.config import DotConfig, MacConfig, counterpart
 from asm_hw.errors import ParameterError
 from asm_hw.ppa import activity, energy, gates, redo
-from asm_hw.ppa.accounting import Parts, account
+from asm_hw.ppa.accounting import Parts, account, leakage_states
 from asm_hw.ppa.cells import Library, compact_library, user_library
 from asm_hw.ppa.compact import TECHNOLOGIES
 from asm_hw.ppa.contenders import build, candidates
+from asm_hw.ppa.model import load_cells
 from asm_hw.ppa.netlist import Netlist
 from asm_hw.ppa.streams import StreamOptions, nearest, operands
 from asm_hw.ppa.synthesis import has_adder_cells
@@ -94,6 +96,7 @@ LIBRARY = f"""library (tiny) {{
     {pin("D", 0, SETUP + power(5, 6, when="CK") + power(7, 8, when="!CK"))}
     {output("IQ", arc("CK", 0.1, 0.1, "rising_edge") + power(10, 12, "CK"), "Q")} }}
   cell (ICG) {{ area : 1; cell_leakage_power : 0; clock_gating_integrated_cell : "latch_posedge";
+    leakage_power () {{ when : "CK&M"; value : 50; }} leakage_power () {{ when : "!CK"; value : 10; }}
     statetable ("CK E", "M") {{ table : "L L : - : L , L H : - : H , H - : - : N"; }}
     pin (M) {{ direction : internal; internal_node : "M"; }}
     {pin("CK", 0, "clock : true; clock_gate_clock_pin : true;")}
@@ -163,6 +166,26 @@ def test_a_flip_flop_tells_the_clock_levels_apart(tiny):
     found = measured(netlist({"clk": 2, "d": 3}, {"q": 4}, cells), tiny, seen)
     clock = 3 + 2 + 1 + 4  # D&Q holds from Q's rise to D's fall: for one fall and one rise
     assert found["internal"] == pytest.approx(clock + 7 + 6 + 10)
+
+
+def test_leakage_by_state_leaves_internal_nodes_out(tiny):
+    """The state of a latch is not on a pin: where the clock is high, the gate's one figure counts."""
+    cells = load_cells(tiny, {"ICG", "NAND"})
+    pins, leakages = leakage_states(cells["ICG"])
+    assert (pins, leakages.tolist()) == (("CK",), [10, 0])
+    pins, leakages = leakage_states(cells["NAND"])
+    assert (pins, leakages.tolist()) == (("A", "B"), [9, 9, 10, 30])
+
+
+@needs_icarus
+def test_a_cell_without_power_tables_is_refused(unit, library, tmp_path):
+    """It would count as free, whatever it does."""
+    path = tmp_path / "cells.lib"
+    text = library.paths[0].read_text()
+    cell = re.search(r"  cell \(sg13g2_xor2_1\).*?(?=\n  }\n)", text, re.DOTALL)[0]
+    path.write_text(text.replace(cell, re.sub(r"internal_power", "internal_note", cell)))
+    with pytest.raises(ParameterError, match="power tables for cell sg13g2_xor2_1, which the netlist uses"):
+        energy.measure(unit, user_library(str(path)), SHORT, 100.0)
 
 
 def simulated(design: Netlist, library: Library, tool: str, folder, stimulus, start_cycle=0) -> Waves:

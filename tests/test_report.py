@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,10 @@ from asm_hw.config import DotConfig, MacConfig
 from asm_hw.errors import ParameterError
 from asm_hw.network.graph import IntegerNetwork
 from asm_hw.network.on_rtl import run_network
-from asm_hw.ppa.contenders import compare
+from asm_hw.ppa.cells import compact_library
+from asm_hw.ppa.comparison import LARGEST
+from asm_hw.ppa.contenders import build, compare
+from asm_hw.ppa.energy import map_unit, measure
 from asm_hw.report import demo
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -152,6 +156,44 @@ def test_a_page_holds_the_measured_table(page, marker, monkeypatch):
     table = getattr(importlib.import_module(script), function)()
     assert table.count("\n") >= 3
     assert f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->" in (REPOSITORY / page).read_text()
+
+
+def energy_rows() -> list[dict]:
+    return json.loads((REPOSITORY / "docs" / "results" / "energy.json").read_text())["rows"]
+
+
+def test_the_search_for_the_least_energy_did_not_end_at_its_limit():
+    """Ways that are much larger than the smallest are not measured: none that was comes near to that."""
+    found = [row[kind]["area_over_smallest"] for row in energy_rows() for kind in ("held", "streaming")]
+    assert min(found) >= 1 and max(found) <= LARGEST - 0.1
+
+
+@pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog for delays")
+@pytest.mark.parametrize(
+    ("technology", "design"),
+    [
+        ("sg13g2", "{1} W=5"),
+        ("sky130hd", "bare"),
+        *(
+            pytest.param(technology, design, marks=pytest.mark.full)
+            for technology in ("sg13g2", "sky130hd", "asap7")
+            for design in ("exact W=5", "{1,3} W=5")
+        ),
+    ],
+)
+def test_published_figures_are_those_of_this_code(technology, design, monkeypatch, tmp_path):
+    """Area to the last digit, energy within 2 %, built and measured in the way that the row names."""
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    ppa = importlib.import_module("ppa")
+    published = next(row for row in energy_rows() if (row["technology"], row["design"]) == (technology, design))
+    library, clock_mhz = compact_library(tmp_path, technology), ppa.CLOCKS_MHZ[technology]
+    for stream in ppa.STREAMS:
+        row = published[stream.weights]
+        config = replace(ppa.DESIGNS[design], structure=row["structure"], weight_form=row["weight_form"])
+        [way] = build([(config, row["recipe"])], library)
+        assert way.mapped.area_um2 == pytest.approx(row["area_um2"], abs=0.001)
+        again = measure(map_unit(way), library, stream, clock_mhz).row["energy_per_mac_fj"]
+        assert again == pytest.approx(row["by_seed_fj"][0], rel=0.02)
 
 
 def test_every_generated_table_is_held():

@@ -79,8 +79,9 @@ def leakage_states(cell: Cell) -> LeakageStates:
 
     States that the library leaves out leak its one figure; those of internal nodes never hold.
     """
+    seen = {pin.name for pin in (*cell.inputs, *cell.outputs)}
     conditions = [(_expression(when), leakage) for when, leakage in cell.leakages if when]
-    conditions = [(when, leakage) for when, leakage in conditions if cell.pins.keys() >= set(when.names)]
+    conditions = [(when, leakage) for when, leakage in conditions if seen.issuperset(when.names)]
     pins = tuple(dict.fromkeys(name for when, _ in conditions for name in when.names))
     states = np.arange(1 << len(pins))
     total, left = np.zeros(len(states)), np.ones(len(states))
@@ -131,10 +132,14 @@ class _Meter:
         self.pins = mapped.wiring.pins[instance.name]
 
     def internal(self, pin: Pin) -> float:
-        """Energy of all moves of ``pin``. Libraries that tell supplies apart count the ground's currents twice."""
-        powers = [power for power in pin.powers if not _GROUND.match(power.supply)]
+        """Energy of all moves of ``pin`` from all supplies; a ground's currents are those of a supply again."""
+        supplies = dict.fromkeys(power.supply for power in pin.powers if not _GROUND.match(power.supply))
+        return sum(self._drawn(pin, [p for p in pin.powers if p.supply == supply]) for supply in supplies)
+
+    def _drawn(self, pin: Pin, powers: list[Power]) -> float:
+        """Energy of all moves of ``pin`` by the groups of one supply."""
         times = self.waves.toggles.get(self.pins[pin.name], _NEVER)  # a constant's
-        if not len(times) or not powers:
+        if not len(times):
             return 0.0
         rises = self.waves.rises(self.pins[pin.name])
         if pin.direction == "input":

@@ -62,9 +62,13 @@ def map_unit(candidate: Candidate) -> MappedUnit:
 
 
 def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> Measured:
-    """The energy of a mapped unit in a stream. Raises `ParameterError` where it computes wrongly or too slowly."""
+    """The energy of a mapped unit in a stream.
+
+    Raises `ParameterError` where it computes wrongly or too slowly, or has a cell without power tables.
+    """
     config, name = unit.config, unit.config.slug
     mapped = analysed(Netlist.from_yosys_json(unit.netlist_json, name), library)
+    _check_priced(mapped)
     if mapped.timing.min_period_ns > 1000 / clock_mhz:
         limit = 1000 / mapped.timing.min_period_ns
         raise ParameterError(f"clock_mhz must be at most {limit:.1f} for the netlist of {name}, not {clock_mhz:g}")
@@ -89,6 +93,14 @@ def analysed(netlist: Netlist, library: Library) -> Mapped:
     """A netlist with its cells, timing and supply voltage."""
     cells = load_cells(library, netlist.cell_names)
     return Mapped(netlist, cells, gates.wire_up(netlist, cells), analyse(netlist, cells), supply_voltage(library))
+
+
+def _check_priced(mapped: Mapped) -> None:
+    """Raises `ParameterError` for a cell that moves and has no power tables: it would count as free."""
+    for name in sorted(mapped.netlist.cell_names):
+        cell = mapped.cells[name]
+        if cell.inputs and not any(pin.powers for pin in cell.pins.values()):
+            raise ParameterError(f"liberty must have power tables for cell {name}, which the netlist uses: it has none")
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,8 +83,9 @@ def read(path: Path) -> Group:
     except OSError as error:
         reason = error.strerror or "not a complete gzip file"
         raise ParameterError(f"liberty {str(path)!r} must be a readable .lib or .lib.gz file: {reason}") from None
-    except EOFError:
-        raise ParameterError(f"liberty {str(path)!r} must be complete, but its gzip stream ends early") from None
+    except (EOFError, zlib.error) as error:
+        trouble = "ends early" if isinstance(error, EOFError) else "is damaged"
+        raise ParameterError(f"liberty {str(path)!r} must be complete, but its gzip stream {trouble}") from None
     return parse(text, str(path))
 
 

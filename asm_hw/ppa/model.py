@@ -186,7 +186,13 @@ class _Reader:
         return tuple(tuple(flat[i * width : (i + 1) * width]) for i in range(height))
 
     def _number(self, group: Group, name: str, default: float = 0.0) -> float:
-        return self._numbers(group.get(name), 1.0)[0] if name in group.attributes else default
+        if name not in group.attributes:
+            return default
+        numbers = self._numbers(group.get(name), 1.0)
+        if not numbers:
+            where = " ".join([group.kind, *group.args])
+            raise ParameterError(f"liberty {self.name!r} must have a number for {name} of {where}: it has none")
+        return numbers[0]
 
     def _upper(self, group: Group, name: str, default: float) -> float:
         return max(self._numbers(" ".join(group.attributes.get(name, [])), 1.0), default=default)
@@ -201,6 +207,8 @@ class _Reader:
 def _flip_flop(group: Group) -> FlipFlop | None:
     ff = next(group.find("ff"), None)
     words = ("clocked_on", "next_state", "clear", "preset")
+    if ff and len(ff.args) != 2:
+        raise ParameterError(f"liberty must name two states of the ff in cell {group.args[0]}, not {len(ff.args)}")
     return FlipFlop(tuple(ff.args), *(ff.get(word) for word in words)) if ff else None
 
 

@@ -65,7 +65,7 @@ def run_opensta(verilog: str, top: str, library: Library, clock: str, clock_ns: 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "netlist.v").write_text(verilog, encoding="utf-8")
-        (folder / "run.tcl").write_text(_script(_unpack(library, folder), top, clock, clock_ns), encoding="utf-8")
+        (folder / "run.tcl").write_text(_script(unpack(library, folder), top, clock, clock_ns), encoding="utf-8")
         command = [shutil.which("sta") or "sta", "-no_init", "-no_splash", "-exit", "run.tcl"]
         result = subprocess.run(command, cwd=folder, env={"HOME": scratch}, capture_output=True, text=True)
     log = result.stdout + result.stderr
@@ -75,7 +75,8 @@ def run_opensta(verilog: str, top: str, library: Library, clock: str, clock_ns: 
     return _report(log, clock_ns, f"OpenSTA {version}")
 
 
-def _unpack(library: Library, folder: Path) -> list[str]:
+def unpack(library: Library, folder: Path) -> list[str]:
+    """Plain copies of a library's files in ``folder``, without a default wire load; their names."""
     names = []
     for index, path in enumerate(library.paths):
         content = gzip.decompress(path.read_bytes()) if is_gzip(path) else path.read_bytes()

@@ -28,8 +28,8 @@ PARTS = (
 )  # fmt: skip
 """``weight_registers`` with the decoders before them; ``activations`` operands at the ports, and decoders;
 ``select_shift`` the digits' multiplexers, for exact the partial products; ``sign`` conditional inversion;
-``heap`` full adders; ``accumulator`` its registers and the carry-propagate adder before them; ``requantize`` what
-follows them in arrays."""
+``heap`` full adders; ``accumulator`` its registers and the carry-propagate adder before them, with the structures of
+``+`` all adders; ``requantize`` what follows them in arrays."""
 
 _RULES = (
     (r"(requantize_\d+\..*|channel_\d+\w*)", "requantize"),

@@ -132,7 +132,8 @@ def _half_normal(options: StreamOptions, config: MacConfig, beat: Integers, grou
     generator = np.random.default_rng(x_seed)
     x = generator.standard_normal((len(beat), lanes))
     x = (x if config.act_signed else np.abs(x)) * (generator.random(x.shape) < 0.5)
-    w = np.random.default_rng(w_seed).standard_normal((group[-1] + 1, columns, lanes))
+    seeds = [w_seed, *w_seed.spawn(columns - 1)]  # the first column is the same in a unit of any number of them
+    w = np.stack([np.random.default_rng(seed).standard_normal((group[-1] + 1, lanes)) for seed in seeds], axis=1)
     return (x, population if config.act_signed else np.abs(population)), (w, population)
 
 

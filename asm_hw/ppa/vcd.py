@@ -93,8 +93,8 @@ class Vcd:
         changed = (np.diff(codes, prepend=-1) != 0) | (np.diff(values.astype(np.int16), prepend=0) != 0)
         codes, values, times = codes[changed], values[changed], times[changed]
         found, firsts = np.unique(codes, return_index=True)
-        parts = (np.split(array, firsts[1:]) for array in (times, values))
-        return dict(zip(found.tolist(), zip(*parts, strict=True), strict=True))
+        borders = zip(found.tolist(), firsts, np.append(firsts, len(codes))[1:], strict=False)
+        return {code: (times[first:end], values[first:end]) for code, first, end in borders}
 
     @cached_property
     def _vectors(self) -> dict[int, tuple[list[int], list[str]]]:
