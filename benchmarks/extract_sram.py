@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,8 @@ def main(folder: str) -> None:
         "technology": "IHP SG13G2, typical, 1.20 V, 25 C",
         "source": SOURCE,
         "licence": "Apache-2.0",
+        "command": "python benchmarks/extract_sram.py FOLDER",
+        "tools": {name: version(name) for name in ("asm-hw", "numpy", "scipy")},
         "macros": {"columns": list(macros[0]), "rows": [list(macro.values()) for macro in macros]},
         **fit_all(macros),
     }
