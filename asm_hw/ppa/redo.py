@@ -24,6 +24,9 @@ def write(out: Path, result: dict[str, Any], measured: list[Measured], clock_mhz
         files[f"{name}.mapped.v"] = one.unit.netlist_verilog
         files[f"{name}.sdc"] = sdc(one.unit.ports, clock_mhz)
         files[f"{name}.saif"] = saif(one.netlist, one.waves)
+    for name in files:
+        if (out / name).is_dir():  # the files before it would be replaced, those after it not
+            raise ParameterError(f"out {str(out)!r} must not hold a folder named {name}")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".redo", dir=out) as scratch:  # nothing half-written
