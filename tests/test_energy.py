@@ -277,7 +277,7 @@ SHORT = StreamOptions(cycles=60, hold=20)
 
 def test_a_folder_in_the_way_leaves_everything_as_it_was(tmp_path):
     (tmp_path / "energy.json").mkdir()
-    with pytest.raises(ParameterError, match="must not hold a folder named energy.json"):
+    with pytest.raises(ParameterError, match=r"must not hold a folder named energy\.json"):
         redo.write(tmp_path, {}, [], 100.0)
     assert [path.name for path in tmp_path.iterdir()] == ["energy.json"]
 
