@@ -105,10 +105,6 @@ class Netlist:
                     total[net] = total.get(net, 0.0) + output_load_ff
         return total
 
-    def leakage_nw(self, cells: Mapping[str, Cell]) -> float:
-        """The sum of each cell's one leakage figure, whatever the states."""
-        return sum(cells[instance.cell].leakage_nw for instance in self.instances.values())
-
 
 def _instance(name: str, cell: dict[str, Any]) -> Instance:
     if cell["type"].startswith("$"):
