@@ -225,18 +225,19 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
 @option("--weights", default="held", show_default=True, help="held, or streaming: new ones every cycle.")
 @option("--cycles", type=int, default=500, show_default=True, help="Cycles to measure.")
 @option("--seed", type=int, default=0, show_default=True, help="Seed of the operands.")
+@option("--seeds", type=int, default=1, show_default=True, help="Streams, 1 to 99, with seeds from --seed on.")
 @_technology
 @_liberty
 @option("--out", type=click.Path(path_type=Path), help="Folder for mapped netlists, SDC, SAIF. [default: none]")
 @_json
 def energy(
-    clock_mhz: float, technology: str, liberty: str | None, out: Path | None, as_json: bool, **options: Any
+    clock_mhz: float, seeds: int, technology: str, liberty: str | None, out: Path | None, as_json: bool, **options: Any
 ) -> None:
     """Measure the energy of a unit, its exact twin and the bare accumulator on the same operands.
 
     Each is mapped by Yosys and simulated gate by gate with the library's delays, glitches included;
     every sum is checked against the golden model. --hold: cycles that weights are held, and beats of a sum
-    (50 unless given).
+    (50 unless given). Ratios are of the means over --seeds streams; the way to build a unit is chosen in the first.
     """
     from .ppa.streams import StreamOptions
     from .report.energy import show_energy
@@ -244,7 +245,7 @@ def energy(
     hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own
     given = {"hold": hold} if hold is not None else {}
     stream = StreamOptions(**given, **{name: options[name] for name in ("stream", "weights", "cycles", "seed")})
-    show_energy(config_to_compare(options), stream, clock_mhz, liberty, technology, out, as_json)
+    show_energy(config_to_compare(options), stream, clock_mhz, liberty, technology, out, as_json, seeds)
 
 
 @cli.command()

@@ -28,14 +28,14 @@ from asm_hw.alphabet import MAX_ALPHABET
 from asm_hw.config import DotConfig
 from asm_hw.ppa.activity import DELAYS, simulator
 from asm_hw.ppa.cells import Library, compact_library
-from asm_hw.ppa.comparison import least_energy, measured_row, spread
+from asm_hw.ppa.comparison import by_seed, least_energy, measured_row, spread
 from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, meets, plain
-from asm_hw.ppa.energy import MappedUnit, map_unit
+from asm_hw.ppa.energy import map_unit
 from asm_hw.ppa.streams import WEIGHTS, StreamOptions
 
 CLOCKS_MHZ = {"sg13g2": 100.0, "sky130hd": 100.0, "asap7": 600.0}
 STREAM = StreamOptions(stream="half_normal", cycles=300)
-SEEDS = (0, 1, 2)
+SEEDS = 3
 """Streams of a figure, which is their mean; the way to build a design is chosen in the first."""
 STREAMS = tuple(replace(STREAM, weights=weights) for weights in WEIGHTS)
 SERIES_STREAM = replace(STREAM, cycles=150)
@@ -139,12 +139,7 @@ def _row(libraries: dict[str, Library], names: tuple[str, str]) -> dict[str, Any
 
 def _least(config: DotConfig, library: Library, stream: StreamOptions, clock_mhz: float) -> dict[str, Any]:
     unit, row = least_energy(config, library, stream, clock_mhz)
-    return row | {"by_seed_fj": _by_seed(unit, library, stream, clock_mhz)}
-
-
-def _by_seed(unit: MappedUnit, library: Library, stream: StreamOptions, clock_mhz: float) -> list[float]:
-    streams = [replace(stream, seed=seed) for seed in SEEDS]
-    return [measured_row(unit, library, one, clock_mhz)["energy_per_mac_fj"] for one in streams]
+    return row | {"by_seed_fj": by_seed(unit, library, stream, clock_mhz, SEEDS)}
 
 
 def _plain(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
@@ -156,7 +151,7 @@ def _plain(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, A
     unit = map_unit(written)
     for stream in STREAMS:
         measured = measured_row(unit, library, stream, clock_mhz)
-        row[stream.weights] = measured | {"by_seed_fj": _by_seed(unit, library, stream, clock_mhz)}
+        row[stream.weights] = measured | {"by_seed_fj": by_seed(unit, library, stream, clock_mhz, SEEDS)}
     return row
 
 

@@ -352,6 +352,7 @@ def test_a_clock_that_the_netlist_cannot_reach_is_refused(unit, library):
         (["--cycles", "1"], "cycles must be an integer from 2 to 100000, not 1"),
         (["--hold", "0"], "hold must be an integer from 1 to 100000, not 0"),
         (["--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1"),
+        (["--seeds", "0"], "seeds must be an integer from 1 to 99, not 0"),
         (["--technology", "tin"], "technology must be one of sg13g2, sky130hd, asap7, not 'tin'"),
         (["--liberty", "none.lib"], "liberty 'none.lib' must be a readable .lib or .lib.gz file"),
     ],
@@ -396,12 +397,18 @@ def test_the_compact_table_gives_the_energy_of_the_full_library(technology, name
 @needs_icarus
 def test_the_command_compares_three_contenders_and_writes_what_it_takes_to_redo_it(cli, tmp_path):
     small = ["--act-bits", "4", "--acc-bits", "10", "--cycles", "60", "--hold", "20"]
-    result = cli("energy", *small, "--out", "redo", "--json")
+    result = cli("energy", *small, "--seeds", "2", "--out", "redo", "--json")
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     assert list(report["rows"]) == ["asm", "exact", "bare", "plain"]
     assert report["rows"]["plain"]["energy_ratio_to_exact"] > 1
     assert report["rows"]["exact"]["energy_ratio_to_exact"] == 1
+    for row in report["rows"].values():
+        first, second = row["by_seed_fj"]
+        assert first == row["energy_per_mac_fj"] != second
+        assert row["energy_ratio_to_bare"] == pytest.approx(
+            (first + second) / sum(report["rows"]["bare"]["by_seed_fj"]), abs=0.0001
+        )
     assert report["stream"]["hold"] == 20 and report["activity"] == activity.DELAYS
     names = [row["name"] for kind, row in report["rows"].items() if kind != "plain"]
     files = {f"{name}.{kind}" for name in names for kind in ("mapped.v", "sdc", "saif")} | {"energy.json"}

@@ -5,16 +5,18 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache, partial
 from importlib.metadata import version
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeVar
 
 from ..cache import content_key, kept
 from ..config import MacConfig
 from ..emit import check_clock
+from ..errors import check_range
 from .activity import icarus, simulator
 from .cells import Library, check_power, choose_library
 from .compact import TECHNOLOGIES
@@ -25,6 +27,7 @@ from .streams import StreamOptions, check_unit
 S = TypeVar("S")
 T = TypeVar("T")
 
+MAX_SEEDS = 99
 LARGEST = 1.35
 """Ways larger than the smallest by more than this are not measured, to save time. Each row says how far the way that
 takes least was from it (``area_over_smallest``), and a test holds the published ones to less."""
@@ -42,17 +45,20 @@ def compare(
     liberty: str | None = None,
     technology: str = TECHNOLOGIES[0],
     waves: bool = False,
+    seeds: int = 1,
 ) -> tuple[dict[str, Any], list[Measured]]:
     """The energy of ``config``, its exact twin, the same by plain Yosys, and the bare accumulator, in one stream.
 
     ``liberty``: see `asm_hw.ppa.cells.user_library`; the compact table of ``technology`` if None. The first
     result is plain JSON: a row each (``plain`` where it meets the clock, else its period is
     ``plain_too_slow_ns``), ratios to exact and bare, the stream and the tools; the second, with ``waves``, what
-    the contenders' rows were computed from. Raises `ParameterError` for what cannot be measured: a unit without
-    a clock, a clock that a contender cannot reach, a library without power tables.
+    the contenders' rows were computed from. A row is of the stream of ``options``; ``by_seed_fj`` has the energies
+    of ``seeds`` streams, of whose means the ratios are. Raises `ParameterError` for what cannot be measured: a unit
+    without a clock, a clock that a contender cannot reach, a library without power tables.
     """
     config = check_unit(config)
     check_clock(clock_mhz)
+    check_range("seeds", seeds, 1, MAX_SEEDS)
     with tempfile.TemporaryDirectory() as scratch:
         library = choose_library(Path(scratch), technology, liberty)
         check_power(library)
@@ -60,15 +66,19 @@ def compare(
         chosen = mapping_errors(
             lambda: {name: least_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
         )
-        rows = {name: row for name, (_, row) in chosen.items()}
+        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values() if waves]
         written = plain(config, library)
         too_slow = None if meets(written, clock_mhz) else written.mapped.delay_ns
         if too_slow is None:
-            rows["plain"] = measured_row(map_unit(written), library, options, clock_mhz)
-        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values() if waves]
+            unit = map_unit(written)
+            chosen["plain"] = unit, measured_row(unit, library, options, clock_mhz)
+        rows = {name: row for name, (_, row) in chosen.items()}
+        for name, (unit, _) in chosen.items():
+            rows[name]["by_seed_fj"] = by_seed(unit, library, options, clock_mhz, seeds)
     for row in rows.values():
         for other in ("exact", "bare"):
-            row[f"energy_ratio_to_{other}"] = ratio(row["energy_per_mac_fj"], rows[other]["energy_per_mac_fj"])
+            means = [fmean(one["by_seed_fj"]) for one in (row, rows[other])]
+            row[f"energy_ratio_to_{other}"] = ratio(*means)
     result = {
         "library": library.name,
         "parameters": config.parameters,
@@ -101,6 +111,13 @@ def least_energy(
     tried = [way.figures | energy for way, energy in zip(ways, energies, strict=True)]
     above = round(way.mapped.area_um2 / smallest, 3)
     return unit, row | {"area_over_smallest": above, "tried": tried, "too_large": [way.figures for way in large]}
+
+
+def by_seed(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float, seeds: int) -> list[float]:
+    """fJ per MAC in ``seeds`` streams: that of ``options``, and those of the seeds after its own."""
+    streams = [replace(options, seed=options.seed + further) for further in range(seeds)]
+    rows = spread(partial(measured_row, unit, library, clock_mhz=clock_mhz), streams)
+    return [row["energy_per_mac_fj"] for row in rows]
 
 
 def spread(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:

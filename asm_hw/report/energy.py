@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -24,11 +25,12 @@ def show_energy(
     technology: str,
     out: Path | None,
     as_json: bool,
+    seeds: int,
 ) -> None:
     """Measure and print the comparison; one JSON object if asked; the files to redo it into ``out``, if given."""
     if out:
         check_writable(out)
-    result, measured = compare(config, options, clock_mhz, liberty, technology, waves=out is not None)
+    result, measured = compare(config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds)
     if out:
         redo.write(out, result, measured, clock_mhz)
     if as_json:
@@ -50,6 +52,12 @@ def energy_table(result: dict[str, Any]) -> Table:
     """The rows of `asm_hw.ppa.comparison.compare` as a table: contenders across, what the energy goes to downwards."""
     rows = result["rows"]
     table = Table("fJ per MAC", *rows, title=result["library"])
+    streams = {name: row["by_seed_fj"] for name, row in rows.items()}
+    if len(next(iter(streams.values()))) > 1:
+        table.add_row("mean of streams", *(f"{fmean(found):.1f}" for found in streams.values()))
+        table.add_row(
+            "least to most", *(f"{min(found):.1f} to {max(found):.1f}" for found in streams.values()), end_section=True
+        )
     for name in ("energy", "switching", "internal", "leakage"):
         table.add_row(
             name, *(f"{row[f'{name}_per_mac_fj']:.1f}" for row in rows.values()), end_section=name == "leakage"
