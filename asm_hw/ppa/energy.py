@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .drive import WARM_UP_BEATS, Drive, drive, is_right
 from .liberty import read
 from .model import load_cells
 from .netlist import Netlist
-from .parts import PARTS, find_parts, rtl_wrapper
+from .parts import PARTS, find_parts, known_bits, rtl_wrapper
 from .streams import StreamOptions, check_unit, operands
 from .timing import analyse
 from .vcd import Times, Waves
@@ -67,7 +67,7 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
     Raises `ParameterError` where it computes wrongly or too slowly, or has a cell without power tables.
     """
     config, name = unit.config, unit.config.slug
-    mapped = analysed(Netlist.from_yosys_json(unit.netlist_json, name), library)
+    mapped = _analysed_json(unit.netlist_json, name, library)
     _check_priced(mapped)
     if mapped.timing.min_period_ns > 1000 / clock_mhz:
         limit = 1000 / mapped.timing.min_period_ns
@@ -93,6 +93,11 @@ def analysed(netlist: Netlist, library: Library) -> Mapped:
     """A netlist with its cells, timing and supply voltage."""
     cells = load_cells(library, netlist.cell_names)
     return Mapped(netlist, cells, gates.wire_up(netlist, cells), analyse(netlist, cells), supply_voltage(library))
+
+
+@lru_cache(32)  # the ways to build one design, which are measured with held and then with streaming weights
+def _analysed_json(netlist_json: str, top: str, library: Library) -> Mapped:
+    return analysed(Netlist.from_yosys_json(netlist_json, top), library)
 
 
 def _check_priced(mapped: Mapped) -> None:
@@ -147,10 +152,10 @@ class Run:
 
     def parts(self, unit: MappedUnit, waves: Waves, tool: str) -> Parts:
         """Which part each cell belongs to, by a run of the RTL."""
-        wrapper = rtl_wrapper(self.mapped.netlist, unit.rtl, unit.config.slug)
-        with tempfile.TemporaryDirectory() as scratch:
-            rtl = simulate(wrapper + self._bench(depth=0), self._stimulus(), Path(scratch), tool)
-        return find_parts(self.mapped, waves, rtl, self.settled, unit.config.arithmetic == "exact")
+        bench = rtl_wrapper(self.mapped.netlist, unit.rtl, unit.config.slug) + self._bench(depth=0)
+        exact = unit.config.arithmetic == "exact"
+        known = _rtl_bits(bench, tuple(self._stimulus()), tool, tuple(self.settled.tolist()), exact)
+        return find_parts(self.mapped, waves, known, self.settled)
 
     def _cycles_end(self) -> int:
         return (self.driven.cycles + 1) * self.period
@@ -176,6 +181,16 @@ class Run:
             for cycle, value in enumerate(self.driven.inputs[name]):
                 words[cycle] |= (value >> bit & 1) << place
         return words
+
+
+@lru_cache(32)  # one for all recipes by which the same RTL is mapped
+def _rtl_bits(
+    bench: str, stimulus: tuple[int, ...], tool: str, settled: tuple[int, ...], exact: bool
+) -> dict[bytes, str]:
+    """What the signals of the RTL settle to, and the part of each."""
+    with tempfile.TemporaryDirectory() as scratch:
+        rtl = simulate(bench, stimulus, Path(scratch), tool)
+        return known_bits(rtl, np.array(settled), exact)
 
 
 def figures(mapped: Mapped) -> dict[str, Any]:

@@ -65,9 +65,11 @@ def rtl_wrapper(netlist: Netlist, verilog: str, top: str) -> str:
     return f"{TIMESCALE}module dut({inputs});\n  {top} unit({', '.join(pins)});\nendmodule\n{verilog}"
 
 
-def find_parts(mapped: Mapped, waves: Waves, rtl: Vcd, times: Times, exact: bool) -> Parts:
-    """The part of every instance and input net; ``times`` are those at which all nets have settled."""
-    known = _known_bits(rtl, times, exact)
+def find_parts(mapped: Mapped, waves: Waves, known: dict[bytes, str], times: Times) -> Parts:
+    """The part of every instance and input net.
+
+    ``known``: `known_bits` of the RTL at ``times``, those at which all nets have settled.
+    """
     nets = list(waves.toggles)
     keys = _keys(np.stack([waves.value(net, times) for net in nets]))
     part_of = {net: known[key] for net, key in zip(nets, keys, strict=True) if key in known}
@@ -93,8 +95,8 @@ def _input_part(port: str) -> str:
     return "clock" if port == "clk" else _part(port, exact=False) or "other"
 
 
-def _known_bits(rtl: Vcd, times: Times, exact: bool) -> dict[bytes, str]:
-    """The part of each signal of the RTL by what it settles to."""
+def known_bits(rtl: Vcd, times: Times, exact: bool) -> dict[bytes, str]:
+    """The part of each signal of the RTL by what it settles to at ``times``."""
     found: dict[bytes, str] = {}
     for code, names in rtl.names.items():
         named = [_part(name.removeprefix(_UNIT), exact) for name, _ in names if name.startswith(_UNIT)]
