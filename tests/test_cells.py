@@ -16,7 +16,7 @@ import pytest
 from asm_hw.config import DotConfig, MacConfig, MultiplierConfig, counterpart
 from asm_hw.errors import ParameterError
 from asm_hw.gateware import make_component
-from asm_hw.ppa.cells import check_power, compact_library, user_library
+from asm_hw.ppa.cells import Library, check_power, compact_library, user_library
 from asm_hw.ppa.compact import TECHNOLOGIES, compact_table
 from asm_hw.ppa.expression import Expression
 from asm_hw.ppa.liberty import parse, read
@@ -251,6 +251,21 @@ def test_a_damaged_gzip_is_refused(tmp_path):
     path.write_bytes(gzip.compress(CELLS.format(POWER, POWER).encode())[:12] + bytes(range(200)))
     with pytest.raises(ParameterError, match="must be complete, but its gzip stream is damaged"):
         user_library(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cell (g) { area : ; }", "must have a number for area of cell g: it has none"),
+        ("cell (g) { area : 1; ff (IQ) { next_state : d; } }", "must name two states of the ff in cell g, not 1"),
+    ],
+)
+def test_a_cell_with_a_hole_is_refused(text, words, tmp_path):
+    path = tmp_path / "cells.lib"
+    units = 'time_unit : "1ns"; voltage_unit : "1V"; capacitive_load_unit (1, pf); leakage_power_unit : "1nW";'
+    path.write_text(f"library (l) {{ {units} {text} }}")
+    with pytest.raises(ParameterError, match=words):
+        load_cells(Library("l", (path,)), None)
 
 
 def test_liberty_syntax():
