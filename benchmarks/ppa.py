@@ -28,7 +28,7 @@ from asm_hw.alphabet import MAX_ALPHABET
 from asm_hw.config import DotConfig
 from asm_hw.ppa.activity import DELAYS, simulator
 from asm_hw.ppa.cells import Library, compact_library
-from asm_hw.ppa.comparison import by_seed, least_energy, measured_row, spread
+from asm_hw.ppa.comparison import least_energy, measured_row, spread, with_seeds
 from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, meets, plain
 from asm_hw.ppa.energy import map_unit
 from asm_hw.ppa.streams import WEIGHTS, StreamOptions
@@ -139,7 +139,7 @@ def _row(libraries: dict[str, Library], names: tuple[str, str]) -> dict[str, Any
 
 def _least(config: DotConfig, library: Library, stream: StreamOptions, clock_mhz: float) -> dict[str, Any]:
     unit, row = least_energy(config, library, stream, clock_mhz)
-    return row | {"by_seed_fj": by_seed(unit, library, stream, clock_mhz, SEEDS)}
+    return with_seeds(unit, row, library, stream, clock_mhz, SEEDS)
 
 
 def _plain(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _plain(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, A
     unit = map_unit(written)
     for stream in STREAMS:
         measured = measured_row(unit, library, stream, clock_mhz)
-        row[stream.weights] = measured | {"by_seed_fj": by_seed(unit, library, stream, clock_mhz, SEEDS)}
+        row[stream.weights] = with_seeds(unit, measured, library, stream, clock_mhz, SEEDS)
     return row
 
 

@@ -23,13 +23,12 @@ from .expression import Expression
 from .gates import Wiring
 from .netlist import Instance, Netlist
 from .timing import EDGES, TimingReport
-from .vcd import Bits, Times, Waves
+from .vcd import NEVER, Bits, Times, Waves
 
 KINDS = ("switching", "internal", "leakage")
 FJ_PER_NW_NS = 1e-3
 FS_PER_NS = 1_000_000
 _GROUND = re.compile(r"V?(SS|GND)", re.IGNORECASE)
-_NEVER: Times = np.empty(0, np.int64)
 _expression = cache(Expression)
 
 
@@ -138,7 +137,7 @@ class _Meter:
 
     def _drawn(self, pin: Pin, powers: list[Power]) -> float:
         """Energy of all moves of ``pin`` by the groups of one supply."""
-        times = self.waves.toggles.get(self.pins[pin.name], _NEVER)  # a constant's
+        times = self.waves.toggles.get(self.pins[pin.name], NEVER)  # a constant's
         if not len(times):
             return 0.0
         rises = self.waves.rises(self.pins[pin.name])
@@ -163,7 +162,7 @@ class _Meter:
         """
         last, distance = [], []
         for name in related:
-            moves = self.waves.toggles.get(self.pins[name], _NEVER)
+            moves = self.waves.toggles.get(self.pins[name], NEVER)
             found = np.searchsorted(moves, times, "right")
             last.append(np.concatenate([[self.waves.start], moves])[found])
             rise, fall = (self.mapped.timing.delays_ns.get((self.name, name, pin.name, edge), 0.0) for edge in EDGES)

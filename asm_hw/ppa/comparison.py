@@ -72,9 +72,7 @@ def compare(
         if too_slow is None:
             unit = map_unit(written)
             chosen["plain"] = unit, measured_row(unit, library, options, clock_mhz)
-        rows = {name: row for name, (_, row) in chosen.items()}
-        for name, (unit, _) in chosen.items():
-            rows[name]["by_seed_fj"] = by_seed(unit, library, options, clock_mhz, seeds)
+        rows = {name: with_seeds(unit, row, library, options, clock_mhz, seeds) for name, (unit, row) in chosen.items()}
     for row in rows.values():
         for other in ("exact", "bare"):
             means = [fmean(one["by_seed_fj"]) for one in (row, rows[other])]
@@ -113,11 +111,13 @@ def least_energy(
     return unit, row | {"area_over_smallest": above, "tried": tried, "too_large": [way.figures for way in large]}
 
 
-def by_seed(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float, seeds: int) -> list[float]:
-    """fJ per MAC in ``seeds`` streams: that of ``options``, and those of the seeds after its own."""
-    streams = [replace(options, seed=options.seed + further) for further in range(seeds)]
-    rows = spread(partial(measured_row, unit, library, clock_mhz=clock_mhz), streams)
-    return [row["energy_per_mac_fj"] for row in rows]
+def with_seeds(
+    unit: MappedUnit, row: dict[str, Any], library: Library, options: StreamOptions, clock_mhz: float, seeds: int
+) -> dict[str, Any]:
+    """``row``, that of ``options``, with fJ per MAC (``by_seed_fj``) in it and in the streams of the next seeds."""
+    further = [replace(options, seed=options.seed + i) for i in range(1, seeds)]
+    rows = spread(partial(measured_row, unit, library, clock_mhz=clock_mhz), further)
+    return row | {"by_seed_fj": [one["energy_per_mac_fj"] for one in (row, *rows)]}
 
 
 def spread(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:

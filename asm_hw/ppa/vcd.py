@@ -19,7 +19,7 @@ _FS = {"1fs": 1, "10fs": 10, "100fs": 100, "1ps": 1000}
 
 Times = NDArray[np.int64]
 Bits = NDArray[np.uint8]
-_NEVER: Times = np.empty(0, np.int64)
+NEVER: Times = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Vcd:
             found = [wanted[name] for name, _ in names if name in wanted]
             if not found:
                 continue
-            times, values = self._scalars.get(_code(code), (_NEVER, _NEVER))
+            times, values = self._scalars.get(_code(code), (NEVER, NEVER))
             first, last = np.searchsorted(times, (start, end))
             known = values[first - 1 : last] if first else np.array([_X])
             if not ((known == _ZERO) | (known == _ONE)).all():
