@@ -149,7 +149,7 @@ class _Meter:
         load = self.mapped.loads_ff.get(self.pins[pin.name], 0.0)
         total = self._sum([p for p in powers if not p.related], times, rises, (0.0, 0.0), load, settled=False)
         for (cause, chosen), (name, group) in zip(causes, related.items(), strict=True):
-            slew = float(np.mean(self.mapped.slew_ns(self.pins[name])))
+            slew = sum(self.mapped.slew_ns(self.pins[name])) / 2
             total += self._sum(group, cause[chosen], rises[chosen], (slew, slew), load, settled=True)
         return total
 
@@ -184,10 +184,11 @@ class _Meter:
         left = np.ones(len(at), bool)
         total = 0.0
         for power in sorted(powers, key=lambda power: not power.when):
+            if not left.any():
+                break
             taken = left & (self._state(power.when, at, settled) == 1) if power.when else left
-            count = int(taken.sum())
-            ups = int(rises[taken].sum())
-            total += ups * _energy(power.rise, slews[0], load) + (count - ups) * _energy(power.fall, slews[1], load)
+            count, ups = int(np.count_nonzero(taken)), int(np.count_nonzero(rises & taken))
+            total += _energy(power.rise, slews[0], load, ups) + _energy(power.fall, slews[1], load, count - ups)
             left = left & ~taken
         return total
 
@@ -200,5 +201,5 @@ class _Meter:
         return np.broadcast_to(expression.function(*values), len(at))
 
 
-def _energy(table: Table | None, slew_ns: float, load_ff: float) -> float:
-    return table.at(slew_ns, load_ff) if table else 0.0
+def _energy(table: Table | None, slew_ns: float, load_ff: float, moves: int) -> float:
+    return moves * table.at(slew_ns, load_ff) if table and moves else 0.0

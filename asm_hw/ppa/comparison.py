@@ -120,12 +120,12 @@ def with_seeds(
     return row | {"by_seed_fj": [one["energy_per_mac_fj"] for one in (row, *rows)]}
 
 
-def spread(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """``function`` of each item, in order, by two processes; within one of them, by itself.
+def spread(function: Callable[[S], T], items: Iterable[S], together: int = 1) -> Iterator[T]:
+    """``function`` of each item, in order, by two processes, ``together`` items by one; within one of them, by itself.
 
     A script that measures needs an ``if __name__ == "__main__"``: the processes import it.
     """
-    return map(function, items) if parent_process() else _processes().map(function, items)
+    return map(function, items) if parent_process() else _processes().map(function, items, chunksize=together)
 
 
 @cache
