@@ -25,7 +25,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.golden import BitlineModel, fit, matvec
 from asm_hw.network.bitline import accesses, accumulate, digits, gaps, tiles
 from asm_hw.network.bitline_serial import mac_cycles, most_terms, place, serial_sum
-from asm_hw.network.on_rtl import vectors_of
+from asm_hw.network.on_rtl import products_of
 
 ASM = [c for c in CATALOG.values() if c.unit == "bitline" and c.arithmetic == "asm"]
 SERIAL = [c for c in CATALOG.values() if c.unit == "bitline" and c.arithmetic == "exact"]
@@ -217,7 +217,7 @@ OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets
 
 def check_layer(player, layer, x, paces):
     """Sums of a layer on the Verilog against golden; cycles are those of the golden model."""
-    weights, vectors = layer.weight.flatten(1), vectors_of(layer, x)
+    [(weights, vectors)] = products_of(layer, x)
     expected = matvec(weights, vectors).numpy()
     for pace in paces:
         sums, cycles = player.matmul(weights.numpy(), vectors.numpy(), pace)

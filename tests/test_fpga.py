@@ -169,7 +169,7 @@ def test_unit_too_large():
     """A device that is too small is named in the sentence."""
     small = replace(FAMILIES["ice40"], device="iCE40LP384-QN32", options=("--lp384", "--package", "qn32"))
     verilog, ports = unit(EXACT)
-    with pytest.raises(ParameterError, match="family must have room for the unit, which iCE40LP384-QN32 has not: "):
+    with pytest.raises(ParameterError, match="family must take the unit, but on iCE40LP384-QN32 nextpnr says: "):
         place(verilog, "unit", ports, small, "chained", False, seeds=1)
 
 

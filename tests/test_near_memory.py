@@ -23,7 +23,7 @@ from asm_hw.emit import emit, render
 from asm_hw.errors import ParameterError
 from asm_hw.gateware.requantize import Requantize
 from asm_hw.handoff.sram import FAMILIES, wrapper
-from asm_hw.network.on_rtl import near_program, vectors_of
+from asm_hw.network.on_rtl import near_program, products_of
 from asm_hw.network.tiles import program
 from asm_hw.ppa import system
 
@@ -291,7 +291,7 @@ def play_network(network, x, folder):
         flat = expected if expected.dim() == 2 else expected.permute(0, 2, 3, 1).flatten(0, 2)
         assert got == flat.tolist(), layer.name
         assert cycles == len(made.rows) + config.cycles(made.blocks), layer.name
-        assert len(vectors_of(layer, x)) == made.vectors
+        assert len(products_of(layer, x)[0][1]) == made.vectors
         x = expected
 
 

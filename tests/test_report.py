@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from tiny_network import draw, tiny
 
 from asm_hw import cli as command_line
-from asm_hw.config import DotConfig, MacConfig
+from asm_hw.config import DotConfig, MacConfig, NearMemoryConfig
 from asm_hw.errors import ParameterError
 from asm_hw.network.graph import IntegerNetwork
-from asm_hw.network.on_rtl import run_network
+from asm_hw.network.on_rtl import near_program, run_network
 from asm_hw.ppa.cells import compact_library
 from asm_hw.ppa.comparison import LARGEST
 from asm_hw.ppa.contenders import build, compare
@@ -27,16 +27,6 @@ from asm_hw.ppa.energy import map_unit, measure
 from asm_hw.report import demo
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-
-
-def chain():
-    """The tiny network without its grouped convolution."""
-    whole = tiny()
-    first, _, hidden, last = whole.layers
-    middle = replace(hidden, weight=draw(hidden.config.weight.levels, (5, 48), 5))
-    return IntegerNetwork(
-        layers=(first, middle, last), input_shape=whole.input_shape, input_scale=1.0, output_scale=1.0
-    )
 
 
 def plain_play(config, corrupt=None):
@@ -65,27 +55,35 @@ ARRAY = DotConfig(alphabets=(1, 3), weight_bits=5, act_bits=8, lanes=20, columns
 
 
 def test_a_network_on_a_right_array_equals_golden():
-    network = chain()
+    """A grouped convolution is a product each group."""
+    network = tiny()
     x = draw(range(64), (3, 2, 7, 5), 9)
     seen = []
     outputs, runs = run_network(network, ARRAY, plain_play(ARRAY), x, done=seen.append)
     assert torch.equal(outputs, network(x))
     assert seen == runs
-    assert [run.mismatches for run in runs] == [0, 0, 0]
-    assert [run.outputs for run in runs] == [3 * 48, 3 * 5, 3 * 3]
-    assert [run.macs for run in runs] == [3 * 48 * 18, 3 * 5 * 48, 3 * 3 * 5]
-    assert [run.weights_held for run in runs] == [True, False, True]
+    assert [run.mismatches for run in runs] == [0, 0, 0, 0]
+    assert [run.outputs for run in runs] == [3 * 48, 3 * 54, 3 * 5, 3 * 3]
+    assert [run.macs for run in runs] == [3 * 48 * 18, 3 * 54 * 4, 3 * 5 * 54, 3 * 3 * 5]
+    assert [run.weights_held for run in runs] == [True, True, False, True]
 
 
 def test_one_wrong_sum_is_one_mismatch():
-    network = IntegerNetwork(layers=chain().layers[2:], input_shape=(5,), input_scale=1.0, output_scale=1.0)
+    network = IntegerNetwork(layers=tiny().layers[3:], input_shape=(5,), input_scale=1.0, output_scale=1.0)
     _, (run,) = run_network(network, ARRAY, plain_play(ARRAY, corrupt=(0, 0)), draw(range(256), (4, 5), 9))
     assert (run.mismatches, run.outputs) == (1, 12)
 
 
-def test_grouped_convolutions_are_refused():
-    with pytest.raises(ParameterError, match="layer 'grouped' must have 1 group"):
-        run_network(tiny(), ARRAY, plain_play(ARRAY), draw(range(64), (1, 2, 7, 5), 9))
+def test_one_wrong_sum_of_each_group_is_a_mismatch_each():
+    layer = tiny().layers[1]
+    network = IntegerNetwork(layers=(layer,), input_shape=(4, 4, 3), input_scale=1.0, output_scale=1.0)
+    _, (run,) = run_network(network, ARRAY, plain_play(ARRAY, corrupt=(0, 0)), draw(range(256), (1, 4, 4, 3), 9))
+    assert (run.mismatches, run.outputs) == (2, 54)
+
+
+def test_a_grouped_convolution_is_no_single_product():
+    with pytest.raises(ParameterError, match="layer 'grouped' must have 1 group to be one product, not 2"):
+        near_program(NearMemoryConfig(), tiny().layers[1], draw(range(256), (1, 4, 4, 3), 9))
 
 
 @pytest.fixture

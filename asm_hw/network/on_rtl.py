@@ -48,23 +48,37 @@ def run_network(
         if not isinstance(layer, IntegerLayer):
             got[layer.name], expected[layer.name] = layer.forward(*mine), layer.forward(*theirs)
             continue
-        beats = schedule(config, layer.weight.flatten(1).numpy(), vectors_of(layer, mine[0]).numpy())
-        sums, cycles = play(beats)
         golden = layer.accumulate(theirs[0])
-        acc = _maps(torch.from_numpy(beats.gather(sums)), golden)
+        acc, cycles, held = _accumulate(config, play, layer, mine[0])
+        acc = _maps(acc, golden)
         macs = golden.numel() * layer.terms
-        runs.append(LayerRun(layer.name, macs, cycles, beats.held, golden.numel(), int((acc != golden).sum())))
+        runs.append(LayerRun(layer.name, macs, cycles, held, golden.numel(), int((acc != golden).sum())))
         if done:
             done(runs[-1])
         got[layer.name], expected[layer.name] = layer.finish(acc, *mine[1:]), layer.finish(golden, *theirs[1:])
     return got[network.layers[-1].name], runs
 
 
+def _accumulate(config: DotConfig, play: Play, layer: IntegerLayer, x: Tensor) -> tuple[Tensor, int, bool]:
+    """The sums of a layer [vectors, outputs] by the array, the cycles, and whether weights were held."""
+    sums, cycles = [], 0
+    for weight, vectors in products_of(layer, x):
+        beats = schedule(config, weight.numpy(), vectors.numpy())
+        got, taken = play(beats)
+        sums.append(torch.from_numpy(beats.gather(got)))
+        cycles += taken
+    return torch.cat(sums, 1), cycles, beats.held
+
+
 def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Program:
     """The streams of a whole layer, requantization included, for activations ``x`` [n, ...].
 
-    Raises `ParameterError` where the unit's formats are not the layer's or its memory is too small.
+    Raises `ParameterError` where the unit's formats are not the layer's or its memory is too small, and for a
+    grouped convolution, which is several products.
     """
+    products = products_of(layer, x)
+    if len(products) > 1:
+        raise ParameterError(f"layer {layer.name!r} must have 1 group to be one product, not {len(products)}")
     unit, out = config.requantize, layer.requantize
     if (config.out_bits, config.out_signed, out.encode) != (out.bits, out.signed, None):
         raise ParameterError(
@@ -76,21 +90,26 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
     if wide:
         raise ParameterError(f"layer {layer.name!r} must have biases of {unit.bias_bits} bits, not {wide[0]}")
     w_code, x_code = ({value: code for code, value in table} for table in (config.weight_table, config.act_table))
-    w = [[w_code[value] for value in row] for row in layer.weight.flatten(1).tolist()]
-    vectors = [[x_code[value] for value in row] for row in vectors_of(layer, x).tolist()]
+    weight, taken = products[0]
+    w = [[w_code[value] for value in row] for row in weight.tolist()]
+    vectors = [[x_code[value] for value in row] for row in taken.tolist()]
     return program(config, w, vectors, [unit.encode(channel) for channel in channels])
 
 
-def vectors_of(layer: IntegerLayer, x: Tensor) -> Tensor:
-    """The activation vectors [vectors, inputs] of a layer: rows of a matrix, or patches of the images."""
+def products_of(layer: IntegerLayer, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The matrix products of a layer, one for each group of a convolution, for activations ``x`` [n, ...].
+
+    Each is weights [outputs, inputs] and activation vectors [vectors, inputs]: rows of a matrix, or patches of the
+    images; a group gives the outputs that follow those of the group before.
+    """
+    weight = layer.weight.flatten(1)
     if not isinstance(layer, IntegerConv2d):
-        return x.flatten(1)
-    if layer.groups != 1:
-        raise ParameterError(f"layer {layer.name!r} must have 1 group to run on a dot array, not {layer.groups}")
+        return [(weight, x.flatten(1))]
     kernel = tuple(layer.weight.shape[2:])
     # Small integers: float64 moves them exactly.
     patches = F.unfold(x.to(torch.float64), kernel, layer.dilation, layer.padding, layer.stride)
-    return patches.transpose(1, 2).flatten(0, 1).to(torch.int64)
+    vectors = patches.transpose(1, 2).flatten(0, 1).to(torch.int64)
+    return list(zip(weight.chunk(layer.groups), vectors.chunk(layer.groups, 1), strict=True))
 
 
 def _maps(rows: Tensor, like: Tensor) -> Tensor:

@@ -143,5 +143,5 @@ def _run_nextpnr(family: Family, seed: int, folder: Path) -> dict[str, Any]:
         errors = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
         if not errors:
             raise RuntimeError(f"nextpnr failed: {result.stderr[-1000:]}")
-        raise ParameterError(f"family must have room for the unit, which {family.device} has not: {errors[0]}")
+        raise ParameterError(f"family must take the unit, but on {family.device} nextpnr says: {errors[0]}")
     return json.loads((folder / "report.json").read_text())
