@@ -15,7 +15,15 @@ import pytest
 from asm_hw.sim import verilator
 
 from asm_hw.catalog import CATALOG
-from asm_hw.config import BitlineConfig, DotConfig, MacConfig, MultiplierConfig
+from asm_hw.config import (
+    BitlineConfig,
+    DotConfig,
+    MacConfig,
+    MultiplierConfig,
+    NearMemoryConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+)
 from asm_hw.emit import emit, render
 from asm_hw.ppa.cells import Library, compact_library, user_library
 from asm_hw.ppa.yosys import run_yosys
@@ -80,6 +88,34 @@ def test_the_bench_passes_on_a_mapped_netlist_and_catches_a_swapped_gate(config,
         assert mutated.returncode == 1, f"survived at {text[gate.start() : gate.end() + 40]!r}"
         assert "FAIL" in mutated.stdout
         assert "PASS" not in mutated.stdout
+
+
+MEMORIES = {
+    "near_memory": NearMemoryConfig(lanes=2, columns=2, hold=2, depth=16, act_bits=4, acc_bits=12),
+    "vn_scalar": VnScalarConfig(arithmetic="exact", weight_bits=4, act_bits=4, acc_bits=12, depth=16, bus_bits=16),
+    "vn_array": VnArrayConfig(
+        weight_bits=4, act_bits=4, acc_bits=12, lanes=2, columns=2, hold=2, depth=32, bus_bits=16
+    ),
+}
+
+
+@needs("iverilog")
+@pytest.mark.parametrize("config", [
+    pytest.param(config, id=name, marks=[] if name == "vn_scalar" else pytest.mark.full) for name, config in MEMORIES.items()
+])  # fmt: skip
+def test_the_bench_of_a_unit_with_a_memory_catches_most_swapped_gates(config, tmp_path):
+    """Not all: of many gates the swap changes nothing, or only what lies beyond a clamp or an end of the memory."""
+    folder = emit(config, tmp_path, name="unit").folder
+    netlist = map_onto(compact_library(tmp_path), tmp_path, "unit")
+    result = play(folder, netlist, tmp_path / "cells.v")
+    assert (result.returncode, result.stdout[:4]) == (0, "PASS"), result.stdout
+    text = netlist.read_text()
+    gates = list(re.finditer(rf"\bsg13g2_({'|'.join(SWAPS)})_1 ", text))
+    codes = []
+    for gate in gates[:: len(gates) // 20]:
+        netlist.write_text(text[: gate.start(1)] + SWAPS[gate[1]] + text[gate.end(1) :])
+        codes.append(play(folder, netlist, tmp_path / "cells.v").returncode)
+    assert codes.count(1) >= 0.6 * len(codes)
 
 
 @needs("iverilog")

@@ -27,9 +27,9 @@ from .stimulus import (
     dot_streams,
     mac_vectors,
     multiplier_vectors,
-    near_memory_product,
-    vn_array_product,
-    vn_scalar_product,
+    near_memory_rounds,
+    vn_array_rounds,
+    vn_scalar_rounds,
 )
 
 _LITERAL_BITS = 1024  # simulators limit the width of one number
@@ -106,38 +106,45 @@ def _dot(config: DotConfig, ports: list[dict[str, Any]]) -> tuple[_Memories, lis
 
 def _near_memory(config: NearMemoryConfig, ports: list[dict[str, Any]]) -> tuple[_Memories, list[str], str]:
     """The memories of the four streams, what the loop over them needs, and the loop."""
-    (made, outputs), port = near_memory_product(config), {port["name"]: port for port in ports}
-    count = config.beat_columns
-    groups = [row[i : i + count] for row in outputs for i in range(0, config.columns, count)]
+    rounds, port = near_memory_rounds(config), {port["name"]: port for port in ports}
+    words = [{"row": i, "data": word} for made, _ in rounds for i, word in enumerate(made.rows)]
     rows = [
-        ("rows", "i_weight__payload", [{"row": i, "data": word} for i, word in enumerate(made.rows)]),
-        ("commands", "i_command__payload", [config.command_parts(block) for block in made.blocks]),
-        ("beats", "i__payload", [_indexed(beat) for beat in made.x]),
-        ("outputs", "o__payload", [_indexed(group) for group in groups]),
+        ("rows", "i_weight__payload", words),
+        (
+            "commands",
+            "i_command__payload",
+            [config.command_parts(block) for made, _ in rounds for block in made.blocks],
+        ),
+        ("beats", "i__payload", [_indexed(beat) for made, _ in rounds for beat in made.x]),
+        ("outputs", "o__payload", [_indexed(beat) for _, outputs in rounds for beat in outputs]),
     ]
     memories = {
         name: (port[payload]["width"], [_payload(port[payload], row) for row in values])
         for name, payload, values in rows
     }
-    variables = ["integer beat, row, command, idle;", "reg [2:0] taken;"]
-    return memories, variables, NEAR_MEMORY.format(**{name: len(values) for name, _, values in rows})
+    variables = ["integer round, beat, row, command, idle;", "reg [2:0] taken;"]
+    counts = {name: len(values) // len(rounds) for name, _, values in rows}
+    return memories, variables, NEAR_MEMORY.format(rounds=len(rounds), **counts)
 
 
 def _von_neumann(config: VnScalarConfig | VnArrayConfig, widths: dict[str, int]) -> tuple[_Memories, list[str], str]:
     """The memories of the three streams, what the loop over them needs, and the loop."""
-    made, outputs = vn_scalar_product(config) if isinstance(config, VnScalarConfig) else vn_array_product(config)
-    accesses = [config.access_word(1, address, word) for address, word in enumerate(made.words, made.start)]
-    accesses += [config.access_word(0, address) for address in made.results]
+    rounds = vn_scalar_rounds(config) if isinstance(config, VnScalarConfig) else vn_array_rounds(config)
+    accesses = []
+    for made, _ in rounds:
+        accesses += [config.access_word(1, address, word) for address, word in enumerate(made.words, made.start)]
+        accesses += [config.access_word(0, address) for address in made.results]
     rows = [
         ("accesses", "i_memory__payload", accesses),
-        ("commands", "i_command__payload", [config.command_word(job) for job in made.jobs]),
-        ("outputs", "o__payload", outputs),
+        ("commands", "i_command__payload", [config.command_word(job) for made, _ in rounds for job in made.jobs]),
+        ("outputs", "o__payload", [word for _, outputs in rounds for word in outputs]),
     ]
     memories = {
         name: (widths[port], [_literal(word, widths[port]) for word in words]) for name, port, words in rows
     }  # fmt: skip
-    counts = {name: len(words) for name, _, words in rows} | {"writes": len(made.words)}
-    return memories, ["integer access, command, idle;", "reg [1:0] taken;"], VON_NEUMANN.format(**counts)
+    counts = {name: len(words) // len(rounds) for name, _, words in rows} | {"writes": len(rounds[0][0].words)}
+    variables = ["integer round, access, command, idle;", "reg [1:0] taken;"]
+    return memories, variables, VON_NEUMANN.format(rounds=len(rounds), **counts)
 
 
 def _indexed(values: list[int]) -> dict[str, int]:

@@ -55,14 +55,16 @@ NEAR_MEMORY = """\
     i__payload = 0; i_weight__payload = 0; i_command__payload = 0;
     settle; edge_of_clock;
     rst = 0;
-    beat = 0; row = 0; command = 0; idle = 0;
-    for (i = 0; checks < {outputs} && idle < 1000; i = i + 1) begin
-      // What is offered stays until it is taken; each stream pauses at a pace of its own. Rows come first.
-      if (!i_weight__valid && row < {rows}) begin i_weight__payload = rows[row]; i_weight__valid = 1; end
-      if (!i_command__valid && row == {rows} && command < {commands} && i % 5 != 1) begin
+    beat = 0; row = 0; command = 0; idle = 0; round = 1;
+    for (i = 0; checks < {rounds} * {outputs} && idle < 1000; i = i + 1) begin
+      // What is offered stays until it is taken; each stream pauses at a pace of its own. Rows come first,
+      // those of a round when all outputs of the round before are there.
+      if (checks == round * {outputs}) round = round + 1;
+      if (!i_weight__valid && row < round * {rows}) begin i_weight__payload = rows[row]; i_weight__valid = 1; end
+      if (!i_command__valid && row == round * {rows} && command < round * {commands} && i % 5 != 1) begin
         i_command__payload = commands[command]; i_command__valid = 1;
       end
-      if (!i__valid && beat < {beats} && i % 7 != 3) begin i__payload = beats[beat]; i__valid = 1; end
+      if (!i__valid && beat < round * {beats} && i % 7 != 3) begin i__payload = beats[beat]; i__valid = 1; end
       o__ready = i % 3 != 2;
       settle;
       idle = idle + 1;
@@ -77,20 +79,23 @@ NEAR_MEMORY = """\
       if (taken[1]) begin command = command + 1; i_command__valid = 0; end
       if (taken[0]) begin beat = beat + 1; i__valid = 0; end
     end
-    if (checks < {outputs}) begin $display("no output for 1000 cycles"); failures = failures + 1; end
+    if (checks < {rounds} * {outputs}) begin $display("no output for 1000 cycles"); failures = failures + 1; end
 """
 
 VON_NEUMANN = """\
     i_memory__valid = 0; i_command__valid = 0; o__ready = 0; i_memory__payload = 0; i_command__payload = 0; rst = 1;
     settle; edge_of_clock;
     rst = 0;
-    access = 0; command = 0; idle = 0;
-    for (i = 0; checks < {outputs} && idle < 10000; i = i + 1) begin
-      // What is offered stays until it is taken. Words are written, then jobs run, then outputs are read.
-      if (!i_memory__valid && (access < {writes} || command == {commands}) && access < {accesses} && i % 7 != 3) begin
+    access = 0; command = 0; idle = 0; round = 1;
+    for (i = 0; checks < {rounds} * {outputs} && idle < 10000; i = i + 1) begin
+      // What is offered stays until it is taken. In each round words are written, jobs run, outputs are read.
+      if (checks == round * {outputs}) round = round + 1;
+      if (!i_memory__valid && access < round * {accesses} && i % 7 != 3
+          && (access < (round - 1) * {accesses} + {writes} || command == round * {commands})) begin
         i_memory__payload = accesses[access]; i_memory__valid = 1;
       end
-      if (!i_command__valid && access == {writes} && command < {commands} && i % 5 != 1) begin
+      if (!i_command__valid && access == (round - 1) * {accesses} + {writes} && command < round * {commands}
+          && i % 5 != 1) begin
         i_command__payload = commands[command]; i_command__valid = 1;
       end
       o__ready = i % 3 != 2;
@@ -105,7 +110,7 @@ VON_NEUMANN = """\
       if (taken[1]) begin access = access + 1; i_memory__valid = 0; idle = 0; end
       if (taken[0]) begin command = command + 1; i_command__valid = 0; idle = 0; end
     end
-    if (checks < {outputs}) begin $display("no output for 10000 cycles"); failures = failures + 1; end
+    if (checks < {rounds} * {outputs}) begin $display("no output for 10000 cycles"); failures = failures + 1; end
 """
 
 TEMPLATE = """\

@@ -6,6 +6,7 @@ Everything is fixed by the configuration: the same vectors on every machine.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -20,15 +21,18 @@ from ..config import (
     VnArrayConfig,
     VnScalarConfig,
 )
+from ..config.requantize import MAX_SHIFT
 from ..network.tiles import Program, program
 from ..network.words import WordProgram, array_program, pack, split, word_program
 
 MOST_VECTORS = 1024
 RUN = 64  # equal products in a row, which carry far into the accumulator
 FEWEST_SUMS, MOST_SUMS = 8, 64
+MOST_ROUNDS = 16
 TEXT_BITS = 200_000  # of the streams of a large array, so that its bench stays readable
 
 Operand = tuple[int, int]  # code, value
+Codes = list[list[int]]
 
 
 class Picker:
@@ -143,45 +147,64 @@ def fit(total: int, config: MacConfig) -> int:
     return (total + top) % (2 * top) - top
 
 
-def near_memory_product(config: NearMemoryConfig) -> tuple[Program, list[list[int]]]:
-    """A product of as many outputs as columns and up to two tiles of inputs, and its outputs by vector."""
-    inputs = config.lanes * (2 if config.rows(config.columns, 2 * config.lanes) <= config.depth else 1)
-    beat = config.lanes * config.x_bits + config.columns * config.out_bits
-    vectors = min(config.hold + 1, max(2, TEXT_BITS // beat // 4))
-    w, x, channels, outputs = _product(config, config.columns, inputs, vectors)
-    return program(config, w, x, channels), outputs
+def near_memory_rounds(config: NearMemoryConfig) -> list[tuple[Program, list[list[int]]]]:
+    """Products of several tiles and blocks where they fit the memory, each with its outputs by beat."""
+    columns, lanes, count = config.columns, config.lanes, config.beat_columns
+    shapes = ((o * columns, i * lanes) for o, i in ((2, 2), (1, 2)))
+    outputs, inputs = next((shape for shape in shapes if config.rows(*shape) <= config.depth), (columns, lanes))
+    vector = outputs // columns * inputs * config.x_bits + outputs * config.out_bits
+    vectors = min(config.hold + 1, max(2, TEXT_BITS // vector // 4))
+    picker, rounds = Picker(config), []
+    for _ in range(_round_count(config.rows(outputs, inputs) * config.row_bits + vectors * vector)):
+        w, x, channels, expected = _product(picker, config, outputs, inputs, vectors)
+        beats = [
+            row[first : first + count]
+            for tile in range(0, outputs, columns)
+            for row in expected
+            for first in range(tile, tile + columns, count)
+        ]
+        rounds.append((program(config, w, x, channels), beats))
+    return rounds
 
 
-def vn_scalar_product(config: VnScalarConfig) -> tuple[WordProgram, list[int]]:
-    """A product of more outputs and inputs than words hold where they fit the memory, and the words of its outputs."""
+def vn_scalar_rounds(config: VnScalarConfig) -> list[tuple[WordProgram, list[int]]]:
+    """Products of more outputs and inputs than words hold where they fit the memory, each with the words it gives."""
     operands, packed = config.weights_a_word + config.activations_a_word, config.outputs_a_word
     shapes = [*((packed + 1, operands + 1, vectors) for vectors in (8, 4, 2)), (2, operands, 2), (1, 1, 1)]
     shape = next(shape for shape in shapes if config.words(*shape) <= config.depth)
-    w, x, channels, outputs = _product(config, *shape)
-    mask = (1 << config.out_bits) - 1
-    words = [pack([value & mask for value in row], config.out_bits, config.bus_bits) for row in outputs]
-    return word_program(config, w, x, channels), [word for row in words for word in row]
+    picker, rounds, mask = Picker(config), [], (1 << config.out_bits) - 1
+    for _ in range(_round_count(config.words(*shape) * config.bus_bits)):
+        w, x, channels, outputs = _product(picker, config, *shape)
+        words = [pack([value & mask for value in row], config.out_bits, config.bus_bits) for row in outputs]
+        rounds.append((word_program(config, w, x, channels), [word for row in words for word in row]))
+    return rounds
 
 
-def vn_array_product(config: VnArrayConfig) -> tuple[WordProgram, list[int]]:
-    """A product of up to two tiles of inputs and blocks of vectors where they fit, and the words of its outputs."""
-    columns, lanes, hold = config.columns, config.lanes, config.hold
-    shapes = [(columns, 2 * lanes, hold + 1), (columns, lanes, hold + 1), (columns, lanes, 1)]
-    shape = next(shape for shape in shapes if config.words(*shape) <= config.depth)
-    w, x, channels, outputs = _product(config, *shape)
-    count, mask = config.beat_columns, (1 << config.out_bits) - 1
-    beats = [row[first : first + count] for row in outputs for first in range(0, columns, count)]
-    raw = [sum((value & mask) << i * config.out_bits for i, value in enumerate(beat)) for beat in beats]
-    words = [word for beat in raw for word in split(beat, config.bus_bits, config.output_words)]
-    return array_program(config, w, x, channels), words
+def vn_array_rounds(config: VnArrayConfig) -> list[tuple[WordProgram, list[int]]]:
+    """Products of several tiles and blocks where they fit the memory, each with the words that it gives."""
+    columns, lanes, vectors = config.columns, config.lanes, config.hold + 1
+    shapes = ((o * columns, i * lanes, vectors) for o, i in ((2, 2), (1, 2), (1, 1)))
+    shape = next((shape for shape in shapes if config.words(*shape) <= config.depth), (columns, lanes, 1))
+    picker, rounds, count, mask = Picker(config), [], config.beat_columns, (1 << config.out_bits) - 1
+    for _ in range(_round_count(config.words(*shape) * config.bus_bits)):
+        w, x, channels, outputs = _product(picker, config, *shape)
+        beats = [row[first : first + count] for row in outputs for first in range(0, shape[0], count)]
+        raw = [sum((value & mask) << i * config.out_bits for i, value in enumerate(beat)) for beat in beats]
+        words = [word for beat in raw for word in split(beat, config.bus_bits, config.output_words)]
+        rounds.append((array_program(config, w, x, channels), words))
+    return rounds
 
 
-Codes = list[list[int]]
+def _round_count(bits: int) -> int:
+    """How many rounds of so many bits of text a bench has."""
+    return max(2, min(MOST_ROUNDS, TEXT_BITS // bits))
 
 
-def _product(config: StoredConfig, outputs: int, inputs: int, vectors: int) -> tuple[Codes, Codes, list[int], Codes]:
+def _product(
+    picker: Picker, config: StoredConfig, outputs: int, inputs: int, vectors: int
+) -> tuple[Codes, Codes, list[int], Codes]:
     """Codes of weights and of activations, words of parameters, and the outputs by vector."""
-    picker, unit = Picker(config), config.requantize
+    unit = config.requantize
     w = [[picker.weight() for _ in range(inputs)] for _ in range(outputs)]
     x = [[picker.activation() for _ in range(inputs)] for _ in range(vectors)]
     channels = [_channel(picker, unit) for _ in range(outputs)]
@@ -193,10 +216,11 @@ def _product(config: StoredConfig, outputs: int, inputs: int, vectors: int) -> t
 
 
 def _channel(picker: Picker, unit: RequantizeConfig) -> dict[str, int]:
-    """A scale and a shift of which the quotient is about one to a hundredth, and a bias."""
-    shift = picker.below(8)
-    levels = [level for level in unit.scale.levels if abs(level) <= 1 << shift]
-    return {"scale": levels[picker.below(len(levels))], "bias": picker.below(1 << shift + 4) - 100, "shift": shift}
+    """A scale, a shift and a bias: of every second channel the quotient is about one to a hundredth."""
+    shift = picker.below(8 if picker.below(2) else MAX_SHIFT + 1)
+    low, high = bisect_left(unit.scale.levels, -1 << shift), bisect_right(unit.scale.levels, 1 << shift)
+    bias = picker.below(min(1 << shift + 4, 1 << unit.bias_bits - 2)) - 100
+    return {"scale": unit.scale.levels[low + picker.below(high - low)], "bias": bias, "shift": shift}
 
 
 def _output(config: StoredConfig, w: list[Operand], x: list[Operand], channel: dict[str, int]) -> int:
