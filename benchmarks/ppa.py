@@ -106,7 +106,8 @@ def measure_all() -> None:
         names = sorted(DESIGNS, key=lambda name: -DESIGNS[name].columns)
         named = [(technology, name) for name in names for technology in CLOCKS_MHZ]
         rows = _printed(spread(partial(_row, libraries), named, len(CLOCKS_MHZ)))
-        result["rows"] = sorted(rows, key=lambda row: list(DESIGNS).index(row["design"]))
+        published = [(technology, name) for technology in CLOCKS_MHZ for name in DESIGNS]
+        result["rows"] = sorted(rows, key=lambda row: published.index((row["technology"], row["design"])))
         technology, clock_mhz = next(iter(CLOCKS_MHZ.items()))
         library = libraries[technology]
         series = {"technology": technology, "clock_mhz": clock_mhz, **SERIES_WAY, "stream": asdict(SERIES_STREAM)}
