@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ def place(
         ]
         run_yosys([*mapping_commands(verilog, top, family, recipe, dsp, folder), *joined], folder)
         cells = {name: n for name, n in _cells(folder / "harness.json").items() if name != top}
-        reports = [_run_nextpnr(family, seed, folder) for seed in range(1, seeds + 1)]
+        with ThreadPoolExecutor(2) as pool:
+            reports = list(pool.map(lambda seed: _run_nextpnr(family, seed, folder), range(1, seeds + 1)))
     used = {name: entry["used"] for name, entry in reports[0]["utilization"].items() if entry["used"]}
     fmax = [min(clock["achieved"] for clock in report["fmax"].values()) for report in reports]
     return {"fmax_mhz": fmax, "harness": cells, "used_with_harness": used}
@@ -137,11 +139,11 @@ def _run_nextpnr(family: Family, seed: int, folder: Path) -> dict[str, Any]:
     module, function = family.entry.split(":")
     script = f"import sys, {module} as m; sys.exit(m.{function}(sys.argv[1:]))"
     goal = ["--freq", str(TARGET_MHZ), "--timing-allow-fail", "--seed", str(seed)]
-    arguments = [*family.options, *goal, "--json", "netlist.json", "--report", "report.json"]
+    arguments = [*family.options, *goal, "--json", "netlist.json", "--report", f"report{seed}.json"]
     result = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
     if result.returncode:
         errors = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
         if not errors:
             raise RuntimeError(f"nextpnr failed: {result.stderr[-1000:]}")
         raise ParameterError(f"family must take the unit, but on {family.device} nextpnr says: {errors[0]}")
-    return json.loads((folder / "report.json").read_text())
+    return json.loads((folder / f"report{seed}.json").read_text())
