@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from . import __version__
 from .config import MultiplierConfig
@@ -29,7 +29,7 @@ _DEFAULTS = MultiplierConfig()
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 _out = option("--out", type=click.Path(path_type=Path), default="rtl_out", show_default=True, help="Parent folder.")
 _technology = option(
-    "--technology", default="sg13g2", show_default=True, help="Cells of the package: sg13g2, sky130hd or asap7."
+    "--technology", help="Cells of the package: sg13g2, sky130hd or asap7, unless --liberty. [default: sg13g2]"
 )
 _liberty = option("--liberty", help="Liberty files (.lib, .lib.gz), comma-separated, instead of --technology.")
 _jobs = option("--jobs", type=click.IntRange(1), help="Runs at a time. [default: the number of cores]")
@@ -55,12 +55,16 @@ def main() -> None:
     sys.exit(BAD_INPUT)
 
 
+PIPE_WIDTH = 160
+"""Columns of a table that no terminal shows: names are for the next program to read."""
+
+
 def emit_result(as_json: bool, result: dict[str, Any], show: Callable[[Console], None]) -> None:
     """Print ``result`` as one JSON object, or let ``show`` draw it."""
     if as_json:
         print(json.dumps(result))
     else:
-        show(Console())
+        show(Console(width=None if sys.stdout.isatty() else PIPE_WIDTH))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -124,7 +128,7 @@ def catalog(as_json: bool) -> None:
     from .catalog import CATALOG
 
     rows = [{"name": name, "unit": config.unit, "parameters": config.parameters} for name, config in CATALOG.items()]
-    table = Table("name", "unit", "latency_cycles", "w bits", "x bits")
+    table = Table(Column("name", overflow="fold"), "unit", "latency_cycles", "w bits", "x bits")
     for name, config in CATALOG.items():
         table.add_row(name, config.unit, str(config.latency), str(config.w_bits), str(config.x_bits))
     emit_result(as_json, {"catalog": rows}, lambda console: console.print(table))
@@ -186,7 +190,7 @@ def wave(simulator: str, as_json: bool, **options: Any) -> None:
 @_liberty
 @option("--clock-mhz", type=float, help="Clock that every contender must meet. [default: none, the smallest wins]")
 @_json
-def synth(technology: str, liberty: str | None, clock_mhz: float | None, as_json: bool, **options: Any) -> None:
+def synth(technology: str | None, liberty: str | None, clock_mhz: float | None, as_json: bool, **options: Any) -> None:
     """Map a unit, its exact twin and the bare accumulator with Yosys; compare area and delay.
 
     Each contender is built in every structure and mapped by every recipe; --json lists what was tried.
@@ -207,7 +211,7 @@ def synth(technology: str, liberty: str | None, clock_mhz: float | None, as_json
 @option("--seeds", type=int, default=3, show_default=True, help="Runs of nextpnr, 1 to 99: fmax is their median.")
 @_json
 def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
-    """Place and route a unit, its exact twin without and with DSP, and the bare accumulator.
+    """Place and route a unit, its exact twin without and (where the family has them) with DSP, and bare.
 
     Every structure of adders and form of weights is tried for each of them, the smallest kept.
     """
@@ -231,7 +235,13 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
 @option("--out", type=click.Path(path_type=Path), help="Folder for mapped netlists, SDC, SAIF. [default: none]")
 @_json
 def energy(
-    clock_mhz: float, seeds: int, technology: str, liberty: str | None, out: Path | None, as_json: bool, **options: Any
+    clock_mhz: float,
+    seeds: int,
+    technology: str | None,
+    liberty: str | None,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure the energy of a unit, its exact twin and the bare accumulator on the same operands.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -345,7 +347,7 @@ def test_a_clock_that_the_netlist_cannot_reach_is_refused(unit, library):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--unit", "multiplier"], "unit must be mac or dot for energy, which needs a clock, not 'multiplier'"),
+        (["--unit", "multiplier"], "unit must be mac or dot for this measurement of energy, not 'multiplier'"),
         (["--clock-mhz", "0"], "clock_mhz must be from 0.001 to 100000, not 0.0"),
         (["--stream", "noise"], "stream must be one of network, half_normal, uniform, not 'noise'"),
         (["--weights", "gone"], "weights must be one of held, streaming, not 'gone'"),
@@ -355,6 +357,10 @@ def test_a_clock_that_the_netlist_cannot_reach_is_refused(unit, library):
         (["--seeds", "0"], "seeds must be an integer from 1 to 99, not 0"),
         (["--technology", "tin"], "technology must be one of sg13g2, sky130hd, asap7, not 'tin'"),
         (["--liberty", "none.lib"], "liberty 'none.lib' must be a readable .lib or .lib.gz file"),
+        (
+            ["--liberty", "none.lib", "--technology", "asap7"],
+            "technology must be left out where liberty names the cells",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(cli, tmp_path, arguments, message):
@@ -364,6 +370,7 @@ def test_bad_input_is_one_sentence(cli, tmp_path, arguments, message):
 
 
 DOT = DotConfig(alphabets=(1,), weight_bits=5, act_bits=8, lanes=4)
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 COMPARED = {
     "mac": SMALL,
     "mac exact": MacConfig(arithmetic="exact", weight_bits=8, act_bits=8),
@@ -410,6 +417,21 @@ def test_the_command_compares_three_contenders_and_writes_what_it_takes_to_redo_
             (first + second) / sum(report["rows"]["bare"]["by_seed_fj"]), abs=0.0001
         )
     assert report["stream"]["hold"] == 20 and report["activity"] == activity.DELAYS
-    names = [row["name"] for kind, row in report["rows"].items() if kind != "plain"]
-    files = {f"{name}.{kind}" for name in names for kind in ("mapped.v", "sdc", "saif")} | {"energy.json"}
-    assert {path.name for path in (tmp_path / "redo").iterdir()} == files
+    names = [row["name"] for row in report["rows"].values()]
+    files = {f"{name}.{kind}" for name in names for kind in ("mapped.v", "sdc", "saif")}
+    assert {path.name for path in (tmp_path / "redo").iterdir()} == files | {"energy.json", "sg13g2.lib"}
+
+
+@needs_icarus
+@pytest.mark.skipif(not shutil.which("sta"), reason="sta must be installed")
+def test_what_is_left_to_redo_gives_the_same_period_in_opensta(cli, tmp_path):
+    """The commands of docs/energy.md."""
+    small = ["--act-bits", "4", "--acc-bits", "10", "--cycles", "60", "--hold", "20"]
+    rows = json.loads(cli("energy", *small, "--out", "redo", "--json").stdout)["rows"]
+    commands = re.search(r"```\n(read_liberty.*?)```", (DOCS / "energy.md").read_text(), re.DOTALL)[1]
+    for row in rows.values():
+        (tmp_path / "redo" / "run.tcl").write_text(commands.replace("NAME", row["name"]))
+        command = ["sta", "-no_init", "-no_splash", "-exit", "run.tcl"]
+        log = subprocess.run(command, cwd=tmp_path / "redo", capture_output=True, text=True).stdout
+        slack = float(re.search(r"(\S+) +slack", log)[1])
+        assert 10 - slack == pytest.approx(row["min_period_ns"], abs=0.001)

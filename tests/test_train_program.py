@@ -214,6 +214,24 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, quantized):
     assert abs(results[0]["history"][-1]["loss"] - results[1]["history"][-1]["loss"]) < 1e-4
 
 
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--device", "tpu"], ["device", "'tpu'"]),
+    (["--model", "resnet9"], ["model", "'resnet9'"]),
+    (["--alphabets", "1", "--init", "weights.pth"], ["init", "tensors alone"]),
+])  # fmt: skip
+def test_what_cannot_begin_leaves_no_folder(cli, tmp_path, arguments, words):
+    (tmp_path / "weights.pth").write_text("no weights")
+    given = ["train", "--dataset", "digits", "--model", "digits_cnn", "--out", "run", *arguments]
+    assert_refused(cli(*given), words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_of_other_settings_is_refused_by_the_name_of_the_setting(tmp_path):
+    training(tmp_path, settings()).run()
+    with pytest.raises(ParameterError, match=r"weight_decay must be .*, with which .* was begun, not 0.5"):
+        training(tmp_path, settings(recipe={"weight_decay": 0.5}))
+
+
 def test_a_batch_that_processes_cannot_share_is_refused():
     assert [Group(rank, 3).part(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
     with pytest.raises(ParameterError, match="batch must be a multiple of the 3 processes, not 16"):

@@ -60,9 +60,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         return read_tensors(path)[0]
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes torch's reader raise
-        reason = str(error).partition("\n")[0]
-        raise ParameterError(f"init {str(path)!r} must be a file of tensors that torch.load takes: {reason}") from None
+    except Exception:  # whatever a damaged file makes torch's reader raise; it advises to unpickle
+        raise ParameterError(f"init {str(path)!r} must be a file of tensors alone, as torch.save writes") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ParameterError(f"init {str(path)!r} must hold a state dict of tensors")

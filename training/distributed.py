@@ -53,7 +53,14 @@ class Group:
 
 @contextmanager
 def process_group(device: str = "cpu") -> Iterator[Group]:
-    """The group that torchrun's environment describes; a single process without it."""
+    """The group that torchrun's environment describes; a single process without it.
+
+    Raises `ParameterError` for a ``device`` that PyTorch does not have here.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):  # an unknown name; a build without it
+        raise ParameterError(f"device must be one that PyTorch has here, such as cpu, not {device!r}") from None
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Group()

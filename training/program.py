@@ -141,7 +141,8 @@ class Training:
         wanted, found = self.settings.as_json(), saved.get("settings")
         if found is None:
             raise ParameterError(f"checkpoint {str(self.folder / CHECKPOINT)!r} must be one of this program")
-        for name in sorted(wanted.keys() | found.keys()):
+        wanted, found = ({**one, **one["recipe"]} for one in (wanted, found))
+        for name in sorted((wanted.keys() | found.keys()) - {"recipe"}):
             if wanted.get(name) != found.get(name):
                 raise ParameterError(
                     f"{name} must be {found.get(name)!r}, with which {str(self.folder)!r} was begun, "

@@ -49,13 +49,18 @@ def user_library(liberty: str) -> Library:
     return Library(name, tuple(path.resolve() for path in paths), find_special(cells))
 
 
-def choose_library(folder: Path, technology: str, liberty: str | None = None) -> Library:
+def choose_library(folder: Path, technology: str | None, liberty: str | None = None) -> Library:
     """The library of ``--liberty`` where that is given, else the table of ``--technology``, put into ``folder``.
 
-    Raises `ParameterError` as `user_library` and `compact_library` do.
+    Raises `ParameterError` as `user_library` and `compact_library` do, and where both are given.
     """
-    check_choice("technology", technology, TECHNOLOGIES)
-    return compact_library(folder, technology) if liberty is None else user_library(liberty)
+    if liberty is None:
+        chosen = TECHNOLOGIES[0] if technology is None else technology
+        check_choice("technology", chosen, TECHNOLOGIES)
+        return compact_library(folder, chosen)
+    if technology is not None:
+        raise ParameterError(f"technology must be left out where liberty names the cells, not {technology!r}")
+    return user_library(liberty)
 
 
 def _check_mappable(liberty: str, cells: list[Group]) -> None:

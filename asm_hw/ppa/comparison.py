@@ -19,7 +19,6 @@ from ..emit import check_clock
 from ..errors import check_range
 from .activity import icarus, simulator
 from .cells import Library, check_power, choose_library
-from .compact import TECHNOLOGIES
 from .contenders import candidates, contenders, mapping_errors, meeting_clock, meets, plain, ratio
 from .energy import MappedUnit, Measured, map_unit, measure
 from .streams import StreamOptions, check_unit
@@ -43,13 +42,13 @@ def compare(
     options: StreamOptions,
     clock_mhz: float = 100.0,
     liberty: str | None = None,
-    technology: str = TECHNOLOGIES[0],
+    technology: str | None = None,
     waves: bool = False,
     seeds: int = 1,
 ) -> tuple[dict[str, Any], list[Measured]]:
     """The energy of ``config``, its exact twin, the same by plain Yosys, and the bare accumulator, in one stream.
 
-    ``liberty``: see `asm_hw.ppa.cells.user_library`; the compact table of ``technology`` if None. The first
+    ``liberty``: see `asm_hw.ppa.cells.user_library`; the compact table of ``technology`` (the first) if None. The first
     result is plain JSON: a row each (``plain`` where it meets the clock, else its period is
     ``plain_too_slow_ns``), ratios to exact and bare, the stream and the tools; the second, with ``waves``, what
     the contenders' rows were computed from. A row is of the stream of ``options``; ``by_seed_fj`` has the energies
@@ -66,12 +65,12 @@ def compare(
         chosen = mapping_errors(
             lambda: {name: least_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
         )
-        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values() if waves]
         written = plain(config, library)
         too_slow = None if meets(written, clock_mhz) else written.mapped.delay_ns
         if too_slow is None:
             unit = map_unit(written)
             chosen["plain"] = unit, measured_row(unit, library, options, clock_mhz)
+        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values() if waves]
         rows = {name: with_seeds(unit, row, library, options, clock_mhz, seeds) for name, (unit, row) in chosen.items()}
     for row in rows.values():
         for other in ("exact", "bare"):

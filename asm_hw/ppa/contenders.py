@@ -17,7 +17,6 @@ from ..gateware import make_component
 from ..manifest import describe
 from ..verilog import to_verilog
 from .cells import Library, choose_library
-from .compact import TECHNOLOGIES
 from .synthesis import Synthesis, has_adder_cells, synthesize
 from .yosys import YosysError
 
@@ -129,14 +128,14 @@ def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
 def compare(
     config: MultiplierConfig,
     liberty: str | None = None,
-    technology: str = TECHNOLOGIES[0],
+    technology: str | None = None,
     clock_mhz: float | None = None,
     thorough: bool = True,
 ) -> dict[str, Any]:
     """Area and delay of a unit, its exact twin, the bare accumulator and the exact twin by plain Yosys.
 
     Each contender is the smallest of its `candidates` that meets the clock; `ParameterError` if none does.
-    ``liberty``: see `user_library`; the compact table of ``technology`` if None. The result is plain
+    ``liberty``: see `user_library`; the compact table of ``technology`` (the first) if None. The result is plain
     JSON: a row each with the figures of all candidates, and the ratios of area and delay to exact and bare.
     """
     with tempfile.TemporaryDirectory() as scratch:

@@ -81,8 +81,13 @@ def unpack(library: Library, folder: Path) -> list[str]:
     for index, path in enumerate(library.paths):
         content = gzip.decompress(path.read_bytes()) if is_gzip(path) else path.read_bytes()
         names.append(f"library_{index}.lib")
-        (folder / names[-1]).write_bytes(_DEFAULT_WIRE_LOAD.sub(b"", content))
+        (folder / names[-1]).write_bytes(without_wire_load(content))
     return names
+
+
+def without_wire_load(liberty: bytes) -> bytes:
+    """A Liberty file without its default wire load, which OpenSTA would apply unasked."""
+    return _DEFAULT_WIRE_LOAD.sub(b"", liberty)
 
 
 def _script(libraries: list[str], top: str, clock: str, clock_ns: float) -> str:

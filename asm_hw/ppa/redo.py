@@ -11,14 +11,23 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..handoff.constraints import sdc
+from .compact import compact_table, to_liberty
 from .energy import Measured
 from .netlist import Netlist
+from .opensta import without_wire_load
 from .vcd import Waves
 
 
-def write(out: Path, result: dict[str, Any], measured: list[Measured], clock_mhz: float) -> None:
-    """``energy.json``, and for each contender its mapped Verilog, SDC and SAIF, into the folder ``out``."""
+def write(
+    out: Path, result: dict[str, Any], measured: list[Measured], clock_mhz: float, technology: str | None = None
+) -> None:
+    """``energy.json``, and for each contender its mapped Verilog, SDC and SAIF, into the folder ``out``.
+
+    Cells of the package (``technology``) are written too, as ``<technology>.lib``.
+    """
     files = {"energy.json": json.dumps(result, indent=2) + "\n"}
+    if technology is not None:
+        files[f"{technology}.lib"] = without_wire_load(to_liberty(compact_table(technology)).encode()).decode()
     for one in measured:
         name = one.unit.config.slug
         files[f"{name}.mapped.v"] = one.unit.netlist_verilog

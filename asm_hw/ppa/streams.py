@@ -184,5 +184,5 @@ def codes(table: list[tuple[int, int]], values: Integers) -> NDArray[np.object_]
 def check_unit(config: Any) -> MacConfig:
     """Return ``config`` if its unit can be measured here; raise `ParameterError` otherwise."""
     if not isinstance(config, MacConfig) or config.unit not in ("mac", "dot"):
-        raise ParameterError(f"unit must be mac or dot for energy, which needs a clock, not {config.unit!r}")
+        raise ParameterError(f"unit must be mac or dot for this measurement of energy, not {config.unit!r}")
     return config

@@ -15,7 +15,7 @@ _NOTE = "Mapped standard cells, no wires. Each contender: the smallest of all st
 
 
 def show_area(
-    config: MultiplierConfig, liberty: str | None, technology: str, clock_mhz: float | None, as_json: bool
+    config: MultiplierConfig, liberty: str | None, technology: str | None, clock_mhz: float | None, as_json: bool
 ) -> None:
     """Synthesize and print the comparison; one JSON object if asked."""
     result = compare(config, liberty, technology, clock_mhz)

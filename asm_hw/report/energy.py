@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..emit import check_writable
 from ..ppa import redo
+from ..ppa.compact import TECHNOLOGIES
 from ..ppa.comparison import compare
 from ..ppa.parts import PARTS
 from ..ppa.streams import StreamOptions
@@ -22,7 +23,7 @@ def show_energy(
     options: StreamOptions,
     clock_mhz: float,
     liberty: str | None,
-    technology: str,
+    technology: str | None,
     out: Path | None,
     as_json: bool,
     seeds: int,
@@ -32,7 +33,7 @@ def show_energy(
         check_writable(out)
     result, measured = compare(config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds)
     if out:
-        redo.write(out, result, measured, clock_mhz)
+        redo.write(out, result, measured, clock_mhz, None if liberty else technology or TECHNOLOGIES[0])
     if as_json:
         print(json.dumps(result))
         return
