@@ -277,7 +277,7 @@ def _unpack(fields: tuple[Field, ...], code: int) -> dict[str, int]:
     return {field.name: code >> field.lsb & (1 << field.width) - 1 for field in fields}
 
 
-@lru_cache(32)  # a set of 16 bits has up to 65,535 levels
+@lru_cache(32, typed=True)  # a set of 16 bits has up to 65,535 levels
 def weight_code(alphabets: AlphabetSet, weight_bits: int) -> LevelCode:
     """The code of ``weight_bits``-bit sign-magnitude weights (`WEIGHT_BITS`)."""
     return LevelCode(alphabets, check_range("weight_bits", weight_bits, *WEIGHT_BITS) - 1, signed=True)

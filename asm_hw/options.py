@@ -97,8 +97,12 @@ _UNIT_OPTIONS = (
     option("--depth", type=int, help=_about("depth", "Rows of the memory, units near_memory, vn_scalar and vn_array")),
     option("--memory", help=_about("memory", f"The memory, the same units: {', '.join(MEMORIES)}")),
     option("--outputs", type=int, help="Columns requantized a cycle, units near_memory and vn_array. [default: all]"),
-    option("--out-bits", type=int, help=_about("out_bits", "Bits of a requantized output, the same units")),
-    option("--out-signed", type=bool, help="1 if requantized outputs are signed, the same units. [default: 0]"),
+    option(
+        "--out-bits",
+        type=int,
+        help=_about("out_bits", "Bits of a requantized output, units with a memory and requantization"),
+    ),
+    option("--out-signed", type=bool, help="1 if requantized outputs are signed, where --out-bits is. [default: 0]"),
     option(
         "--bus-bits", type=int, help=_about("bus_bits", "Bits of a word of the memory, units vn_scalar and vn_array")
     ),

@@ -216,7 +216,10 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, quantized):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--device", "tpu"], ["device", "'tpu'"]),
+    (["--device", "hpu"], ["device", "'hpu'"]),
+    (["--device", "meta"], ["device", "'meta'"]),
     (["--model", "resnet9"], ["model", "'resnet9'"]),
+    (["--batch", "100000"], ["batch", "100000"]),
     (["--alphabets", "1", "--init", "weights.pth"], ["init", "tensors alone"]),
 ])  # fmt: skip
 def test_what_cannot_begin_leaves_no_folder(cli, tmp_path, arguments, words):

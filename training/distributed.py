@@ -58,8 +58,8 @@ def process_group(device: str = "cpu") -> Iterator[Group]:
     Raises `ParameterError` for a ``device`` that PyTorch does not have here.
     """
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):  # an unknown name; a build without it
+        torch.empty(0, device=device).cpu()
+    except (RuntimeError, AssertionError, ImportError, NotImplementedError):  # unknown, not in this build, meta
         raise ParameterError(f"device must be one that PyTorch has here, such as cpu, not {device!r}") from None
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:

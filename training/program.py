@@ -87,6 +87,12 @@ Tick = Callable[[int, int, float], None]
 """Called after a step with its number in the epoch, the steps of an epoch and the loss."""
 
 
+def check_batch(batch: int, splits: Splits) -> None:
+    """Raise `ParameterError` for a batch of more images than there are."""
+    if batch > len(splits.train):
+        raise ParameterError(f"batch must be at most the {len(splits.train)} training images, not {batch}")
+
+
 class Training:
     """One run in ``folder``: build or resume, train, leave the weights in ``model.safetensors``."""
 
@@ -105,8 +111,7 @@ class Training:
         self.recipe = recipe = settings.recipe
         self.rows = self.group.part(recipe.batch)
         self.steps = len(splits.train) // recipe.batch
-        if not self.steps:
-            raise ParameterError(f"batch must be at most the {len(splits.train)} training images, not {recipe.batch}")
+        check_batch(recipe.batch, splits)
         self.frozen_at = (recipe.epochs - recipe.settle) * self.steps
         self.history: list[Epoch] = []
         self.step, self.losses, self.seconds = 0, 0.0, 0.0
@@ -141,7 +146,7 @@ class Training:
         wanted, found = self.settings.as_json(), saved.get("settings")
         if found is None:
             raise ParameterError(f"checkpoint {str(self.folder / CHECKPOINT)!r} must be one of this program")
-        wanted, found = ({**one, **one["recipe"]} for one in (wanted, found))
+        wanted, found = ({**one, **one.get("recipe", {})} for one in (wanted, found))
         for name in sorted((wanted.keys() | found.keys()) - {"recipe"}):
             if wanted.get(name) != found.get(name):
                 raise ParameterError(

@@ -24,7 +24,7 @@ from .data.images import Splits
 from .distributed import Group
 from .evaluate import compare, evaluate, percent
 from .models import make_model
-from .program import WEIGHTS, Settings, Tick, Training
+from .program import WEIGHTS, Settings, Tick, Training, check_batch
 from .program import Report as Report
 from .recipes import recipe_for
 
@@ -67,6 +67,7 @@ def run(
     init = find_init(options.init)
     settings = _settings(options, splits, init)
     group.part(settings.recipe.batch)
+    check_batch(settings.recipe.batch, splits)
     if init is None and settings.alphabets is not None:
         begun = Options(**{**vars(options), "alphabets": None, "recipe": {}})
         run(begun, out / "float", group, report, tick)

@@ -60,7 +60,7 @@ class MultiplierConfig:
 
     ``arithmetic`` picks the contender: ``asm``, its ``exact`` twin (two's complement weight of the
     same ``weight_bits``, binary multiplier) or ``bare`` (the weight is one sign bit: the sum of +-x,
-    the lower bound of any MAC).
+    the lower bound in area of any MAC).
 
     ``structure`` is how products are added: a compressor ``heap`` with one carry-propagate adder, the
     accumulator among its rows (``greedy``: the same with fewer adders in longer chains; ``carry_save``:

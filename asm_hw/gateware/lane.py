@@ -248,7 +248,7 @@ class BoothLane(Lane):
 
 
 class BareLane(Lane):
-    """The lower bound of any MAC: plus or minus the activation, by the one bit of the weight."""
+    """The lower bound in area of any MAC: plus or minus the activation, by the one bit of the weight."""
 
     def __init__(self, config: MultiplierConfig, weight, x):
         super().__init__(config, weight, x, [x_shape(config)], [0])

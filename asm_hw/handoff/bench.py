@@ -144,7 +144,8 @@ def _von_neumann(config: VnScalarConfig | VnArrayConfig, widths: dict[str, int])
     }  # fmt: skip
     counts = {name: len(words) // len(rounds) for name, _, words in rows} | {"writes": len(rounds[0][0].words)}
     variables = ["integer round, access, command, idle;", "reg [1:0] taken;"]
-    return memories, variables, VON_NEUMANN.format(rounds=len(rounds), **counts)
+    patience = 10000 + 10 * counts["writes"]  # a job reads each word a few times
+    return memories, variables, VON_NEUMANN.format(rounds=len(rounds), patience=patience, **counts)
 
 
 def _indexed(values: list[int]) -> dict[str, int]:

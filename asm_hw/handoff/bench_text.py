@@ -87,7 +87,7 @@ VON_NEUMANN = """\
     settle; edge_of_clock;
     rst = 0;
     access = 0; command = 0; idle = 0; round = 1;
-    for (i = 0; checks < {rounds} * {outputs} && idle < 10000; i = i + 1) begin
+    for (i = 0; checks < {rounds} * {outputs} && idle < {patience}; i = i + 1) begin
       // What is offered stays until it is taken. In each round words are written, jobs run, outputs are read.
       if (checks == round * {outputs}) round = round + 1;
       if (!i_memory__valid && access < round * {accesses} && i % 7 != 3
@@ -110,7 +110,7 @@ VON_NEUMANN = """\
       if (taken[1]) begin access = access + 1; i_memory__valid = 0; idle = 0; end
       if (taken[0]) begin command = command + 1; i_command__valid = 0; idle = 0; end
     end
-    if (checks < {rounds} * {outputs}) begin $display("no output for 10000 cycles"); failures = failures + 1; end
+    if (checks < {rounds} * {outputs}) begin $display("no output for {patience} cycles"); failures = failures + 1; end
 """
 
 TEMPLATE = """\

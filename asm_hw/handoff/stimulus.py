@@ -148,7 +148,7 @@ def fit(total: int, config: MacConfig) -> int:
 
 
 def near_memory_rounds(config: NearMemoryConfig) -> list[tuple[Program, list[list[int]]]]:
-    """Products of several tiles and blocks where they fit the memory, each with its outputs by beat."""
+    """Products of several tiles and blocks where they fit memory and text, each with its outputs by beat."""
     columns, lanes, count = config.columns, config.lanes, config.beat_columns
     shapes = ((o * columns, i * lanes) for o, i in ((2, 2), (1, 2)))
     outputs, inputs = next((shape for shape in shapes if config.rows(*shape) <= config.depth), (columns, lanes))
@@ -181,8 +181,11 @@ def vn_scalar_rounds(config: VnScalarConfig) -> list[tuple[WordProgram, list[int
 
 
 def vn_array_rounds(config: VnArrayConfig) -> list[tuple[WordProgram, list[int]]]:
-    """Products of several tiles and blocks where they fit the memory, each with the words that it gives."""
-    columns, lanes, vectors = config.columns, config.lanes, config.hold + 1
+    """Products of several tiles and blocks where they fit memory and text, each with the words that it gives."""
+    columns, lanes = config.columns, config.lanes
+    vectors = min(
+        config.hold + 1, max(2, TEXT_BITS // ((config.beat_words + config.vector_words) * config.bus_bits) // 8)
+    )
     shapes = ((o * columns, i * lanes, vectors) for o, i in ((2, 2), (1, 2), (1, 1)))
     shape = next((shape for shape in shapes if config.words(*shape) <= config.depth), (columns, lanes, 1))
     picker, rounds, count, mask = Picker(config), [], config.beat_columns, (1 << config.out_bits) - 1
@@ -216,7 +219,7 @@ def _product(
 
 
 def _channel(picker: Picker, unit: RequantizeConfig) -> dict[str, int]:
-    """A scale, a shift and a bias: of every second channel the quotient is about one to a hundredth."""
+    """A scale, a shift and a bias: of about half the channels the quotient is one to a hundredth, else anything."""
     shift = picker.below(8 if picker.below(2) else MAX_SHIFT + 1)
     low, high = bisect_left(unit.scale.levels, -1 << shift), bisect_right(unit.scale.levels, 1 << shift)
     bias = picker.below(min(1 << shift + 4, 1 << unit.bias_bits - 2)) - 100
