@@ -24,6 +24,9 @@ from .train_command import train
 BAD_INPUT = 2
 MAX_SEED = (1 << 32) - 1
 
+PIPE_WIDTH = 160
+"""Columns of a table that no terminal shows: names are for the next program to read."""
+
 _DEFAULTS = MultiplierConfig()
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
@@ -53,10 +56,6 @@ def main() -> None:
         message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[demo]' has all"
     print("error:", " ".join(message.split()), file=sys.stderr)
     sys.exit(BAD_INPUT)
-
-
-PIPE_WIDTH = 160
-"""Columns of a table that no terminal shows: names are for the next program to read."""
 
 
 def emit_result(as_json: bool, result: dict[str, Any], show: Callable[[Console], None]) -> None:

@@ -93,6 +93,14 @@ def check_batch(batch: int, splits: Splits) -> None:
         raise ParameterError(f"batch must be at most the {len(splits.train)} training images, not {batch}")
 
 
+def begin_model(settings: Settings, splits: Splits, init: Path | None) -> nn.Module:
+    """The float model that a run begins with; `ParameterError` for a name or for weights that give none."""
+    model = make_model(settings.model, splits.classes, splits.image_size, settings.seed)
+    if init is not None:
+        load_state(model, read_state(init), f"init {init.name!r}")
+    return model
+
+
 class Training:
     """One run in ``folder``: build or resume, train, leave the weights in ``model.safetensors``."""
 
@@ -124,11 +132,8 @@ class Training:
 
     def _build(self, init: Path | None) -> None:
         """The model, its teacher and its optimizers as a fresh run begins with them."""
-        settings, splits = self.settings, self.splits
-        self.model = make_model(settings.model, splits.classes, splits.image_size, settings.seed)
-        if init is not None:
-            load_state(self.model, read_state(init), f"init {init.name!r}")
-        self.model = self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        settings = self.settings
+        self.model = begin_model(settings, self.splits, init).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher: nn.Module | None = None
         if settings.alphabets is not None:
             if self.recipe.distill:

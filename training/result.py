@@ -17,14 +17,13 @@ from torch import nn
 from ..alphabet import AlphabetSet
 from ..errors import ParameterError
 from ..network.storage import save as save_network
-from .checkpoint import load_state, read_state, sha256, write_atomic
+from .checkpoint import sha256, write_atomic
 from .convert import convert
 from .data import load_data
 from .data.images import Splits
 from .distributed import Group
 from .evaluate import compare, evaluate, percent
-from .models import make_model
-from .program import WEIGHTS, Settings, Tick, Training, check_batch
+from .program import WEIGHTS, Settings, Tick, Training, begin_model, check_batch
 from .program import Report as Report
 from .recipes import recipe_for
 
@@ -73,7 +72,7 @@ def run(
         run(begun, out / "float", group, report, tick)
         init = out / "float" / WEIGHTS
         settings = _settings(options, splits, init)
-    _check_start(settings, splits, init)
+    begin_model(settings, splits, init)  # raises before there is a folder
     if group.first:
         _make_folder(out)
     group.wait()
@@ -124,13 +123,6 @@ def _settings(options: Options, splits: Splits, init: Path | None) -> Settings:
         init=None if init is None else init.name,
         init_sha256=None if init is None else sha256(init),
     )
-
-
-def _check_start(settings: Settings, splits: Splits, init: Path | None) -> None:
-    """Raise `ParameterError` for a model that there is not, or weights that do not fit it."""
-    model = make_model(settings.model, splits.classes, splits.image_size, settings.seed)
-    if init is not None:
-        load_state(model, read_state(init), f"init {init.name!r}")
 
 
 def _make_folder(out: Path) -> None:
