@@ -5,30 +5,33 @@
 // optionally +pace=1..100: the percentage of cycles in which each stream is willing to move.
 // The weight file starts again at its end; with +define+C_BITS=.. and +i_command=FILE the unit has a stream of
 // commands too, which starts when all weights are in. Prints "cycles <n>"; a stalled unit ends with "stalled".
+//
+// All inputs change with the unit's registers, at the rising edge, so a simulator evaluates the unit once a cycle.
 `timescale 1ns / 1ps
 
 module stream_tb;
   reg clk = 0;
   reg rst = 1;
-  reg [`I_BITS-1:0] i_payload;
+  reg [`I_BITS-1:0] i_payload, i_next;
   reg i_valid = 0;
   wire i_ready;
-  reg [`W_BITS-1:0] w_payload;
+  reg [`W_BITS-1:0] w_payload, w_next;
   reg w_valid = 0;
   wire w_ready;
   wire [`O_BITS-1:0] o_payload;
   wire o_valid;
   reg o_ready = 0;
-  reg w_end = 0;
 `ifdef C_BITS
-  reg [`C_BITS-1:0] c_payload;
+  reg [`C_BITS-1:0] c_payload, c_next;
   reg c_valid = 0;
   wire c_ready;
+  reg w_end = 0;
   integer c_file;
 `endif
 
   reg [8*1024-1:0] path;
-  integer i_file, w_file, o_file, outputs, pace, got, cycles, idle, done;
+  integer i_file, w_file, o_file, outputs, pace, status;
+  integer got = 0, cycles = 0, idle = 0;
 
   `DUT dut (
     .clk(clk), .rst(rst),
@@ -57,61 +60,65 @@ module stream_tb;
 `endif
     if (!$value$plusargs("outputs=%d", outputs)) $finish;
     if (!$value$plusargs("pace=%d", pace)) pace = 100;
-    got = 0;
-    cycles = 0;
-    idle = 0;
-    #5 clk = 1; #5 clk = 0;
-    rst = 0;
-    while (got < outputs && idle < 10000) begin
-      // Between the edges: offer what is due, let it settle, note what the next edge will move.
-      if (!i_valid && willing(pace)) begin
-        done = $fscanf(i_file, "%h\n", i_payload);
-        i_valid = done == 1;
-      end
-      if (!w_valid && willing(pace)) begin
-        done = $fscanf(w_file, "%h\n", w_payload);
-`ifdef C_BITS
-        w_end = done != 1;
-`else
-        if (done != 1) begin
-          done = $rewind(w_file);
-          done = $fscanf(w_file, "%h\n", w_payload);
-        end
-`endif
-        w_valid = done == 1;
-      end
-`ifdef C_BITS
-      if (!c_valid && w_end && willing(pace)) begin
-        done = $fscanf(c_file, "%h\n", c_payload);
-        c_valid = done == 1;
-      end
-`endif
-      o_ready = willing(pace);
-      #4;
+    forever #5 clk = !clk;
+  end
+
+  // The first edge resets the unit and offers the first beats.
+  always @(posedge clk) begin
+    rst <= 0;
+    if (!rst) begin
+      cycles = cycles + 1;
       idle = idle + 1;
+      if (w_valid && w_ready) idle = 0;
       if (o_valid && o_ready) begin
         $fdisplay(o_file, "%h", o_payload);
         got = got + 1;
         idle = 0;
       end
-      done = {30'b0, w_valid && w_ready, i_valid && i_ready};
-`ifdef C_BITS
-      done[2] = c_valid && c_ready;
-`endif
-      #1 clk = 1;
-      #1;
-      if (done[0]) i_valid = 0;
-      if (done[1]) w_valid = 0;
-      if (done[1]) idle = 0;
-`ifdef C_BITS
-      if (done[2]) c_valid = 0;
-`endif
-      #4 clk = 0;
-      cycles = cycles + 1;
+      if (got == outputs || idle == 10000) begin
+        $fclose(o_file);
+        if (got < outputs) $display("stalled");
+        $display("cycles %0d", cycles);
+        $finish;
+      end
     end
-    $fclose(o_file);
-    if (got < outputs) $display("stalled");
-    $display("cycles %0d", cycles);
-    $finish;
+  end
+
+  always @(posedge clk) begin
+    o_ready <= willing(pace);
+    if (!i_valid || i_ready) begin
+      i_valid <= 0;
+      if (willing(pace)) begin
+        status = $fscanf(i_file, "%h\n", i_next);
+        i_payload <= i_next;
+        i_valid <= status == 1;
+      end
+    end
+    if (!w_valid || w_ready) begin
+      w_valid <= 0;
+      if (willing(pace)) begin
+        status = $fscanf(w_file, "%h\n", w_next);
+`ifdef C_BITS
+        w_end = status != 1;
+`else
+        if (status != 1) begin
+          status = $rewind(w_file);
+          status = $fscanf(w_file, "%h\n", w_next);
+        end
+`endif
+        w_payload <= w_next;
+        w_valid <= status == 1;
+      end
+    end
+`ifdef C_BITS
+    if (!c_valid || c_ready) begin
+      c_valid <= 0;
+      if (w_end && willing(pace)) begin
+        status = $fscanf(c_file, "%h\n", c_next);
+        c_payload <= c_next;
+        c_valid <= status == 1;
+      end
+    end
+`endif
   end
 endmodule
