@@ -29,7 +29,7 @@ from asm_hw.ppa.streams import StreamOptions
 CLOCK_MHZ = 100.0
 FEW, MANY = 1, 2
 COLUMNS = (16, 32, 64)
-SHAPES = ["64x96", "64x64", "64x48", "32x96", "128x96"]
+SHAPES = ["128x96", "128x64", "128x128", "144x96", "64x96", "64x64", "32x96"]
 LAYER = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
 OUTPUT = RESULTS / "near_memory.json"
@@ -115,12 +115,22 @@ def table() -> str:
             ratio = found[name]["energy_per_mac_fj"] / row["energy_per_mac_fj"]
             figures = " | ".join(f"{value:,.0f}" for value in (row["energy_per_mac_fj"], *parts))
             lines.append(f"| {design} | {title} | {figures} | {ratio:.3f} |")
-    lines += ["", "| {1} W=5, 256 kbit | " + " | ".join(f"{columns} columns" for columns in COLUMNS) + " |"]
-    lines += ["|---" * (len(COLUMNS) + 1) + "|"]
+    return "\n".join([*lines, "", *shape_lines(result, energy, shapes)])
+
+
+def shape_lines(
+    result: dict[str, Any], energy: dict[tuple[int, int, int], float], shapes: list[tuple[int, int]]
+) -> list[str]:
+    """Energies of {1} by lanes, columns, hold, and the logic that a further column adds."""
+    lines = ["| {1} W=5, 256 kbit | " + " | ".join(f"{columns} columns" for columns in COLUMNS) + " | um2 a column |"]
+    lines += ["|---" * (len(COLUMNS) + 2) + "|"]
+    logic = {(entry["lanes"], entry["hold"]): entry["measured"] for entry in reversed(result["logic"])}
     for lanes, hold in shapes:
         found = [energy.get((lanes, columns, hold)) for columns in COLUMNS]
-        lines.append(f"| {lanes} lanes, hold {hold} | {' | '.join(f'{fj:,.0f}' if fj else '-' for fj in found)} |")
-    return "\n".join(lines)
+        few, many = (row["area_um2"] for row in logic[lanes, hold])
+        figures = " | ".join(f"{fj:,.0f}" if fj else "-" for fj in found)
+        lines.append(f"| {lanes} lanes, hold {hold} | {figures} | {(many - few) / (MANY - FEW):,.0f} |")
+    return lines
 
 
 if __name__ == "__main__":
