@@ -33,6 +33,12 @@ def test_impossible_parameters_are_one_sentence(parameters, words):
         assert word in str(error.value)
 
 
+@pytest.mark.parametrize("arithmetic", ["asm", "exact", "bare"])
+def test_default_depth_holds_a_tile(arithmetic):
+    for weight_bits in range(2, 9):
+        VnArrayConfig(arithmetic=arithmetic, weight_bits=weight_bits)
+
+
 def test_operands_that_do_not_fit_are_refused():
     with pytest.raises(ParameterError, match="depth must be at least 288 for 8 x 40 weights and 16 vectors, not 256"):
         array_program(SMALL, [[0] * 40] * 8, [[0] * 40] * 16, [0] * 8)

@@ -60,9 +60,9 @@ class NearMemoryConfig(StoredConfig):
         "o__ready": "the outputs are taken on this edge if valid",
     }
 
-    lanes: int = 64
-    columns: int = 32
-    hold: int = 64
+    lanes: int = 128
+    columns: int = 64
+    hold: int = 96
     depth: int = 1024
     memory: str = "inferred"
     outputs: int | None = None

@@ -50,6 +50,7 @@ class VnArrayConfig(NearMemoryConfig):
         "o__ready": "the word is taken on this edge if valid",
     }
 
+    depth: int = 8192
     bus_bits: int = 32
 
     def __post_init__(self) -> None:
