@@ -20,6 +20,7 @@ from .driver import Driver, reset, signed
 from .near_memory_bench import (
     check_near_memory_blocks,
     check_near_memory_corners,
+    check_near_memory_late_activations,
     check_near_memory_products,
     check_near_memory_reset,
 )
@@ -117,6 +118,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "dot": (check_dot_streams, check_dot_reset, check_dot_corners),  # type: ignore[dict-item]
     "near_memory": (
         check_near_memory_products,
+        check_near_memory_late_activations,
         check_near_memory_blocks,
         check_near_memory_reset,
         check_near_memory_corners,

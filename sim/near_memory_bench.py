@@ -11,7 +11,7 @@ from ..config import NearMemoryConfig
 from ..golden import near_memory
 from ..network.tiles import Program, program
 from .driver import Driver, reset, signed
-from .operands import Operands, Word, corner_channels, random_channel
+from .operands import Operands, Word, corner_channels, passing_channel, random_channel
 
 INPUTS = ("i_weight", "i_command", "i")
 TRAILING_CYCLES = 5
@@ -39,12 +39,16 @@ class _Model:
     stalled: int | None = None  # the outputs that were offered and not taken in the last cycle
     got: list[int] = field(default_factory=list)
 
-    def product(self, outputs: int, inputs: int, vectors: int, start: int = 0) -> _Product:
-        """Random code words, reserved ones and negative zeros too."""
+    def product(self, outputs: int, inputs: int, vectors: int, start: int = 0, passing: bool = False) -> _Product:
+        """Random code words, reserved ones and negative zeros too; ``passing``: no output is clamped."""
         operands, pick = Operands(self.config), self.rng
         w = [[operands.w.pick(pick) for _ in range(inputs)] for _ in range(outputs)]
         x = [[operands.x.pick(pick) for _ in range(inputs)] for _ in range(vectors)]
-        return self.of_words(w, x, [random_channel(self.config, pick) for _ in range(outputs)], start)
+        channels = [
+            passing_channel(self.config, inputs) if passing else random_channel(self.config, pick)
+            for _ in range(outputs)
+        ]
+        return self.of_words(w, x, channels, start)
 
     def of_words(self, w: list[list[Word]], x: list[list[Word]], channels: list[dict], start: int = 0) -> _Product:
         """A product of given words."""
@@ -82,10 +86,12 @@ class _Model:
             "i": [sum(code << i * config.x_bits for i, code in enumerate(beat)) for beat in made.x],
         }
 
-    async def run(self, product: _Product, pace=PACES[0], most: int = -1, following: _Product | None = None) -> None:
+    async def run(
+        self, product: _Product, pace=PACES[0], most: int = -1, late: int = 0, following: _Product | None = None
+    ) -> None:
         """Stream until all outputs have left and nothing else does, or ``most`` cycles; ``pace``: see `PACES`.
 
-        The rows of the ``following`` product are written meanwhile.
+        Activations come after ``late`` cycles. The rows of the ``following`` product are written meanwhile.
         """
         words = self._words(product)
         own = len(words["i_weight"])
@@ -101,6 +107,8 @@ class _Model:
                 due = places[stream] < len(words[stream])
                 if stream == "i_command":  # its rows must have been written
                     due = due and places["i_weight"] >= own
+                if stream == "i":
+                    due = due and self.cycles >= late
                 # A valid once raised stays up until it is taken, as the stream rules ask.
                 offered[stream] = due and (offered[stream] or self.rng.random() < willing)
                 self._offer(stream, words[stream][places[stream]] if offered[stream] else None)
@@ -176,6 +184,17 @@ async def check_near_memory_products(driver: Driver, config: NearMemoryConfig, r
             await model.run(product, pace)
             predicted = config.cycles(product.program.blocks)
             assert pace != PACES[0] or model.cycles == predicted, f"{model.cycles} cycles for {shape}, not {predicted}"
+
+
+async def check_near_memory_late_activations(driver: Driver, config: NearMemoryConfig, rng: random.Random) -> None:
+    """Few vectors that come when two tiles are loaded: beats of the second follow those of the first at once."""
+    shape = (config.columns, 2 * config.lanes)
+    if config.rows(*shape) > config.depth:
+        return
+    for vectors in (1, 1, 1, 1, min(2, config.hold)):
+        await _idle(driver)
+        model = _Model(driver, config, rng)
+        await model.run(model.product(*shape, vectors, passing=True), late=2 * (config.rows(*shape) + 4))
 
 
 async def check_near_memory_blocks(driver: Driver, config: NearMemoryConfig, rng: random.Random) -> None:

@@ -8,6 +8,7 @@ from itertools import product
 from math import prod
 
 from ..config import MultiplierConfig, StoredConfig
+from ..config.multiplier import signed_bits
 from ..encoding import LevelCode
 
 Word = tuple[int, int]
@@ -76,6 +77,13 @@ def random_channel(config: StoredConfig, rng: random.Random) -> dict[str, int]:
     small = [level for level in unit.scale.levels if abs(level) <= max(1, 1 << max(0, shift - 8))]
     spread = 1 << min(unit.bias_bits - 1, shift + config.out_bits)
     return {"scale": rng.choice(small), "bias": rng.randrange(-spread, spread), "shift": shift}
+
+
+def passing_channel(config: StoredConfig, inputs: int) -> dict[str, int]:
+    """Requantize parameters that clamp no sum of ``inputs`` products and keep its highest bits."""
+    low, high = (inputs * bound for bound in config.product_range)
+    bits = signed_bits(low, high) if config.out_signed else (high - low).bit_length()
+    return {"scale": 1, "bias": 0 if config.out_signed else -low, "shift": max(0, bits - config.out_bits)}
 
 
 def corner_channels(config: StoredConfig) -> list[dict[str, int]]:

@@ -16,6 +16,7 @@ def _shapes(config: VnArrayConfig) -> list[Shape]:
     shapes = [
         (max(1, columns - 1), max(1, lanes - 1), 1),
         (columns, lanes, hold),
+        (columns, 3 * lanes, 1),
         (columns, 3 * lanes, hold + 1),
         (columns + 1, 2 * lanes + 1, 2 * hold + 1),
     ]

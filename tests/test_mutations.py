@@ -133,6 +133,7 @@ MUTATIONS = {
     "parameters loaded while an output waits": Mutation(LOADER, 'm.State("DRAIN"), m.If(self.drained)', 'm.State("DRAIN"), m.If(1)', SMALL_NEAR),
     "outputs before their parameters": Mutation(CONTROL, "(loader.ready & free)", "free", SMALL_NEAR),
     "sum lost while an output waits": Mutation(CONTROL, "(loader.ready & free)", "loader.ready", SMALL_NEAR),
+    "sum read before it is written": Mutation(CONTROL, "held & written & ", "held & ", SMALL_NEAR),
     "accumulator not cleared": Mutation(COLUMN, "kept.eq(Mux(self.clear, 0, _select(file, self.entry)))", "kept.eq(_select(file, self.entry))", SMALL_NEAR),
     "accumulators exchanged": Mutation(COLUMN, "Mux(index[0], _select(values[1::2], index[1:]), _select(values[::2], index[1:]))", "Mux(index[0], _select(values[::2], index[1:]), _select(values[1::2], index[1:]))", replace(SMALL_NEAR, hold=3)),
     "branch opened for its first column alone": Mutation("gateware/near_array.py", "control.load[index : index + BRANCH].any()", "control.load[index]", SMALL_NEAR),

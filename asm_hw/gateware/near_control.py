@@ -64,14 +64,13 @@ class Control(wiring.Component):
         m.submodules.loader = loader = (BusLoader if self._config.waits else Loader)(self._config)
         tile, entry = Signal.like(loader.tile), Signal.like(self.entry)
         held, done, free, drain = Signal(), Signal(), Signal(), Signal()
-        due, place = (
-            Signal(),
-            Signal.like(self.entry),
-        )  # a sum is to be written, and where; a load lies between this and its next use
+        due, place = Signal(), Signal.like(self.entry)  # a sum is written on this edge, and where
+        written = Signal()  # it is there; the next tile of a block of one vector could come too early for it
         m.d.comb += [
+            written.eq(~due | (place != entry) | tile.first),
             drain.eq(self.o_ready & (self.group == self._groups - 1)),
             free.eq(~self.o_valid | drain),  # the output registers are, or become free on this edge
-            self.x_ready.eq(held & (~tile.last | (loader.ready & free))),
+            self.x_ready.eq(held & written & (~tile.last | (loader.ready & free))),
             self.add.eq(self.x_valid & self.x_ready),
             done.eq(self.add & (entry == (tile.vectors - 1)[: len(entry)])),
             self.swap.eq(loader.full & (~held | done)),
