@@ -74,9 +74,10 @@ async def check_vn_scalar_corners(driver: Driver, config: VnScalarConfig, rng: r
     model, operands = Model(driver, config, rng), Operands(config)
     pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
     rng.shuffle(pairs)
-    inputs = 2 * config.activations_a_word + 1
-    for first in range(0, min(len(pairs), 24), 3):
-        taken = pairs[first : first + 3]
+    sizes = [(3, 2 * config.activations_a_word + 1), (3, 1), (2, 1), (1, 1)]
+    outputs, inputs = next(size for size in sizes if config.words(*size, 1) <= config.depth or size == (1, 1))
+    for first in range(0, min(len(pairs), 8 * outputs), outputs):
+        taken = pairs[first : first + outputs]
         w, x = [[word] * inputs for word, _ in taken], [[word] * inputs for word in operands.x.corners]
         x = x[: next(n for n in range(len(x), 0, -1) if config.words(len(w), inputs, n) <= config.depth)]
         product = of_words(config, w, x, [channel for _, channel in taken])

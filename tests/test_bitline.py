@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tiny_network import tiny
 
 from asm_hw.catalog import CATALOG
-from asm_hw.config import BitlineConfig, make_config
+from asm_hw.config import BitlineConfig, counterpart, make_config
 from asm_hw.config.bitline import End, Instruction, Operation
 from asm_hw.emit import emit, render
 from asm_hw.errors import ParameterError
@@ -41,7 +41,7 @@ def run(config, steps):
 
 @pytest.mark.parametrize("config", [
     BitlineConfig(alphabets=(1,), weight_bits=4, act_bits=3, rows=4, cols=6),
-    BitlineConfig(arithmetic="exact", weight_bits=3, act_bits=2, acc_bits=6, rows=16, cols=6),
+    BitlineConfig(arithmetic="exact", weight_bits=3, act_bits=2, acc_bits=6, rows=20, cols=6),
 ], ids=["asm", "exact"])  # fmt: skip
 def test_rows_are_combined_bit_by_bit(config):
     """Every pair of words, all logic at once."""
@@ -160,12 +160,16 @@ def test_eight_times_fewer_cycles_than_bit_serial():
 @pytest.mark.parametrize(("parameters", "sentence"), [
     ({"rows": 2}, "rows must be an integer from 4 to 1024, not 2"),
     ({"cols": 100, "word_bits": 12}, "cols must be a multiple of word_bits 12, not 100"),
+    ({"cols": 67}, "cols must be a multiple of word_bits 10, not 67"),
+    ({"acc_bits": 6}, "acc_bits must be at least 10, the bits of a word, not 6"),
     ({"cols": 7}, "cols must be a multiple of word_bits 10, not 7"),
     ({"word_bits": 9}, "word_bits must be an integer from 10 to 22, not 9"),
     ({"weight_bits": 2}, "alphabets {1,3} must fit the digits of weight_bits 2: 3 needs 2 bits, a digit has 1"),
     ({"act_alphabets": (1, 3)}, "act_alphabets {1,3} must be 1 with alphabets 1, or left out"),
     ({"arithmetic": "bare"}, "arithmetic must be one of asm, exact, not 'bare'"),
     ({"arithmetic": "exact", "act_signed": True}, "act_signed must be False where arithmetic is exact"),
+    ({"arithmetic": "exact", "rows": 128, "word_bits": 8}, "word_bits must be 1 where arithmetic is exact, not 8"),
+    ({"arithmetic": "exact"}, "rows must be at least 68 for one term in bit-serial form, not 64"),
     ({"structure": "tree"}, "structure of unit bitline must be one of heap, not 'tree'"),
     ({"counter_bits": 99}, "counter_bits must be an integer from 0 to 62, not 99"),
 ])  # fmt: skip
@@ -180,7 +184,14 @@ def test_rows_that_cannot_hold_one_activation_are_refused():
     with pytest.raises(ParameterError, match="rows must be at least 5"):
         tiles(config, [[1], [3], [5], [7], [9]])
     with pytest.raises(ParameterError, match="rows must be at least"):
-        place(BitlineConfig(arithmetic="exact", rows=32, cols=8), 4)
+        place(BitlineConfig(arithmetic="exact", rows=96, cols=8), 4)
+
+
+def test_the_serial_twin_has_words_of_one_column():
+    twin = counterpart(BitlineConfig(alphabets=(1,), rows=128), "exact")
+    assert isinstance(twin, BitlineConfig)
+    assert (twin.word_bits, twin.words) == (1, 64)
+    assert most_terms(twin) >= 1
 
 
 def test_the_manifest_gives_the_configuration_back():

@@ -65,4 +65,6 @@ def counterpart(config: MultiplierConfig, arithmetic: str) -> MultiplierConfig:
         "act_alphabets": None,
         "weight_form": None,
     }
+    if isinstance(config, BitlineConfig):  # a word of the serial array is a column
+        parameters["word_bits"] = None
     return type(config)(**parameters)

@@ -139,19 +139,33 @@ class BitlineConfig(MacConfig):
             )
 
     def _check_words(self) -> None:
+        if self.arithmetic == "exact":
+            if self.word_bits not in (None, 1):
+                raise ParameterError(f"word_bits must be 1 where arithmetic is exact, not {self.word_bits}")
+            object.__setattr__(self, "word_bits", 1)
+            if self.rows < self.serial_rows(1):
+                raise ParameterError(
+                    f"rows must be at least {self.serial_rows(1)} for one term in bit-serial form, not {self.rows}"
+                )
+            return
         needed = self.value_bits
+        most = min(self.acc_width, LIMITS["word_bits"][1])
+        if most < needed:
+            raise ParameterError(f"acc_bits must be at least {needed}, the bits of a word, not {self.acc_width}")
         if self.word_bits is None:
-            fitting = (bits for bits in range(needed, self.cols + 1) if self.cols % bits == 0)
+            fitting = (bits for bits in range(needed, min(self.cols, most) + 1) if self.cols % bits == 0)
             object.__setattr__(self, "word_bits", next(fitting, needed))
-        check_range("word_bits", self.word_bits, needed, min(self.acc_width, LIMITS["word_bits"][1]))
+        check_range("word_bits", self.word_bits, needed, most)
         if self.cols % self.columns_a_word:
             raise ParameterError(f"cols must be a multiple of word_bits {self.word_bits}, not {self.cols}")
+
+    def serial_rows(self, terms: int) -> int:
+        """Rows that a sum of so many terms takes in bit-serial form: operands, a product and two sums."""
+        return (terms + 1) * (self.act_bits + self.magnitude_bits) + 2 * self.acc_width
 
     @property
     def value_bits(self) -> int:
         """Columns that hold what a word must hold: the activation's code, or its largest multiple."""
-        if self.arithmetic == "exact":
-            return 1
         if self.one_hot:
             return self.x_bits
         return self.act_bits + (max(self.alphabets) - 1).bit_length()

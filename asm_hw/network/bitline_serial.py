@@ -40,20 +40,18 @@ class _Rows:
 def place(config: BitlineConfig, terms: int) -> _Rows:
     """Rows for a sum of so many terms. Raises `ParameterError` where they do not fit."""
     act, magnitude = config.act_bits, config.magnitude_bits
+    needed = config.serial_rows(terms)
+    if needed > config.rows:
+        raise ParameterError(f"rows must be at least {needed} for {terms} terms in bit-serial form, not {config.rows}")
     sizes = [act] * terms + [magnitude] * terms + [act + magnitude] + [config.acc_width] * 2
     starts = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-    if starts[-1] > config.rows:
-        raise ParameterError(
-            f"rows must be at least {starts[-1]} for {terms} terms in bit-serial form, not {config.rows}"
-        )
     rows = [range(start, start + size) for start, size in zip(starts[:-1], sizes, strict=True)]
     return _Rows(rows[:terms], rows[terms : 2 * terms], rows[2 * terms], (rows[-2], rows[-1]))
 
 
 def most_terms(config: BitlineConfig) -> int:
     """Terms whose activations and weights fit the rows."""
-    fixed = config.act_bits + config.magnitude_bits + 2 * config.acc_width
-    return (config.rows - fixed) // (config.act_bits + config.magnitude_bits)
+    return (config.rows - config.serial_rows(0)) // (config.act_bits + config.magnitude_bits)
 
 
 def serial_program(

@@ -80,10 +80,11 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
     if len(products) > 1:
         raise ParameterError(f"layer {layer.name!r} must have 1 group to be one product, not {len(products)}")
     unit, out = config.requantize, layer.requantize
-    if (config.out_bits, config.out_signed, out.encode) != (out.bits, out.signed, None):
-        raise ParameterError(
-            f"layer {layer.name!r} must give what the unit does, {config.out_bits} binary bits, not {out.bits}"
-        )
+    gives, wanted = (
+        _out_format(*f) for f in ((out.bits, out.signed, out.encode), (config.out_bits, config.out_signed))
+    )
+    if gives != wanted:
+        raise ParameterError(f"layer {layer.name!r} must give what the unit does, {wanted} outputs, not {gives}")
     parameters = zip(out.scale.tolist(), out.bias.tolist(), out.shift.tolist(), strict=True)
     channels = [{"scale": scale, "bias": bias, "shift": shift} for scale, bias, shift in parameters]
     wide = [c["bias"] for c in channels if signed_bits(c["bias"], c["bias"]) > unit.bias_bits]
@@ -91,9 +92,20 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
         raise ParameterError(f"layer {layer.name!r} must have biases of {unit.bias_bits} bits, not {wide[0]}")
     w_code, x_code = ({value: code for code, value in table} for table in (config.weight_table, config.act_table))
     weight, taken = products[0]
-    w = [[w_code[value] for value in row] for row in weight.tolist()]
-    vectors = [[x_code[value] for value in row] for row in taken.tolist()]
+    w = _codes(weight, w_code, f"layer {layer.name!r} must have weights that unit {config.slug} has")
+    vectors = _codes(taken, x_code, f"layer {layer.name!r} must have activations that unit {config.slug} has")
     return program(config, w, vectors, [unit.encode(channel) for channel in channels])
+
+
+def _out_format(bits: int, signed: bool, encode: object = None) -> str:
+    return f"{bits}-bit {'encoded' if encode else 'signed' if signed else 'unsigned'}"
+
+
+def _codes(values: Tensor, code: dict[int, int], must: str) -> list[list[int]]:
+    missing = sorted(set(values.unique().tolist()) - code.keys())
+    if missing:
+        raise ParameterError(f"{must}, not {missing[0]}")
+    return [[code[value] for value in row] for row in values.tolist()]
 
 
 def products_of(layer: IntegerLayer, x: Tensor) -> list[tuple[Tensor, Tensor]]:
