@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import near_memory
 from figures import RESULTS, provenance, write_block
 
 from asm_hw.config import BitlineConfig, MacConfig
@@ -52,7 +53,9 @@ def measure() -> None:
         for name, config in DESIGNS.items():
             core = measure_core(config, library, CLOCK_MHZ)
             shapes = {"sized": config, "shared": replace(config, rows=512)}
-            regimes = {regime: layer_energy(shape, core, CLOCK_MHZ) for regime, shape in shapes.items()}
+            regimes = {
+                regime: layer_energy(shape, core, regime == "sized", CLOCK_MHZ) for regime, shape in shapes.items()
+            }
             result["designs"][name] = {"core": asdict(core)} | regimes
             print(name, {regime: round(row["total_pj"], 2) for regime, row in regimes.items()}, flush=True)
         core = measure_core(SERIAL, library, CLOCK_MHZ)
@@ -63,13 +66,23 @@ def measure() -> None:
 def table() -> str:
     """The rows as Markdown."""
     result = json.loads((RESULTS / "bitline.json").read_text())
-    columns = ("array", "cycles per MAC", "memory", "compute", "leakage", "total (lower bound)", "/ vn_scalar")
+    columns = (
+        "array",
+        "cycles per MAC",
+        "memory",
+        "movement",
+        "compute",
+        "leakage",
+        "total (lower bound)",
+        "/ vn_scalar",
+    )
     lines = [f"| pJ per MAC, IHP SG13G2 | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for regime, title in (("shared", "256 kbit for all"), ("sized", "memories of the layer's size")):
         scalar = result[f"vn_scalar_{regime}"]
         lines.append(
             f"| vn_scalar INT8, {title} | {scalar['memory']} | 1 | {scalar['memory_pj']:.1f} "
-            f"| {scalar['compute_pj']:.2f} | {scalar['leakage_pj']:.3f} | {scalar['total_pj']:.1f} | 1 |"
+            f"| {scalar['movement_pj']:.2f} | {scalar['compute_pj']:.2f} | {scalar['leakage_pj']:.3f} "
+            f"| {scalar['total_pj']:.1f} | 1 |"
         )
         rows = {f"bitline {name} W=5": design[regime] for name, design in result["designs"].items()}
         rows |= {"bit-serial W=5": result["bit_serial"][regime]} if regime in result["bit_serial"] else {}
@@ -77,12 +90,30 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def beside_arrays() -> str:
+    """How much of the near-memory and the von Neumann array's energy the bitline array takes, in Markdown."""
+    result = json.loads((RESULTS / "bitline.json").read_text())
+    arrays = json.loads(near_memory.OUTPUT.read_text())
+    lanes, columns, hold = near_memory.best_shape(near_memory.energies(arrays))
+    lines = ["| bitline {1} W=5 over | 256 kbit | memories of the layer's size |", "|---|---|---|"]
+    bitline = {regime: 1000 * result["designs"]["{1}"][regime]["total_pj"] for regime in ("shared", "sized")}
+    found = {
+        regime: near_memory.rows(arrays, regime == "sized", lanes, columns, hold) for regime in ("shared", "sized")
+    }
+    for name in ("near-memory {1} W=5", "near-memory exact W=5", "vn_array INT8"):
+        ratios = [bitline[regime] / found[regime][name]["energy_per_mac_fj"] for regime in ("shared", "sized")]
+        lines.append(f"| {name} | {ratios[0]:.1f} | {ratios[1]:.1f} |")
+    return "\n".join(lines)
+
+
 def _row(name: str, row: dict, scalar_pj: float) -> str:
-    memory = sum(row.get(f"{part}_pj", 0.0) for part in ("sums", "loads", "program"))
+    memory, movement = (
+        sum(row.get(f"{part}_pj", 0.0) for part in parts) for parts in (("sums", "program"), ("loads", "outputs"))
+    )
     total = f"{row['total_pj']:.2f} ({row['total_lower_bound_pj']:.2f})"
     return (
         f"| {name} | {row['rows']} x {row['cols']} | {row['cycles_per_mac']:.4f} | {memory:.2f} "
-        f"| {row['compute_pj']:.2f} | {row['leakage_pj']:.3f} | {total} "
+        f"| {movement:.2f} | {row['compute_pj']:.2f} | {row['leakage_pj']:.3f} | {total} "
         f"| {row['total_pj'] / scalar_pj:.3f} |"
     )
 
@@ -93,3 +124,4 @@ if __name__ == "__main__":
     if not parser.parse_args().tables_only:
         measure()
     write_block("bitline", table())
+    write_block("arrays", beside_arrays(), "docs/bitline.md")

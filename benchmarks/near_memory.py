@@ -33,6 +33,10 @@ SHAPES = ["128x96", "128x64", "128x128", "144x96", "64x96", "64x64", "32x96"]
 LAYER = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
 OUTPUT = RESULTS / "near_memory.json"
+Energies = dict[tuple[int, int, int], float]
+
+
+BANKED = {"": False, f", banks of {system.BANK_ROWS} words": True}
 
 
 def _config(**parameters: Any) -> NearMemoryConfig:
@@ -84,25 +88,37 @@ def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: in
     exact = "near-memory exact W=8"
     if exact in found:
         shared = VnArrayConfig(**configs[exact].parameters | {"depth": 8192})
-        found["vn_array INT8"] = system.vn_array(shared, logic[exact], *rest)
+        for title, banked in BANKED.items():
+            found[f"vn_array INT8{title}"] = system.vn_array(shared, logic[exact], *rest, banked=banked)
     if result["mac"]:
-        found["vn_scalar INT8"] = system.vn_scalar(INT8, result["mac"], *rest)
+        for title, banked in BANKED.items():
+            found[f"vn_scalar INT8{title}"] = system.vn_scalar(INT8, result["mac"], *rest, banked=banked)
     return found
 
 
-def table() -> str:
-    """The first shape at its best number of columns, in both regimes, and the energies of all shapes, in Markdown."""
-    result = json.loads(OUTPUT.read_text())
+def energies(result: dict[str, Any]) -> Energies:
+    """fJ per MAC of {1} behind fixed memories by lanes, columns and hold, where loads hide; the first shape first."""
     name = next(iter(DESIGNS))
     shapes = [(entry["lanes"], entry["hold"]) for entry in result["logic"] if entry["design"] == name]
-    energy = {
+    return {
         (lanes, columns, hold): rows(result, False, lanes, columns, hold)[name]["energy_per_mac_fj"]
         for lanes, hold in shapes
         for columns in COLUMNS
         if loads_hide(columns, hold)
     }
-    lanes, hold = shapes[0]
-    best = min((shape for shape in energy if (shape[0], shape[2]) == (lanes, hold)), key=lambda shape: energy[shape])
+
+
+def best_shape(energy: Energies) -> tuple[int, int, int]:
+    """The first shape at its best number of columns."""
+    lanes, _, hold = next(iter(energy))
+    return min((shape for shape in energy if (shape[0], shape[2]) == (lanes, hold)), key=lambda shape: energy[shape])
+
+
+def table() -> str:
+    """`best_shape` in both regimes, and the energies of all shapes, in Markdown."""
+    result = json.loads(OUTPUT.read_text())
+    energy, name = energies(result), next(iter(DESIGNS))
+    best = best_shape(energy)
     lines = [f"{best[0]} lanes x {best[1]} columns, hold {best[2]}:", ""]
     lines += [
         "| fJ per MAC | memories | total | memory | movement | clock, control | compute | {1} / this |",
@@ -115,17 +131,15 @@ def table() -> str:
             ratio = found[name]["energy_per_mac_fj"] / row["energy_per_mac_fj"]
             figures = " | ".join(f"{value:,.0f}" for value in (row["energy_per_mac_fj"], *parts))
             lines.append(f"| {design} | {title} | {figures} | {ratio:.3f} |")
-    return "\n".join([*lines, "", *shape_lines(result, energy, shapes)])
+    return "\n".join([*lines, "", *shape_lines(result, energy)])
 
 
-def shape_lines(
-    result: dict[str, Any], energy: dict[tuple[int, int, int], float], shapes: list[tuple[int, int]]
-) -> list[str]:
+def shape_lines(result: dict[str, Any], energy: Energies) -> list[str]:
     """Energies of {1} by lanes, columns, hold, and the logic that a further column adds."""
     lines = ["| {1} W=5, 256 kbit | " + " | ".join(f"{columns} columns" for columns in COLUMNS) + " | um2 a column |"]
     lines += ["|---" * (len(COLUMNS) + 2) + "|"]
     logic = {(entry["lanes"], entry["hold"]): entry["measured"] for entry in reversed(result["logic"])}
-    for lanes, hold in shapes:
+    for lanes, hold in dict.fromkeys((lanes, hold) for lanes, _, hold in energy):
         found = [energy.get((lanes, columns, hold)) for columns in COLUMNS]
         few, many = (row["area_um2"] for row in logic[lanes, hold])
         figures = " | ".join(f"{fj:,.0f}" if fj else "-" for fj in found)

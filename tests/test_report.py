@@ -152,6 +152,7 @@ BLOCKS = {
     ("README.md", "fpga"): ("fpga", "fpga_table"),
     ("README.md", "bitline"): ("bitline", "table"),
     ("README.md", "trainings"): ("trainings", "table"),
+    ("docs/bitline.md", "arrays"): ("bitline", "beside_arrays"),
     ("docs/near-memory.md", "energy"): ("near_memory", "table"),
     ("docs/near-memory.md", "scaling"): ("near_memory_scaling", "table"),
 }
@@ -165,6 +166,23 @@ def test_a_page_holds_the_measured_table(page, marker, monkeypatch):
     table = getattr(importlib.import_module(script), function)()
     assert table.count("\n") >= 3
     assert f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->" in (REPOSITORY / page).read_text()
+
+
+@pytest.mark.parametrize(("sized", "scalar", "array"), [(False, 0.03, 0.25), (True, 0.08, 0.50)])
+def test_near_memory_meets_its_targets(sized, scalar, array, monkeypatch):
+    """The published logic with the memories counted again, at the default shape."""
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    near_memory = importlib.import_module("near_memory")
+    result = json.loads(near_memory.OUTPUT.read_text())
+    shape = near_memory.best_shape(near_memory.energies(result))
+    default = NearMemoryConfig()
+    assert shape == (default.lanes, default.columns, default.hold)
+    found = near_memory.rows(result, sized, *shape)
+    fj = {name: row["energy_per_mac_fj"] for name, row in found.items()}
+    own = fj["near-memory {1} W=5"]
+    assert own <= scalar * fj["vn_scalar INT8"]
+    assert own <= array * fj["vn_array INT8"]
+    assert own <= 0.67 * fj["near-memory exact W=5"]
 
 
 def energy_rows() -> list[dict]:

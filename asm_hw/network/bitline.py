@@ -46,7 +46,7 @@ def accumulate(config: BitlineConfig, terms: Iterable[Term], end: End = End.LEAV
 
 
 def accesses(config: BitlineConfig, weights: Iterable[int]) -> int:
-    """Array accesses that the terms of one output need: half of each group of equal shift, sign and alphabet."""
+    """Array accesses that the terms of one output need: half of each group of equal shift and sign."""
     groups: dict[tuple[int, int], int] = defaultdict(int)
     for weight in weights:
         for _, shift in digits(config, weight):

@@ -24,7 +24,7 @@ from .bitline_core import Trace, core_energy, trace
 from .cells import Library
 from .sram import Sram, compute_energies_pj
 from .streams import Integers, Reals, nearest, unpacked
-from .system import Work, shared_memory, vn_scalar
+from .system import Memory, Work, shared_memory, vn_scalar
 
 BOUNDS = ("upper", "lower")
 FJ_PER_UW_NS = 1.0
@@ -131,11 +131,12 @@ def one_tile(config: BitlineConfig, weights: Integers) -> Tile:
     return tile
 
 
-def layer_energy(config: BitlineConfig, core: Core, clock_mhz: float) -> dict[str, Any]:
-    """pJ per MAC of the recorded layer with as many vectors as words, memory and compute apart.
+def layer_energy(config: BitlineConfig, core: Core, sized: bool, clock_mhz: float) -> dict[str, Any]:
+    """pJ per MAC of the recorded layer with as many vectors as words: memory, movement and compute apart.
 
     The program, one entry a micro-operation, lies in a memory of its own size and is read once for all
-    words. Loading activations is in ``loads_pj``; what becomes of the sums that leave is not counted.
+    words. Loading activations is in ``loads_pj``. Outputs are written to the memory of ``vn_scalar``, fixed or
+    ``sized``, as it writes them: four INT8 to a word.
     """
     _, weights = operands(config)
     tile = one_tile(config, weights)
@@ -146,6 +147,7 @@ def layer_energy(config: BitlineConfig, core: Core, clock_mhz: float) -> dict[st
     sums = {bound: energy_of(sram, accesses(steps), bound) / macs for bound in BOUNDS}
     leak_uw = sram.figure("leakage_uw") + program.figure("leakage_uw")
     other = {
+        "outputs_pj": scalar_row({}, sized, clock_mhz)[0]["memory"]["outputs"] / 1000,
         "loads_pj": len(tile.rows) * sram.energy_pj("write") / macs,
         "program_pj": len(steps) * program.energy_pj("read") / macs,
         "compute_pj": cycles * core.energy_pj(config.words) / macs,
@@ -185,16 +187,23 @@ def memory(words: int, bits: int) -> Sram:
     return Sram(max(16, -(-words // 16) * 16), bits)
 
 
-def scalar_energy(logic: dict[str, float], sized: bool, clock_mhz: float, operand_bits: int = 8) -> dict[str, Any]:
-    """``vn_scalar`` of `asm_hw.ppa.system` on the recorded layer, in pJ per MAC; ``logic``: fJ of a ``mac`` by part."""
+def scalar_row(logic: dict[str, float], sized: bool, clock_mhz: float) -> tuple[dict[str, Any], Memory]:
+    """`asm_hw.ppa.system.vn_scalar` INT8 on the recorded layer, and its memory; ``logic``: fJ of a ``mac`` by part."""
     vectors, weights = recorded()
     outputs, inputs = weights.shape
-    work = Work(outputs, inputs, vectors=len(vectors), resident=1, stored=inputs, act_bits=operand_bits)
-    config = VnScalarConfig(arithmetic="exact", weight_bits=operand_bits, act_bits=operand_bits)
-    row, shared = vn_scalar(config, logic, work, sized, clock_mhz), shared_memory(work, config, sized)
-    leakage_pj = row["memory"]["leakage"] / 1000
+    work = Work(outputs, inputs, vectors=len(vectors), resident=1, stored=inputs)
+    config = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8)
+    return vn_scalar(config, logic, work, sized, clock_mhz), shared_memory(work, config, sized)
+
+
+def scalar_energy(logic: dict[str, float], sized: bool, clock_mhz: float) -> dict[str, Any]:
+    """`scalar_row` in pJ per MAC; its movement is of operand registers and outputs."""
+    row, shared = scalar_row(logic, sized, clock_mhz)
+    found = {name: fj / 1000 for name, fj in row["memory"].items()}
     return {
-        "memory": f"{shared.rows} x {shared.bits}", "cycles_per_mac": 1, "leakage_pj": leakage_pj,
-        "memory_pj": row["memory_fj"] / 1000 - leakage_pj, "compute_pj": sum(logic.values()) / 1000,
-        "total_pj": row["energy_per_mac_fj"] / 1000,
+        "memory": f"{shared.rows} x {shared.bits}", "cycles_per_mac": 1,
+        "memory_pj": found["weights"] + found["activations"],
+        "movement_pj": row["movement_fj"] / 1000 + found["outputs"],
+        "compute_pj": (row["compute_fj"] + row["control_fj"]) / 1000,
+        "leakage_pj": found["leakage"], "total_pj": row["energy_per_mac_fj"] / 1000,
     }  # fmt: skip

@@ -46,15 +46,19 @@ class Work:
 
 @dataclass(frozen=True)
 class Memory:
-    """``rows`` of ``bits``, made of macros side by side; a row is accessed as one."""
+    """``rows`` of ``bits``, made of macros side by side; a row is accessed as one.
+
+    With ``bank_rows`` it is cut into banks of so many rows, of which an access wakes one; selecting is free.
+    """
 
     rows: int
     bits: int
+    bank_rows: int | None = None
 
     @property
     def _macros(self) -> tuple[int, Sram]:
         count = -(-self.bits // MACRO_BITS)
-        words = max(64, self.rows)
+        words = max(64, self.bank_rows or self.rows)
         mux = Sram(-(-words // 16) * 16, 1).column_mux
         return count, Sram(-(-words // mux) * mux, -(-self.bits // count))
 
@@ -68,16 +72,20 @@ class Memory:
     def leakage_fj_per_ns(self) -> float:
         """Leakage of all macros."""
         count, sram = self._macros
-        return count * sram.figure("leakage_uw")
+        return count * (-(-self.rows // self.bank_rows) if self.bank_rows else 1) * sram.figure("leakage_uw")
 
 
-def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: bool) -> Memory:
+BANK_ROWS = 1024
+"""Rows of a bank of `shared_memory`, where it has banks: a macro of IHP's own, eight for 256 kbit."""
+
+
+def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: bool, banked: bool = False) -> Memory:
     """The one memory of a von Neumann design: fixed, or weights, inputs and outputs of the layer."""
     bits = FIXED_KBIT * 1024
     if sized:
         maps = (work.stored + work.outputs) * work.resident * work.act_bits
         bits = work.outputs * work.inputs * config.weight_bits + maps
-    return Memory(-(-bits // config.bus_bits), config.bus_bits)
+    return Memory(-(-bits // config.bus_bits), config.bus_bits, BANK_ROWS if banked else None)
 
 
 def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
@@ -110,13 +118,15 @@ def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, siz
     return _row(memory, logic_per_mac(config, logic))
 
 
-def vn_array(config: VnArrayConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
+def vn_array(
+    config: VnArrayConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float, banked: bool = False
+) -> dict:
     """The same array and the same reuse, operands from one shared memory over a bus of ``config.bus_bits``.
 
     What the unit reads and writes is ``config.accesses``; parameters are weights here. Cycles in which the bus
     moves nothing are not charged.
     """
-    shared = shared_memory(work, config, sized)
+    shared = shared_memory(work, config, sized, banked)
     words = config.accesses(config.blocks(work.outputs, work.inputs, work.vectors))
     words["weights"] += words.pop("parameters")
     memory = {name: count * shared.energy_fj(KINDS[name]) / work.macs for name, count in words.items()}
@@ -124,13 +134,15 @@ def vn_array(config: VnArrayConfig, logic: dict[str, Any], work: Work, sized: bo
     return _row(memory, logic_per_mac(config, logic))
 
 
-def vn_scalar(config: VnScalarConfig, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float) -> dict:
+def vn_scalar(
+    config: VnScalarConfig, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float, banked: bool = False
+) -> dict:
     """A weight and an activation fetched for every MAC, as many to a word as fit; one MAC a cycle.
 
     ``logic``: fJ per MAC by part of a ``mac`` unit. What the unit reads and writes is ``config.accesses``; the
     parameters among them are not charged, nor are the cycles in which the port is not free in time.
     """
-    shared = shared_memory(work, config, sized)
+    shared = shared_memory(work, config, sized, banked)
     accesses, macs = config.accesses(work.outputs, work.inputs), work.outputs * work.inputs
     memory = {name: accesses[name] * shared.energy_fj(kind) / macs for name, kind in KINDS.items()}
     memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz
