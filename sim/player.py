@@ -51,7 +51,7 @@ class StreamBench:
     def play(self, streams: dict[str, str], outputs: int, pace: int) -> tuple[list[int], int]:
         """Stream payloads by input, one hexadecimal line each: (beats that left, clock cycles).
 
-        Raises RuntimeError where ``outputs`` beats do not leave.
+        Raises RuntimeError where not just ``outputs`` beats leave, or an activation is left.
         """
         with tempfile.TemporaryDirectory(dir=self._build) as scratch:
             files = {name: Path(scratch, name) for name in (*streams, "o")}
@@ -61,8 +61,9 @@ class StreamBench:
             command += [f"+{name}={path}" for name, path in files.items()]
             result = subprocess.run(command, capture_output=True, text=True)
             cycles = re.search(r"^cycles (\d+)$", result.stdout, re.MULTILINE)
-            if result.returncode or cycles is None or "stalled" in result.stdout:
-                raise RuntimeError(f"the unit stalled or the simulator failed: {result.stdout}{result.stderr}")
+            faults = re.findall(r"^(?:stalled|surplus|unread)$", result.stdout, re.MULTILINE)
+            if result.returncode or cycles is None or faults:
+                raise RuntimeError(f"the unit or the simulator failed: {result.stdout}{result.stderr}")
             return [int(line, 16) for line in files["o"].read_text().split()], int(cycles[1])
 
 

@@ -4,7 +4,8 @@
 // Icarus). Run with +i=FILE +i_weight=FILE +o=FILE (one hexadecimal payload a line), +outputs=N and
 // optionally +pace=1..100: the percentage of cycles in which each stream is willing to move.
 // The weight file starts again at its end; with +define+C_BITS=.. and +i_command=FILE the unit has a stream of
-// commands too, which starts when all weights are in. Prints "cycles <n>"; a stalled unit ends with "stalled".
+// commands too, which starts when all weights are in. Prints "cycles <n>" until the last output left; "stalled" if
+// none moved for long, "surplus" if more follow, "unread" if a beat of i is left.
 //
 // All inputs change with the unit's registers, at the rising edge, so a simulator evaluates the unit once a cycle.
 `timescale 1ns / 1ps
@@ -31,7 +32,7 @@ module stream_tb;
 
   reg [8*1024-1:0] path;
   integer i_file, w_file, o_file, outputs, pace, status;
-  integer got = 0, cycles = 0, idle = 0;
+  integer got = 0, cycles = 0, idle = 0, after = 0;
 
   `DUT dut (
     .clk(clk), .rst(rst),
@@ -75,10 +76,13 @@ module stream_tb;
         got = got + 1;
         idle = 0;
       end
-      if (got == outputs || idle == 10000) begin
+      if (got >= outputs) after = after + 1;
+      if (after == 1) $display("cycles %0d", cycles);
+      if (after == 16 || idle == 10000) begin
         $fclose(o_file);
         if (got < outputs) $display("stalled");
-        $display("cycles %0d", cycles);
+        if (got > outputs) $display("surplus");
+        if (i_valid) $display("unread");
         $finish;
       end
     end

@@ -291,6 +291,7 @@ def play_network(network, x, folder):
         flat = expected if expected.dim() == 2 else expected.permute(0, 2, 3, 1).flatten(0, 2)
         assert got == flat.tolist(), layer.name
         assert cycles == len(made.rows) + config.cycles(made.blocks), layer.name
+        assert players[config].play(made, pace=40)[0] == got, layer.name
         assert len(products_of(layer, x)[0][1]) == made.vectors
         x = expected
 
