@@ -27,7 +27,7 @@ def one_in(count):
     ])  # fmt: skip
 
 
-@one_in(3)
+@one_in(5)
 def test_gateware_equals_golden(name):
     amaranth_bench.run(CATALOG[name])
 
