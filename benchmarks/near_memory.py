@@ -23,13 +23,13 @@ from asm_hw.ppa import system
 from asm_hw.ppa.activity import simulator
 from asm_hw.ppa.array_energy import per_column
 from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.comparison import least_energy
+from asm_hw.ppa.comparison import least_energy, spread
 from asm_hw.ppa.streams import StreamOptions
 
 CLOCK_MHZ = 100.0
 FEW, MANY = 1, 2
 COLUMNS = (16, 32, 64)
-SHAPES = ["128x96", "128x64", "128x128", "144x96", "64x96", "64x64", "32x96"]
+SHAPES = ["128x96", "128x64", "64x96", "64x64", "32x96"]
 LAYER = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
 OUTPUT = RESULTS / "near_memory.json"
@@ -40,7 +40,7 @@ BANKED = {"": False, f", banks of {system.BANK_ROWS} words": True}
 
 
 def _config(**parameters: Any) -> NearMemoryConfig:
-    return NearMemoryConfig(act_bits=8, acc_bits=24, depth=1024, **parameters)
+    return NearMemoryConfig(act_bits=8, acc_bits=24, depth=1024, structure="greedy", **parameters)
 
 
 DESIGNS = {
@@ -54,20 +54,28 @@ def measure_all(shapes: list[str]) -> None:
     """Write the JSON file, after each design."""
     result = provenance("python benchmarks/near_memory.py") | {"clock_mhz": CLOCK_MHZ, "activity": simulator()}
     result |= {"layer": asdict(LAYER), "columns_measured": [FEW, MANY], "logic": [], "mac": None}
+    jobs = [(name, *map(int, shapes[0].split("x"))) for name in DESIGNS]
+    jobs += [(next(iter(DESIGNS)), *map(int, shape.split("x"))) for shape in shapes[1:]]
+    for logic in spread(measure_logic, jobs):
+        result["logic"].append(logic)
+        OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
+        print(*list(logic.values())[:3], [row["energy_per_mac_fj"] for row in logic["measured"]], flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         library = compact_library(Path(scratch), "sg13g2")
-        for index, shape in enumerate(shapes):
-            lanes, hold = map(int, shape.split("x"))
-            for name, parameters in list(DESIGNS.items())[: 1 if index else None]:
-                config = _config(lanes=lanes, hold=hold, **parameters)
-                logic = per_column(config, library, CLOCK_MHZ, "balanced", FEW, MANY)
-                result["logic"].append({"design": name, "lanes": lanes, "hold": hold} | logic)
-                OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
-                print(name, lanes, hold, [row["energy_per_mac_fj"] for row in logic["measured"]], flush=True)
         mac = MacConfig(arithmetic="exact", weight_bits=8, acc_bits=24, weight_code="decoded")
         stream = StreamOptions(weights="streaming", hold=64, cycles=300)
         result["mac"] = least_energy(mac, library, stream, CLOCK_MHZ)[1]["parts_per_mac_fj"]
     OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def measure_logic(job: tuple[str, int, int]) -> dict[str, Any]:
+    """The logic of a design with so many lanes and so long a hold."""
+    name, lanes, hold = job
+    with tempfile.TemporaryDirectory() as scratch:
+        library = compact_library(Path(scratch), "sg13g2")
+        config = _config(lanes=lanes, hold=hold, **DESIGNS[name])
+        logic = per_column(config, library, CLOCK_MHZ, "balanced", FEW, MANY)
+    return {"design": name, "lanes": lanes, "hold": hold} | logic
 
 
 def loads_hide(columns: int, hold: int) -> bool:
