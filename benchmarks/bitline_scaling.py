@@ -1,4 +1,4 @@
-"""How the generator and Verilator scale with the cells of a bitline array: docs/results/bitline_scaling.json.
+"""How bitline arrays scale with their cells: docs/results/bitline_scaling.json and a table of docs/bitline.md.
 
 python benchmarks/bitline_scaling.py
 """
@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from asm_hw.sim.bitline_player import BitlinePlayer
-from figures import RESULTS, provenance
+from figures import RESULTS, provenance, write_block
 
 from asm_hw.config import BitlineConfig
 from asm_hw.emit import emit
 
 SIZES = (64, 128, 256, 512)
 OUTPUTS = 64
+OUTPUT = RESULTS / "bitline_scaling.json"
 
 
 def cpu_seconds() -> float:
@@ -50,9 +51,19 @@ def measure(size: int) -> dict:
     }  # fmt: skip
 
 
+def table() -> str:
+    """The rows as Markdown."""
+    lines = ["| cells | Verilog, bytes | emission, s | Verilator, thousand cycles a second |", "|---|---|---|---|"]
+    for row in json.loads(OUTPUT.read_text())["rows"]:
+        figures = f"{row['verilog_bytes']:,} | {row['emission_cpu_s']:.1f} | {row['kilocycles_per_s']:.0f}"
+        lines.append(f"| {row['rows']} x {row['cols']} | {figures} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     result = provenance("python benchmarks/bitline_scaling.py") | {"rows": []}
     for size in SIZES:
         result["rows"].append(measure(size))
         print(result["rows"][-1], flush=True)
-    (RESULTS / "bitline_scaling.json").write_text(json.dumps(result, indent=1) + "\n")
+    OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
+    write_block("scaling", table(), "docs/bitline.md")

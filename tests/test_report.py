@@ -153,6 +153,7 @@ BLOCKS = {
     ("README.md", "bitline"): ("bitline", "table"),
     ("README.md", "trainings"): ("trainings", "table"),
     ("docs/bitline.md", "arrays"): ("bitline", "beside_arrays"),
+    ("docs/bitline.md", "scaling"): ("bitline_scaling", "table"),
     ("docs/near-memory.md", "energy"): ("near_memory", "table"),
     ("docs/near-memory.md", "scaling"): ("near_memory_scaling", "table"),
 }
