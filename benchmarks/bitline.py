@@ -66,17 +66,8 @@ def measure() -> None:
 def table() -> str:
     """The rows as Markdown."""
     result = json.loads((RESULTS / "bitline.json").read_text())
-    columns = (
-        "array",
-        "cycles per MAC",
-        "memory",
-        "movement",
-        "compute",
-        "leakage",
-        "total (lower bound)",
-        "/ vn_scalar",
-    )
-    lines = [f"| pJ per MAC, IHP SG13G2 | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    head = "| array | cycles per MAC | memory | movement | compute | leakage | total (lower bound) | / vn_scalar |"
+    lines = [f"| pJ per MAC, IHP SG13G2 {head}", "|---" * head.count("|") + "|"]
     for regime, title in (("shared", "256 kbit for all"), ("sized", "memories of the layer's size")):
         scalar = result[f"vn_scalar_{regime}"]
         lines.append(
@@ -94,14 +85,12 @@ def beside_arrays() -> str:
     """How much of the near-memory and the von Neumann array's energy the bitline array takes, in Markdown."""
     result = json.loads((RESULTS / "bitline.json").read_text())
     arrays = json.loads(near_memory.OUTPUT.read_text())
-    lanes, columns, hold = near_memory.best_shape(near_memory.energies(arrays))
+    shape = near_memory.best_shape(near_memory.energies(arrays))
     lines = ["| bitline {1} W=5 over | 256 kbit | memories of the layer's size |", "|---|---|---|"]
-    bitline = {regime: 1000 * result["designs"]["{1}"][regime]["total_pj"] for regime in ("shared", "sized")}
-    found = {
-        regime: near_memory.rows(arrays, regime == "sized", lanes, columns, hold) for regime in ("shared", "sized")
-    }
+    own = [1000 * result["designs"]["{1}"][regime]["total_pj"] for regime in ("shared", "sized")]
+    others = [near_memory.rows(arrays, sized, *shape) for sized in (False, True)]
     for name in ("near-memory {1} W=5", "near-memory exact W=5", "vn_array INT8"):
-        ratios = [bitline[regime] / found[regime][name]["energy_per_mac_fj"] for regime in ("shared", "sized")]
+        ratios = [fj / rows[name]["energy_per_mac_fj"] for fj, rows in zip(own, others, strict=True)]
         lines.append(f"| {name} | {ratios[0]:.1f} | {ratios[1]:.1f} |")
     return "\n".join(lines)
 

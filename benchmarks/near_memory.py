@@ -34,8 +34,6 @@ LAYER = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
 OUTPUT = RESULTS / "near_memory.json"
 Energies = dict[tuple[int, int, int], float]
-
-
 BANKED = {"": False, f", banks of {system.BANK_ROWS} words": True}
 
 
@@ -95,7 +93,7 @@ def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: in
     found = {name: system.near_memory(config, logic[name], *rest) for name, config in configs.items()}
     exact = "near-memory exact W=8"
     if exact in found:
-        shared = VnArrayConfig(**configs[exact].parameters | {"depth": 8192})
+        shared = VnArrayConfig(**configs[exact].parameters | {"depth": VnArrayConfig.depth})
         for title, banked in BANKED.items():
             found[f"vn_array INT8{title}"] = system.vn_array(shared, logic[exact], *rest, banked=banked)
     if result["mac"]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 from math import prod
 
-from ..config import MultiplierConfig, StoredConfig
-from ..config.multiplier import signed_bits
+from ..config import MultiplierConfig, StoredConfig, signed_bits
 from ..encoding import LevelCode
 
 Word = tuple[int, int]

@@ -80,9 +80,7 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
     if len(products) > 1:
         raise ParameterError(f"layer {layer.name!r} must have 1 group to be one product, not {len(products)}")
     unit, out = config.requantize, layer.requantize
-    gives, wanted = (
-        _out_format(*f) for f in ((out.bits, out.signed, out.encode), (config.out_bits, config.out_signed))
-    )
+    gives, wanted = _out_format(out.bits, out.signed, out.encode), _out_format(config.out_bits, config.out_signed)
     if gives != wanted:
         raise ParameterError(f"layer {layer.name!r} must give what the unit does, {wanted} outputs, not {gives}")
     parameters = zip(out.scale.tolist(), out.bias.tolist(), out.shift.tolist(), strict=True)
@@ -98,7 +96,7 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
 
 
 def _out_format(bits: int, signed: bool, encode: object = None) -> str:
-    return f"{bits}-bit {'encoded' if encode else 'signed' if signed else 'unsigned'}"
+    return f"{bits}-bit {'encoded' if encode is not None else 'signed' if signed else 'unsigned'}"
 
 
 def _codes(values: Tensor, code: dict[int, int], must: str) -> list[list[int]]:

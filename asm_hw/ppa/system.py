@@ -16,6 +16,8 @@ from .sram import Sram, measured
 MACRO_BITS = 64
 """Widest macro of the fitted library; wider rows are several side by side."""
 FIXED_KBIT = 256
+BANK_ROWS = 1024
+"""Rows of a bank of `shared_memory`, where it has banks: a macro of IHP's own, eight for 256 kbit."""
 KINDS = {"weights": "read", "activations": "read", "outputs": "write"}
 """The accesses that are charged."""
 MOVEMENT = ("weight_registers", "activations")
@@ -72,11 +74,8 @@ class Memory:
     def leakage_fj_per_ns(self) -> float:
         """Leakage of all macros."""
         count, sram = self._macros
-        return count * (-(-self.rows // self.bank_rows) if self.bank_rows else 1) * sram.figure("leakage_uw")
-
-
-BANK_ROWS = 1024
-"""Rows of a bank of `shared_memory`, where it has banks: a macro of IHP's own, eight for 256 kbit."""
+        banks = -(-self.rows // (self.bank_rows or self.rows))
+        return count * banks * sram.figure("leakage_uw")
 
 
 def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: bool, banked: bool = False) -> Memory:
