@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from rich.table import Column, Table
 from . import __version__
 from .config import MultiplierConfig
 from .errors import ParameterError
-from .options import DEFAULT_ALPHABETS, config_from, config_to_compare, option, unit_options, was_asked
+from .options import DEFAULT_ALPHABETS, config_from, config_to_compare, option, refuse_given, unit_options, was_asked
 from .train_command import train
 
 BAD_INPUT = 2
@@ -47,6 +48,7 @@ def main() -> None:
     except ParameterError as error:
         message = str(error)
     except click.exceptions.Abort:
+        warnings.simplefilter("ignore")  # of Amaranth: that what was being built is not used
         sys.exit(130)
     except click.ClickException as error:
         message = error.format_message()
@@ -247,10 +249,19 @@ def energy(
     Each is mapped by Yosys and simulated gate by gate with the library's delays, glitches included;
     every sum is checked against the golden model. --hold: cycles that weights are held, and beats of a sum
     (50 unless given). Ratios are of the means over --seeds streams; the way to build a unit is chosen in the first.
-    """
-    from .ppa.streams import StreamOptions
-    from .report.energy import show_energy
 
+    Units with a memory are measured on a recorded layer instead, their memories counted (IHP SG13G2), beside
+    the counterparts with exact multipliers and von Neumann machines; --hold is then the unit's.
+    """
+    from .ppa import array_comparison
+    from .ppa.streams import StreamOptions
+    from .report.energy import show_arrays, show_energy
+
+    if options["unit"] in array_comparison.MEASURED:
+        refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, options["unit"])
+        result = array_comparison.compare(config_to_compare(options), clock_mhz, technology)
+        emit_result(as_json, result, lambda console: show_arrays(console, result))
+        return
     hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own
     given = {"hold": hold} if hold is not None else {}
     stream = StreamOptions(**given, **{name: options[name] for name in ("stream", "weights", "cycles", "seed")})

@@ -13,7 +13,8 @@ from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
 
 from . import __version__
-from .config import BitlineConfig, MacConfig, MultiplierConfig, make_config
+from .config import BitlineConfig, MacConfig, MultiplierConfig, StoredConfig, make_config
+from .config.bitline import End
 from .encoding import Field
 from .errors import ParameterError
 from .verilog_names import is_name
@@ -56,24 +57,28 @@ MEANINGS = {
 def describe(config: MultiplierConfig, component: wiring.Component, name: str) -> dict[str, Any]:
     """The manifest of a unit; ``sha256``, file to hash, is filled in when the files are known."""
     clocked = config.latency > 0
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "generator": f"asm-hw {__version__}",
-        "unit": config.unit,
-        "top": name,
-        "parameters": config.parameters,
-        "clock": {"port": "clk", "edge": "rising"} if clocked else None,
-        "reset": {"port": "rst", "active": "high", "kind": "synchronous"} if clocked else None,
-        "latency_cycles": config.latency,
-        "initiation_interval_cycles": config.initiation_interval,
-        "safe_terms": config.safe_terms if isinstance(config, MacConfig) else None,
-        "ports": _ports(component, clocked, MEANINGS | dict(config.meanings)),
-        "weight": _weight(config),
-        "activation": _activation(config),
-        "verilog": f"{name}.v",
-        "sha256": {},
-        "tools": {tool: version(tool) for tool in TOOLS},
-    } | _operations(config)
+    return (
+        {
+            "schema_version": SCHEMA_VERSION,
+            "generator": f"asm-hw {__version__}",
+            "unit": config.unit,
+            "top": name,
+            "parameters": config.parameters,
+            "clock": {"port": "clk", "edge": "rising"} if clocked else None,
+            "reset": {"port": "rst", "active": "high", "kind": "synchronous"} if clocked else None,
+            "latency_cycles": config.latency,
+            "initiation_interval_cycles": config.initiation_interval,
+            "safe_terms": config.safe_terms if isinstance(config, MacConfig) else None,
+            "ports": _ports(component, clocked, MEANINGS | dict(config.meanings)),
+            "weight": _weight(config),
+            "activation": _activation(config),
+            "verilog": f"{name}.v",
+            "sha256": {},
+            "tools": {tool: version(tool) for tool in TOOLS},
+        }
+        | _operations(config)
+        | _stored(config)
+    )
 
 
 def _ports(component: wiring.Component, clocked: bool, meanings: dict[str, str]) -> list[dict[str, Any]]:
@@ -107,10 +112,36 @@ def _parts(shape: Any, prefix: str = "", base: int = 0) -> list[dict[str, Any]]:
 
 
 def _operations(config: MultiplierConfig) -> dict[str, Any]:
-    """The codes of a bitline unit's micro-operations, as ``op`` of ``i_op`` takes them."""
+    """The codes of a bitline unit's micro-operations and ends of sums, as ``op`` and ``end`` of ``i_op`` take them."""
     if not isinstance(config, BitlineConfig):
         return {}
-    return {"operations": {operation.name.lower(): int(operation) for operation in config.operations}}
+    operations = {operation.name.lower(): int(operation) for operation in config.operations}
+    ends = {end.name.lower(): int(end) for end in End} if config.arithmetic == "asm" else {}
+    return {"operations": operations} | ({"ends": ends} if ends else {})
+
+
+def _stored(config: MultiplierConfig) -> dict[str, Any]:
+    """The memory of a unit that has one, and how it requantizes."""
+    if not isinstance(config, StoredConfig):
+        return {}
+    unit = config.requantize
+    low, high = unit.out_range
+    scale = {
+        "width": unit.scale.packed_bits,
+        "fields": _fields(unit.scale.packed_fields),
+        "digits": [[value << digit.position for value in digit.values] for digit in unit.scale.digits],
+    }
+    return {
+        "memory": {"rows": config.depth, "bits": config.memory_bits, "layout": config.layout},
+        "requantize": {
+            "function": "clamp((acc * scale + bias + (1 << shift - 1)) >> shift), shift 0 adds nothing",
+            "low": low,
+            "high": high,
+            "fields": _fields(unit.fields),
+            "rows": config.rows_a_channel,
+            "scale": scale,
+        },
+    }
 
 
 def _weight(config: MultiplierConfig) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from .alphabet import MAX_ALPHABET
 from .config import (
@@ -19,12 +20,10 @@ from .config import (
     STRUCTURES,
     UNITS,
     WEIGHT_CODES,
-    BitlineConfig,
     DotConfig,
     MacConfig,
     MultiplierConfig,
     NearMemoryConfig,
-    VnScalarConfig,
     make_config,
 )
 from .errors import ParameterError, check_range
@@ -50,15 +49,22 @@ def _text(value: str | None) -> int | None:
         raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
 
 
-_DEFAULTS = {
-    f.name: f.default for config in (BitlineConfig, VnScalarConfig, NearMemoryConfig, DotConfig) for f in fields(config)
-}
+_DEFAULTS = {f.name: f.default for f in fields(DotConfig)}
 
 
-def _about(name: str, text: str) -> str:
+def _about(name: str, text: str, default: object = None) -> str:
     """Help of a parameter: ``text``, its range and its default, as the configuration has them."""
     low_high = " ({} to {})".format(*LIMITS[name]) if name in LIMITS else ""
-    return f"{text}{low_high}. [default: {_DEFAULTS[name]}]"
+    return f"{text}{low_high}. [default: {default or _DEFAULTS[name]}]"
+
+
+def _of_units(name: str, text: str) -> str:
+    """`_about` a parameter that some units have: these units, and the defaults where they differ."""
+    defaults = {unit: f.default for unit, config in CONFIGS.items() for f in fields(config) if f.name == name}
+    first = next(iter(defaults.values()))
+    others = [f"{value} in {unit}" for unit, value in defaults.items() if value != first]
+    plural = "s" * (len(defaults) > 1)
+    return _about(name, f"{text}, unit{plural} {', '.join(defaults)}", ", ".join([str(first), *others]))
 
 
 _UNIT_OPTIONS = (
@@ -84,36 +90,26 @@ _UNIT_OPTIONS = (
     ),
     option("--terms", type=int, help=_about("terms", "Products that an auto accumulator must hold")),
     option("--overflow", help=_about("overflow", f"What a narrow accumulator does: {', '.join(OVERFLOW)}")),
-    option("--lanes", type=int, help=_about("lanes", "Products a column adds in a cycle, unit dot")),
+    option("--lanes", type=int, help=_of_units("lanes", "Products a column adds in a cycle")),
     option(
         "--weight-registers", type=bool, help="0: the weight stream holds the weights in use, unit dot. [default: 1]"
     ),
-    option("--columns", type=int, help=_about("columns", "Dot products side by side, unit dot")),
-    option(
-        "--hold",
-        type=int,
-        help=_about("hold", "Vectors that a tile of weights is held for, units near_memory and vn_array"),
-    ),
-    option("--depth", type=int, help=_about("depth", "Rows of the memory, units near_memory, vn_scalar and vn_array")),
-    option("--memory", help=_about("memory", f"The memory, the same units: {', '.join(MEMORIES)}")),
+    option("--columns", type=int, help=_of_units("columns", "Dot products side by side")),
+    option("--hold", type=int, help=_of_units("hold", "Vectors that a tile of weights is held for")),
+    option("--depth", type=int, help=_of_units("depth", "Rows of the memory")),
+    option("--memory", help=_of_units("memory", f"The memory: {', '.join(MEMORIES)}")),
     option("--outputs", type=int, help="Columns requantized a cycle, units near_memory and vn_array. [default: all]"),
-    option(
-        "--out-bits",
-        type=int,
-        help=_about("out_bits", "Bits of a requantized output, units with a memory and requantization"),
-    ),
+    option("--out-bits", type=int, help=_of_units("out_bits", "Bits of a requantized output")),
     option("--out-signed", type=bool, help="1 if requantized outputs are signed, where --out-bits is. [default: 0]"),
-    option(
-        "--bus-bits", type=int, help=_about("bus_bits", "Bits of a word of the memory, units vn_scalar and vn_array")
-    ),
-    option("--rows", type=int, help=_about("rows", "Rows of bit cells, unit bitline")),
-    option("--cols", type=int, help=_about("cols", "Columns of bit cells, unit bitline")),
+    option("--bus-bits", type=int, help=_of_units("bus_bits", "Bits of a word of the memory")),
+    option("--rows", type=int, help=_of_units("rows", "Rows of bit cells")),
+    option("--cols", type=int, help=_of_units("cols", "Columns of bit cells")),
     option(
         "--word-bits",
         type=int,
         help="Columns of a word, unit bitline. [default: the fewest that divide --cols and hold an activation]",
     ),
-    option("--counter-bits", type=int, help=_about("counter_bits", "Bits of each counter, 0 for none, unit bitline")),
+    option("--counter-bits", type=int, help=_of_units("counter_bits", "Bits of each counter, 0 for none")),
 )
 
 UNIT_PARAMETERS = ("unit", *dict.fromkeys(f.name for config in CONFIGS.values() for f in fields(config)))
@@ -150,11 +146,19 @@ def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> Mu
 
 
 def config_to_compare(options: dict[str, Any]) -> MultiplierConfig:
-    """`config_from` for commands that build every contender in each structure and form of weights."""
+    """`config_from` for commands that choose the structure and the form of weights of every contender."""
     for name in ("structure", "weight_form"):
         if options.get(name) is not None:
-            print(f"note: every {name} is tried: {options[name]} is not used", file=sys.stderr)
+            print(f"note: the best {name} is looked for: {options[name]} is not used", file=sys.stderr)
     return config_from(options)
+
+
+def refuse_given(names: Collection[str], unit: str) -> None:
+    """Raise `ParameterError` for an option of the running command among ``names`` that was given."""
+    context = click.get_current_context()
+    for name in sorted(names):
+        if context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT):
+            raise ParameterError(f"{name} {context.params[name]!r} must be left out for unit {unit}")
 
 
 def _check_unused(given: dict[str, Any], known: set[str]) -> None:
@@ -166,7 +170,15 @@ def _check_unused(given: dict[str, Any], known: set[str]) -> None:
 
 
 def _note_accumulator(config: MultiplierConfig, given: dict[str, Any]) -> None:
-    """Say what a given accumulator makes of other options and of products."""
+    """Say what a given accumulator makes of other options and of products, and where a chosen one may not do."""
+    if isinstance(config, NearMemoryConfig) and not given.keys() & {"acc_bits", "terms"}:
+        inputs = config.most_tiles * config.lanes
+        if inputs > config.safe_terms:
+            print(
+                f"note: terms {config.terms}, though the memory has room for sums of {inputs}: {config.acc_bits} bits"
+                f" of accumulator may {config.overflow}",
+                file=sys.stderr,
+            )
     if not isinstance(config, MacConfig) or given.get("acc_bits") is None:
         return
     if "terms" in given:

@@ -19,10 +19,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asm_hw.catalog import CATALOG
-from asm_hw.config import STRUCTURES, WEIGHT_CODES, WEIGHT_FORMS, DotConfig, MacConfig, MultiplierConfig
+from asm_hw.config import (
+    STRUCTURES,
+    WEIGHT_CODES,
+    WEIGHT_FORMS,
+    DotConfig,
+    MacConfig,
+    MultiplierConfig,
+    NearMemoryConfig,
+)
 from asm_hw.emit import emit, render
 from asm_hw.errors import ParameterError
-from asm_hw.manifest import config_of, load
+from asm_hw.gateware import make_component
+from asm_hw.manifest import config_of, describe, load, seal
 from asm_hw.ppa.yosys import count_cells
 
 ROWS = pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
@@ -131,6 +140,29 @@ def test_the_waivers_hide_no_mistake(rule, body, tmp_path):
     part = "module part(input [3:0] i, output [3:0] o); assign o = i; endmodule\n"
     path.write_text(f"module broken({ports});\n{body}\nendmodule\n{part}")
     assert f"-{rule}" in verilator.lint(path, "broken")
+
+
+@pytest.mark.parametrize("parameters", [{}, {"alphabets": (1,)}, {"arithmetic": "exact"}, {"out_signed": True}])
+def test_the_manifest_says_how_to_requantize(parameters):
+    """The word of an output's parameters, made from the manifest alone, is the one that the unit reads."""
+    config = NearMemoryConfig(lanes=3, columns=2, hold=2, depth=40, **parameters)
+    told = describe(config, make_component(config), "unit")
+    jsonschema.validate(seal(told), SCHEMA)
+    assert told["memory"]["rows"] == 40 and told["memory"]["bits"] == config.row_bits
+    unit, scale, field = (
+        config.requantize,
+        told["requantize"]["scale"],
+        {f["name"]: f for f in told["requantize"]["fields"]},
+    )
+    for level in (0, unit.scale.min, unit.scale.max, *unit.scale.levels[:: max(1, len(unit.scale.levels) // 50)]):
+        code, left = int(level < 0) << next(f["lsb"] for f in scale["fields"] if f["name"] == "sign"), abs(level)
+        for number in reversed(range(len(scale["digits"]))):
+            lsb = next(f["lsb"] for f in scale["fields"] if f["name"] == f"digit{number}")
+            index, value = max(entry for entry in enumerate(scale["digits"][number]) if entry[1] <= left)
+            code, left = code | index << lsb, left - value
+        word = code << field["scale"]["lsb"] | 5 << field["bias"]["lsb"] | 7 << field["shift"]["lsb"]
+        assert (word, left) == (unit.encode({"scale": level, "bias": 5, "shift": 7}), 0)
+    assert told["requantize"]["rows"] == config.rows_a_channel
 
 
 @ROWS

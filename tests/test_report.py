@@ -90,6 +90,7 @@ def test_a_grouped_convolution_is_no_single_product():
     ({"out_signed": True}, "must give what the unit does, 8-bit signed outputs, not 8-bit unsigned"),
     ({"weight_bits": 3}, "must have weights that unit near_memory_asm_1_3_w3"),
     ({"act_bits": 3}, "must have activations that unit near_memory_asm_1_3_w5_u3"),
+    ({"acc_bits": 10}, "acc_bits must be at least 14 for layer 'first', not 10"),
 ])  # fmt: skip
 def test_a_layer_of_other_formats_is_refused(parameters, sentence):
     with pytest.raises(ParameterError) as error:
@@ -141,8 +142,8 @@ def test_json_of_the_commands_that_run_tools(cli, tmp_path):
 def test_a_structure_that_is_tried_anyway_is_noted(cli):
     result = cli("synth", "--unit", "multiplier", "--structure", "plain", "--weight-form", "binary")
     assert result.returncode == 0
-    assert "note: every structure is tried: plain is not used" in result.stderr
-    assert "note: every weight_form is tried: binary is not used" in result.stderr
+    assert "note: the best structure is looked for: plain is not used" in result.stderr
+    assert "note: the best weight_form is looked for: binary is not used" in result.stderr
 
 
 BLOCKS = {

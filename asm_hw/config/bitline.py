@@ -109,7 +109,7 @@ class BitlineConfig(MacConfig):
         for name in ("rows", "cols", "counter_bits"):
             check_range(name, getattr(self, name), *LIMITS[name])
         super().__post_init__()
-        check_choice("arithmetic", self.arithmetic, tuple(COUNTED))
+        check_choice("arithmetic of unit bitline", self.arithmetic, tuple(COUNTED))
         self._check_unused()
         self._check_operands()
         self._check_words()
@@ -124,12 +124,12 @@ class BitlineConfig(MacConfig):
     def _check_operands(self) -> None:
         if self.act_alphabets is not None and not self.one_hot:
             raise ParameterError(
-                f"act_alphabets {{{self.act_alphabets}}} must be 1 with alphabets 1, or left out: "
-                "bit lines add binary words"
+                f"act_alphabets {{{self.act_alphabets}}} must be left out, or 1 where alphabets are 1 "
+                f"(not {self.alphabets}): bit lines add binary words"
             )
         if self.arithmetic == "exact" and self.act_signed:
             raise ParameterError(
-                "act_signed must be False where arithmetic is exact: the serial array multiplies magnitudes"
+                "act_signed must be False where arithmetic is exact, not True: the serial array multiplies magnitudes"
             )
         largest = max(self.alphabets)
         if self.arithmetic == "asm" and largest not in self.weight.digits[0].multiples:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ..encoding import join_fields, place_fields
 from ..errors import ParameterError, check_range
-from .multiplier import LIMITS
+from .multiplier import LIMITS, STRUCTURES
 from .stored import StoredConfig
 
 
@@ -46,6 +46,10 @@ class NearMemoryConfig(StoredConfig):
     row_words: ClassVar[int] = 1
     """How far the addresses of two neighbouring rows are apart."""
     least_content: ClassVar[str] = "a tile and its parameters"
+    layout: ClassVar[str] = (
+        "for each group of columns: a tile, the requantize words of its columns (rows each, lowest part first), then"
+        " the other tiles; a tile is a row a column, the codes of its lanes side by side, lane 0 lowest, unused ones 0"
+    )
     meanings: ClassVar[Mapping[str, str]] = {
         "i__payload": "activations of one vector for one tile, tile after tile of a block",
         "i_weight__payload": "a row for the weight memory: codes of one column's lanes, or requantize parameters",
@@ -79,7 +83,8 @@ class NearMemoryConfig(StoredConfig):
             raise ParameterError(f"outputs must divide columns ({self.columns}), not {self.outputs}")
         super().__post_init__()
         if self.structure == "carry_save":
-            raise ParameterError(f"structure 'carry_save' must be another for unit {self.unit}: its sums are kept")
+            rest = ", ".join(structure for structure in STRUCTURES if structure != "carry_save")
+            raise ParameterError(f"structure of unit {self.unit} must be one of {rest}, not 'carry_save'")
         if self.depth < self.least_depth:
             raise ParameterError(f"depth must be at least {self.least_depth}, {self.least_content}, not {self.depth}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import ClassVar
 
 from ..encoding import bits_for, join_fields, place_fields
 from ..errors import ParameterError, check_choice
@@ -22,6 +23,9 @@ class StoredConfig(MacConfig):
 
     Adds no parameters: the units name the four below, each in its own order.
     """
+
+    layout: ClassVar[str]
+    """What stands where in the memory, for the manifest."""
 
     depth: int
     memory: str

@@ -37,6 +37,10 @@ class VnArrayConfig(NearMemoryConfig):
     unit: ClassVar[str] = "vn_array"
     waits: ClassVar[bool] = True
     least_content: ClassVar[str] = "a tile, its parameters and a vector"
+    layout: ClassVar[str] = (
+        f"rows as words, lowest part first: {NearMemoryConfig.layout}; activations of a beat, lane 0 lowest, and"
+        " outputs of a beat, column 0 lowest; rows and beats begin with a word of their own"
+    )
     meanings: ClassVar[Mapping[str, str]] = {
         "i_memory__payload": "an access to the memory: write data to address, or (write 0) offer its word on o",
         "i_memory__valid": "an access is offered",

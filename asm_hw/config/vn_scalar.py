@@ -37,6 +37,10 @@ class VnScalarConfig(StoredConfig):
 
     unit: ClassVar[str] = "vn_scalar"
     latency: ClassVar[int] = 1
+    layout: ClassVar[str] = (
+        "for each output its weights, then its requantize word (rows words, lowest part first); a vector of"
+        " activations; outputs; of codes as many to a word as fit, the first lowest; each from a word of its own"
+    )
     meanings: ClassVar[Mapping[str, str]] = {
         "i_memory__payload": "an access to the memory: write data to address, or (write 0) offer its word on o",
         "i_memory__valid": "an access is offered",

@@ -24,7 +24,15 @@ COMPONENTS: dict[str, Callable[[Any], wiring.Component]] = {
     "vn_array": VnArray,
 }
 
+_MEMORIES = {"near_memory": "memory", "vn_scalar": "memory", "vn_array": "memory", "bitline": "array"}
+
 
 def make_component(config: MultiplierConfig) -> wiring.Component:
     """The component of ``config.unit``."""
     return COMPONENTS[config.unit](config)
+
+
+def memory_module(config: MultiplierConfig, top: str) -> str | None:
+    """The module of the emitted ``top`` that holds the unit's memory or bit cells; None where it has none."""
+    memory = _MEMORIES.get(config.unit)
+    return memory and f"{top}_{memory}"

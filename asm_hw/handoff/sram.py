@@ -70,8 +70,11 @@ FAMILIES = {"ihp_sg13g2": (_IHP, "A_DOUT"), "sky130": (_SKY130, "dout0")}
 
 
 def behavioural(words: int, bits: int) -> str:
-    """The model, inside its guard."""
+    """The model, inside its guard, and one against a second unit with the same memory."""
+    once = sram_module(words, bits).upper()
     return f"""`ifndef {GUARD}
+`ifndef {once}
+`define {once}
 // Behavioural model of the memory; with {GUARD} defined a wrapper of a macro takes its place.
 {_head(words, bits)}  reg [{bits - 1}:0] rows [0:{words - 1}];
   reg [{bits - 1}:0] taken;
@@ -81,6 +84,7 @@ def behavioural(words: int, bits: int) -> str:
     if (read) taken <= rows[address];
   end
 endmodule
+`endif
 `endif
 """
 

@@ -73,8 +73,8 @@ def _accumulate(config: DotConfig, play: Play, layer: IntegerLayer, x: Tensor) -
 def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Program:
     """The streams of a whole layer, requantization included, for activations ``x`` [n, ...].
 
-    Raises `ParameterError` where the unit's formats are not the layer's or its memory is too small, and for a
-    grouped convolution, which is several products.
+    Raises `ParameterError` where the unit's formats are not the layer's, its accumulators could overflow or its
+    memory is too small, and for a grouped convolution, which is several products.
     """
     products = products_of(layer, x)
     if len(products) > 1:
@@ -83,6 +83,9 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
     gives, wanted = _out_format(out.bits, out.signed, out.encode), _out_format(config.out_bits, config.out_signed)
     if gives != wanted:
         raise ParameterError(f"layer {layer.name!r} must give what the unit does, {wanted} outputs, not {gives}")
+    if config.acc_width < layer.acc_bits:
+        least = layer.acc_bits
+        raise ParameterError(f"acc_bits must be at least {least} for layer {layer.name!r}, not {config.acc_bits}")
     parameters = zip(out.scale.tolist(), out.bias.tolist(), out.shift.tolist(), strict=True)
     channels = [{"scale": scale, "bias": bias, "shift": shift} for scale, bias, shift in parameters]
     wide = [c["bias"] for c in channels if signed_bits(c["bias"], c["bias"]) > unit.bias_bits]

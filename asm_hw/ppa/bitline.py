@@ -18,6 +18,7 @@ import numpy as np
 
 from ..config import VnScalarConfig
 from ..config.bitline import LOGIC, BitlineConfig, End, Instruction, Operation
+from ..errors import ParameterError
 from ..network.bitline import Tile, gaps, loads, tiles
 from ..network.bitline_serial import mac_cycles, place, serial_program, serial_sum
 from .bitline_core import Trace, core_energy, trace
@@ -99,7 +100,7 @@ def measure_core(config: BitlineConfig, library: Library, clock_mhz: float) -> C
     """The core on the recorded layer, by two sizes of it: what differs is the words'."""
     few, more = TRACE_WORDS
     columns = config.columns_a_word if config.arithmetic == "asm" else 4
-    sizes = [replace(config, cols=words * columns, counter_bits=0, rows=128) for words in (few, more)]
+    sizes = [replace(config, cols=words * columns, counter_bits=0, rows=max(128, config.rows)) for words in (few, more)]
     rows = [core_energy(size, library, layer_trace(size), clock_mhz) for size in sizes]
     words = [size.words for size in sizes]
     slope = (rows[1]["energy_per_cycle_fj"] - rows[0]["energy_per_cycle_fj"]) / (words[1] - words[0])
@@ -126,9 +127,11 @@ def layer_trace(config: BitlineConfig) -> Trace:
 
 
 def one_tile(config: BitlineConfig, weights: Integers) -> Tile:
-    """The layer in an array that holds all its terms."""
-    (tile,) = tiles(config, weights.tolist())
-    return tile
+    """The layer in an array that holds all its terms. Raises `ParameterError` where they do not fit."""
+    found = tiles(config, weights.tolist())
+    if len(found) > 1:
+        raise ParameterError(f"rows must hold {len(weights[0])} terms, as the recorded layer has, not {config.rows}")
+    return found[0]
 
 
 def layer_energy(config: BitlineConfig, core: Core, sized: bool, clock_mhz: float) -> dict[str, Any]:

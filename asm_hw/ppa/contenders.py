@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config import WEIGHT_FORMS, MacConfig, MultiplierConfig, counterpart
+from ..config import WEIGHT_FORMS, BitlineConfig, MacConfig, MultiplierConfig, StoredConfig, counterpart
 from ..errors import ParameterError
-from ..gateware import make_component
+from ..gateware import make_component, memory_module
 from ..manifest import describe
 from ..verilog import to_verilog
 from .cells import Library, choose_library
@@ -48,7 +48,8 @@ def candidates(
     """All ways to build ``config``: structures, weight forms and recipes; without ``thorough`` heaps for area only.
 
     The same ways for each contender: a compressor heap in every weight form, and a tree of ``+``. Where
-    none of them meets the clock, those for speed come in addition.
+    none of them meets the clock, those for speed come in addition. Units with a memory are large: of their heaps
+    the greedy one alone, and fewer recipes.
     """
     ways = [(variant, recipe) for variant in _variants(config, thorough) for recipe in _recipes(variant, library)]
     if not thorough:
@@ -87,7 +88,8 @@ def _emitted(config: MultiplierConfig) -> tuple[list[dict[str, Any]], str]:
 def _candidate(
     config: MultiplierConfig, ports: list[dict[str, Any]], verilog: str, recipe: str, library: Library
 ) -> Candidate:
-    return Candidate(config, ports, verilog, synthesize(verilog, config.slug, library, recipe))
+    mapped = synthesize(verilog, config.slug, library, recipe, memory_module(config, config.slug))
+    return Candidate(config, ports, verilog, mapped)
 
 
 def plain(config: MultiplierConfig, library: Library) -> Candidate:
@@ -97,16 +99,22 @@ def plain(config: MultiplierConfig, library: Library) -> Candidate:
 
 
 def _variants(config: MultiplierConfig, thorough: bool) -> list[MultiplierConfig]:
+    if isinstance(config, BitlineConfig):  # adds on bit lines
+        return [config]
     barred = ("one_hot",) * config.one_hot + ("booth",) * config.shifts_weight
     forms = [form for form in WEIGHT_FORMS[config.arithmetic] if form not in barred]
     if not thorough and config.arithmetic == "asm":
         forms = [str(config.weight_form)]
     kinds = ("heap", "greedy") if thorough else ("heap",)
+    if thorough and isinstance(config, StoredConfig):
+        kinds = ("greedy",)
     heaps = [replace(config, structure=kind, weight_form=form) for kind in kinds for form in forms]
     return heaps + [replace(config, structure="tree", weight_form=None)] * thorough
 
 
 def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
+    if isinstance(config, StoredConfig):
+        return ["area", "balanced"] if config.has_heap else ["area chained"]
     if config.has_heap:
         return ["area", "balanced", *["adder cells", "adder cells area"] * has_adder_cells(library)]
     booth = ["area booth", "area booth chained"] * (config.arithmetic == "exact" and not config.shifts_weight)
@@ -114,13 +122,13 @@ def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
 
 
 def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
-    """``config`` and its twins, by arithmetic. Raises `ParameterError` for a unit that has none.
+    """``config`` and its twins, by arithmetic. Raises `ParameterError` where it can have none.
 
     A two's complement weight that an activation on {1} shifts is ``shift``, beside a multiplying twin.
+    The twin of a bitline array is the bit-serial one; nothing there is bare.
     """
-    if config.unit not in ("multiplier", "mac", "dot"):
-        raise ParameterError(f"unit must be multiplier, mac or dot for this comparison, not {config.unit!r}")
-    twins = {name: counterpart(config, name) for name in ("exact", "bare")}
+    names = ("exact",) if isinstance(config, BitlineConfig) else ("exact", "bare")
+    twins = {name: counterpart(config, name) for name in names}
     own = "shift" if config.shifts_weight else config.arithmetic
     return {own: config} | {name: twin for name, twin in twins.items() if name != own}
 
@@ -134,6 +142,7 @@ def compare(
 ) -> dict[str, Any]:
     """Area and delay of a unit, its exact twin, the bare accumulator and the exact twin by plain Yosys.
 
+    A memory is left out: its connections count as ports. ``memory`` in the result says what it is.
     Each contender is the smallest of its `candidates` that meets the clock; `ParameterError` if none does.
     ``liberty``: see `user_library`; the compact table of ``technology`` (the first) if None. The result is plain
     JSON: a row each with the figures of all candidates, and the ratios of area and delay to exact and bare.
@@ -142,11 +151,12 @@ def compare(
         library = choose_library(Path(scratch), technology, liberty)
         rows = mapping_errors(lambda: _rows(config, library, clock_mhz, thorough), liberty)
     for row in rows.values():
-        for other in ("exact", "bare"):
+        for other in ("exact", "bare") if "bare" in rows else ("exact",):
             row[f"area_ratio_to_{other}"] = ratio(row["area_um2"], rows[other]["area_um2"])
             row[f"delay_ratio_to_{other}"] = ratio(row["delay_ns"], rows[other]["delay_ns"])
     tools = {"pyosys": version("pyosys")}
     parameters = {"library": library.name, "parameters": config.parameters, "clock_mhz": clock_mhz}
+    parameters |= {"memory": _memory(config)}
     return {**parameters, "rows": rows, "tools": tools}
 
 
@@ -157,10 +167,17 @@ def _rows(
     for name, contender in contenders(config).items():
         tried = candidates(contender, library, clock_mhz, thorough)
         rows[name] = _row(choose(tried, clock_mhz), tried, clock_mhz)
-    if thorough:
+    if thorough and not isinstance(config, BitlineConfig):
         written = plain(config, library)
         rows["plain"] = _row(written, [written], clock_mhz)
     return rows
+
+
+def _memory(config: MultiplierConfig) -> dict[str, int] | None:
+    """The memory or array of bit cells that is left out; None where the unit has none."""
+    if isinstance(config, BitlineConfig):
+        return {"rows": config.rows, "bits": config.cols}
+    return {"rows": config.depth, "bits": config.memory_bits} if isinstance(config, StoredConfig) else None
 
 
 def choose(tried: list[Candidate], clock_mhz: float | None) -> Candidate:

@@ -4,11 +4,11 @@ Every contender goes through the same flow: each structure of adders and form of
 the recipes of `fpga_flow.RECIPES` that suit it, the one with the fewest LUT-equivalents kept (the fewer
 flip-flops if equal), then placed and routed with the same seeds.
 
-LUT-equivalents are four-input LUTs of the mapped unit: one a LUT, two a carry cell of two bits (ECP5's
-CCU2C), one a carry cell of one bit (Gowin's ALU), none where the carry sits beside a LUT that is counted
-anyway (iCE40). Multiplexers that join LUTs are listed in ``cells`` and not counted. What the device gave
-to unit and harness together, where chains that start or end inside the fabric take a little more, is
-``used_with_harness``.
+LUT-equivalents are four-input LUTs of the mapped unit: one a LUT, two a carry cell of two bits
+(ECP5's CCU2C), one a carry cell of one bit (Gowin's ALU), none where the carry sits beside a LUT
+that is counted anyway (iCE40). Memories take block RAM, counted apart. Multiplexers that join LUTs
+are listed in ``cells`` and not counted. What the device gave to unit and harness together, where
+chains that start or end inside the fabric take a little more, is ``used_with_harness``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
-from ..config import STRUCTURES, WEIGHT_FORMS, MultiplierConfig
+from ..config import STRUCTURES, WEIGHT_FORMS, BitlineConfig, MultiplierConfig, StoredConfig
 from ..errors import ParameterError, check_range
 from ..gateware import make_component
 from ..manifest import describe
@@ -44,6 +44,8 @@ def compare(config: MultiplierConfig, family: str, seeds: int = 3) -> dict[str, 
     """
     device = check_family(family)
     check_range("seeds", seeds, 1, MAX_SEEDS)
+    if isinstance(config, BitlineConfig):
+        raise ParameterError("unit must be another than 'bitline' on an FPGA, whose memories open one row at a time")
     rows = {}
     for name, contender in contenders(config).items():
         rows[name] = measure(contender, device, seeds)
@@ -86,9 +88,9 @@ def _candidates(config: MultiplierConfig, dsp: bool) -> Iterator[tuple[Multiplie
     """Every structure and form of weights that ``config`` can have, each with the recipes that suit it.
 
     Yosys' own flow belongs to what one would write without this project. Rows need a multiplication:
-    there is none in a heap, and a hard multiplier takes all.
+    there is none in a heap, and a hard multiplier takes all. Units with a memory are large, so fewer are tried.
     """
-    for structure in STRUCTURES:
+    for structure in ("greedy", "tree") if isinstance(config, StoredConfig) else STRUCTURES:
         for form in WEIGHT_FORMS[config.arithmetic]:
             try:
                 candidate = replace(config, structure=structure, weight_form=form)

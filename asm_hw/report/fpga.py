@@ -10,10 +10,12 @@ from rich.table import Table
 def fpga_table(result: dict[str, Any]) -> Table:
     """The rows of `asm_hw.ppa.fpga.compare` as a table."""
     title = f"{result['family']} {result['device']}, median of {len(result['seeds'])} seeds"
-    table = Table("", "LUT-eq.", "/ exact", "FF", "DSP", "fmax MHz", "/ exact", "structure", "recipe", title=title)
+    head = ("LUT-eq.", "/ exact", "FF", "DSP", "RAM", "fmax MHz", "/ exact", "structure", "recipe")
+    table = Table("", *head, title=title)
     for name, row in result["rows"].items():
         luts = [str(row["lut_equivalents"]), f"{row['lut_ratio_to_exact']:.2f}"]
+        hard = [str(row["dsp"]), str(row["ram"])]
         speed = [f"{row['fmax_mhz']:.1f}", f"{row['fmax_ratio_to_exact']:.2f}"]
         structure = f"{row['structure']}, {row['weight_form']}"
-        table.add_row(name, *luts, str(row["ff"]), str(row["dsp"]), *speed, structure, row["recipe"])
+        table.add_row(name, *luts, str(row["ff"]), *hard, *speed, structure, row["recipe"])
     return table
