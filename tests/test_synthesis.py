@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
+from rich.console import Console
 
-from asm_hw.config import DotConfig, MacConfig, counterpart
+from asm_hw.config import BitlineConfig, DotConfig, MacConfig, NearMemoryConfig, counterpart
 from asm_hw.errors import ParameterError
-from asm_hw.gateware import make_component
+from asm_hw.gateware import make_component, memory_module
 from asm_hw.ppa.cells import compact_library, user_library
 from asm_hw.ppa.compact import compact_table
 from asm_hw.ppa.contenders import build, candidates, choose, compare, contenders, fast_ways, frontier
+from asm_hw.ppa.netlist import Netlist
 from asm_hw.ppa.synthesis import RECIPES, mapping_commands, synthesize
 from asm_hw.ppa.yosys import count_cells, run_yosys
+from asm_hw.report.area import area_table
 from asm_hw.verilog import to_verilog
 
 SMALL_MAC = MacConfig(act_bits=4, acc_bits=10)
@@ -107,6 +111,45 @@ def test_a_weight_that_an_activation_shifts_has_a_multiplying_twin():
     assert list(twins) == ["shift", "exact", "bare"]
     assert twins["shift"] is config
     assert twins["exact"].activation is None and not twins["exact"].shifts_weight
+
+
+NEAR = NearMemoryConfig(alphabets=(1,), lanes=2, columns=1, hold=2, depth=16, act_bits=4, acc_bits=12)
+
+
+def test_a_memory_stays_outside(tmp_path):
+    """Of ports alone: sixteen times the rows are four more bits of address, in a loader and in a command."""
+    library, kept = compact_library(tmp_path), ("area_um2", "cells")
+    found = []
+    for config in (NEAR, replace(NEAR, depth=256)):
+        memory = memory_module(config, config.slug)
+        mapped = synthesize(verilog_of(config), config.slug, library, "area", memory)
+        netlist = Netlist.from_yosys_json(mapped.netlist_json, config.slug)
+        sizes = {name.rpartition(".")[2]: len(bits) for name, (_, bits) in netlist.ports.items() if "memory" in name}
+        wanted = {"data": config.row_bits, "row": config.row_bits, "address": config.row_address_bits, "write": 1}
+        assert sizes | wanted == sizes
+        found.append([getattr(mapped, name) for name in kept])
+    assert all(small < large < 1.15 * small for small, large in zip(*found, strict=True))
+    assert memory_module(SMALL_MAC, "mac") is None
+
+
+def test_a_bitline_array_has_its_serial_twin_beside_it_and_nothing_bare():
+    config = BitlineConfig(alphabets=(1,), act_bits=4, rows=64, cols=8, terms=4)
+    result = compare(config)
+    assert list(result["rows"]) == ["asm", "exact"]
+    assert result["memory"] == {"rows": 64, "bits": 8}
+    console = Console(width=120, record=True)
+    console.print(area_table(result))
+    assert "asm" in (text := console.export_text()) and "plain" not in text
+    cells = [row["cells"] for row in result["rows"].values()]
+    assert all(100 < count < 64 * 8 + 2000 for count in cells), "no cell of the array among them"
+
+
+def test_large_units_are_built_in_fewer_ways(tmp_path):
+    tried = candidates(NEAR, compact_library(tmp_path))
+    ways = {(way.config.structure, way.config.weight_form) for way in tried}
+    assert ways == {("greedy", "one_hot"), ("greedy", "binary"), ("tree", "one_hot")}
+    assert {way.mapped.recipe for way in tried} == {"area", "balanced", "area chained"}
+    assert {variant.structure for variant, _ in fast_ways(NEAR)} == {"greedy", "tree"}, "none that it cannot have"
 
 
 def test_results_are_kept_by_content(tmp_path, monkeypatch):

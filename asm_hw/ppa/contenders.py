@@ -64,7 +64,7 @@ def fast_ways(config: MultiplierConfig) -> list[Way]:
     """The ways that map for delay, a carry-save accumulator among them."""
     variants = _variants(config, thorough=True)
     heaps = [variant for variant in variants if variant.structure == "heap"]
-    if isinstance(config, MacConfig) and config.overflow == "wrap":
+    if isinstance(config, MacConfig) and config.unit in ("mac", "dot") and config.overflow == "wrap":
         variants += [replace(variant, structure="carry_save") for variant in heaps]
     return [(variant, "fast" if variant.has_heap else "fast chained") for variant in variants]
 
