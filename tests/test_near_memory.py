@@ -279,7 +279,7 @@ def test_memory_accesses_and_energies_by_hand():
 LAYERS = NearMemoryConfig(alphabets=(1, 3), lanes=8, columns=2, hold=16, depth=4096)
 
 
-def play_network(network, x, folder):
+def play_network(network, x, folder, arithmetic="asm"):
     """Every layer through the emitted Verilog, on the golden model's inputs; its outputs, requantized by the unit."""
     players = {}
     for layer in network.layers:
@@ -288,7 +288,7 @@ def play_network(network, x, folder):
             x = layer.forward(x)
             continue
         config = replace(
-            LAYERS, alphabets=operands.alphabets, weight_bits=operands.weight_bits, act_bits=operands.act_bits,
+            LAYERS, arithmetic=arithmetic, weight_form=None, alphabets=operands.alphabets, weight_bits=operands.weight_bits, act_bits=operands.act_bits,
             act_signed=operands.act_signed, act_alphabets=operands.act_alphabets,
             out_bits=out.bits, out_signed=out.signed, acc_bits=None, terms=max(16, layer.terms),
         )  # fmt: skip
@@ -312,9 +312,8 @@ def test_layers_of_a_network_run_to_the_bit(tmp_path):
     play_network(network, torch.randint(low, high + 1, (3, *network.input_shape), generator=generator), tmp_path)
 
 
-@pytest.mark.full
-def test_every_layer_of_the_demo_network_runs_to_the_bit(tmp_path):
-    """Trained weights and real activations of eight test images."""
+def demo_network(images):
+    """The demo network on {1}, trained a little, and quantized test images."""
     from asm_hw.training.convert import convert
     from asm_hw.training.data import digits
     from asm_hw.training.models import digits_cnn
@@ -324,7 +323,14 @@ def test_every_layer_of_the_demo_network_runs_to_the_bit(tmp_path):
     train(model, data, epochs=4, seed=0)
     asm = train_asm(model, data, epochs=2, seed=0, alphabets=(1,), weight_bits=5, act_bits=8)
     network = convert(asm, tuple(data.test_images.shape[1:]))
-    play_network(network, network.quantize_input(data.test_images[:8]), tmp_path)
+    return network, network.quantize_input(data.test_images[:images])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("arithmetic", "images"), [("asm", 8), ("exact", 2)])
+def test_every_layer_of_the_demo_network_runs_to_the_bit(arithmetic, images, tmp_path):
+    """Trained weights and real activations."""
+    play_network(*demo_network(images), tmp_path, arithmetic)
 
 
 @pytest.mark.full
