@@ -195,7 +195,8 @@ def synth(technology: str | None, liberty: str | None, clock_mhz: float | None, 
     """Map a unit, its exact twin and the bare accumulator with Yosys; compare area and delay.
 
     Each contender is built in every structure and mapped by every recipe; --json lists what was tried.
-    The row `plain` is the exact unit as one would write it, by Yosys's default flow.
+    The row `plain` is the exact unit as one would write it, by Yosys's default flow. A memory is left out; large
+    units take long, and are built in fewer ways.
     """
     from .emit import check_clock
 
@@ -214,7 +215,8 @@ def synth(technology: str | None, liberty: str | None, clock_mhz: float | None, 
 def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
     """Place and route a unit, its exact twin without and (where the family has them) with DSP, and bare.
 
-    Every structure of adders and form of weights is tried for each of them, the smallest kept.
+    Every structure of adders and form of weights is tried for each of them, the smallest kept. A memory goes
+    into block RAM.
     """
     from .ppa.fpga import compare
     from .report.fpga import fpga_table
