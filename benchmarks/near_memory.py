@@ -21,16 +21,15 @@ from figures import RESULTS, provenance, write_block
 from asm_hw.config import MacConfig, NearMemoryConfig, VnArrayConfig, VnScalarConfig
 from asm_hw.ppa import system
 from asm_hw.ppa.activity import simulator
+from asm_hw.ppa.array_comparison import FEW, LAYER, MANY
 from asm_hw.ppa.array_energy import per_column
 from asm_hw.ppa.cells import compact_library
 from asm_hw.ppa.comparison import least_energy, spread
 from asm_hw.ppa.streams import StreamOptions
 
 CLOCK_MHZ = 100.0
-FEW, MANY = 1, 2
 COLUMNS = (16, 32, 64)
 SHAPES = ["128x96", "128x64", "64x96", "64x64", "32x96"]
-LAYER = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
 OUTPUT = RESULTS / "near_memory.json"
 Energies = dict[tuple[int, int, int], float]
