@@ -134,7 +134,8 @@ def _stored(config: MultiplierConfig) -> dict[str, Any]:
     return {
         "memory": {"rows": config.depth, "bits": config.memory_bits, "layout": config.layout},
         "requantize": {
-            "function": "clamp((acc * scale + bias + (1 << shift - 1)) >> shift), shift 0 adds nothing",
+            "function": "clamp((acc * scale + bias + (1 << shift - 1)) >> shift), shift 0 adds nothing;"
+            " bias in two's complement",
             "low": low,
             "high": high,
             "fields": _fields(unit.fields),

@@ -89,6 +89,9 @@ def _scalar(config: VnScalarConfig, library: Library, clock_mhz: float) -> Rows:
 def _bitline(config: BitlineConfig, library: Library, clock_mhz: float) -> Rows:
     """The array, of its own size in both regimes, and an INT8 MAC before one memory; on the layer of 64 x 64."""
     core = bitline.measure_core(config, library, clock_mhz)
+    period = bitline.cells(config).figure("access_time_ns") + core.min_period_ns
+    if period > 1000 / clock_mhz:
+        raise ParameterError(f"clock_mhz must be at most {1000 / period:.1f} for {config.slug}, not {clock_mhz:g}")
     scalar = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8)
     logic = _mac_parts(_as(MacConfig, scalar), library, clock_mhz)
     rows: Rows = []
