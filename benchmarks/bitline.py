@@ -19,10 +19,10 @@ from figures import RESULTS, provenance, write_block
 
 from asm_hw.config import BitlineConfig, MacConfig
 from asm_hw.ppa.activity import simulator
+from asm_hw.ppa.array_comparison import STREAM
 from asm_hw.ppa.bitline import layer_energy, measure_core, scalar_energy, serial_energy
 from asm_hw.ppa.cells import compact_library
 from asm_hw.ppa.comparison import least_energy
-from asm_hw.ppa.streams import StreamOptions
 
 CLOCK_MHZ = 50.0
 TERMS = 64
@@ -44,8 +44,7 @@ def measure() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         library = compact_library(Path(scratch), "sg13g2")
         mac = MacConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
-        stream = StreamOptions(stream="network", weights="streaming", hold=64, cycles=300)
-        _, exact = least_energy(mac, library, stream, CLOCK_MHZ)
+        _, exact = least_energy(mac, library, STREAM, CLOCK_MHZ)
         result["mac"] = {"name": exact["name"], "energy_per_mac_fj": exact["energy_per_mac_fj"]}
         for regime in ("shared", "sized"):
             result[f"vn_scalar_{regime}"] = scalar_energy(exact["parts_per_mac_fj"], regime == "sized", CLOCK_MHZ)

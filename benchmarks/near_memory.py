@@ -21,11 +21,10 @@ from figures import RESULTS, provenance, write_block
 from asm_hw.config import MacConfig, NearMemoryConfig, VnArrayConfig, VnScalarConfig
 from asm_hw.ppa import system
 from asm_hw.ppa.activity import simulator
-from asm_hw.ppa.array_comparison import FEW, LAYER, MANY
+from asm_hw.ppa.array_comparison import FEW, LAYER, MANY, STREAM
 from asm_hw.ppa.array_energy import per_column
 from asm_hw.ppa.cells import compact_library
 from asm_hw.ppa.comparison import least_energy, spread
-from asm_hw.ppa.streams import StreamOptions
 
 CLOCK_MHZ = 100.0
 COLUMNS = (16, 32, 64)
@@ -60,8 +59,7 @@ def measure_all(shapes: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         library = compact_library(Path(scratch), "sg13g2")
         mac = MacConfig(arithmetic="exact", weight_bits=8, acc_bits=24, weight_code="decoded")
-        stream = StreamOptions(weights="streaming", hold=64, cycles=300)
-        result["mac"] = least_energy(mac, library, stream, CLOCK_MHZ)[1]["parts_per_mac_fj"]
+        result["mac"] = least_energy(mac, library, STREAM, CLOCK_MHZ)[1]["parts_per_mac_fj"]
     OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
 
 

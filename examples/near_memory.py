@@ -23,11 +23,8 @@ draw = torch.Generator().manual_seed(0)
 levels = torch.tensor(config.weight.levels)
 weights = levels[torch.randint(len(levels), (OUTPUTS, INPUTS), generator=draw)]
 activations = torch.randint(256, (VECTORS, INPUTS), generator=draw)
-channel = {
-    "scale": config.requantize.scale.nearest(96),
-    "bias": 40,
-    "shift": 11,
-}  # y = clamp((96 acc + 40 + 1024) >> 11)
+# y = clamp((96 acc + 40 + 1024) >> 11)
+channel = {"scale": config.requantize.scale.nearest(96), "bias": 40, "shift": 11}
 
 w_codes = [[config.weight.encode(w) for w in row] for row in weights.tolist()]
 streams = program(config, w_codes, activations.tolist(), [config.requantize.encode(channel)] * OUTPUTS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.sim import Simulator
@@ -11,6 +13,9 @@ from amaranth.sim import Simulator
 from ..config import MultiplierConfig, StoredConfig
 from ..gateware import make_component
 from .benches import CHECKS
+from .driver import Driver
+
+Bench = Callable[[Driver], Awaitable[None]]
 
 
 class AmaranthDriver:
@@ -42,19 +47,29 @@ def _without_macro(config: MultiplierConfig) -> MultiplierConfig:
     return replace(config, memory="inferred") if isinstance(config, StoredConfig) else config
 
 
+def play(config: MultiplierConfig, bench: Bench, *processes: Callable[[Any], Awaitable[None]]) -> None:
+    """Run one bench on the gateware of ``config``; ``processes`` of the simulator watch it."""
+    top = Module()
+    top.domains.sync = domain = ClockDomain()
+    top.submodules.dut = component = make_component(config)
+
+    async def drive(context):
+        await bench(AmaranthDriver(context, component, domain))
+
+    simulator = Simulator(top)
+    if config.latency:
+        simulator.add_clock(1e-8)
+    simulator.add_testbench(drive)
+    for process in processes:
+        simulator.add_process(process)
+    simulator.run()
+
+
 def run(config: MultiplierConfig) -> None:
     """Run every check of the unit; raises AssertionError at the first difference."""
     for check in CHECKS[config.unit]:
-        top = Module()
-        top.domains.sync = domain = ClockDomain()
-        top.submodules.dut = component = make_component(_without_macro(config))
 
-        async def bench(context, check=check, component=component, domain=domain):
-            driver = AmaranthDriver(context, component, domain)
+        async def bench(driver, check=check):
             await check(driver, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
 
-        simulator = Simulator(top)
-        if config.latency:
-            simulator.add_clock(1e-8)
-        simulator.add_testbench(bench)
-        simulator.run()
+        play(_without_macro(config), bench)

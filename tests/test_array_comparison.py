@@ -71,6 +71,12 @@ def test_a_scalar_machine_is_measured_beside_its_exact_twin(fake_logic):
     assert energies[0] < energies[2], "more packed codes to a word"
 
 
+def test_an_exact_array_of_a_given_form_has_no_twin(fake_logic):
+    rows = array_comparison.compare(replace(NEAR, arithmetic="exact", weight_form="booth"))["rows"]
+    titles = [(row["design"], row["regime"]) for row in rows]
+    assert len(titles) == len(set(titles)) == 2 * 3
+
+
 def test_units_without_a_memory_are_refused():
     with pytest.raises(ParameterError, match="unit must be one of near_memory, vn_array, vn_scalar, bitline"):
         array_comparison.compare(DotConfig())

@@ -15,7 +15,7 @@ from asm_hw.training.models import digits_cnn
 from asm_hw.training.train import train, train_asm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_network import tiny
+from tiny_network import operands_of, tiny
 
 from asm_hw.catalog import CATALOG
 from asm_hw.config import BitlineConfig, counterpart, make_config
@@ -215,15 +215,11 @@ def check_network(network, x, folder, shape, paces):
     players = {}
     for layer in network.layers:
         if getattr(layer, "groups", 1) == 1:
-            operands = {name: layer.config.parameters[name] for name in OPERANDS}
-            config = BitlineConfig(**operands, **shape, terms=256, counter_bits=0)
+            config = BitlineConfig(**operands_of(layer), **shape, terms=256, counter_bits=0)
             if config not in players:
                 players[config] = BitlinePlayer(emit(config, folder / "rtl"), folder / config.slug)
             check_layer(players[config], layer, x, paces)
         x = layer.forward(x)
-
-
-OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
 
 
 def check_layer(player, layer, x, paces):

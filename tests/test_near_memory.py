@@ -15,7 +15,7 @@ from amaranth.sim import Simulator
 from asm_hw.sim.near_player import NearPlayer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_network import tiny
+from tiny_network import operands_of, tiny, vectors_of
 
 from asm_hw import golden
 from asm_hw.config import Block, NearMemoryConfig, RequantizeConfig, counterpart
@@ -58,10 +58,8 @@ def test_the_command_line_refuses_and_notes(cli):
     noted = cli("rtl", "--unit", "mac", "--depth", "64")
     assert noted.returncode == 0
     assert "depth" in noted.stderr
-    assert (
-        "room for sums of"
-        in cli("rtl", "--unit", "near_memory", "--lanes", "2", "--columns", "1", "--hold", "2").stderr
-    )
+    roomy = cli("rtl", "--unit", "near_memory", "--lanes", "2", "--columns", "1", "--hold", "2")
+    assert "room for sums of" in roomy.stderr
 
 
 @settings(deadline=None)
@@ -284,22 +282,20 @@ def play_network(network, x, folder, arithmetic="asm"):
     """Every layer through the emitted Verilog, on the golden model's inputs; its outputs, requantized by the unit."""
     players = {}
     for layer in network.layers:
-        out, operands = layer.requantize, layer.config
         if getattr(layer, "groups", 1) != 1:  # runs as a matrix product for each group, which nobody cuts yet
             x = layer.forward(x)
             continue
         config = replace(
-            LAYERS, arithmetic=arithmetic, weight_form=None, alphabets=operands.alphabets, weight_bits=operands.weight_bits, act_bits=operands.act_bits,
-            act_signed=operands.act_signed, act_alphabets=operands.act_alphabets,
-            out_bits=out.bits, out_signed=out.signed, acc_bits=None, terms=max(16, layer.terms),
+            LAYERS, arithmetic=arithmetic, weight_form=None, **operands_of(layer),
+            out_bits=layer.requantize.bits, out_signed=layer.requantize.signed, acc_bits=None,
+            terms=max(16, layer.terms),
         )  # fmt: skip
         if config not in players:
             players[config] = NearPlayer(emit(config, folder / "rtl"), folder / f"player_{len(players)}")
         expected = layer.forward(x)
         made = near_program(config, layer, x)
         got, cycles = players[config].play(made)
-        flat = expected if expected.dim() == 2 else expected.permute(0, 2, 3, 1).flatten(0, 2)
-        assert got == flat.tolist(), layer.name
+        assert got == vectors_of(expected), layer.name
         assert cycles == len(made.rows) + config.cycles(made.blocks), layer.name
         assert players[config].play(made, pace=40)[0] == got, layer.name
         assert len(products_of(layer, x)[0][1]) == made.vectors

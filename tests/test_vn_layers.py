@@ -6,25 +6,21 @@ import random
 from dataclasses import fields
 
 import pytest
-from amaranth.hdl import ClockDomain, Module
-from amaranth.sim import Simulator
-from asm_hw.sim.amaranth_bench import AmaranthDriver
+from asm_hw.sim.amaranth_bench import play
 from asm_hw.sim.vn_bench import Model, compare, idle, of_words
 from test_near_memory import demo_network
-from tiny_network import tiny
+from tiny_network import operands_of, tiny, vectors_of
 
 from asm_hw.config import VnArrayConfig, VnScalarConfig
-from asm_hw.gateware import make_component
 from asm_hw.network.on_rtl import products_of
 
-OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
 SHAPE = {"lanes": 8, "columns": 2, "hold": 3, "depth": 1 << 13}
 MACHINES = [(VnScalarConfig, "asm"), (VnScalarConfig, "exact"), (VnArrayConfig, "asm"), (VnArrayConfig, "exact")]
 
 
 def unit_for(unit, layer, arithmetic):
     """A machine with the operands of a layer and its outputs; the exact one takes them in binary."""
-    taken = {name: getattr(layer.config, name) for name in OPERANDS}
+    taken = operands_of(layer)
     if arithmetic == "exact":
         taken["act_alphabets"] = None
     names = {field.name for field in fields(unit)}
@@ -39,9 +35,7 @@ def product_of(config, layer, x, vectors):
     w_code, x_code = ({value: code for code, value in table} for table in (config.weight_table, config.act_table))
     w = [[(w_code[value], value) for value in row] for row in weights.tolist()]
     taken = [[(x_code[value], value) for value in row] for row in inputs[:vectors].tolist()]
-    out = layer.requantize
-    rows = zip(out.scale.tolist(), out.bias.tolist(), out.shift.tolist(), strict=True)
-    return of_words(config, w, taken, [{"scale": s, "bias": b, "shift": h} for s, b, h in rows])
+    return of_words(config, w, taken, layer.requantize.channels)
 
 
 def play_layers(network, x, unit, arithmetic, vectors):
@@ -52,33 +46,26 @@ def play_layers(network, x, unit, arithmetic, vectors):
         if getattr(layer, "groups", 1) == 1:
             config = unit_for(unit, layer, arithmetic)
             product = product_of(config, layer, x, vectors)
-            play(config, product)
+            check_product(config, product)
             played += 1
             if unit is VnScalarConfig:  # one order of words is enough
-                flat = expected if expected.dim() == 2 else expected.permute(0, 2, 3, 1).flatten(0, 2)
-                raw = [[value & (1 << config.out_bits) - 1 for value in row] for row in flat[:vectors].tolist()]
+                rows = vectors_of(expected)[:vectors]
+                raw = [[value & (1 << config.out_bits) - 1 for value in row] for row in rows]
                 assert product.program.gather(config, product.expected) == raw, layer.name
         x = expected
     return played
 
 
-def play(config, product):
+def check_product(config, product):
     """One product on the gateware, in the predicted cycles; what is read back is what golden says."""
-    top = Module()
-    top.domains.sync = domain = ClockDomain()
-    top.submodules.dut = component = make_component(config)
 
-    async def bench(context):
-        driver = AmaranthDriver(context, component, domain)
+    async def bench(driver):
         await idle(driver)
         model = Model(driver, config, random.Random(0))
         compare(await model.play(product.program), product)
         assert model.cycles == config.cycles(product.program.jobs)
 
-    simulator = Simulator(top)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.run()
+    play(config, bench)
 
 
 @pytest.mark.parametrize(("unit", "arithmetic"), MACHINES)

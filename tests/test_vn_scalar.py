@@ -7,15 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from amaranth.hdl import ClockDomain, Module
-from amaranth.sim import Simulator
-from asm_hw.sim.amaranth_bench import AmaranthDriver
+from asm_hw.sim.amaranth_bench import play
 from asm_hw.sim.vn_bench import Model, random_words
 
 from asm_hw import golden
 from asm_hw.config import Job, VnScalarConfig
 from asm_hw.errors import ParameterError
-from asm_hw.gateware import make_component, vn_scalar
+from asm_hw.gateware import vn_scalar
 from asm_hw.network.words import word_program
 from asm_hw.ppa import system
 
@@ -91,13 +89,9 @@ def count_accesses(gateware, config, product, monkeypatch):
             memories.append(self)
 
     monkeypatch.setattr(gateware, "WeightMemory", Recorded)
-    top = Module()
-    top.domains.sync = domain = ClockDomain()
-    top.submodules.dut = component = make_component(config)
     counts = {"reads": 0, "writes": 0}
 
-    async def bench(context):
-        driver = AmaranthDriver(context, component, domain)
+    async def bench(driver):
         await Model(driver, config, random.Random(0)).play(product.program)
 
     async def count(context):
@@ -105,11 +99,7 @@ def count_accesses(gateware, config, product, monkeypatch):
             counts["reads"] += read
             counts["writes"] += write
 
-    simulator = Simulator(top)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.add_process(count)
-    simulator.run()
+    play(config, bench, count)
     host = {"reads": len(product.program.results), "writes": len(product.program.words)}
     return {name: total - host[name] for name, total in counts.items()}
 

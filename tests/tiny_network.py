@@ -19,6 +19,17 @@ def draw(values, shape, seed):
     return torch.tensor(values)[pick]
 
 
+def operands_of(layer):
+    """The formats of a layer's weights and activations, as the parameters of a unit."""
+    names = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
+    return {name: getattr(layer.config, name) for name in names}
+
+
+def vectors_of(maps):
+    """A layer's outputs [n, ...] as rows [vectors][outputs], in the order of a matrix product."""
+    return (maps if maps.dim() == 2 else maps.permute(0, 2, 3, 1).flatten(0, 2)).tolist()
+
+
 def requantizer(outputs, seed, bits=8, signed=False, encode=None):
     levels = [m for m in multiplier_code(SETS).levels if abs(m) < 200]
     return Requantize(

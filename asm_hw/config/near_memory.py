@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..encoding import join_fields, place_fields
-from ..errors import ParameterError, check_range
+from ..errors import ParameterError, check_choice, check_range
 from .multiplier import LIMITS, STRUCTURES
 from .stored import StoredConfig
 
@@ -82,9 +82,8 @@ class NearMemoryConfig(StoredConfig):
         if self.columns % self.beat_columns:
             raise ParameterError(f"outputs must divide columns ({self.columns}), not {self.outputs}")
         super().__post_init__()
-        if self.structure == "carry_save":
-            rest = ", ".join(structure for structure in STRUCTURES if structure != "carry_save")
-            raise ParameterError(f"structure of unit {self.unit} must be one of {rest}, not 'carry_save'")
+        kept = tuple(structure for structure in STRUCTURES if structure != "carry_save")
+        check_choice(f"structure of unit {self.unit}", self.structure, kept)
         if self.depth < self.least_depth:
             raise ParameterError(f"depth must be at least {self.least_depth}, {self.least_content}, not {self.depth}")
 

@@ -86,16 +86,14 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
     if config.acc_width < layer.acc_bits:
         least = layer.acc_bits
         raise ParameterError(f"acc_bits must be at least {least} for layer {layer.name!r}, not {config.acc_bits}")
-    parameters = zip(out.scale.tolist(), out.bias.tolist(), out.shift.tolist(), strict=True)
-    channels = [{"scale": scale, "bias": bias, "shift": shift} for scale, bias, shift in parameters]
-    wide = [c["bias"] for c in channels if signed_bits(c["bias"], c["bias"]) > unit.bias_bits]
+    wide = [c["bias"] for c in out.channels if signed_bits(c["bias"], c["bias"]) > unit.bias_bits]
     if wide:
         raise ParameterError(f"layer {layer.name!r} must have biases of {unit.bias_bits} bits, not {wide[0]}")
     w_code, x_code = ({value: code for code, value in table} for table in (config.weight_table, config.act_table))
     weight, taken = products[0]
     w = _codes(weight, w_code, f"layer {layer.name!r} must have weights that unit {config.slug} has")
     vectors = _codes(taken, x_code, f"layer {layer.name!r} must have activations that unit {config.slug} has")
-    return program(config, w, vectors, [unit.encode(channel) for channel in channels])
+    return program(config, w, vectors, [unit.encode(channel) for channel in out.channels])
 
 
 def _out_format(bits: int, signed: bool, encode: object = None) -> str:

@@ -70,6 +70,12 @@ class Requantize:
         self._check_tensors()
         self._check_limits()
 
+    @cached_property
+    def channels(self) -> list[dict[str, int]]:
+        """Scale (a level), bias and shift of each output channel, as `asm_hw.config.RequantizeConfig` encodes them."""
+        rows = zip(self.scale.tolist(), self.bias.tolist(), self.shift.tolist(), strict=True)
+        return [{"scale": scale, "bias": bias, "shift": shift} for scale, bias, shift in rows]
+
     def _check_tensors(self) -> None:
         if (self.skip_scale is None) != (self.skip_shift is None):
             raise ParameterError("requantize skip_scale and skip_shift must be given together")

@@ -30,6 +30,7 @@ from .activity import icarus, simulator
 from .array_energy import per_column
 from .cells import Library, compact_library
 from .comparison import least_energy
+from .contenders import contenders
 from .streams import StreamOptions
 
 TECHNOLOGY = "sg13g2"
@@ -38,6 +39,8 @@ LAYER = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
 """The recorded layer of near-memory and von Neumann machines (``operands_wide.json``)."""
 FEW, MANY = 1, 2
 """Columns of the arrays that are simulated gate by gate; what one more costs carries to ``columns``."""
+STREAM = StreamOptions(weights="streaming", hold=64, cycles=300)
+"""What a MAC of ``vn_scalar`` sees: both operands new in each cycle, sums of 64."""
 REGIMES = {f"{system.FIXED_KBIT} kbit": False, "the layer's size": True}
 Rows = list[dict[str, Any]]
 
@@ -116,8 +119,7 @@ MEASURED = tuple(_MEASURES)
 
 def _mac_parts(config: MacConfig, library: Library, clock_mhz: float) -> dict[str, float]:
     """fJ per MAC by part of the way to build a MAC that takes least, weights new every cycle."""
-    stream = StreamOptions(weights="streaming", hold=64, cycles=300)
-    return least_energy(config, library, stream, clock_mhz)[1]["parts_per_mac_fj"]
+    return least_energy(config, library, STREAM, clock_mhz)[1]["parts_per_mac_fj"]
 
 
 def _least(config: Any, price: Callable[..., dict], logic: Sequence[dict], clock_mhz: float) -> Rows:
@@ -152,7 +154,7 @@ def _from_pj(row: dict[str, Any]) -> dict[str, float]:
 
 def _twins(config: Any) -> list[Any]:
     """``config`` and, if it is another, its exact twin."""
-    return list(dict.fromkeys((config, counterpart(config, "exact"))))
+    return [unit for name, unit in contenders(config).items() if unit is config or name == "exact"]
 
 
 def _forms(config: NearMemoryConfig) -> list[NearMemoryConfig]:
