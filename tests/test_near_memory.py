@@ -271,7 +271,7 @@ def test_memory_accesses_and_energies_by_hand():
     nothing = {"column_fj": {"heap": 64.0}, "shared_fj": {"heap": 0.0}}
     row = system.near_memory(config, nothing, work, sized=False, clock_mhz=100.0)
     reads = 4608 * 8 * 49.634  # eight macros of 256 x 64 side by side, pJ
-    assert row["memory"]["activations"] == pytest.approx(1000 * reads / (64 * 576 * 256), rel=1e-4)
+    assert row["memory_parts_fj"]["activations"] == pytest.approx(1000 * reads / (64 * 576 * 256), rel=1e-4)
     assert row["compute_fj"] == 1.0
 
 

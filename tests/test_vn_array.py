@@ -72,7 +72,9 @@ def test_the_rtl_accesses_its_memory_as_energies_are_charged(shape, monkeypatch)
     reads = found["weights"] + found["parameters"] + found["activations"]
     assert counted == {"reads": reads, "writes": found["outputs"]}
     # The model charges just those.
-    row = system.vn_array(SMALL, {"column_fj": {}, "shared_fj": {}}, work, sized=False, clock_mhz=100.0)["memory"]
+    row = system.vn_array(SMALL, {"column_fj": {}, "shared_fj": {}}, work, sized=False, clock_mhz=100.0)[
+        "memory_parts_fj"
+    ]
     shared = system.shared_memory(work, SMALL, False)
     charged = {"weights": found["weights"] + found["parameters"], "activations": found["activations"]}
     for name, count in charged.items():

@@ -114,7 +114,7 @@ def test_the_rtl_accesses_its_memory_as_energies_are_charged(parameters, monkeyp
     reads = found["weights"] + found["activations"] + found["parameters"]
     assert counted == {"reads": vectors * reads, "writes": vectors * found["outputs"]}
     # The model charges those, at the energy of an access, but for the parameters.
-    row = system.vn_scalar(config, {}, work, sized=False, clock_mhz=100.0)["memory"]
+    row = system.vn_scalar(config, {}, work, sized=False, clock_mhz=100.0)["memory_parts_fj"]
     shared = system.shared_memory(work, config, False)
     for name, kind in (("weights", "read"), ("activations", "read"), ("outputs", "write")):
         charged = row[name] * work.outputs * work.inputs / shared.energy_fj(kind)
@@ -125,4 +125,4 @@ def test_accesses_and_their_energy_by_hand():
     work = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
     assert INT8.accesses(64, 576) == {"weights": 9216, "activations": 9216, "parameters": 128, "outputs": 16}
     row = system.vn_scalar(INT8, {}, work, sized=False, clock_mhz=100.0)
-    assert row["memory"]["weights"] == pytest.approx(230_353.3 / 4, rel=1e-6)  # 8192 x 32, four weights a word
+    assert row["memory_parts_fj"]["weights"] == pytest.approx(230_353.3 / 4, rel=1e-6)  # 8192 x 32, four weights a word

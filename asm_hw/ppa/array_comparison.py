@@ -1,7 +1,7 @@
 """Energy of an array with its memories beside its exact twin and von Neumann machines, on a recorded layer.
 
-What `asm_hw.ppa.system` and `asm_hw.ppa.bitline` say of each, in two regimes: one memory of
-`asm_hw.ppa.system.FIXED_KBIT` for everybody, and memories as large as the layer.
+What `asm_hw.ppa.system` and `asm_hw.ppa.bitline` say of each, in two regimes: memories of
+`asm_hw.ppa.system.FIXED_KBIT`, and as large as the layer. A bitline array has its own size in both.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from ..config import (
+    LIMITS,
     WEIGHT_FORMS,
     BitlineConfig,
+    Job,
     MacConfig,
     MultiplierConfig,
     NearMemoryConfig,
+    StoredConfig,
     VnArrayConfig,
     VnScalarConfig,
-    counterpart,
 )
 from ..emit import check_clock
 from ..errors import ParameterError, check_choice
-from . import bitline, system
+from . import bitline, bitline_core, system
 from .activity import icarus, simulator
+from .array_drive import check_hold
 from .array_energy import per_column
 from .cells import Library, compact_library
 from .comparison import least_energy
@@ -42,17 +45,26 @@ FEW, MANY = 1, 2
 STREAM = StreamOptions(weights="streaming", hold=64, cycles=300)
 """What a MAC of ``vn_scalar`` sees: both operands new in each cycle, sums of 64."""
 REGIMES = {f"{system.FIXED_KBIT} kbit": False, "the layer's size": True}
+RECIPE = "balanced"
+"""Of the logic of arrays."""
+BUILT = ("structure", "weight_form", "recipe", "min_period_ns")
+"""How the logic of a row is built."""
+CHOSEN = ("structure", "weight_form", "depth")
+"""Parameters that the comparison sets itself."""
 Rows = list[dict[str, Any]]
+Way = tuple[dict[str, Any], dict[str, Any]]
+"""One way to build some logic: what `asm_hw.ppa.system` takes for it, and `BUILT`."""
 
 
 def compare(config: Any, clock_mhz: float = 100.0, technology: str | None = None) -> dict[str, Any]:
     """Energy per MAC of an array unit and its counterparts, in fJ; plain JSON.
 
     A row is a ``design`` in a ``regime`` of memories with what goes to memory, movement, control and compute;
-    ``ratio`` is what the unit that was asked for takes of it. Heaps are greedy; weights are measured in every form,
-    the best kept. Cycles that wait are not charged: ``computing_percent`` are the others.
-    Raises `ParameterError` for a unit without a memory, a technology whose memories have no figures, and a clock
-    that a netlist does not meet.
+    ``energy_ratio_to_this`` is what the unit that was asked for takes of it. Heaps are greedy; weights are measured
+    in every form, the best kept. ``busy_percent``: MACs of what the lanes could do in all cycles; logic that waits
+    takes nothing.
+    Raises `ParameterError` for a unit without a memory, a technology whose memories have no figures, a shape that
+    cannot be measured, before anything is, and a clock that a netlist does not meet.
     """
     check_clock(clock_mhz)
     technology = check_choice("technology of memories", technology or TECHNOLOGY, (TECHNOLOGY,))
@@ -63,53 +75,69 @@ def compare(config: Any, clock_mhz: float = 100.0, technology: str | None = None
         rows = measure(config, compact_library(Path(scratch), technology), clock_mhz)
     own = {row["regime"]: row["energy_per_mac_fj"] for row in rows if row["design"] == _title(config)}
     for row in rows:
-        row["ratio"] = round(own[row["regime"]] / row["energy_per_mac_fj"], 4)
+        row["energy_ratio_to_this"] = round(own[row["regime"]] / row["energy_per_mac_fj"], 4)
     tools = {name: version(name) for name in ("asm-hw", "pyosys", "numpy")} | {"iverilog": icarus()}
-    head = {"design": _title(config), "technology": technology, "parameters": config.parameters, "clock_mhz": clock_mhz}
+    given = {name: value for name, value in config.parameters.items() if name not in CHOSEN}
+    head = {"design": _title(config), "technology": technology, "parameters": given, "clock_mhz": clock_mhz}
     return head | {"activity": simulator(), "rows": rows, "tools": tools}
 
 
 def _arrays(config: NearMemoryConfig, library: Library, clock_mhz: float) -> Rows:
     """Near-memory and von Neumann arrays of one shape, and one exact MAC before one memory."""
+    check_hold(config.hold, MANY)
+    pairs = [(_as(NearMemoryConfig, twin), _shared(twin)) for twin in _twins(config)]
+    scalar = _scalar_of(config)
     rows: Rows = []
-    for twin in _twins(config):
-        array = _as(NearMemoryConfig, twin)
-        logic = [per_column(form, library, clock_mhz, "balanced", FEW, MANY) for form in _forms(array)]
+    for array, shared in pairs:
+        logic = [_array_logic(form, library, clock_mhz) for form in _forms(array)]
         rows += _least(array, system.near_memory, logic, clock_mhz)
-        rows += _least(_as(VnArrayConfig, twin), system.vn_array, logic, clock_mhz)
-    return rows + _scalar(_as(VnScalarConfig, counterpart(config, "exact")), library, clock_mhz)
+        if shared:
+            rows += _least(shared, system.vn_array, logic, clock_mhz)
+    return rows + _scalars(scalar, library, clock_mhz)
 
 
-def _scalar(config: VnScalarConfig, library: Library, clock_mhz: float) -> Rows:
+def _scalars(config: VnScalarConfig, library: Library, clock_mhz: float) -> Rows:
     """One MAC before one memory."""
     rows: Rows = []
     for twin in _twins(config):
-        logic = _mac_parts(_as(MacConfig, twin), library, clock_mhz)
-        rows += _least(twin, system.vn_scalar, [logic], clock_mhz)
+        rows += _least(twin, system.vn_scalar, [_mac_logic(_as(MacConfig, twin), library, clock_mhz)], clock_mhz)
     return rows
 
 
 def _bitline(config: BitlineConfig, library: Library, clock_mhz: float) -> Rows:
-    """The array, of its own size in both regimes, and an INT8 MAC before one memory; on the layer of 64 x 64."""
+    """The array, its serial twin if one can exist, and exact MACs before one memory; on the layer of 64 x 64."""
+    arrays = _twins(config)
+    for array in arrays:
+        bitline.check_size(array)
+    scalars = list(dict.fromkeys((_scalar_of(config), bitline.INT8)))
+    priced = [(array, _bitline_prices(array, library, clock_mhz)) for array in arrays]
+    for scalar in scalars:
+        parts, built = _mac_logic(_as(MacConfig, scalar), library, clock_mhz)
+        energies = [bitline.scalar_energy(parts, sized, clock_mhz, scalar) for sized in REGIMES.values()]
+        priced.append((scalar, [_from_pj(row) | built for row in energies]))
+    return [
+        {"design": _title(unit), "regime": regime} | row
+        for unit, rows in priced
+        for regime, row in zip(REGIMES, rows, strict=True)
+    ]
+
+
+def _bitline_prices(config: BitlineConfig, library: Library, clock_mhz: float) -> Rows:
+    """A row for each regime. Raises `ParameterError` where access and core together take longer than the clock."""
     core = bitline.measure_core(config, library, clock_mhz)
     period = bitline.cells(config).figure("access_time_ns") + core.min_period_ns
     if period > 1000 / clock_mhz:
         raise ParameterError(f"clock_mhz must be at most {1000 / period:.1f} for {config.slug}, not {clock_mhz:g}")
-    scalar = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8)
-    logic = _mac_parts(_as(MacConfig, scalar), library, clock_mhz)
-    rows: Rows = []
-    for regime, sized in REGIMES.items():
-        if config.arithmetic == "exact":
-            own = bitline.serial_energy(config, core, clock_mhz)
-        else:
-            own = bitline.layer_energy(config, core, sized, clock_mhz)
-        found = {config: own, scalar: bitline.scalar_energy(logic, sized, clock_mhz)}
-        rows += [{"design": _title(unit), "regime": regime} | _from_pj(row) for unit, row in found.items()]
-    return rows
+    if config.arithmetic == "exact":
+        energies = [bitline.serial_energy(config, core, clock_mhz)] * len(REGIMES)
+    else:
+        energies = [bitline.layer_energy(config, core, sized, clock_mhz) for sized in REGIMES.values()]
+    built = {"recipe": bitline_core.RECIPE, "min_period_ns": round(period, 5)}
+    return [_from_pj(row) | built for row in energies]
 
 
 _MEASURES: dict[str, Callable[[Any, Library, float], Rows]] = {
-    "near_memory": _arrays, "vn_array": _arrays, "vn_scalar": _scalar, "bitline": _bitline,
+    "near_memory": _arrays, "vn_array": _arrays, "vn_scalar": _scalars, "bitline": _bitline,
 }  # fmt: skip
 
 
@@ -117,27 +145,37 @@ MEASURED = tuple(_MEASURES)
 """The units that `compare` measures."""
 
 
-def _mac_parts(config: MacConfig, library: Library, clock_mhz: float) -> dict[str, float]:
-    """fJ per MAC by part of the way to build a MAC that takes least, weights new every cycle."""
-    return least_energy(config, library, STREAM, clock_mhz)[1]["parts_per_mac_fj"]
+def _array_logic(config: NearMemoryConfig, library: Library, clock_mhz: float) -> Way:
+    """What a column and all columns take, from arrays of `FEW` and `MANY`."""
+    logic = per_column(config, library, clock_mhz, RECIPE, FEW, MANY)
+    return logic, {name: logic["measured"][-1][name] for name in BUILT}
 
 
-def _least(config: Any, price: Callable[..., dict], logic: Sequence[dict], clock_mhz: float) -> Rows:
+def _mac_logic(config: MacConfig, library: Library, clock_mhz: float) -> Way:
+    """Of the ways to build a MAC the one that takes least, fJ per MAC by part, weights new every cycle."""
+    row = least_energy(config, library, STREAM, clock_mhz)[1]
+    return row["parts_per_mac_fj"], {name: row[name] for name in BUILT}
+
+
+def _least(config: Any, price: Callable[..., dict], logic: Sequence[Way], clock_mhz: float) -> Rows:
     """A row for each regime: of the ways to build the logic the one that takes least there."""
     layer = replace(LAYER, act_bits=config.x_bits)
-    computing = {} if isinstance(config, VnScalarConfig) else {"computing_percent": _computing(config, layer)}
+    busy = {"busy_percent": _busy(config, layer)}
     rows = []
     for regime, sized in REGIMES.items():
-        ways = [price(config, way, layer, sized, clock_mhz) for way in logic]
+        ways = [price(config, parts, layer, sized, clock_mhz) | built for parts, built in logic]
         least = min(ways, key=lambda row: row["energy_per_mac_fj"])
-        rows.append({"design": _title(config), "regime": regime} | least | computing)
+        rows.append({"design": _title(config), "regime": regime} | least | busy)
     return rows
 
 
-def _computing(config: NearMemoryConfig, layer: system.Work) -> float:
-    """Share of the cycles in which the lanes compute."""
-    blocks = config.blocks(layer.outputs, layer.inputs, layer.vectors)
-    return round(100 * sum(block.tiles * block.vectors for block in blocks) / config.cycles(blocks), 1)
+def _busy(config: NearMemoryConfig | VnScalarConfig, layer: system.Work) -> float:
+    """MACs of the layer in per cent of those that the lanes could do in its cycles."""
+    if isinstance(config, VnScalarConfig):
+        cycles = config.cycles([Job(0, 0, 0, layer.inputs, layer.outputs)]) * layer.vectors
+        return round(100 * layer.macs / cycles, 1)
+    cycles = config.cycles(config.blocks(layer.outputs, layer.inputs, layer.vectors))
+    return round(100 * layer.macs / cycles / config.lanes / config.columns, 1)
 
 
 def _from_pj(row: dict[str, Any]) -> dict[str, float]:
@@ -168,13 +206,40 @@ def _forms(config: NearMemoryConfig) -> list[NearMemoryConfig]:
     return made
 
 
-def _as(unit: type, config: MultiplierConfig) -> Any:
-    """A unit with the parameters that it shares with ``config``; the memory is as deep as its regime says."""
-    shared = {field.name for field in fields(unit)} - {"depth"}
-    return unit(**{name: value for name, value in config.parameters.items() if name in shared})
+def _as(unit: type, config: MultiplierConfig, **others: Any) -> Any:
+    """A unit with the parameters that it shares with ``config``, and ``others``; the memory is as deep as can be.
+
+    That of near-memory arrays, whose addresses are measured, is as deep as the layer needs.
+    """
+    names = {field.name for field in fields(unit)}
+    shared = {name: value for name, value in config.parameters.items() if name in names} | others
+    if "depth" in names:
+        shared["depth"] = LIMITS["depth"][1]
+    made = unit(**shared)
+    if unit is not NearMemoryConfig:
+        return made
+    return replace(made, depth=min(made.depth, made.rows(LAYER.outputs, LAYER.inputs)))
+
+
+def _shared(config: NearMemoryConfig) -> VnArrayConfig | None:
+    """The array behind a bus; None where no memory of words holds what it must."""
+    try:
+        return _as(VnArrayConfig, config)
+    except ParameterError:
+        return None
+
+
+def _scalar_of(config: MacConfig) -> VnScalarConfig:
+    """The exact MAC before one memory with the operands and the accumulator of ``config``."""
+    out_bits = config.out_bits if isinstance(config, StoredConfig) else VnScalarConfig.out_bits
+    least = max(config.weight_bits, config.act_bits, out_bits)
+    bus = max(getattr(config, "bus_bits", VnScalarConfig.bus_bits), least)
+    exact = {"arithmetic": "exact", "act_alphabets": None, "weight_code": "packed", "weight_form": None}
+    return _as(VnScalarConfig, config, **exact, bus_bits=bus)
 
 
 def _title(config: Any) -> str:
     weights = f"{{{config.alphabets}}}" if config.arithmetic == "asm" else config.arithmetic
     on = f" on {{{config.act_alphabets}}}" if config.act_alphabets else ""
-    return f"{config.unit} {weights} W={config.weight_bits} A={config.act_bits}{on}"
+    alone = ", sums alone" * (isinstance(config, BitlineConfig) and config.arithmetic == "exact")
+    return f"{config.unit} {weights} W={config.weight_bits} A={config.act_bits}{on}{alone}"

@@ -13,7 +13,7 @@ import numpy as np
 from amaranth.hdl import Module
 from amaranth.sim import Simulator
 
-from ..config import Block, NearMemoryConfig
+from ..config import MAX_SHIFT, Block, NearMemoryConfig
 from ..errors import ParameterError
 from ..gateware.near_control import Control
 from ..network.tiles import program
@@ -52,7 +52,8 @@ def layer(config: NearMemoryConfig) -> Layer:
     most = np.abs(x @ w.T).max(0)
     unit = config.requantize
     high = unit.out_range[1]
-    shift = max(s for s in range(31) if (high << s) / most.min() <= unit.scale.max)
+    fitting = (s for s in range(MAX_SHIFT) if (high << s) / most.min() <= unit.scale.max)
+    shift = max(fitting, default=0)  # outputs wider than any sum need no shift; the largest scale does
     scales = [unit.scale.nearest((high << shift) / float(value)) for value in most]
     return Layer(w, x, [{"scale": scale, "bias": 0, "shift": shift} for scale in scales])
 
@@ -65,6 +66,7 @@ def drive_array(config: NearMemoryConfig) -> ArrayDrive:
     """
     recorded = layer(config)
     vectors = config.hold
+    check_hold(vectors, config.columns)
     w = recorded.w[: config.columns]
     x = recorded.x[np.arange(vectors) % len(recorded.x)]
     channels = recorded.channels[: config.columns]
@@ -75,8 +77,6 @@ def drive_array(config: NearMemoryConfig) -> ArrayDrive:
     before = min(2, tiles)
     blocks = [Block(0, before, vectors, True), Block(0, tiles, vectors, False), Block(0, before, vectors, False)]
     beats = [*made.x[: before * vectors], *made.x, made.x[0]]
-    if vectors < config.columns + 3:
-        raise ParameterError(f"hold must be at least {config.columns + 3} to be measured, not {vectors}")
     inputs_by_port, taken = _stimulus(config, blocks, beats, made.rows)
     first = taken[before * vectors]
     framed = {
@@ -86,6 +86,12 @@ def drive_array(config: NearMemoryConfig) -> ArrayDrive:
     framed["rst"] = [1] * RESET_CYCLES + [0] * (len(framed["row"]) - RESET_CYCLES)
     drive = Drive(framed, RESET_CYCLES + first - WARM_UP_BEATS)
     return ArrayDrive(drive, taken[-1] - first, w.size * vectors, _expected(config, w, x, channels))
+
+
+def check_hold(hold: int, columns: int) -> None:
+    """Raise `ParameterError` where blocks of so many vectors are too short for `drive_array` with so many columns."""
+    if hold < columns + 3:
+        raise ParameterError(f"hold must be at least {columns + 3} to be measured, not {hold}")
 
 
 def _expected(config: NearMemoryConfig, w: Integers, x: Integers, channels: list[dict[str, int]]) -> list[int]:

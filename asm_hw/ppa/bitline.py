@@ -23,11 +23,13 @@ from ..network.bitline import Tile, gaps, loads, tiles
 from ..network.bitline_serial import mac_cycles, place, serial_program, serial_sum
 from .bitline_core import Trace, core_energy, trace
 from .cells import Library
-from .sram import Sram, compute_energies_pj
+from .sram import MOST_BITS, Sram, compute_energies_pj
 from .streams import Integers, Reals, nearest, unpacked
 from .system import Memory, Work, shared_memory, vn_scalar
 
 BOUNDS = ("upper", "lower")
+INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8)
+"""The von Neumann machine that arrays are compared with."""
 FJ_PER_UW_NS = 1.0
 TRACE_SUMS = 10
 """Outputs whose sums the gate-level run takes: a few hundred cycles."""
@@ -49,6 +51,14 @@ def operands(config: BitlineConfig) -> tuple[Integers, Integers]:
     levels = np.array(sorted(config.weight_values), np.int64)
     x_levels = np.array(sorted({value for _, value in config.act_table}), np.int64)
     return nearest(x_levels, vectors, vectors), nearest(levels, weights, weights)
+
+
+def check_size(config: BitlineConfig) -> None:
+    """Raise `ParameterError` where the array cannot hold the layer, or is wider than the model of its cells."""
+    if config.cols > MOST_BITS:
+        raise ParameterError(f"cols must be at most {MOST_BITS}, as the model of cells goes, not {config.cols}")
+    if config.arithmetic == "asm":
+        one_tile(config, operands(config)[1])
 
 
 def cells(config: BitlineConfig) -> Sram:
@@ -100,12 +110,13 @@ def measure_core(config: BitlineConfig, library: Library, clock_mhz: float) -> C
     """The core on the recorded layer, by two sizes of it: what differs is the words'."""
     few, more = TRACE_WORDS
     columns = config.columns_a_word if config.arithmetic == "asm" else 4
-    sizes = [replace(config, cols=words * columns, counter_bits=0, rows=max(128, config.rows)) for words in (few, more)]
-    rows = [core_energy(size, library, layer_trace(size), clock_mhz) for size in sizes]
+    rows = max(128, config.rows, *[config.serial_rows(SERIAL_TERMS)] * (config.arithmetic == "exact"))
+    sizes = [replace(config, cols=words * columns, counter_bits=0, rows=rows) for words in (few, more)]
+    less, most = (core_energy(size, library, layer_trace(size), clock_mhz) for size in sizes)
     words = [size.words for size in sizes]
-    slope = (rows[1]["energy_per_cycle_fj"] - rows[0]["energy_per_cycle_fj"]) / (words[1] - words[0])
-    controller = rows[0]["energy_per_cycle_fj"] - slope * words[0]
-    return Core(controller, slope, rows[1]["min_period_ns"], (rows[1]["area_um2"] - rows[0]["area_um2"]) / few)
+    slope = (most["energy_per_cycle_fj"] - less["energy_per_cycle_fj"]) / (words[1] - words[0])
+    controller = less["energy_per_cycle_fj"] - slope * words[0]
+    return Core(controller, slope, most["min_period_ns"], (most["area_um2"] - less["area_um2"]) / few)
 
 
 def layer_trace(config: BitlineConfig) -> Trace:
@@ -130,7 +141,11 @@ def one_tile(config: BitlineConfig, weights: Integers) -> Tile:
     """The layer in an array that holds all its terms. Raises `ParameterError` where they do not fit."""
     found = tiles(config, weights.tolist())
     if len(found) > 1:
-        raise ParameterError(f"rows must hold {len(weights[0])} terms, as the recorded layer has, not {config.rows}")
+        least = sum(len(multiples) for tile in found for multiples in tile.rows)
+        raise ParameterError(
+            f"rows must be at least {least} for the {len(weights[0])} terms of the recorded layer on alphabets"
+            f" {{{config.alphabets}}}, not {config.rows}"
+        )
     return found[0]
 
 
@@ -150,7 +165,7 @@ def layer_energy(config: BitlineConfig, core: Core, sized: bool, clock_mhz: floa
     sums = {bound: energy_of(sram, accesses(steps), bound) / macs for bound in BOUNDS}
     leak_uw = sram.figure("leakage_uw") + program.figure("leakage_uw")
     other = {
-        "outputs_pj": scalar_row({}, sized, clock_mhz)[0]["memory"]["outputs"] / 1000,
+        "outputs_pj": scalar_row({}, sized, clock_mhz)[0]["memory_parts_fj"]["outputs"] / 1000,
         "loads_pj": len(tile.rows) * sram.energy_pj("write") / macs,
         "program_pj": len(steps) * program.energy_pj("read") / macs,
         "compute_pj": cycles * core.energy_pj(config.words) / macs,
@@ -169,7 +184,8 @@ def layer_energy(config: BitlineConfig, core: Core, sized: bool, clock_mhz: floa
 
 def serial_energy(config: BitlineConfig, core: Core, clock_mhz: float) -> dict[str, Any]:
     """The same for the bit-serial array, products and sums alone: loads and the final subtraction are left out."""
-    one, two = (list(serial_sum(config, place(config, terms), [1] * terms)) for terms in (1, 2))
+    roomy = replace(config, rows=max(config.rows, config.serial_rows(2)))  # what a term adds is the same in more rows
+    one, two = (list(serial_sum(roomy, place(roomy, terms), [1] * terms)) for terms in (1, 2))
     found = accesses(two)
     found.subtract(accesses(one))
     assert found.total() == mac_cycles(config)
@@ -190,19 +206,22 @@ def memory(words: int, bits: int) -> Sram:
     return Sram(max(16, -(-words // 16) * 16), bits)
 
 
-def scalar_row(logic: dict[str, float], sized: bool, clock_mhz: float) -> tuple[dict[str, Any], Memory]:
-    """`asm_hw.ppa.system.vn_scalar` INT8 on the recorded layer, and its memory; ``logic``: fJ of a ``mac`` by part."""
+def scalar_row(
+    logic: dict[str, float], sized: bool, clock_mhz: float, config: VnScalarConfig = INT8
+) -> tuple[dict[str, Any], Memory]:
+    """`asm_hw.ppa.system.vn_scalar` on the recorded layer, and its memory; ``logic``: fJ of a ``mac`` by part."""
     vectors, weights = recorded()
     outputs, inputs = weights.shape
-    work = Work(outputs, inputs, vectors=len(vectors), resident=1, stored=inputs)
-    config = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8)
+    work = Work(outputs, inputs, vectors=len(vectors), resident=1, stored=inputs, act_bits=config.x_bits)
     return vn_scalar(config, logic, work, sized, clock_mhz), shared_memory(work, config, sized)
 
 
-def scalar_energy(logic: dict[str, float], sized: bool, clock_mhz: float) -> dict[str, Any]:
+def scalar_energy(
+    logic: dict[str, float], sized: bool, clock_mhz: float, config: VnScalarConfig = INT8
+) -> dict[str, Any]:
     """`scalar_row` in pJ per MAC; its movement is of operand registers and outputs."""
-    row, shared = scalar_row(logic, sized, clock_mhz)
-    found = {name: fj / 1000 for name, fj in row["memory"].items()}
+    row, shared = scalar_row(logic, sized, clock_mhz, config)
+    found = {name: fj / 1000 for name, fj in row["memory_parts_fj"].items()}
     return {
         "memory": f"{shared.rows} x {shared.bits}", "cycles_per_mac": 1,
         "memory_pj": found["weights"] + found["activations"],

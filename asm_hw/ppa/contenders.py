@@ -49,7 +49,7 @@ def candidates(
 
     The same ways for each contender: a compressor heap in every weight form, and a tree of ``+``. Where
     none of them meets the clock, those for speed come in addition. Units with a memory are large: of their heaps
-    the greedy one alone, and fewer recipes.
+    the greedy one alone, of the recipes `_recipes`.
     """
     ways = [(variant, recipe) for variant in _variants(config, thorough) for recipe in _recipes(variant, library)]
     if not thorough:
@@ -113,24 +113,37 @@ def _variants(config: MultiplierConfig, thorough: bool) -> list[MultiplierConfig
 
 
 def _recipes(config: MultiplierConfig, library: Library) -> list[str]:
+    multiplies = config.arithmetic == "exact" and not config.shifts_weight
     if isinstance(config, StoredConfig):
-        return ["area", "balanced"] if config.has_heap else ["area chained"]
+        return ["area", "balanced"] if config.has_heap else ["area chained", *["area booth chained"] * multiplies]
     if config.has_heap:
         return ["area", "balanced", *["adder cells", "adder cells area"] * has_adder_cells(library)]
-    booth = ["area booth", "area booth chained"] * (config.arithmetic == "exact" and not config.shifts_weight)
-    return ["area", "area chained", "balanced chained", *booth]
+    return ["area", "area chained", "balanced chained", *["area booth", "area booth chained"] * multiplies]
 
 
 def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
     """``config`` and its twins, by arithmetic. Raises `ParameterError` where it can have none.
 
     A two's complement weight that an activation on {1} shifts is ``shift``, beside a multiplying twin.
-    The twin of a bitline array is the bit-serial one; nothing there is bare.
+    The twin of a bitline array is the bit-serial one, which not every shape allows (`why_alone`); nothing there is
+    bare.
     """
+    if why_alone(config):
+        return {config.arithmetic: config}
     names = ("exact",) if isinstance(config, BitlineConfig) else ("exact", "bare")
     twins = {name: counterpart(config, name) for name in names}
     own = "shift" if config.shifts_weight else config.arithmetic
     return {own: config} | {name: twin for name, twin in twins.items() if name != own}
+
+
+def why_alone(config: MultiplierConfig) -> str | None:
+    """Why a bitline array has no bit-serial twin of its shape; None where there is one."""
+    if isinstance(config, BitlineConfig):
+        try:
+            counterpart(config, "exact")
+        except ParameterError as error:
+            return str(error)
+    return None
 
 
 def compare(
@@ -142,7 +155,8 @@ def compare(
 ) -> dict[str, Any]:
     """Area and delay of a unit, its exact twin, the bare accumulator and the exact twin by plain Yosys.
 
-    A memory is left out: its connections count as ports. ``memory`` in the result says what it is.
+    A memory is left out: its connections count as ports, its access time is not in any delay. ``memory`` in the
+    result says what it is; ``why_alone`` why there is no exact twin.
     Each contender is the smallest of its `candidates` that meets the clock; `ParameterError` if none does.
     ``liberty``: see `user_library`; the compact table of ``technology`` (the first) if None. The result is plain
     JSON: a row each with the figures of all candidates, and the ratios of area and delay to exact and bare.
@@ -151,12 +165,12 @@ def compare(
         library = choose_library(Path(scratch), technology, liberty)
         rows = mapping_errors(lambda: _rows(config, library, clock_mhz, thorough), liberty)
     for row in rows.values():
-        for other in ("exact", "bare") if "bare" in rows else ("exact",):
+        for other in (name for name in ("exact", "bare") if name in rows):
             row[f"area_ratio_to_{other}"] = ratio(row["area_um2"], rows[other]["area_um2"])
             row[f"delay_ratio_to_{other}"] = ratio(row["delay_ns"], rows[other]["delay_ns"])
     tools = {"pyosys": version("pyosys")}
     parameters = {"library": library.name, "parameters": config.parameters, "clock_mhz": clock_mhz}
-    parameters |= {"memory": _memory(config)}
+    parameters |= {"memory": _memory(config), "why_alone": why_alone(config)}
     return {**parameters, "rows": rows, "tools": tools}
 
 

@@ -19,8 +19,8 @@ from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
-from ..config import STRUCTURES, WEIGHT_FORMS, BitlineConfig, MultiplierConfig, StoredConfig
-from ..errors import ParameterError, check_range
+from ..config import STRUCTURES, UNITS, WEIGHT_FORMS, BitlineConfig, MultiplierConfig, StoredConfig
+from ..errors import ParameterError, check_choice, check_range
 from ..gateware import make_component
 from ..manifest import describe
 from ..verilog import to_verilog
@@ -29,6 +29,7 @@ from .fpga_device import Family, Mapped, check_family, tools
 from .fpga_flow import map_unit, place
 
 MAX_SEEDS = 99
+UNITS_ON_FPGA = tuple(unit for unit in UNITS if unit != BitlineConfig.unit)
 _TOP = "unit"
 _WITH_DSP = "exact, with DSP"
 
@@ -44,8 +45,9 @@ def compare(config: MultiplierConfig, family: str, seeds: int = 3) -> dict[str, 
     """
     device = check_family(family)
     check_range("seeds", seeds, 1, MAX_SEEDS)
-    if isinstance(config, BitlineConfig):
-        raise ParameterError("unit must be another than 'bitline' on an FPGA, whose memories open one row at a time")
+    check_choice("unit on an FPGA, whose memories open one row at a time,", config.unit, UNITS_ON_FPGA)
+    if isinstance(config, StoredConfig):  # behind a macro boundary would be no block RAM
+        config = replace(config, memory="inferred")
     rows = {}
     for name, contender in contenders(config).items():
         rows[name] = measure(contender, device, seeds)
@@ -88,9 +90,11 @@ def _candidates(config: MultiplierConfig, dsp: bool) -> Iterator[tuple[Multiplie
     """Every structure and form of weights that ``config`` can have, each with the recipes that suit it.
 
     Yosys' own flow belongs to what one would write without this project. Rows need a multiplication:
-    there is none in a heap, and a hard multiplier takes all. Units with a memory are large, so fewer are tried.
+    there is none in a heap, and a hard multiplier takes all. Units with a memory are large: of their heaps
+    the greedy one alone.
     """
-    for structure in ("greedy", "tree") if isinstance(config, StoredConfig) else STRUCTURES:
+    left_out = ("heap", "carry_save") if isinstance(config, StoredConfig) else ()
+    for structure in (name for name in STRUCTURES if name not in left_out):
         for form in WEIGHT_FORMS[config.arithmetic]:
             try:
                 candidate = replace(config, structure=structure, weight_form=form)

@@ -14,6 +14,8 @@ from typing import Any
 
 from ..errors import ParameterError, check_range
 
+MOST_WORDS = 32768
+MOST_BITS = 512
 COLUMN_MUXES = (1, 2, 4, 8, 16)
 _MUXES_OF_MACROS = (4, 8, 16)
 _MOST_ROWS = 512  # of any macro: beyond, a generator of macros multiplexes more columns
@@ -42,8 +44,8 @@ class Sram:
     column_mux: int = 0  # 0: chosen
 
     def __post_init__(self) -> None:
-        check_range("words", self.words, 16, 32768)
-        check_range("bits", self.bits, 1, 512)
+        check_range("words", self.words, 16, MOST_WORDS)
+        check_range("bits", self.bits, 1, MOST_BITS)
         check_range("ports", self.ports, 1, 2)
         if self.column_mux == 0:
             fitting = (mux for mux in _MUXES_OF_MACROS if self.words <= mux * _MOST_ROWS)

@@ -3,6 +3,7 @@
 Memory accesses are counted, not simulated: each design's loops say how often a row or word is read or written,
 and `asm_hw.ppa.sram` says what that costs. Logic is what the gate-level flow measured. Wires of a bus are not
 charged, nor are the registers that assemble a row from bus words: both would add to the von Neumann designs alone.
+Memories leak in every cycle of the unit; logic is charged in those that compute.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import NearMemoryConfig, VnArrayConfig, VnScalarConfig
-from .sram import Sram, measured
+from ..config import Job, NearMemoryConfig, VnArrayConfig, VnScalarConfig
+from .sram import MOST_WORDS, Sram, measured
 
 MACRO_BITS = 64
 """Widest macro of the fitted library; wider rows are several side by side."""
@@ -51,6 +52,7 @@ class Memory:
     """``rows`` of ``bits``, made of macros side by side; a row is accessed as one.
 
     With ``bank_rows`` it is cut into banks of so many rows, of which an access wakes one; selecting is free.
+    Without, that is done beyond `asm_hw.ppa.sram.MOST_WORDS` rows alone.
     """
 
     rows: int
@@ -58,9 +60,13 @@ class Memory:
     bank_rows: int | None = None
 
     @property
+    def _rows_a_bank(self) -> int:
+        return self.bank_rows or min(self.rows, MOST_WORDS)
+
+    @property
     def _macros(self) -> tuple[int, Sram]:
         count = -(-self.bits // MACRO_BITS)
-        words = max(64, self.bank_rows or self.rows)
+        words = max(64, self._rows_a_bank)
         mux = Sram(-(-words // 16) * 16, 1).column_mux
         return count, Sram(-(-words // mux) * mux, -(-self.bits // count))
 
@@ -74,7 +80,7 @@ class Memory:
     def leakage_fj_per_ns(self) -> float:
         """Leakage of all macros."""
         count, sram = self._macros
-        banks = -(-self.rows // (self.bank_rows or self.rows))
+        banks = -(-self.rows // self._rows_a_bank)
         return count * banks * sram.figure("leakage_uw")
 
 
@@ -82,13 +88,14 @@ def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: boo
     """The one memory of a von Neumann design: fixed, or weights, inputs and outputs of the layer."""
     bits = FIXED_KBIT * 1024
     if sized:
-        maps = (work.stored + work.outputs) * work.resident * work.act_bits
+        maps = (work.stored * work.act_bits + work.outputs * config.out_bits) * work.resident
         bits = work.outputs * work.inputs * config.weight_bits + maps
     return Memory(-(-bits // config.bus_bits), config.bus_bits, BANK_ROWS if banked else None)
 
 
 def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
-    """Weights, inputs and outputs; fixed: the rows that halve `FIXED_KBIT` between weights and activations."""
+    """Weights, inputs and outputs. Fixed: half of `FIXED_KBIT` for weights and half for inputs, and as many rows of
+    outputs as of inputs; what a von Neumann design has in one memory of `FIXED_KBIT`."""
     half = FIXED_KBIT * 512
     act_row, out_row = config.lanes * work.act_bits, config.columns * config.out_bits
     weights = config.rows(work.outputs, work.inputs) if sized else half // config.row_bits
@@ -112,9 +119,8 @@ def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, siz
     memories = dict(zip(("weights", "activations", "outputs"), near_memories(config, work, sized), strict=True))
     accesses = row_accesses(config, work)
     memory = {name: accesses[name] * memories[name].energy_fj(KINDS[name]) / work.macs for name in accesses}
-    leakage = sum(m.leakage_fj_per_ns for m in memories.values()) * 1000 / clock_mhz
-    memory["leakage"] = leakage * accesses["activations"] / work.macs  # a beat a cycle
-    return _row(memory, logic_per_mac(config, logic))
+    memory["leakage"] = _leakage(config, work, clock_mhz, *memories.values())
+    return _row(memory, logic_per_mac(config, logic, work))
 
 
 def vn_array(
@@ -122,35 +128,44 @@ def vn_array(
 ) -> dict:
     """The same array and the same reuse, operands from one shared memory over a bus of ``config.bus_bits``.
 
-    What the unit reads and writes is ``config.accesses``; parameters are weights here. Cycles in which the bus
-    moves nothing are not charged.
+    What the unit reads and writes is ``config.accesses``; parameters are weights here.
     """
     shared = shared_memory(work, config, sized, banked)
     words = config.accesses(config.blocks(work.outputs, work.inputs, work.vectors))
     words["weights"] += words.pop("parameters")
     memory = {name: count * shared.energy_fj(KINDS[name]) / work.macs for name, count in words.items()}
-    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * sum(words.values()) / work.macs
-    return _row(memory, logic_per_mac(config, logic))
+    memory["leakage"] = _leakage(config, work, clock_mhz, shared)
+    return _row(memory, logic_per_mac(config, logic, work))
 
 
 def vn_scalar(
     config: VnScalarConfig, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float, banked: bool = False
 ) -> dict:
-    """A weight and an activation fetched for every MAC, as many to a word as fit; one MAC a cycle.
+    """A weight and an activation fetched for every MAC, as many to a word as fit.
 
     ``logic``: fJ per MAC by part of a ``mac`` unit. What the unit reads and writes is ``config.accesses``; the
-    parameters among them are not charged, nor are the cycles in which the port is not free in time.
+    parameters among them are not charged.
     """
     shared = shared_memory(work, config, sized, banked)
     accesses, macs = config.accesses(work.outputs, work.inputs), work.outputs * work.inputs
     memory = {name: accesses[name] * shared.energy_fj(kind) / macs for name, kind in KINDS.items()}
-    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz
+    cycles = config.cycles([Job(0, 0, 0, work.inputs, work.outputs)])
+    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * cycles / macs
     return _row(memory, logic)
 
 
-def logic_per_mac(config: NearMemoryConfig, logic: dict[str, Any]) -> dict[str, float]:
-    """fJ per MAC by part, of ``config.columns`` columns from what a column costs and what all share."""
-    macs = config.lanes * config.columns
+def _leakage(config: NearMemoryConfig, work: Work, clock_mhz: float, *memories: Memory) -> float:
+    """fJ per MAC of memories in all cycles of an array."""
+    cycles = config.cycles(config.blocks(work.outputs, work.inputs, work.vectors))
+    return sum(memory.leakage_fj_per_ns for memory in memories) * 1000 / clock_mhz * cycles / work.macs
+
+
+def logic_per_mac(config: NearMemoryConfig, logic: dict[str, Any], work: Work) -> dict[str, float]:
+    """fJ per MAC by part, of ``config.columns`` columns from what a column costs and what all share.
+
+    Columns beyond the layer's last output are charged as if they computed.
+    """
+    macs = config.lanes * work.outputs / -(-work.outputs // config.columns)
     return {
         part: (shared + config.columns * logic["column_fj"][part]) / macs for part, shared in logic["shared_fj"].items()
     }
@@ -165,4 +180,4 @@ def _row(memory: dict[str, float], logic: dict[str, float]) -> dict[str, Any]:
     }
     row = {"energy_per_mac_fj": sum(totals.values())} | totals
     figures = {name: round(value, 2) for name, value in row.items()}
-    return figures | {"memory": {name: round(value, 3) for name, value in memory.items()}}
+    return figures | {"memory_parts_fj": {name: round(value, 3) for name, value in memory.items()}}

@@ -11,7 +11,7 @@ from rich.table import Table
 from ..config import MultiplierConfig
 from ..ppa.contenders import compare
 
-_NOTE = "Mapped standard cells, no wires. Each contender: the smallest of all structures and recipes{}."
+_NOTE = "Mapped standard cells, no wires. Each contender: the smallest of the structures and recipes tried{}."
 
 
 def show_area(
@@ -27,7 +27,10 @@ def show_area(
     clock = f" that meets {clock_mhz:g} MHz" if clock_mhz else ""
     console.print(_NOTE.format(clock), highlight=False)
     if result["memory"]:
-        console.print("Without the memory of {rows} x {bits} bits (see `asm-hw sram`).".format(**result["memory"]))
+        text = "Without the memory of {rows} x {bits} bits and its access time (see `asm-hw sram`)."
+        console.print(text.format(**result["memory"]))
+    if result["why_alone"]:
+        console.print(f"No exact twin of this shape: {result['why_alone']}.", highlight=False, soft_wrap=True)
 
 
 def area_table(result: dict[str, Any]) -> Table:
