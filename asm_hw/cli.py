@@ -5,37 +5,36 @@ Commands import what they need when they run: ``rtl`` needs no PyTorch, ``levels
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
 
 from . import __version__
 from .config import MultiplierConfig
 from .errors import ParameterError
-from .options import DEFAULT_ALPHABETS, config_from, config_to_compare, option, refuse_given, unit_options, was_asked
+from .measure_commands import COMMANDS
+from .options import (
+    DEFAULT_ALPHABETS,
+    config_from,
+    emit_result,
+    json_option,
+    note_sums,
+    option,
+    unit_options,
+    was_asked,
+)
 from .train_command import train
 
 BAD_INPUT = 2
 MAX_SEED = (1 << 32) - 1
 
-PIPE_WIDTH = 160
-"""Columns of a table that no terminal shows: names are for the next program to read."""
-
 _DEFAULTS = MultiplierConfig()
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 _out = option("--out", type=click.Path(path_type=Path), default="rtl_out", show_default=True, help="Parent folder.")
-_technology = option(
-    "--technology", help="Cells of the package: sg13g2, sky130hd or asap7, unless --liberty. [default: sg13g2]"
-)
-_liberty = option("--liberty", help="Liberty files (.lib, .lib.gz), comma-separated, instead of --technology.")
 _jobs = option("--jobs", type=click.IntRange(1), help="Runs at a time. [default: the number of cores]")
 
 
@@ -58,14 +57,6 @@ def main() -> None:
         message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[demo]' has all"
     print("error:", " ".join(message.split()), file=sys.stderr)
     sys.exit(BAD_INPUT)
-
-
-def emit_result(as_json: bool, result: dict[str, Any], show: Callable[[Console], None]) -> None:
-    """Print ``result`` as one JSON object, or let ``show`` draw it."""
-    if as_json:
-        print(json.dumps(result))
-    else:
-        show(Console(width=None if sys.stdout.isatty() else PIPE_WIDTH))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -92,7 +83,7 @@ def cli() -> None:
 @option("--name", help="Folder and top module. [default: a slug of the parameters]")
 @option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock of constraints and test bench.")
 @option("--force", is_flag=True, help="Replace whatever the output folder holds.")
-@_json
+@json_option
 def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: bool, **options: Any) -> None:
     """Write one unit as Verilog, with manifest, test bench and hand-off files, to OUT/NAME/.
 
@@ -101,7 +92,9 @@ def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: boo
     """
     from .emit import emit
 
-    emitted = emit(config_from(options), out, name, clock_mhz, force)
+    config = config_from(options)
+    note_sums(config, options)
+    emitted = emit(config, out, name, clock_mhz, force)
     result = {"folder": str(emitted.folder), "verilog": str(emitted.verilog), **emitted.manifest}
     result = {key: value for key, value in result.items() if key not in ("weight", "activation", "ports")}
     emit_result(as_json, result, lambda console: console.print(f"wrote {emitted.folder}/", highlight=False))
@@ -109,7 +102,7 @@ def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: boo
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@_json
+@json_option
 def manifest(folder: Path, as_json: bool) -> None:
     """Show the manifest of an emitted FOLDER: ports and latency; --json has the codes and all the rest."""
     from .manifest import load
@@ -123,7 +116,7 @@ def manifest(folder: Path, as_json: bool) -> None:
 
 
 @cli.command()
-@_json
+@json_option
 def catalog(as_json: bool) -> None:
     """List the named configurations that tests, docs and CI loop over."""
     from .catalog import CATALOG
@@ -137,7 +130,7 @@ def catalog(as_json: bool) -> None:
 
 @cli.command()
 @unit_options
-@_json
+@json_option
 def levels(as_json: bool, **options: Any) -> None:
     """Show the weight levels of an alphabet set and their codes."""
     config = config_from(options)
@@ -154,7 +147,7 @@ def levels(as_json: bool, **options: Any) -> None:
 @unit_options
 @option("--simulator", help="verilator, icarus, or all that are installed. [default: all]")
 @_jobs
-@_json
+@json_option
 def sim(names: tuple[str, ...], simulator: str | None, jobs: int | None, as_json: bool, **options: Any) -> None:
     """Simulate the emitted Verilog with cocotb, judged by the golden model.
 
@@ -169,7 +162,7 @@ def sim(names: tuple[str, ...], simulator: str | None, jobs: int | None, as_json
 @cli.command()
 @unit_options
 @option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
-@_json
+@json_option
 def wave(simulator: str, as_json: bool, **options: Any) -> None:
     """Simulate one unit and leave a waveform for GTKWave or Surfer."""
     from .emit import emit
@@ -186,116 +179,12 @@ def wave(simulator: str, as_json: bool, **options: Any) -> None:
 
 
 @cli.command()
-@unit_options
-@_technology
-@_liberty
-@option("--clock-mhz", type=float, help="Clock that every contender must meet. [default: none, the smallest wins]")
-@_json
-def synth(technology: str | None, liberty: str | None, clock_mhz: float | None, as_json: bool, **options: Any) -> None:
-    """Map a unit, its exact twin and the bare accumulator with Yosys; compare area and delay.
-
-    Each contender is built in every structure and mapped by every recipe; --json lists what was tried.
-    The row `plain` is the exact unit as one would write it, by Yosys's default flow. A memory is left out; large
-    units take long, and are built in fewer ways.
-    """
-    from .emit import check_clock
-
-    if clock_mhz is not None:
-        check_clock(clock_mhz)
-    from .report.area import show_area
-
-    show_area(config_to_compare(options), liberty, technology, clock_mhz, as_json)
-
-
-@cli.command()
-@unit_options
-@option("--family", default="ecp5", show_default=True, help="ecp5, ice40 or gowin.")
-@option("--seeds", type=int, default=3, show_default=True, help="Runs of nextpnr, 1 to 99: fmax is their median.")
-@_json
-def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
-    """Place and route a unit, its exact twin without and (where the family has them) with DSP, and bare.
-
-    Every structure of adders and form of weights is tried for each of them, the smallest kept. A memory goes
-    into block RAM.
-    """
-    from .ppa.fpga import compare
-    from .report.fpga import fpga_table
-
-    result = compare(config_to_compare(options), family, seeds)
-    emit_result(as_json, result, lambda console: console.print(fpga_table(result)))
-
-
-@cli.command()
-@unit_options
-@option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock at which the stream runs.")
-@option("--stream", default="network", show_default=True, help="Operands: network, half_normal or uniform.")
-@option("--weights", default="held", show_default=True, help="held, or streaming: new ones every cycle.")
-@option("--cycles", type=int, default=500, show_default=True, help="Cycles to measure.")
-@option("--seed", type=int, default=0, show_default=True, help="Seed of the operands.")
-@option("--seeds", type=int, default=1, show_default=True, help="Streams, 1 to 99, with seeds from --seed on.")
-@_technology
-@_liberty
-@option("--out", type=click.Path(path_type=Path), help="Folder for mapped netlists, SDC, SAIF. [default: none]")
-@_json
-def energy(
-    clock_mhz: float,
-    seeds: int,
-    technology: str | None,
-    liberty: str | None,
-    out: Path | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Measure the energy of a unit, its exact twin and the bare accumulator on the same operands.
-
-    Each is mapped by Yosys and simulated gate by gate with the library's delays, glitches included;
-    every sum is checked against the golden model. --hold: cycles that weights are held, and beats of a sum
-    (50 unless given). Ratios are of the means over --seeds streams; the way to build a unit is chosen in the first.
-
-    Units with a memory are measured on a recorded layer instead, their memories counted (IHP SG13G2), beside
-    the counterparts with exact multipliers and von Neumann machines; --hold is then the unit's.
-    """
-    from .ppa import array_comparison
-    from .ppa.streams import StreamOptions
-    from .report.energy import show_arrays, show_energy
-
-    if options["unit"] in array_comparison.MEASURED:
-        refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, options["unit"])
-        result = array_comparison.compare(config_to_compare(options), clock_mhz, technology)
-        emit_result(as_json, result, lambda console: show_arrays(console, result))
-        return
-    hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own
-    given = {"hold": hold} if hold is not None else {}
-    stream = StreamOptions(**given, **{name: options[name] for name in ("stream", "weights", "cycles", "seed")})
-    show_energy(config_to_compare(options), stream, clock_mhz, liberty, technology, out, as_json, seeds)
-
-
-@cli.command()
-@option("--words", type=int, default=512, show_default=True, help="Words, 16 to 32768.")
-@option("--bits", type=int, default=32, show_default=True, help="Bits of a word, 1 to 512.")
-@option("--ports", type=int, default=1, show_default=True, help="Read-write ports, 1 or 2.")
-@option("--column-mux", type=click.IntRange(1), help="Columns of cells a bit. [default: 4, 8 or 16: to 512 rows]")
-@_json
-def sram(words: int, bits: int, ports: int, column_mux: int | None, as_json: bool) -> None:
-    """Estimate energy, area, leakage and access time of an SRAM macro in IHP SG13G2.
-
-    A model fitted to the macros of the library; its errors on macros left out of the fit are printed
-    beside, and so are the library's own figures where it has that macro.
-    """
-    from .ppa.sram import Sram, estimate
-    from .report.sram import sram_table
-
-    result = estimate(Sram(words, bits, ports, column_mux or 0))
-    emit_result(as_json, result, lambda console: console.print(sram_table(result)))
-
-
-@cli.command()
 @option("--alphabets", default=DEFAULT_ALPHABETS, show_default=True, help="Alphabets of the weights.")
 @option("--weight-bits", type=int, default=_DEFAULTS.weight_bits, show_default=True, help="Weight bits, with sign.")
 @option("--act-bits", type=int, default=_DEFAULTS.act_bits, show_default=True, help="Activation bits.")
 @option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of weights and training.")
 @option("--epochs", type=click.IntRange(1), help="Epochs of each training. [default: the recipe's]")
-@_json
+@json_option
 def demo(as_json: bool, **options: Any) -> None:
     """Train a small CNN on handwritten digits and run its whole test set through the RTL.
 
@@ -307,7 +196,8 @@ def demo(as_json: bool, **options: Any) -> None:
     sys.exit(run_demo(as_json=as_json, **options))
 
 
-cli.add_command(train)
+for _command in (*COMMANDS, train):
+    cli.add_command(_command)
 
 
 if __name__ == "__main__":

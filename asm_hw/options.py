@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import fields
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from rich.console import Console
 
 from .alphabet import MAX_ALPHABET
 from .config import (
@@ -23,11 +25,13 @@ from .config import (
     DotConfig,
     MacConfig,
     MultiplierConfig,
-    NearMemoryConfig,
+    StoredConfig,
     make_config,
 )
 from .errors import ParameterError, check_range
 
+PIPE_WIDTH = 160
+"""Columns of a table that no terminal shows: names are for the next program to read."""
 DEFAULT_UNIT = "mac"
 DEFAULT_ALPHABETS = str(MultiplierConfig().alphabets)
 
@@ -36,6 +40,17 @@ def option(*names: str, **settings: Any) -> Callable:
     """A click option that ``make`` sets through the environment variable ``ASM_HW_<NAME>``."""
     variable = "ASM_HW_" + names[-1].lstrip("-").replace("-", "_").upper()
     return click.option(*names, envvar=variable, **settings)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+def emit_result(as_json: bool, result: dict[str, Any], show: Callable[[Console], None]) -> None:
+    """Print ``result`` as one JSON object, or let ``show`` draw it."""
+    if as_json:
+        print(json.dumps(result))
+    else:
+        show(Console(width=None if sys.stdout.isatty() else PIPE_WIDTH))
 
 
 def _text(value: str | None) -> int | None:
@@ -169,16 +184,20 @@ def _check_unused(given: dict[str, Any], known: set[str]) -> None:
         check_range(name, given[name], *LIMITS[name])
 
 
+def note_sums(config: MultiplierConfig, options: dict[str, Any]) -> None:
+    """Say where the memory has room for longer sums than an accumulator takes whose size was left to the default."""
+    if not isinstance(config, StoredConfig) or any(options.get(name) is not None for name in ("acc_bits", "terms")):
+        return
+    if config.most_inputs > config.safe_terms:
+        print(
+            f"note: terms {config.terms}, though the memory has room for sums of {config.most_inputs}:"
+            f" {config.acc_bits} bits of accumulator may {config.overflow}",
+            file=sys.stderr,
+        )
+
+
 def _note_accumulator(config: MultiplierConfig, given: dict[str, Any]) -> None:
-    """Say what a given accumulator makes of other options and of products, and where a chosen one may not do."""
-    if isinstance(config, NearMemoryConfig) and not given.keys() & {"acc_bits", "terms"}:
-        inputs = config.most_tiles * config.lanes
-        if inputs > config.safe_terms:
-            print(
-                f"note: terms {config.terms}, though the memory has room for sums of {inputs}: {config.acc_bits} bits"
-                f" of accumulator may {config.overflow}",
-                file=sys.stderr,
-            )
+    """Say what a given accumulator makes of other options and of products."""
     if not isinstance(config, MacConfig) or given.get("acc_bits") is None:
         return
     if "terms" in given:

@@ -8,9 +8,17 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from asm_hw.config import BitlineConfig, DotConfig, NearMemoryConfig, VnArrayConfig, VnScalarConfig
+from asm_hw.config import (
+    BitlineConfig,
+    DotConfig,
+    NearMemoryConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+    counterpart,
+)
 from asm_hw.errors import ParameterError
 from asm_hw.ppa import array_comparison, system
+from asm_hw.ppa.bitline import Core, cells, layer_energy, serial_energy
 from asm_hw.report.energy import show_arrays
 
 NEAR = NearMemoryConfig(alphabets=(1,), lanes=64, columns=32, hold=96, act_bits=6)
@@ -24,16 +32,24 @@ def fake_logic(monkeypatch):
 
     def per_column(config, *_):
         seen.append((config.arithmetic, config.structure, config.weight_form))
-        price = {"one_hot": 100.0, "binary": 200.0, "booth": 150.0}[config.weight_form]
-        return {"column_fj": dict.fromkeys(PARTS, price), "shared_fj": dict.fromkeys(PARTS, 2 * price)}
+        return logic_at(config.weight_form) | {"measured": [built(config.structure, config.weight_form)]}
 
-    def mac_parts(config, *_):
+    def least_energy(config, *_):
         seen.append((config.unit, config.arithmetic, config.weight_bits, config.acc_bits))
-        return dict.fromkeys(PARTS, 5.0)
+        return None, {"parts_per_mac_fj": dict.fromkeys(PARTS, 5.0)} | built("heap", "binary")
 
     monkeypatch.setattr(array_comparison, "per_column", per_column)
-    monkeypatch.setattr(array_comparison, "_mac_parts", mac_parts)
+    monkeypatch.setattr(array_comparison, "least_energy", least_energy)
     return seen
+
+
+def built(structure, weight_form):
+    return {"structure": structure, "weight_form": weight_form, "recipe": "balanced", "min_period_ns": 3.0}
+
+
+def logic_at(form):
+    price = {"one_hot": 100.0, "binary": 200.0, "booth": 150.0}[form]
+    return {"column_fj": dict.fromkeys(PARTS, price), "shared_fj": dict.fromkeys(PARTS, 2 * price)}
 
 
 @pytest.mark.parametrize("unit", [NearMemoryConfig, VnArrayConfig])
@@ -46,18 +62,26 @@ def test_arrays_are_what_the_accounting_says(unit, fake_logic):
     assert forms == [("asm", "greedy", "one_hot"), ("asm", "greedy", "binary"),
                      ("exact", "greedy", "binary"), ("exact", "greedy", "booth")]  # fmt: skip
     layer = replace(array_comparison.LAYER, act_bits=6)
-    for price, weights in ((100.0, "{1}"), (150.0, "exact")):
-        logic = {"column_fj": dict.fromkeys(PARTS, price), "shared_fj": dict.fromkeys(PARTS, 2 * price)}
+    for form, weights in (("one_hot", "{1}"), ("booth", "exact")):
         made = NEAR if weights == "{1}" else replace(NEAR, arithmetic="exact", weight_form=None, acc_bits=NEAR.acc_bits)
-        wanted = system.near_memory(made, logic, layer, True, 100.0)
-        row = rows[f"near_memory {weights} W=5 A=6", "the layer's size"]
+        shared = VnArrayConfig(**made.parameters | {"depth": VnArrayConfig.depth})
+        for regime, sized in array_comparison.REGIMES.items():
+            for price, array in ((system.near_memory, made), (system.vn_array, shared)):
+                wanted = price(array, logic_at(form), layer, sized, 100.0) | built("greedy", form)
+                row = rows[f"{array.unit} {weights} W=5 A=6", regime]
+                assert {name: row[name] for name in wanted} == wanted
+                cycles = array.cycles(array.blocks(64, 576, 256))
+                assert row["busy_percent"] == round(100 * 64 * 576 * 256 / cycles / 64 / 32, 1)
+    for regime, sized in array_comparison.REGIMES.items():
+        scalar = VnScalarConfig(arithmetic="exact", act_bits=6)
+        wanted = system.vn_scalar(scalar, dict.fromkeys(PARTS, 5.0), layer, sized, 100.0)
+        row = rows["vn_scalar exact W=5 A=6", regime]
         assert {name: row[name] for name in wanted} == wanted
-        blocks = made.blocks(64, 576, 256)
-        assert row["computing_percent"] == round(100 * 2 * 9 * 256 / made.cycles(blocks), 1)
-    own = rows[result["design"], "256 kbit"]
-    for (_, regime), row in rows.items():
-        if regime == "256 kbit":
-            assert row["ratio"] == round(own["energy_per_mac_fj"] / row["energy_per_mac_fj"], 4)
+        own = rows[result["design"], regime]["energy_per_mac_fj"]
+        for (_, where), row in rows.items():
+            if where == regime:
+                assert row["energy_ratio_to_this"] == round(own / row["energy_per_mac_fj"], 4)
+    assert not result["parameters"].keys() & {"structure", "weight_form", "depth"}, "not those measured"
     console = Console(width=80, record=True)
     show_arrays(console, result)
     assert result["design"] in (text := console.export_text()) and "…" not in text
@@ -77,14 +101,110 @@ def test_an_exact_array_of_a_given_form_has_no_twin(fake_logic):
     assert len(titles) == len(set(titles)) == 2 * 3
 
 
+@pytest.mark.parametrize("config", [
+    NearMemoryConfig(alphabets=(1,), lanes=1, columns=2, weight_bits=4),
+    NearMemoryConfig(lanes=128, columns=256, depth=8192),
+    NearMemoryConfig(lanes=256, columns=256, depth=8192, weight_bits=16),
+    NearMemoryConfig(lanes=8, columns=8, out_bits=32),
+    NearMemoryConfig(lanes=8, columns=24),
+    VnArrayConfig(lanes=2, columns=2, bus_bits=8, out_bits=16, weight_bits=16, act_bits=16, depth=1 << 16),
+    VnScalarConfig(alphabets=(1,), bus_bits=8, depth=16),
+], ids=lambda config: config.slug)  # fmt: skip
+def test_every_shape_is_compared(config, fake_logic):
+    """Counterparts are as deep as they must be, and memories beyond the model's range are several."""
+    rows = array_comparison.compare(config)["rows"]
+    assert all(row["energy_per_mac_fj"] > 0 and 0 <= row["busy_percent"] <= 100 for row in rows)
+    designs = {row["design"].split()[0] for row in rows}
+    roomy = config.weight_bits < 16 or config.unit != "near_memory"
+    arrays = {"near_memory", "vn_array"} if roomy else {"near_memory"}  # no memory of words holds that tile
+    assert designs == ({"vn_scalar"} if config.unit == "vn_scalar" else {"vn_scalar"} | arrays)
+
+
+def test_columns_without_an_output_are_charged():
+    """64 outputs on 24 columns: the last group has 16."""
+    config, logic = NearMemoryConfig(alphabets=(1,), lanes=64, columns=24), {"shared_fj": {"a": 0.0}}
+    row = system.near_memory(config, logic | {"column_fj": {"a": 64.0}}, array_comparison.LAYER, True, 100.0)
+    assert row["compute_fj"] == round(72 / 64, 2)
+
+
+def test_a_memory_leaks_in_every_cycle():
+    config = NearMemoryConfig(alphabets=(1,), lanes=64, columns=64, hold=8)
+    nothing: dict = {"column_fj": {}, "shared_fj": {}}
+    layer = array_comparison.LAYER
+    row = system.near_memory(config, nothing, layer, True, 100.0)["memory_parts_fj"]
+    cycles = config.cycles(config.blocks(64, 576, 256))
+    assert cycles > 5 * 9 * 256, "so short a hold does not hide the loads"
+    leakage = sum(memory.leakage_fj_per_ns for memory in system.near_memories(config, layer, True))
+    assert row["leakage"] == pytest.approx(leakage * 10 * cycles / layer.macs, rel=1e-2)
+
+
+def test_a_short_hold_is_refused_before_anything_is_measured(fake_logic):
+    with pytest.raises(ParameterError, match="hold must be at least 5 to be measured, not 4"):
+        array_comparison.compare(replace(NEAR, hold=4))
+    assert not fake_logic
+
+
+@pytest.fixture
+def fake_core(monkeypatch):
+    """A core that takes 900 fJ a word and 5 ns, instead of a gate-level run."""
+    core = Core(controller_fj=100.0, word_fj=900.0, min_period_ns=5.0, area_um2=100.0)
+    seen = []
+    monkeypatch.setattr(array_comparison.bitline, "measure_core", lambda config, *_: seen.append(config) or core)
+    return core, seen
+
+
+def test_a_bitline_array_beside_its_twin_and_scalar_machines(fake_logic, fake_core):
+    config = BitlineConfig(alphabets=(1,), act_bits=6, rows=128, cols=96, terms=64)
+    result = array_comparison.compare(config, 50.0)
+    rows = {(row["design"], row["regime"]): row for row in result["rows"]}
+    assert {design for design, _ in rows} == {
+        "bitline {1} W=5 A=6", "bitline exact W=5 A=6, sums alone", "vn_scalar exact W=5 A=6",
+        "vn_scalar exact W=8 A=8",
+    }  # fmt: skip
+    for regime, sized in array_comparison.REGIMES.items():
+        wanted = layer_energy(config, fake_core[0], sized, 50.0)
+        assert rows["bitline {1} W=5 A=6", regime]["energy_per_mac_fj"] == round(1000 * wanted["total_pj"], 2)
+        serial = rows["bitline exact W=5 A=6, sums alone", regime]
+        wanted = serial_energy(counterpart(config, "exact"), fake_core[0], 50.0)
+        assert serial["energy_per_mac_fj"] == round(1000 * wanted["total_pj"], 2)
+        equal, wide = (rows[f"vn_scalar exact W={w} A={a}", regime] for w, a in ((5, 6), (8, 8)))
+        assert equal["memory_fj"] < wide["memory_fj"], "more operands to a word"
+    console = Console(width=110, record=True)
+    show_arrays(console, result)
+    assert "sums alone: loads and outputs" in " ".join(console.export_text().split())
+
+
+def test_the_clock_of_a_bitline_array_leaves_time_for_its_access(fake_logic, fake_core):
+    """5 ns of logic would do at 100 MHz."""
+    config = BitlineConfig(alphabets=(1,), rows=512, cols=64, terms=64)
+    access = cells(config).figure("access_time_ns")
+    assert access + 2 < 10 < access + 5
+    with pytest.raises(ParameterError, match=f"clock_mhz must be at most {1000 / (access + 5):.1f} for bitline_"):
+        array_comparison.compare(config, 100.0)
+
+
+@pytest.mark.parametrize(("parameters", "words"), [
+    ({"alphabets": (1, 3), "rows": 64}, r"rows must be at least 126 for the 64 terms .* alphabets \{1,3\}, not 64"),
+    ({"alphabets": (1,), "rows": 64, "cols": 1024}, "cols must be at most 512, as the model of cells goes, not 1024"),
+])  # fmt: skip
+def test_a_bitline_array_that_cannot_be_measured_is_refused_first(parameters, words, fake_core):
+    with pytest.raises(ParameterError, match=words):
+        array_comparison.compare(BitlineConfig(**parameters), 10.0)
+    assert not fake_core[1]
+
+
+def test_a_signed_bitline_array_stands_alone(fake_logic, fake_core):
+    config = BitlineConfig(alphabets=(1,), act_signed=True, rows=64, cols=64, terms=64)
+    result = array_comparison.compare(config, 20.0)
+    assert not any(row["design"].startswith("bitline exact") for row in result["rows"])
+    console = Console(width=80, record=True)
+    show_arrays(console, result)
+    assert "No exact twin of this shape: act_signed must be False" in console.export_text()
+
+
 def test_units_without_a_memory_are_refused():
     with pytest.raises(ParameterError, match="unit must be one of near_memory, vn_array, vn_scalar, bitline"):
         array_comparison.compare(DotConfig())
-
-
-def test_a_bitline_array_must_hold_the_layer():
-    with pytest.raises(ParameterError, match="rows must hold 64 terms, as the recorded layer has, not 32"):
-        array_comparison.compare(BitlineConfig(alphabets=(1,), rows=32, cols=64), 10.0)
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
@@ -106,7 +226,8 @@ def test_the_command_gives_the_published_bitline_ratio(cli):
     run = cli("energy", *arguments.split())
     assert run.returncode == 0, run.stderr
     rows = json.loads(run.stdout)["rows"]
-    sized = {row["design"]: row["ratio"] for row in rows if row["regime"] == "the layer's size"}
+    assert all(row["recipe"] and row["min_period_ns"] for row in rows)
+    sized = {row["design"]: row["energy_ratio_to_this"] for row in rows if row["regime"] == "the layer's size"}
     assert sized["bitline {1} W=5 A=8"] == 1
     assert 0.14 < sized["vn_scalar exact W=8 A=8"] < 0.16
 

@@ -160,8 +160,10 @@ def test_the_manifest_says_how_to_requantize(parameters):
             lsb = next(f["lsb"] for f in scale["fields"] if f["name"] == f"digit{number}")
             index, value = max(entry for entry in enumerate(scale["digits"][number]) if entry[1] <= left)
             code, left = code | index << lsb, left - value
-        word = code << field["scale"]["lsb"] | 5 << field["bias"]["lsb"] | 7 << field["shift"]["lsb"]
-        assert (word, left) == (unit.encode({"scale": level, "bias": 5, "shift": 7}), 0)
+        for value in (5, -5):
+            bias = value & (1 << field["bias"]["width"]) - 1
+            word = code << field["scale"]["lsb"] | bias << field["bias"]["lsb"] | 7 << field["shift"]["lsb"]
+            assert (word, left) == (unit.encode({"scale": level, "bias": value, "shift": 7}), 0)
     assert told["requantize"]["rows"] == config.rows_a_channel
 
 

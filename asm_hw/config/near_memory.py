@@ -113,6 +113,10 @@ class NearMemoryConfig(StoredConfig):
         """Tiles that fit the memory beside one set of parameters."""
         return (self.depth - self.parameter_rows) // self.columns
 
+    @property
+    def most_inputs(self) -> int:
+        return self.most_tiles * self.lanes
+
     def rows(self, outputs: int, inputs: int) -> int:
         """Memory rows of a matrix of weights with its requantize parameters."""
         tiles = -(-inputs // self.lanes)

@@ -57,6 +57,11 @@ class StoredConfig(MacConfig):
         return self.row_bits
 
     @property
+    def most_inputs(self) -> int:
+        """Terms of the longest sum whose weights fit the memory, beside one set of requantize parameters."""
+        raise NotImplementedError
+
+    @property
     def row_address_bits(self) -> int:
         """Bits of a row's address."""
         return max(1, bits_for(self.depth))

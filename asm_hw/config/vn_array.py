@@ -89,6 +89,11 @@ class VnArrayConfig(NearMemoryConfig):
     def least_depth(self) -> int:
         return super().least_depth * self.row_words + self.beat_words + self.vector_words
 
+    @property
+    def most_inputs(self) -> int:
+        room = self.depth - self.vector_words - self.parameter_rows * self.row_words
+        return room // (self.columns * self.row_words + self.beat_words) * self.lanes
+
     def words(self, outputs: int, inputs: int, vectors: int) -> int:
         """Words that weights, parameters, activations and outputs take."""
         tiles, passes = -(-inputs // self.lanes), -(-outputs // self.columns)

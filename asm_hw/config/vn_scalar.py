@@ -90,6 +90,11 @@ class VnScalarConfig(StoredConfig):
         """Outputs in a word."""
         return self.bus_bits // self.out_bits
 
+    @property
+    def most_inputs(self) -> int:
+        words, a, w = self.depth - self.rows_a_channel - 1, self.activations_a_word, self.weights_a_word
+        return words * a * w // (a + w)
+
     def accesses(self, outputs: int, inputs: int) -> dict[str, int]:
         """Words that one vector's job reads and, of outputs, writes."""
         return {

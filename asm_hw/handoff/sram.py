@@ -1,8 +1,8 @@
 """The module behind a memory's macro boundary: a behavioural model, and wrappers around macros with names.
 
 All have the ports of `asm_hw.gateware.weight_memory.WeightMemory`: one access a cycle, a read gives its row
-after the edge and holds it. The model stands in the unit's own file unless ``ASM_HW_SRAM_MACRO`` is defined;
-a wrapper then takes its place.
+after the edge and keeps it until the next read. The model stands in the unit's own file unless
+``ASM_HW_SRAM_MACRO`` is defined; a wrapper then takes its place.
 """
 
 from __future__ import annotations
@@ -65,8 +65,23 @@ _SKY130 = (
     Macro("sky130_sram_1kbyte_1rw1r_32x256_8", 256, 32, _openram_ports),
     Macro("sky130_sram_2kbyte_1rw1r_32x512_8", 512, 32, _openram_ports),
 )
-FAMILIES = {"ihp_sg13g2": (_IHP, "A_DOUT"), "sky130": (_SKY130, "dout0")}
-"""Macros with one read-write port that wrappers are made of, by process, and the name of their output port."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Macros of one process with a read-write port: the name of their output port, and whether it keeps its row
+    until the next read."""
+
+    macros: tuple[Macro, ...]
+    output: str
+    keeps_row: bool
+
+
+FAMILIES = {
+    "ihp_sg13g2": Family(_IHP, "A_DOUT", keeps_row=True),
+    "sky130": Family(_SKY130, "dout0", keeps_row=False),  # OpenRAM's models: unknown from the next edge on
+}
+"""What wrappers are made of, by process."""
 
 
 def behavioural(words: int, bits: int) -> str:
@@ -91,16 +106,19 @@ endmodule
 
 def wrapper(words: int, bits: int, family: str) -> str:
     """The same module made of the macros of ``family`` (`FAMILIES`) that hold it with the fewest bits."""
-    macros, output = FAMILIES[family]
+    made_of = FAMILIES[family]
 
     def cost(macro: Macro) -> tuple[int, int]:
         count = _count(words, macro.words) * _count(bits, macro.bits)
         return count * macro.words * macro.bits, count
 
-    macro = min(macros, key=cost)
+    macro = min(made_of.macros, key=cost)
     banks, slices, address = _count(words, macro.words), _count(bits, macro.bits), max(1, bits_for(words))
     width, inside = slices * macro.bits, max(address, macro.address_bits)
+    once = f"{sram_module(words, bits).upper()}_WRAPPER"
     lines = [
+        f"`ifndef {once}",
+        f"`define {once}",
         f"// {banks} x {slices} {macro.name}",
         _head(words, bits).rstrip(),
         f"  wire [{inside - 1}:0] place = {_extended('address', address, inside)};",
@@ -111,16 +129,32 @@ def wrapper(words: int, bits: int, family: str) -> str:
         lines += [f"  wire [{width - 1}:0] bank_{bank};", f"  wire select_{bank} = {chosen};"]
         for i in range(slices):
             span = f"[{(i + 1) * macro.bits - 1}:{i * macro.bits}]"
-            ports = [*macro.ports(macro, f"padded{span}", f"select_{bank}"), f"{output}(bank_{bank}{span})"]
+            ports = [*macro.ports(macro, f"padded{span}", f"select_{bank}"), f"{made_of.output}(bank_{bank}{span})"]
             lines.append(f"  {macro.name} macro_{bank}_{i} ({', '.join('.' + port for port in ports)});")
-    lines += _output(banks, width, bits, inside - macro.address_bits, inside)
-    return "\n".join([*lines, "endmodule", ""])
+    lines += _bank_read_last(banks, width, inside - macro.address_bits, inside)
+    lines += _row(bits, made_of.keeps_row)
+    return "\n".join([*lines, "endmodule", "`endif", ""])
 
 
-def _output(banks: int, width: int, bits: int, bank_bits: int, address_bits: int) -> list[str]:
-    """The row of the bank that was read last."""
+def _row(bits: int, keeps_row: bool) -> list[str]:
+    """The row that was read last, kept in a register where macros do not keep it."""
+    if keeps_row:
+        return [f"  assign row = chosen[{bits - 1}:0];"]
+    return [
+        "  reg fresh;",
+        f"  reg [{bits - 1}:0] kept;",
+        "  always @(posedge clk) begin",
+        "    fresh <= read;",
+        f"    if (fresh) kept <= chosen[{bits - 1}:0];",
+        "  end",
+        f"  assign row = fresh ? chosen[{bits - 1}:0] : kept;",
+    ]
+
+
+def _bank_read_last(banks: int, width: int, bank_bits: int, address_bits: int) -> list[str]:
+    """What the bank gives that was read last."""
     if banks == 1:
-        return [f"  assign row = bank_0[{bits - 1}:0];"]
+        return [f"  wire [{width - 1}:0] chosen = bank_0;"]
     chosen = "bank_0"
     for bank in range(1, banks):
         chosen = f"read_bank == {bank_bits}'d{bank} ? bank_{bank} : {chosen}"
@@ -129,7 +163,6 @@ def _output(banks: int, width: int, bits: int, bank_bits: int, address_bits: int
         f"  reg [{bank_bits - 1}:0] read_bank;",
         f"  always @(posedge clk) if (read) read_bank <= place{high};",
         f"  wire [{width - 1}:0] chosen = {chosen};",
-        f"  assign row = chosen[{bits - 1}:0];",
     ]
 
 

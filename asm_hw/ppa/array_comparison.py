@@ -33,7 +33,7 @@ from .array_drive import check_hold
 from .array_energy import per_column
 from .cells import Library, compact_library
 from .comparison import least_energy
-from .contenders import contenders
+from .contenders import contenders, why_alone
 from .streams import StreamOptions
 
 TECHNOLOGY = "sg13g2"
@@ -79,7 +79,7 @@ def compare(config: Any, clock_mhz: float = 100.0, technology: str | None = None
     tools = {name: version(name) for name in ("asm-hw", "pyosys", "numpy")} | {"iverilog": icarus()}
     given = {name: value for name, value in config.parameters.items() if name not in CHOSEN}
     head = {"design": _title(config), "technology": technology, "parameters": given, "clock_mhz": clock_mhz}
-    return head | {"activity": simulator(), "rows": rows, "tools": tools}
+    return head | {"activity": simulator(), "why_alone": why_alone(config), "rows": rows, "tools": tools}
 
 
 def _arrays(config: NearMemoryConfig, library: Library, clock_mhz: float) -> Rows:

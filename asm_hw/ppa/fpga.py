@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
-from ..config import STRUCTURES, UNITS, WEIGHT_FORMS, BitlineConfig, MultiplierConfig, StoredConfig
+from ..config import STRUCTURES, UNITS, WEIGHT_FORMS, BitlineConfig, MultiplierConfig, StoredConfig, make_config
 from ..errors import ParameterError, check_choice, check_range
 from ..gateware import make_component
 from ..manifest import describe
@@ -47,7 +47,7 @@ def compare(config: MultiplierConfig, family: str, seeds: int = 3) -> dict[str, 
     check_range("seeds", seeds, 1, MAX_SEEDS)
     check_choice("unit on an FPGA, whose memories open one row at a time,", config.unit, UNITS_ON_FPGA)
     if isinstance(config, StoredConfig):  # behind a macro boundary would be no block RAM
-        config = replace(config, memory="inferred")
+        config = make_config(config.unit, **config.parameters | {"memory": "inferred"})
     rows = {}
     for name, contender in contenders(config).items():
         rows[name] = measure(contender, device, seeds)

@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
+from ..config import BitlineConfig
 from ..emit import check_writable
 from ..ppa import redo
 from ..ppa.compact import TECHNOLOGIES
@@ -79,22 +80,31 @@ def show_arrays(console: Console, result: dict[str, Any]) -> None:
     console.print(array_table(result))
     console.print(
         f"{result['clock_mhz']:g} MHz, {result['technology']}; a recorded layer. Activity: {result['activity']}. Mapped"
-        " standard cells, no wires; memories by the model of `asm-hw sram`. Cycles that wait are not charged.",
+        " standard cells, no wires; memories by the model of `asm-hw sram`. Memories leak in all cycles, logic is"
+        " charged in those that compute.",
         highlight=False,
     )
+    if result["design"].startswith(BitlineConfig.unit):
+        console.print(
+            "Bitline arrays have their own size in both regimes, only their outputs go to the memory; sums alone:"
+            " loads and outputs are not charged.",
+            highlight=False,
+        )
+    if result["why_alone"]:
+        console.print(f"No exact twin of this shape: {result['why_alone']}.", highlight=False, soft_wrap=True)
 
 
 def array_table(result: dict[str, Any]) -> Table:
     """The rows of `asm_hw.ppa.array_comparison.compare` as a table, a section for each regime of memories."""
     parts = ("memory", "movement", "control", "compute")
     figures = (Column(name, justify="right", no_wrap=True) for name in ("total", *parts, "busy", "ratio"))
-    title = f"fJ per MAC; busy: lanes, of all cycles; ratio: {result['design']} / this"
+    title = f"fJ per MAC; busy: MACs of what all lanes could do; ratio: {result['design']} / this"
     table = Table(Column("", no_wrap=True), *figures, title=title, box=SIMPLE_HEAD, padding=0)
     for regime in dict.fromkeys(row["regime"] for row in result["rows"]):
         table.add_row(f"[bold]memory: {regime}[/]")
         for row in (row for row in result["rows"] if row["regime"] == regime):
             energies = [f"{row[f'{name}_fj']:,.0f}" for name in ("energy_per_mac", *parts)]
-            busy = f"{row['computing_percent']:.0f} %" if "computing_percent" in row else "-"
-            table.add_row(row["design"], *energies, busy, f"{row['ratio']:.3f}")
+            busy = f"{row['busy_percent']:.0f} %" if "busy_percent" in row else "-"
+            table.add_row(row["design"], *energies, busy, f"{row['energy_ratio_to_this']:.3f}")
         table.add_section()
     return table
