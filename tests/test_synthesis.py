@@ -158,10 +158,10 @@ def test_no_bit_cells_are_in_the_area_of_a_bitline_array(tmp_path):
     assert 0 <= many - few < 20
 
 
-@pytest.mark.parametrize("parameters", [{"rows": 64}, {"alphabets": (1,), "act_signed": True}])
+@pytest.mark.parametrize("parameters", [{"alphabets": (1, 3)}, {"alphabets": (1,), "act_signed": True}], ids=str)
 def test_a_bitline_array_may_stand_alone(parameters):
     """Too few rows for a term in bit-serial form, or signed activations, which that form does not take."""
-    config = BitlineConfig(act_bits=4, cols=8, **{"rows": 32, "terms": 4} | parameters | {"acc_bits": 24})
+    config = BitlineConfig(act_bits=4, rows=32, cols=12, acc_bits=24, **parameters)
     result = compare(config, thorough=False)
     assert list(result["rows"]) == ["asm"]
     assert result["why_alone"].split()[0] in ("rows", "act_signed")
