@@ -57,6 +57,11 @@ class StoredConfig(MacConfig):
         return self.row_bits
 
     @property
+    def least_depth(self) -> int:
+        """Rows without which the memory holds nothing that the unit could compute."""
+        raise NotImplementedError
+
+    @property
     def most_inputs(self) -> int:
         """Terms of the longest sum whose weights fit the memory, beside one set of requantize parameters."""
         raise NotImplementedError

@@ -67,9 +67,10 @@ class VnScalarConfig(StoredConfig):
         widest = max(self.w_bits, self.x_bits, self.out_bits)
         if self.bus_bits < widest:
             raise ParameterError(f"bus_bits must be at least {widest}, an operand or an output, not {self.bus_bits}")
-        least = self.rows_a_channel + 3
-        if self.depth < least:
-            raise ParameterError(f"depth must be at least {least}, an output and its operands, not {self.depth}")
+        if self.depth < self.least_depth:
+            raise ParameterError(
+                f"depth must be at least {self.least_depth}, an output and its operands, not {self.depth}"
+            )
 
     @property
     def row_bits(self) -> int:
@@ -89,6 +90,10 @@ class VnScalarConfig(StoredConfig):
     def outputs_a_word(self) -> int:
         """Outputs in a word."""
         return self.bus_bits // self.out_bits
+
+    @property
+    def least_depth(self) -> int:
+        return self.rows_a_channel + 3
 
     @property
     def most_inputs(self) -> int:

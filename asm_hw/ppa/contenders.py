@@ -125,8 +125,8 @@ def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
     """``config`` and its twins, by arithmetic. Raises `ParameterError` where it can have none.
 
     A two's complement weight that an activation on {1} shifts is ``shift``, beside a multiplying twin.
-    The twin of a bitline array is the bit-serial one, which not every shape allows (`why_alone`); nothing there is
-    bare.
+    The twin of a bitline array is the bit-serial one; nothing there is bare. Without an exact twin (`why_alone`)
+    there is ``config`` alone.
     """
     if why_alone(config):
         return {config.arithmetic: config}
@@ -137,8 +137,8 @@ def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
 
 
 def why_alone(config: MultiplierConfig) -> str | None:
-    """Why a bitline array has no bit-serial twin of its shape; None where there is one."""
-    if isinstance(config, BitlineConfig):
+    """Why an array has no exact twin of its shape; None where there is one."""
+    if isinstance(config, BitlineConfig | StoredConfig):
         try:
             counterpart(config, "exact")
         except ParameterError as error:
@@ -181,7 +181,7 @@ def _rows(
     for name, contender in contenders(config).items():
         tried = candidates(contender, library, clock_mhz, thorough)
         rows[name] = _row(choose(tried, clock_mhz), tried, clock_mhz)
-    if thorough and not isinstance(config, BitlineConfig):
+    if thorough and "exact" in rows and not isinstance(config, BitlineConfig):
         written = plain(config, library)
         rows["plain"] = _row(written, [written], clock_mhz)
     return rows

@@ -24,7 +24,7 @@ from ..errors import ParameterError, check_choice, check_range
 from ..gateware import make_component
 from ..manifest import describe
 from ..verilog import to_verilog
-from .contenders import contenders
+from .contenders import contenders, why_alone
 from .fpga_device import Family, Mapped, check_family, tools
 from .fpga_flow import map_unit, place
 
@@ -48,6 +48,8 @@ def compare(config: MultiplierConfig, family: str, seeds: int = 3) -> dict[str, 
     check_choice("unit on an FPGA, whose memories open one row at a time,", config.unit, UNITS_ON_FPGA)
     if isinstance(config, StoredConfig):  # behind a macro boundary would be no block RAM
         config = make_config(config.unit, **config.parameters | {"memory": "inferred"})
+    if alone := why_alone(config):
+        raise ParameterError(alone)
     rows = {}
     for name, contender in contenders(config).items():
         rows[name] = measure(contender, device, seeds)
