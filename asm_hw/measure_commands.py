@@ -91,7 +91,8 @@ def energy(
     (50 unless given). Ratios are of the means over --seeds streams; the way to build a unit is chosen in the first.
 
     Units with a memory are measured on a recorded layer instead, their memories counted (IHP SG13G2), beside
-    the counterparts with exact multipliers and von Neumann machines; --hold is then the unit's.
+    exact twins (of a bitline array the bit-serial one, if there is one of its shape) and von Neumann machines;
+    --hold is then the unit's.
     """
     from .ppa import array_comparison
     from .ppa.streams import StreamOptions

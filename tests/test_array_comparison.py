@@ -109,12 +109,16 @@ def test_an_exact_array_of_a_given_form_has_no_twin(fake_logic):
     NearMemoryConfig(lanes=8, columns=24),
     VnArrayConfig(lanes=2, columns=2, bus_bits=8, out_bits=16, weight_bits=16, act_bits=16, depth=1 << 16),
     VnScalarConfig(alphabets=(1,), bus_bits=8, depth=16),
+    VnScalarConfig(alphabets=(1,), weight_bits=16, bus_bits=14, depth=64),
 ], ids=lambda config: config.slug)  # fmt: skip
 def test_every_shape_is_compared(config, fake_logic):
     """Counterparts are as deep as they must be, and memories beyond the model's range are several."""
-    rows = array_comparison.compare(config)["rows"]
+    rows = array_comparison.compare(config, 50.0)["rows"]
     assert all(row["energy_per_mac_fj"] > 0 and 0 <= row["busy_percent"] <= 100 for row in rows)
     designs = {row["design"].split()[0] for row in rows}
+    assert {row["design"].split()[1] for row in rows if row["design"].startswith(config.unit)} == {
+        f"{{{config.alphabets}}}", "exact"
+    }  # fmt: skip
     arrays = {"near_memory", "vn_array"} if config.unit != "vn_scalar" else set()
     assert designs == {"vn_scalar"} | arrays
 
@@ -123,8 +127,8 @@ def test_a_twin_that_no_bus_serves_is_left_out(fake_logic):
     """A tile of exact 16-bit weights takes more words than addresses have; {1} packs them to fewer bits."""
     config = VnArrayConfig(alphabets=(1,), lanes=128, columns=160, bus_bits=8, weight_bits=16, depth=1 << 16)
     assert config.w_bits < 16
-    designs = {" ".join(row["design"].split()[:2]) for row in array_comparison.compare(config)["rows"]}
-    assert designs == {"near_memory {1}", "vn_array {1}", "vn_scalar exact"}
+    designs = {" ".join(row["design"].split()[:2]) for row in array_comparison.compare(config, 50.0)["rows"]}
+    assert designs == {"near_memory {1}", "vn_array {1}", "near_memory exact", "vn_scalar exact"}
 
 
 def test_a_twin_has_the_depth_that_it_needs(fake_logic):
@@ -183,6 +187,9 @@ def test_a_bitline_array_beside_its_twin_and_scalar_machines(fake_logic, fake_co
         assert serial["energy_per_mac_fj"] == round(1000 * wanted["total_pj"], 2)
         equal, wide = (rows[f"vn_scalar exact W={w} A={a}", regime] for w, a in ((5, 6), (8, 8)))
         assert equal["memory_fj"] < wide["memory_fj"], "more operands to a word"
+    int8 = array_comparison.compare(replace(config, weight_bits=8, act_bits=8, word_bits=None), 50.0)["rows"]
+    titles = [(row["design"], row["regime"]) for row in int8]
+    assert len(titles) == len(set(titles)) == 2 * 3, "one INT8 machine"
     console = Console(width=110, record=True)
     show_arrays(console, result)
     assert "sums alone: loads and outputs" in " ".join(console.export_text().split())
@@ -199,12 +206,22 @@ def test_the_clock_of_a_bitline_array_leaves_time_for_its_access(fake_logic, fak
 
 @pytest.mark.parametrize(("parameters", "words"), [
     ({"alphabets": (1, 3), "rows": 64}, r"rows must be at least 126 for the 64 terms .* alphabets \{1,3\}, not 64"),
+    ({"arithmetic": "exact", "weight_bits": 2, "act_bits": 1, "acc_bits": 4, "rows": 12, "cols": 8},
+     "rows must be at least 16, as the model of cells goes, not 12"),
     ({"alphabets": (1,), "rows": 64, "cols": 1024}, "cols must be at most 512, as the model of cells goes, not 1024"),
 ])  # fmt: skip
 def test_a_bitline_array_that_cannot_be_measured_is_refused_first(parameters, words, fake_core):
     with pytest.raises(ParameterError, match=words):
         array_comparison.compare(BitlineConfig(**parameters), 10.0)
     assert not fake_core[1]
+
+
+def test_memories_must_keep_up_with_the_clock(fake_logic):
+    """5.8 ns of 8192 x 32."""
+    with pytest.raises(
+        ParameterError, match=r"clock_mhz must be at most 172\.4 for the memories of vn_.*256 kbit, not 2"
+    ):
+        array_comparison.compare(NEAR, 200.0)
 
 
 def test_a_signed_bitline_array_stands_alone(fake_logic, fake_core):

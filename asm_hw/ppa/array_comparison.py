@@ -61,8 +61,9 @@ def compare(config: Any, clock_mhz: float = 100.0, technology: str | None = None
 
     A row is a ``design`` in a ``regime`` of memories with what goes to memory, movement, control and compute;
     ``energy_ratio_to_this`` is what the unit that was asked for takes of it. Heaps are greedy; weights are measured
-    in every form, the best kept. ``busy_percent``: MACs of what the lanes could do in all cycles; logic that waits
-    takes nothing.
+    in every form, the best kept. ``busy_percent``, not of bitline arrays and what is beside them: MACs of what the
+    lanes could do in all cycles; logic that waits takes nothing. ``min_period_ns`` is of the logic alone, but of
+    a bitline array with its access; ``access_time_ns`` of the slowest memory must be within a cycle.
     Raises `ParameterError` for a unit without a memory, a technology whose memories have no figures, a shape that
     cannot be measured, before anything is, and a clock that a netlist does not meet.
     """
@@ -85,13 +86,14 @@ def compare(config: Any, clock_mhz: float = 100.0, technology: str | None = None
 def _arrays(config: NearMemoryConfig, library: Library, clock_mhz: float) -> Rows:
     """Near-memory and von Neumann arrays of one shape, and one exact MAC before one memory."""
     check_hold(config.hold, MANY)
-    pairs = [(_as(NearMemoryConfig, twin), _shared(twin)) for twin in _twins(config)]
+    bus = getattr(config, "bus_bits", VnArrayConfig.bus_bits)
+    arrays = _twins(_as(NearMemoryConfig, config))
     scalar = _scalar_of(config)
     rows: Rows = []
-    for array, shared in pairs:
+    for array in arrays:
         logic = [_array_logic(form, library, clock_mhz) for form in _forms(array)]
         rows += _least(array, system.near_memory, logic, clock_mhz)
-        if shared:
+        if shared := _shared(array, bus):
             rows += _least(shared, system.vn_array, logic, clock_mhz)
     return rows + _scalars(scalar, library, clock_mhz)
 
@@ -109,7 +111,7 @@ def _bitline(config: BitlineConfig, library: Library, clock_mhz: float) -> Rows:
     arrays = _twins(config)
     for array in arrays:
         bitline.check_size(array)
-    scalars = list(dict.fromkeys((_scalar_of(config), bitline.INT8)))
+    scalars = {_title(scalar): scalar for scalar in (bitline.INT8, _scalar_of(config))}.values()
     priced = [(array, _bitline_prices(array, library, clock_mhz)) for array in arrays]
     for scalar in scalars:
         parts, built = _mac_logic(_as(MacConfig, scalar), library, clock_mhz)
@@ -126,8 +128,7 @@ def _bitline_prices(config: BitlineConfig, library: Library, clock_mhz: float) -
     """A row for each regime. Raises `ParameterError` where access and core together take longer than the clock."""
     core = bitline.measure_core(config, library, clock_mhz)
     period = bitline.cells(config).figure("access_time_ns") + core.min_period_ns
-    if period > 1000 / clock_mhz:
-        raise ParameterError(f"clock_mhz must be at most {1000 / period:.1f} for {config.slug}, not {clock_mhz:g}")
+    _check_access(period, config.slug, clock_mhz)
     if config.arithmetic == "exact":
         energies = [bitline.serial_energy(config, core, clock_mhz)] * len(REGIMES)
     else:
@@ -165,8 +166,15 @@ def _least(config: Any, price: Callable[..., dict], logic: Sequence[Way], clock_
     for regime, sized in REGIMES.items():
         ways = [price(config, parts, layer, sized, clock_mhz) | built for parts, built in logic]
         least = min(ways, key=lambda row: row["energy_per_mac_fj"])
+        _check_access(least["access_time_ns"], f"the memories of {_title(config)}, {regime}", clock_mhz)
         rows.append({"design": _title(config), "regime": regime} | least | busy)
     return rows
+
+
+def _check_access(access_ns: float, of: str, clock_mhz: float) -> None:
+    """Raise `ParameterError` where an access takes longer than the clock's period."""
+    if access_ns > 1000 / clock_mhz:
+        raise ParameterError(f"clock_mhz must be at most {1000 / access_ns:.1f} for {of}, not {clock_mhz:g}")
 
 
 def _busy(config: NearMemoryConfig | VnScalarConfig, layer: system.Work) -> float:
@@ -221,10 +229,10 @@ def _as(unit: type, config: MultiplierConfig, **others: Any) -> Any:
     return replace(made, depth=min(made.depth, made.rows(LAYER.outputs, LAYER.inputs)))
 
 
-def _shared(config: NearMemoryConfig) -> VnArrayConfig | None:
+def _shared(config: NearMemoryConfig, bus_bits: int) -> VnArrayConfig | None:
     """The array behind a bus; None where no memory of words holds what it must."""
     try:
-        return _as(VnArrayConfig, config)
+        return _as(VnArrayConfig, config, bus_bits=bus_bits)
     except ParameterError:
         return None
 
@@ -242,4 +250,5 @@ def _title(config: Any) -> str:
     weights = f"{{{config.alphabets}}}" if config.arithmetic == "asm" else config.arithmetic
     on = f" on {{{config.act_alphabets}}}" if config.act_alphabets else ""
     alone = ", sums alone" * (isinstance(config, BitlineConfig) and config.arithmetic == "exact")
-    return f"{config.unit} {weights} W={config.weight_bits} A={config.act_bits}{on}{alone}"
+    signed = " signed" * config.act_signed
+    return f"{config.unit} {weights} W={config.weight_bits} A={config.act_bits}{signed}{on}{alone}"

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from ..config import VnScalarConfig
+from ..config import Job, VnScalarConfig
 from ..config.bitline import LOGIC, BitlineConfig, End, Instruction, Operation
 from ..errors import ParameterError
 from ..network.bitline import Tile, gaps, loads, tiles
 from ..network.bitline_serial import mac_cycles, place, serial_program, serial_sum
 from .bitline_core import Trace, core_energy, trace
 from .cells import Library
-from .sram import MOST_BITS, Sram, compute_energies_pj
+from .sram import LEAST_WORDS, MOST_BITS, Sram, compute_energies_pj
 from .streams import Integers, Reals, nearest, unpacked
 from .system import Memory, Work, shared_memory, vn_scalar
 
@@ -57,6 +57,8 @@ def check_size(config: BitlineConfig) -> None:
     """Raise `ParameterError` where the array cannot hold the layer, or is wider than the model of its cells."""
     if config.cols > MOST_BITS:
         raise ParameterError(f"cols must be at most {MOST_BITS}, as the model of cells goes, not {config.cols}")
+    if config.rows < LEAST_WORDS:
+        raise ParameterError(f"rows must be at least {LEAST_WORDS}, as the model of cells goes, not {config.rows}")
     if config.arithmetic == "asm":
         one_tile(config, operands(config)[1])
 
@@ -221,9 +223,11 @@ def scalar_energy(
 ) -> dict[str, Any]:
     """`scalar_row` in pJ per MAC; its movement is of operand registers and outputs."""
     row, shared = scalar_row(logic, sized, clock_mhz, config)
+    outputs, inputs = recorded()[1].shape
+    cycles = config.cycles([Job(0, 0, 0, inputs, outputs)]) / (inputs * outputs)
     found = {name: fj / 1000 for name, fj in row["memory_parts_fj"].items()}
     return {
-        "memory": f"{shared.rows} x {shared.bits}", "cycles_per_mac": 1,
+        "memory": f"{shared.rows} x {shared.bits}", "cycles_per_mac": round(cycles, 4),
         "memory_pj": found["weights"] + found["activations"],
         "movement_pj": row["movement_fj"] / 1000 + found["outputs"],
         "compute_pj": (row["compute_fj"] + row["control_fj"]) / 1000,

@@ -125,13 +125,11 @@ def contenders(config: MultiplierConfig) -> dict[str, MultiplierConfig]:
     """``config`` and its twins, by arithmetic. Raises `ParameterError` where it can have none.
 
     A two's complement weight that an activation on {1} shifts is ``shift``, beside a multiplying twin.
-    The twin of a bitline array is the bit-serial one; nothing there is bare. Without an exact twin (`why_alone`)
-    there is ``config`` alone.
+    The twin of a bitline array is the bit-serial one; nothing there is bare. Arrays may have no exact twin
+    (`why_alone`).
     """
-    if why_alone(config):
-        return {config.arithmetic: config}
     names = ("exact",) if isinstance(config, BitlineConfig) else ("exact", "bare")
-    twins = {name: counterpart(config, name) for name in names}
+    twins = {name: counterpart(config, name) for name in names if name != "exact" or not why_alone(config)}
     own = "shift" if config.shifts_weight else config.arithmetic
     return {own: config} | {name: twin for name, twin in twins.items() if name != own}
 

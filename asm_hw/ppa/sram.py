@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import ParameterError, check_range
 
+LEAST_WORDS = 16
 MOST_WORDS = 32768
 MOST_BITS = 512
 COLUMN_MUXES = (1, 2, 4, 8, 16)
@@ -44,7 +45,7 @@ class Sram:
     column_mux: int = 0  # 0: chosen
 
     def __post_init__(self) -> None:
-        check_range("words", self.words, 16, MOST_WORDS)
+        check_range("words", self.words, LEAST_WORDS, MOST_WORDS)
         check_range("bits", self.bits, 1, MOST_BITS)
         check_range("ports", self.ports, 1, 2)
         if self.column_mux == 0:

@@ -77,6 +77,11 @@ class Memory:
         return 1000 * count * (exact[f"{access}_energy_pj"] if exact else sram.energy_pj(access))
 
     @property
+    def access_time_ns(self) -> float:
+        """Access time of a macro; selecting banks is free."""
+        return self._macros[1].figure("access_time_ns")
+
+    @property
     def leakage_fj_per_ns(self) -> float:
         """Leakage of all macros."""
         count, sram = self._macros
@@ -94,13 +99,13 @@ def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: boo
 
 
 def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
-    """Weights, inputs and outputs. Fixed: half of `FIXED_KBIT` for weights and half for inputs, and as many rows of
-    outputs as of inputs; what a von Neumann design has in one memory of `FIXED_KBIT`."""
+    """Weights, inputs and outputs. Fixed: half of `FIXED_KBIT` for each of the three, as the outputs of a layer are
+    the inputs of the next: half as much again as a von Neumann design has."""
     half = FIXED_KBIT * 512
     act_row, out_row = config.lanes * work.act_bits, config.columns * config.out_bits
     weights = config.rows(work.outputs, work.inputs) if sized else half // config.row_bits
     inputs = work.resident * -(-work.stored // config.lanes) if sized else half // act_row
-    outputs = work.resident * -(-work.outputs // config.columns) if sized else inputs
+    outputs = work.resident * -(-work.outputs // config.columns) if sized else max(1, half // out_row)
     return Memory(weights, config.row_bits), Memory(inputs, act_row), Memory(outputs, out_row)
 
 
@@ -120,7 +125,7 @@ def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, siz
     accesses = row_accesses(config, work)
     memory = {name: accesses[name] * memories[name].energy_fj(KINDS[name]) / work.macs for name in accesses}
     memory["leakage"] = _leakage(config, work, clock_mhz, *memories.values())
-    return _row(memory, logic_per_mac(config, logic, work))
+    return _row(memory, logic_per_mac(config, logic, work), *memories.values())
 
 
 def vn_array(
@@ -135,7 +140,7 @@ def vn_array(
     words["weights"] += words.pop("parameters")
     memory = {name: count * shared.energy_fj(KINDS[name]) / work.macs for name, count in words.items()}
     memory["leakage"] = _leakage(config, work, clock_mhz, shared)
-    return _row(memory, logic_per_mac(config, logic, work))
+    return _row(memory, logic_per_mac(config, logic, work), shared)
 
 
 def vn_scalar(
@@ -151,7 +156,7 @@ def vn_scalar(
     memory = {name: accesses[name] * shared.energy_fj(kind) / macs for name, kind in KINDS.items()}
     cycles = config.cycles([Job(0, 0, 0, work.inputs, work.outputs)])
     memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * cycles / macs
-    return _row(memory, logic)
+    return _row(memory, logic, shared)
 
 
 def _leakage(config: NearMemoryConfig, work: Work, clock_mhz: float, *memories: Memory) -> float:
@@ -171,7 +176,7 @@ def logic_per_mac(config: NearMemoryConfig, logic: dict[str, Any], work: Work) -
     }
 
 
-def _row(memory: dict[str, float], logic: dict[str, float]) -> dict[str, Any]:
+def _row(memory: dict[str, float], logic: dict[str, float], *memories: Memory) -> dict[str, Any]:
     totals = {
         "memory_fj": sum(memory.values()),
         "movement_fj": sum(logic.get(part, 0.0) for part in MOVEMENT),
@@ -180,4 +185,5 @@ def _row(memory: dict[str, float], logic: dict[str, float]) -> dict[str, Any]:
     }
     row = {"energy_per_mac_fj": sum(totals.values())} | totals
     figures = {name: round(value, 2) for name, value in row.items()}
+    figures["access_time_ns"] = round(max(one.access_time_ns for one in memories), 3)
     return figures | {"memory_parts_fj": {name: round(value, 3) for name, value in memory.items()}}

@@ -13,9 +13,12 @@ def fpga_table(result: dict[str, Any]) -> Table:
     head = ("LUT-eq.", "/ exact", "FF", "DSP", "RAM", "fmax MHz", "/ exact", "structure", "recipe")
     table = Table("", *head, title=title)
     for name, row in result["rows"].items():
-        luts = [str(row["lut_equivalents"]), f"{row['lut_ratio_to_exact']:.2f}"]
+        lut_ratio, fmax_ratio = (
+            f"{row[name]:.2f}" if name in row else "-" for name in ("lut_ratio_to_exact", "fmax_ratio_to_exact")
+        )
+        luts = [str(row["lut_equivalents"]), lut_ratio]
         hard = [str(row["dsp"]), str(row["ram"])]
-        speed = [f"{row['fmax_mhz']:.1f}", f"{row['fmax_ratio_to_exact']:.2f}"]
+        speed = [f"{row['fmax_mhz']:.1f}", fmax_ratio]
         structure = f"{row['structure']}, {row['weight_form']}"
         table.add_row(name, *luts, str(row["ff"]), *hard, *speed, structure, row["recipe"])
     return table
