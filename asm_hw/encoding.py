@@ -267,7 +267,10 @@ def place_fields(widths: Iterable[tuple[str, int]]) -> tuple[Field, ...]:
 
 
 def join_fields(fields: tuple[Field, ...], parts: dict[str, int]) -> int:
-    """The code word that holds ``parts``, by field name."""
+    """The code word of ``parts``, by field name. Raises `ParameterError` for one that its field cannot hold."""
+    for field in fields:
+        if parts[field.name] >> field.width:
+            raise ParameterError(f"{field.name} must be from 0 to {(1 << field.width) - 1}, not {parts[field.name]}")
     return sum(parts[field.name] << field.lsb for field in fields)
 
 

@@ -28,5 +28,6 @@ def check_flag(name: str, value: object) -> bool:
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     """Return ``value`` if it is one of ``allowed``; raise `ParameterError` otherwise."""
     if value not in allowed:
-        raise ParameterError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        choices = f"one of {', '.join(allowed)}" if len(allowed) > 1 else allowed[0]
+        raise ParameterError(f"{name} must be {choices}, not {value!r}")
     return value

@@ -65,7 +65,7 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
 
 @click.command()
 @unit_options
-@option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock at which the stream runs.")
+@option("--clock-mhz", type=float, help="Clock at which the stream runs. [default: 100, of unit bitline 50]")
 @option("--stream", default="network", show_default=True, help="Operands: network, half_normal or uniform.")
 @option("--weights", default="held", show_default=True, help="held, or streaming: new ones every cycle.")
 @option("--cycles", type=int, default=500, show_default=True, help="Cycles to measure.")
@@ -76,7 +76,7 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
 @option("--out", type=click.Path(path_type=Path), help="Folder for mapped netlists, SDC, SAIF. [default: none]")
 @json_option
 def energy(
-    clock_mhz: float,
+    clock_mhz: float | None,
     seeds: int,
     technology: str | None,
     liberty: str | None,
@@ -98,6 +98,8 @@ def energy(
     from .ppa.streams import StreamOptions
     from .report.energy import show_arrays, show_energy
 
+    if clock_mhz is None:
+        clock_mhz = 50.0 if options["unit"] == "bitline" else 100.0  # an access and an addition take 10 ns and more
     if options["unit"] in array_comparison.MEASURED:
         refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, options["unit"])
         result = array_comparison.compare(config_to_compare(options), clock_mhz, technology)

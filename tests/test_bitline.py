@@ -162,15 +162,15 @@ def test_eight_times_fewer_cycles_than_bit_serial():
     ({"cols": 100, "word_bits": 12}, "cols must be a multiple of word_bits 12, not 100"),
     ({"cols": 67}, "cols must be a multiple of word_bits 10, not 67"),
     ({"acc_bits": 6}, "acc_bits must be at least 10, the bits of a word, not 6"),
-    ({"cols": 7}, "cols must be a multiple of word_bits 10, not 7"),
+    ({"cols": 7}, "cols must be at least 10, the bits of a word, not 7"),
     ({"word_bits": 9}, "word_bits must be an integer from 10 to 22, not 9"),
     ({"weight_bits": 2}, "alphabets {1,3} must fit the digits of weight_bits 2: 3 needs 2 bits, a digit has 1"),
     ({"act_alphabets": (1, 3)}, "act_alphabets {1,3} must be left out, or 1 where alphabets are 1 (not 1,3)"),
     ({"arithmetic": "bare"}, "arithmetic of unit bitline must be one of asm, exact, not 'bare'"),
     ({"arithmetic": "exact", "act_signed": True}, "act_signed must be False where arithmetic is exact"),
     ({"arithmetic": "exact", "rows": 128, "word_bits": 8}, "word_bits must be 1 where arithmetic is exact, not 8"),
-    ({"arithmetic": "exact"}, "rows must be at least 68 for one term in bit-serial form, not 64"),
-    ({"structure": "tree"}, "structure of unit bitline must be one of heap, not 'tree'"),
+    ({"arithmetic": "exact", "rows": 64}, "rows must be at least 68 for one term in bit-serial form, not 64"),
+    ({"structure": "tree"}, "structure of unit bitline must be heap, not 'tree'"),
     ({"counter_bits": 99}, "counter_bits must be an integer from 0 to 62, not 99"),
 ])  # fmt: skip
 def test_impossible_arrays_are_refused(parameters, sentence):
@@ -183,6 +183,9 @@ def test_rows_that_cannot_hold_one_activation_are_refused():
     config = BitlineConfig(alphabets=(1, 3, 5, 7, 9), rows=4, cols=24)
     with pytest.raises(ParameterError, match="rows must be at least 5"):
         tiles(config, [[1], [3], [5], [7], [9]])
+    for ragged, lengths in (([], r"\[\]"), ([[]], r"\[0\]"), ([[1, 2], [1]], r"\[1, 2\]")):
+        with pytest.raises(ParameterError, match=f"weights must be rows of one length, .* not of {lengths}"):
+            tiles(config, ragged)
     with pytest.raises(ParameterError, match="rows must be at least"):
         place(BitlineConfig(arithmetic="exact", rows=96, cols=8), 4)
 

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from tiny_network import operands_of, tiny, vectors_of
 
 from asm_hw import golden
-from asm_hw.config import Block, NearMemoryConfig, RequantizeConfig, counterpart
+from asm_hw.config import Block, NearMemoryConfig, RequantizeConfig, VnArrayConfig, VnScalarConfig, counterpart
 from asm_hw.emit import emit, render
 from asm_hw.errors import ParameterError
 from asm_hw.gateware.requantize import Requantize
 from asm_hw.handoff.sram import FAMILIES, wrapper
 from asm_hw.network.on_rtl import near_program, products_of
 from asm_hw.network.tiles import program
+from asm_hw.network.words import array_program, word_program
 from asm_hw.ppa import system
 
 SMALL = NearMemoryConfig(alphabets=(1,), lanes=4, columns=2, hold=4, depth=64)
@@ -159,6 +160,48 @@ def test_requantize_units_equal_golden(config):
 def test_weights_that_do_not_fit_are_refused():
     with pytest.raises(ParameterError, match=r"depth must be at least \d+ for 2 x 200 weights, not 64"):
         program(SMALL, [[0] * 200] * 2, [[0] * 200], [0, 0])
+
+
+WORD = SMALL.requantize.encode({"scale": 1, "bias": 0, "shift": 0})
+
+
+@pytest.mark.parametrize(("w", "x", "channels", "words"), [
+    ([[99] * 6] * 2, [[1] * 6], [WORD] * 2, r"w must hold codes from 0 to 15, not 99"),
+    ([[0] * 6] * 2, [[300] * 6], [WORD] * 2, r"x must hold codes from 0 to 255, not 300"),
+    ([[0] * 6] * 2, [[1, -1, 1, 1, 1, 1]], [WORD] * 2, r"x must hold codes from 0 to 255, not -1"),
+    ([[0] * 6] * 2, [[1] * 5], [WORD] * 2, r"x must have 6 codes a row, as the first of w, not 5"),
+    ([[0] * 6, [0] * 5], [[1] * 6], [WORD] * 2, r"w must have 6 codes a row, as the first of w, not 5"),
+    ([[0] * 6] * 2, [[1] * 6], [WORD], r"channels must be 2, one an output, not 1"),
+    ([[0] * 6] * 2, [], [WORD] * 2, r"w and x must not be empty, not 2 x 6 weights and 0 vectors"),
+])  # fmt: skip
+def test_what_no_memory_holds_is_refused(w, x, channels, words):
+    assert SMALL.w_bits == 4
+    near, scalar = replace(SMALL, act_bits=8, depth=64), VnScalarConfig(alphabets=SMALL.alphabets, depth=64)
+    shared = VnArrayConfig(**near.parameters | {"depth": 256})
+    for build, config in ((program, near), (word_program, scalar), (array_program, shared)):
+        with pytest.raises(ParameterError, match=words):
+            build(config, w, x, channels)
+
+
+@pytest.mark.parametrize(("channel", "words"), [
+    ({"scale": 1, "bias": 0, "shift": 32}, "shift must be from 0 to 31, not 32"),
+    ({"scale": 1, "bias": 0, "shift": -1}, "shift must be from 0 to 31, not -1"),
+    ({"scale": 1, "bias": 1 << 60, "shift": 0}, f"bias must be from .*, not {1 << 60}"),
+])  # fmt: skip
+def test_parameters_that_a_channel_cannot_hold_are_refused(channel, words):
+    with pytest.raises(ParameterError, match=words):
+        SMALL.requantize.encode(channel)
+
+
+@pytest.mark.parametrize(("block", "words"), [
+    (Block(0, 0, 1, True), "tiles of a block must be an integer from 1 to"),
+    (Block(0, 1, SMALL.hold + 1, True), f"vectors of a block must be an integer from 1 to {SMALL.hold}, not"),
+    (Block(SMALL.depth, 1, 1, True), f"row must be from 0 to .*, not {SMALL.depth}"),
+    (Block(-1, 1, 1, True), "row must be from 0 to .*, not -1"),
+])  # fmt: skip
+def test_commands_without_a_meaning_are_refused(block, words):
+    with pytest.raises(ParameterError, match=words):
+        SMALL.command_word(block)
 
 
 def test_twins_have_the_same_ports():

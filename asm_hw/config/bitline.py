@@ -100,7 +100,7 @@ class BitlineConfig(MacConfig):
     unit: ClassVar[str] = "bitline"
     latency: ClassVar[int] = 1
 
-    rows: int = 64
+    rows: int = 128
     cols: int = 64
     word_bits: int | None = None
     counter_bits: int = 32
@@ -152,6 +152,8 @@ class BitlineConfig(MacConfig):
         most = min(self.acc_width, LIMITS["word_bits"][1])
         if most < needed:
             raise ParameterError(f"acc_bits must be at least {needed}, the bits of a word, not {self.acc_width}")
+        if self.cols < needed:
+            raise ParameterError(f"cols must be at least {needed}, the bits of a word, not {self.cols}")
         if self.word_bits is None:
             fitting = (bits for bits in range(needed, min(self.cols, most) + 1) if self.cols % bits == 0)
             object.__setattr__(self, "word_bits", next(fitting, needed))

@@ -178,7 +178,9 @@ class NearMemoryConfig(StoredConfig):
         return {"row": self.row_address_bits, "tiles": tiles, "vectors": vectors, "parameters": 1}
 
     def command_parts(self, block: Block) -> dict[str, int]:
-        """The parts of a block's command."""
+        """The parts of a block's command. Raises `ParameterError` for one that has no meaning."""
+        check_range("tiles of a block", block.tiles, 1, self.most_tiles)
+        check_range("vectors of a block", block.vectors, 1, self.hold)
         return {name: int(getattr(block, name)) for name in self.command_fields}
 
     def command_word(self, block: Block) -> int:

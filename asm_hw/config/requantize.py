@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from ..encoding import Field, LevelCode, join_fields, place_fields, weight_code
-from ..errors import check_flag, check_range
+from ..errors import ParameterError, check_flag, check_range
 from .multiplier import LIMITS, MultiplierConfig, integer_range
 
 SCALE_BITS = 16
@@ -68,6 +68,9 @@ class RequantizeConfig(MultiplierConfig):
         return place_fields(widths)
 
     def encode(self, channel: Mapping[str, int]) -> int:
-        """The word of a channel's scale (a level), bias and shift."""
+        """The word of a channel's scale (a level), bias and shift. Raises `ParameterError` for what it cannot hold."""
+        low, high = integer_range(self.bias_bits, signed=True)
+        if not low <= channel["bias"] <= high:
+            raise ParameterError(f"bias must be from {low} to {high}, not {channel['bias']}")
         parts = {"scale": self.scale.encode(channel["scale"]), "shift": channel["shift"]}
         return join_fields(self.fields, parts | {"bias": channel["bias"] & (1 << self.bias_bits) - 1})

@@ -138,4 +138,5 @@ class VnArrayConfig(NearMemoryConfig):
         return self.command_fields | dict.fromkeys(names, self.row_address_bits)
 
     def command_word(self, block: Block) -> int:
-        return join_fields(place_fields(self.job_fields.items()), {k: int(v) for k, v in vars(block).items()})
+        parts = self.command_parts(block) | {name: getattr(block, name) for name in self.job_fields}
+        return join_fields(place_fields(self.job_fields.items()), parts)

@@ -12,18 +12,20 @@ from dataclasses import dataclass
 
 from ..config.stored import sram_module
 from ..encoding import bits_for
+from ..ppa.sram import macros
 
 GUARD = "ASM_HW_SRAM_MACRO"
 
 
 @dataclass(frozen=True)
 class Macro:
-    """A macro by its name, its shape, and its connections: text of ports for (bits of a slice, select of a bank)."""
+    """A macro: name, shape, connections (text of ports for bits of a slice, select of a bank) and area."""
 
     name: str
     words: int
     bits: int
     ports: Callable[[Macro, str, str], list[str]]
+    area_um2: float
 
     @property
     def address_bits(self) -> int:
@@ -53,17 +55,22 @@ def _openram_ports(macro: Macro, data: str, select: str) -> list[str]:
 
 
 def _ihp(words: int, bits: int, mux: int) -> Macro:
-    return Macro(f"RM_IHPSG13_1P_{words}x{bits}_c{mux}_bm_bist", words, bits, _ihp_ports)
+    return Macro(f"RM_IHPSG13_1P_{words}x{bits}_c{mux}_bm_bist", words, bits, _ihp_ports, _ihp_area(words, bits))
+
+
+def _ihp_area(words: int, bits: int) -> float:
+    """The area that the library states."""
+    return next(m["area_um2"] for m in macros() if (m["words"], m["bits"], m["ports"]) == (words, bits, 1))
 
 
 _IHP = (
     *(_ihp(64, 64, 2), _ihp(256, 8, 3), _ihp(256, 16, 2), _ihp(256, 32, 2), _ihp(256, 64, 2), _ihp(512, 8, 3)),
     *(_ihp(512, 16, 2), _ihp(512, 64, 2), _ihp(1024, 8, 2), _ihp(1024, 16, 2), _ihp(1024, 32, 2), _ihp(1024, 64, 2)),
-    *(_ihp(4096, 8, 3), Macro("RM_IHPSG13_1P_8192x32_c4", 8192, 32, _ihp_ports)),
+    *(_ihp(4096, 8, 3), Macro("RM_IHPSG13_1P_8192x32_c4", 8192, 32, _ihp_ports, _ihp_area(8192, 32))),
 )
-_SKY130 = (
-    Macro("sky130_sram_1kbyte_1rw1r_32x256_8", 256, 32, _openram_ports),
-    Macro("sky130_sram_2kbyte_1rw1r_32x512_8", 512, 32, _openram_ports),
+_SKY130 = (  # areas: sizes of the LEF files
+    Macro("sky130_sram_1kbyte_1rw1r_32x256_8", 256, 32, _openram_ports, 479.78 * 397.5),
+    Macro("sky130_sram_2kbyte_1rw1r_32x512_8", 512, 32, _openram_ports, 683.1 * 416.54),
 )
 
 
@@ -105,14 +112,13 @@ endmodule
 
 
 def wrapper(words: int, bits: int, family: str) -> str:
-    """The same module made of the macros of ``family`` (`FAMILIES`) that hold it with the fewest bits."""
+    """The same module made of the macro of ``family`` (`FAMILIES`) that holds it in the least area."""
     made_of = FAMILIES[family]
 
-    def cost(macro: Macro) -> tuple[int, int]:
-        count = _count(words, macro.words) * _count(bits, macro.bits)
-        return count * macro.words * macro.bits, count
+    def area(macro: Macro) -> float:
+        return _count(words, macro.words) * _count(bits, macro.bits) * macro.area_um2
 
-    macro = min(made_of.macros, key=cost)
+    macro = min(made_of.macros, key=area)
     banks, slices, address = _count(words, macro.words), _count(bits, macro.bits), max(1, bits_for(words))
     width, inside = slices * macro.bits, max(address, macro.address_bits)
     once = f"{sram_module(words, bits).upper()}_WRAPPER"

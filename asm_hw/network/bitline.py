@@ -96,6 +96,9 @@ def tiles(config: BitlineConfig, weights: Sequence[Sequence[int]]) -> list[Tile]
 
     Only multiples that some output uses get a row. Raises `ParameterError` where one term does not fit.
     """
+    if not (weights and weights[0]) or any(len(row) != len(weights[0]) for row in weights):
+        lengths = sorted({len(row) for row in weights})
+        raise ParameterError(f"weights must be rows of one length, at least one term, not of {lengths}")
     made, start, used = [], 0, 0
     needed = [_multiples(config, [row[term] for row in weights]) for term in range(len(weights[0]))]
     for term, multiples in enumerate(needed):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..config import Block, NearMemoryConfig
+from ..config import Block, NearMemoryConfig, StoredConfig
 from ..errors import ParameterError
 
 Matrix = Sequence[Sequence[int]]
@@ -50,9 +50,9 @@ def program(config: NearMemoryConfig, w: Matrix, x: Matrix, channels: Sequence[i
 
     ``w``: weight codes [outputs][inputs]; ``x``: activation codes [vectors][inputs]; ``channels``: the word of
     each output's parameters (`RequantizeConfig.encode`); the first row is written to ``start``. Raises
-    `ParameterError` where the weights do not fit the memory.
+    `ParameterError` where the weights do not fit the memory, and for what `check_product` refuses.
     """
-    outputs, inputs = len(w), len(w[0])
+    outputs, inputs = check_product(config, w, x, channels)
     needed = start + config.rows(outputs, inputs)
     if needed > config.depth:
         raise ParameterError(f"depth must be at least {needed} for {outputs} x {inputs} weights, not {config.depth}")
@@ -64,6 +64,23 @@ def program(config: NearMemoryConfig, w: Matrix, x: Matrix, channels: Sequence[i
         rows += [row for tile in tiles[1:] for row in tile]
     passes = -(-outputs // config.columns)
     return Program(rows, blocks, _beats(config, x, config.block_lengths(len(x))) * passes, len(x), outputs)
+
+
+def check_product(config: StoredConfig, w: Matrix, x: Matrix, channels: Sequence[int]) -> tuple[int, int]:
+    """Outputs and inputs. Raises `ParameterError` for rows of unlike lengths, codes too wide, missing parameters."""
+    outputs, inputs = len(w), len(w[0]) if w else 0
+    if not (inputs and x):
+        raise ParameterError(f"w and x must not be empty, not {outputs} x {inputs} weights and {len(x)} vectors")
+    for name, rows, bits in (("w", w, config.w_bits), ("x", x, config.x_bits)):
+        for row in rows:
+            if len(row) != inputs:
+                raise ParameterError(f"{name} must have {inputs} codes a row, as the first of w, not {len(row)}")
+            for code in (min(row), max(row)):
+                if code >> bits:
+                    raise ParameterError(f"{name} must hold codes from 0 to {(1 << bits) - 1}, not {code}")
+    if len(channels) != outputs:
+        raise ParameterError(f"channels must be {outputs}, one an output, not {len(channels)}")
+    return outputs, inputs
 
 
 def _tile(config: NearMemoryConfig, w: Matrix, first: int) -> list[int]:

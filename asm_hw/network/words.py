@@ -12,7 +12,7 @@ from typing import Any
 
 from ..config import BusBlock, Job, VnArrayConfig, VnScalarConfig
 from ..errors import ParameterError
-from .tiles import program
+from .tiles import check_product, program
 
 Matrix = Sequence[Sequence[int]]
 
@@ -49,9 +49,10 @@ def word_program(config: VnScalarConfig, w: Matrix, x: Matrix, channels: Sequenc
     """The layout from address ``start``: rows of weights with parameters, vectors, outputs.
 
     ``w``: weight codes [outputs][inputs]; ``x``: activation codes [vectors][inputs]; ``channels``: the word of
-    each output's parameters (`RequantizeConfig.encode`). Raises `ParameterError` where they do not fit.
+    each output's parameters (`RequantizeConfig.encode`). Raises `ParameterError` where they do not fit, and for what
+    `asm_hw.network.tiles.check_product` refuses.
     """
-    outputs, inputs = len(w), len(w[0])
+    outputs, inputs = check_product(config, w, x, channels)
     _check_depth(config, start, outputs, inputs, len(x))
     words: list[int] = []
     for row, channel in zip(w, channels, strict=True):
@@ -93,7 +94,7 @@ def array_program(config: VnArrayConfig, w: Matrix, x: Matrix, channels: Sequenc
 
     The rows are those of a ``near_memory`` unit (`asm_hw.network.tiles.program`), each from a word of its own.
     """
-    outputs, inputs, bus = len(w), len(w[0]), config.bus_bits
+    (outputs, inputs), bus = check_product(config, w, x, channels), config.bus_bits
     _check_depth(config, start, outputs, inputs, len(x))
     made = program(config, w, x, channels)
     words = [word for row in made.rows for word in split(row, bus, config.row_words)]

@@ -86,7 +86,8 @@ def core_energy(config: BitlineConfig, library: Library, found: Trace, clock_mhz
     )
     period = mapped.timing.min_period_ns
     if period > 1000 / clock_mhz:
-        raise ParameterError(f"clock_mhz must be at most {1000 / period:.1f} for {config.slug}, not {clock_mhz:g}")
+        limit = f"{1000 / period:.1f} for what stands around the cells of this {config.unit} array"
+        raise ParameterError(f"clock_mhz must be at most {limit}, not {clock_mhz:g}")
     cycles = len(found.ops) - WARM_UP_BEATS - 1
     run = Run(mapped, _driven(found), 1000 / clock_mhz, cycles)
     waves, whole = run.netlist_waves(simulator())
