@@ -91,10 +91,12 @@ def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: boo
     latency, the code of every weight.
     """
     from .emit import emit
+    from .report.progress import working
 
     config = config_from(options)
     note_sums(config, options)
-    emitted = emit(config, out, name, clock_mhz, force)
+    with working(f"writing {config.unit}"):
+        emitted = emit(config, out, name, clock_mhz, force)
     result = {"folder": str(emitted.folder), "verilog": str(emitted.verilog), **emitted.manifest}
     result = {key: value for key, value in result.items() if key not in ("weight", "activation", "ports")}
     emit_result(as_json, result, lambda console: console.print(f"wrote {emitted.folder}/", highlight=False))

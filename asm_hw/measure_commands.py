@@ -58,8 +58,11 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
     """
     from .ppa.fpga import compare
     from .report.fpga import fpga_table
+    from .report.progress import working
 
-    result = compare(config_to_compare(options), family, seeds)
+    config = config_to_compare(options)
+    with working(f"placing and routing {config.unit} and its contenders"):
+        result = compare(config, family, seeds)
     emit_result(as_json, result, lambda console: console.print(fpga_table(result)))
 
 
@@ -97,12 +100,15 @@ def energy(
     from .ppa import array_comparison
     from .ppa.streams import StreamOptions
     from .report.energy import show_arrays, show_energy
+    from .report.progress import working
 
     if clock_mhz is None:
         clock_mhz = 50.0 if options["unit"] == "bitline" else 100.0  # an access and an addition take 10 ns and more
     if options["unit"] in array_comparison.MEASURED:
         refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, options["unit"])
-        result = array_comparison.compare(config_to_compare(options), clock_mhz, technology)
+        config = config_to_compare(options)
+        with working(f"measuring {config.unit} and its counterparts"):
+            result = array_comparison.compare(config, clock_mhz, technology)
         emit_result(as_json, result, lambda console: show_arrays(console, result))
         return
     hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..config import MultiplierConfig
 from ..ppa.contenders import compare
+from .progress import working
 
 _NOTE = "Mapped standard cells, no wires. Each contender: the smallest of the structures and recipes tried{}."
 
@@ -18,7 +19,8 @@ def show_area(
     config: MultiplierConfig, liberty: str | None, technology: str | None, clock_mhz: float | None, as_json: bool
 ) -> None:
     """Synthesize and print the comparison; one JSON object if asked."""
-    result = compare(config, liberty, technology, clock_mhz)
+    with working(f"mapping {config.unit} and its contenders"):
+        result = compare(config, liberty, technology, clock_mhz)
     if as_json:
         print(json.dumps(result))
         return

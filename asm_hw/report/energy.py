@@ -18,6 +18,7 @@ from ..ppa.compact import TECHNOLOGIES
 from ..ppa.comparison import compare
 from ..ppa.parts import PARTS
 from ..ppa.streams import StreamOptions
+from .progress import working
 
 
 def show_energy(
@@ -33,7 +34,8 @@ def show_energy(
     """Measure and print the comparison; one JSON object if asked; the files to redo it into ``out``, if given."""
     if out:
         check_writable(out)
-    result, measured = compare(config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds)
+    with working(f"measuring {config.unit} and its contenders"):
+        result, measured = compare(config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds)
     if out:
         redo.write(out, result, measured, clock_mhz, None if liberty else technology or TECHNOLOGIES[0])
     if as_json:

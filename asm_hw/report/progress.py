@@ -1,0 +1,19 @@
+"""What long commands show while they work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """``what`` and the time since it began, on stderr where that is a terminal; gone when it is done."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as shown:
+        shown.add_task(what, total=None)
+        yield
