@@ -54,7 +54,7 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
     """Place and route a unit, its exact twin without and (where the family has them) with DSP, and bare.
 
     Every structure of adders and form of weights is tried for each of them, the smallest kept; in units with a
-    memory, which goes into block RAM, the greedy heap, tree and plain: a quarter of an hour and more.
+    memory, which goes into block RAM, the greedy heap, tree and plain, and that takes long.
     """
     from .ppa.fpga import compare
     from .report.fpga import fpga_table
