@@ -18,8 +18,12 @@ sram_OPTIONS := WORDS BITS PORTS COLUMN_MUX
 demo_OPTIONS := ALPHABETS WEIGHT_BITS ACT_BITS SEED EPOCHS
 train_OPTIONS := MODEL DATASET ALPHABETS WEIGHT_BITS ACT_BITS ACT_ALPHABETS INIT OUT SEED HOLD_OUT EPOCHS BATCH LEARNING_RATE \
                  WEIGHT_DECAY WARMUP LABEL_SMOOTHING SETTLE SCALE_LEARNING_RATE DISTILL PRECISION IMAGE_SIZE WORKERS THREADS \
-                 DEVICE SAVE_SECONDS TENSORBOARD
-TARGETS := rtl sim wave synth energy fpga sram demo train
+                 DEVICE SAVE_SECONDS TENSORBOARD LAYERS
+quantize_OPTIONS := MODEL DATASET ALPHABETS WEIGHT_BITS ACT_BITS ACT_ALPHABETS LAYERS INIT OUT HOLD_OUT IMAGE_SIZE WORKERS THREADS \
+                    IMAGES
+choose_OPTIONS := MODEL DATASET WEIGHT_BITS ACT_BITS ACT_ALPHABETS INIT OUT HOLD_OUT IMAGE_SIZE WORKERS THREADS IMAGES \
+                  CANDIDATES WITHIN MOST_COST ENERGY LABELS
+TARGETS := rtl sim wave synth energy fpga sram demo train quantize choose
 OPTIONS := $(sort $(foreach target,$(TARGETS),$($(target)_OPTIONS)))
 
 # A variable that no target of this call takes, or an empty one, would be ignored in silence.
@@ -38,7 +42,7 @@ endif
 endef
 $(foreach option,$(OPTIONS),$(eval $(call pass_option,$(option))))
 
-.PHONY: ppa help install rtl catalog sim wave synth energy fpga sram demo train figures test test-full lint clean
+.PHONY: ppa help install rtl catalog sim wave synth energy fpga sram demo train quantize choose figures test test-full lint clean
 
 help: ## show this text
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
@@ -83,6 +87,12 @@ demo: $(STAMP) ## train on real digits, run the test set through the RTL, print 
 
 train: $(STAMP) ## train a model in float or on the levels of ALPHABETS; the same call resumes it
 	@$(BIN)/asm-hw train
+
+quantize: $(STAMP) ## integers of a float model without training
+	@$(BIN)/asm-hw quantize
+
+choose: $(STAMP) ## the smallest alphabets of each layer within a budget
+	@$(BIN)/asm-hw choose
 
 figures: $(STAMP) ## measure area and the demo's accuracy: docs/results/ and README.md
 	$(BIN)/python benchmarks/figures.py

@@ -27,6 +27,7 @@ from .options import (
     unit_options,
     was_asked,
 )
+from .post_training_commands import choose, quantize
 from .train_command import train
 
 BAD_INPUT = 2
@@ -198,7 +199,7 @@ def demo(as_json: bool, **options: Any) -> None:
     sys.exit(run_demo(as_json=as_json, **options))
 
 
-for _command in (*COMMANDS, train):
+for _command in (*COMMANDS, train, quantize, choose):
     cli.add_command(_command)
 
 

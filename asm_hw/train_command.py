@@ -1,4 +1,4 @@
-"""The command ``asm-hw train``."""
+"""The command ``asm-hw train``, and the options that it shares with `post_training_commands`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,25 @@ from rich.table import Table
 from .errors import ParameterError
 from .options import option
 
+_MODEL = (
+    option("--model", default="resnet20", show_default=True, help="Name, or module:function of the number of classes."),
+    option("--dataset", default="cifar10", show_default=True, help="cifar10, digits, folder:PATH or module:function."),
+    option("--init", help="Float weights to begin with: a file, also below ASM_HW_DATA, or the folder of a run."),
+    option("--hold-out", type=int, help="Training images kept for choices. [default: 5000, at most a tenth]"),
+    option("--image-size", type=int, default=224, show_default=True, help="Of folder data, pixels."),
+    option("--workers", type=int, default=0, show_default=True, help="Processes that decode folder data."),
+    option("--threads", type=int, help="Threads of PyTorch; a run goes on with those it began with. [default: all]"),
+)
+_WIDTHS = (
+    option("--weight-bits", type=int, default=5, show_default=True, help="Weight bits, sign included."),
+    option("--act-bits", type=int, default=8, show_default=True, help="Activation bits."),
+    option("--act-alphabets", help="Alphabets on which activations are encoded. [default: none, binary]"),
+)
+layers_option = option(
+    "--layers",
+    type=click.Path(path_type=Path),
+    help="JSON file of what differs by layer, such as asm-hw choose writes. [default: none]",
+)
 _RECIPE = (
     option("--epochs", type=int, help="Epochs. [default: the recipe's]"),
     option("--batch", type=int, help="Images a step, over all processes. [default: the recipe's]"),
@@ -31,30 +50,41 @@ _RECIPE = (
 )
 
 
-def _recipe_options(command: Callable) -> Callable:
-    for decorate in reversed(_RECIPE):
-        command = decorate(command)
-    return command
+def _adding(options: tuple[Callable, ...]) -> Callable:
+    """A decorator that adds ``options``."""
+
+    def decorate(command: Callable) -> Callable:
+        for add in reversed(options):
+            command = add(command)
+        return command
+
+    return decorate
+
+
+model_options, width_options, recipe_options = _adding(_MODEL), _adding(_WIDTHS), _adding(_RECIPE)
+
+
+def use_threads(threads: int | None) -> None:
+    """PyTorch's threads as ``--threads`` has them."""
+    import torch
+
+    if threads is not None:
+        if threads < 1:
+            raise ParameterError(f"threads must be at least 1, not {threads}")
+        torch.set_num_threads(threads)
 
 
 @click.command()
-@option("--model", default="resnet20", show_default=True, help="Name, or module:function of the number of classes.")
-@option("--dataset", default="cifar10", show_default=True, help="cifar10, digits, folder:PATH or module:function.")
+@model_options
 @option("--alphabets", help="Alphabet set of the weights. [default: none, a float training]")
-@option("--weight-bits", type=int, default=5, show_default=True, help="Weight bits, sign included.")
-@option("--act-bits", type=int, default=8, show_default=True, help="Activation bits.")
-@option("--act-alphabets", help="Alphabets on which activations are encoded. [default: none, binary]")
-@option("--init", help="Float weights to begin with: a file, also below ASM_HW_DATA, or the folder of a run.")
+@width_options
+@layers_option
 @option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/ and what is trained]")
 @option("--seed", type=int, default=0, show_default=True, help="Of weights, order and augmentation.")
-@option("--hold-out", type=int, help="Training images kept for choices. [default: 5000, at most a tenth]")
-@option("--image-size", type=int, default=224, show_default=True, help="Of folder data, pixels.")
-@option("--workers", type=int, default=0, show_default=True, help="Processes that decode folder data.")
-@option("--threads", type=int, help="Threads of PyTorch; a run goes on with those it began with. [default: all]")
 @option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @option("--save-seconds", type=float, default=60.0, show_default=True, help="Between checkpoints.")
 @option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the folder.")
-@_recipe_options
+@recipe_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: bool, **given: Any) -> None:
     """Train a model, in float or on the levels of an alphabet set, and evaluate it once on the test set.
@@ -67,8 +97,6 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     Kill it at any moment: the same command goes on to the same weights. OUT holds checkpoint, weights,
     integers and result.json.
     """
-    import torch
-
     from .training.distributed import process_group
     from .training.recipes import Recipe
     from .training.result import Options, run
@@ -77,23 +105,22 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
         raise ParameterError("tensorboard must be installed for --tensorboard: pip install 'asm-hw[train]'")
     recipe = {f.name: given.pop(f.name) for f in fields(Recipe)}
     options = Options(**given, recipe=recipe)
-    if threads is not None:
-        if threads < 1:
-            raise ParameterError(f"threads must be at least 1, not {threads}")
-        torch.set_num_threads(threads)
-    out = out or Path("runs") / _name(options)
+    use_threads(threads)
+    out = out or Path("runs") / run_name(options, f"seed{options.seed}")
     with process_group(options.device) as group, _Display(group.first, out if tensorboard else None) as display:
         result = run(options, out, group, display.report, display.tick)
     if group.first:
-        print(json.dumps(result)) if as_json else Console().print(_table(result))
+        print(json.dumps(result)) if as_json else Console().print(result_table(result))
 
 
-def _name(options: Any) -> str:
+def run_name(options: Any, *more: str) -> str:
+    """What a run is called by its model and formats."""
     parts = [options.model, "float"]
     if options.alphabets is not None:
         parts[1:] = [options.alphabets, f"w{options.weight_bits}", f"a{options.act_bits}"]
         parts += [f"on_{options.act_alphabets}"] if options.act_alphabets else []
-    return "_".join([*parts, f"seed{options.seed}"]).replace(",", "_").replace(":", "_").replace("/", "_")
+    parts += [options.layers.stem] if options.layers else []
+    return "_".join([*parts, *more]).replace(",", "_").replace(":", "_").replace("/", "_")
 
 
 class _Display:
@@ -137,11 +164,13 @@ class _Display:
             self.writer.add_scalar("held_out_accuracy", row.held_out_accuracy, row.epoch)
 
 
-def _table(result: dict[str, Any]) -> Table:
+def result_table(result: dict[str, Any]) -> Table:
+    """The accuracies of a run."""
     settings, test = result["settings"], result["test"]
     kind = "float" if settings["alphabets"] is None else "{" + ",".join(map(str, settings["alphabets"])) + "}"
     table = Table("", "", title=f"{settings['model']} {kind}, {test['images']} test images", show_header=False)
     for name, value in test.items():
         table.add_row(name.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value))
-    table.add_row("training, s", f"{result['training_s']:.0f}")
+    if "training_s" in result:
+        table.add_row("training, s", f"{result['training_s']:.0f}")
     return table

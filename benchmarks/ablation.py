@@ -83,7 +83,7 @@ def _annealing(training: Training) -> Any:
 
 
 def _report(result: dict[str, Any], name: str, changes: dict[str, Any], model: nn.Module, splits: Splits) -> None:
-    network = convert(model, (splits.channels, splits.image_size, splits.image_size))
+    network = convert(model)
     share = evaluate(lambda images: network(network.quantize_input(images)), splits.held_out)
     assert share is not None
     result["rows"].append({"variant": name, "changes": changes, "held_out_percent": round(100 * share, 2)})

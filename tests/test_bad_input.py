@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from asm_hw.sim.runner import run_folder
 
 from asm_hw.alphabet import AlphabetSet
+from asm_hw.cli import main
 from asm_hw.config import MacConfig
 from asm_hw.errors import ParameterError
 from asm_hw.manifest import config_of
@@ -99,6 +101,16 @@ CASES = {
     "unknown option": (["--alphabet", "1"], ["--alphabet"]),
     "stray argument": (["mac"], ["mac"]),
 }
+
+
+def called(capsys, *arguments):
+    """``asm-hw`` with ``arguments`` in this process: what it left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["asm-hw", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+    printed = capsys.readouterr()
+    return subprocess.CompletedProcess([], stopped.value.code or 0, printed.out, printed.err)
 
 
 def assert_refused(result, words):

@@ -21,7 +21,7 @@ from asm_hw.training.distributed import Group
 from asm_hw.training.models import make_model
 from asm_hw.training.program import CHECKPOINT, WEIGHTS, Settings, Training
 from asm_hw.training.recipes import Recipe, recipe_for
-from test_bad_input import assert_refused
+from test_bad_input import assert_refused, called
 
 from asm_hw.cli import main
 from asm_hw.errors import ParameterError
@@ -373,13 +373,9 @@ def test_recipes_scale_and_refuse():
     ],
     ids=lambda value: " ".join(value) if value and value[0].startswith("--") else "",
 )
-def test_train_refuses(monkeypatch, capsys, tmp_path, arguments, words):
+def test_train_refuses(capsys, tmp_path, arguments, words):
     base = ["--model", "tiny_training:with_norm", "--dataset", "tiny_training:splits", "--out", str(tmp_path / "run")]
-    monkeypatch.setattr(sys, "argv", ["asm-hw", "train", *base, *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    printed = capsys.readouterr()
-    assert_refused(subprocess.CompletedProcess([], stopped.value.code, printed.out, printed.err), words)
+    assert_refused(called(capsys, "train", *base, *arguments), words)
     assert not (tmp_path / "run" / WEIGHTS).exists()
 
 

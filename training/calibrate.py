@@ -3,7 +3,7 @@
 prepared = prepare(model, sample)
 calibrate(prepared, batches)
 freeze(prepared)
-network = convert(prepared, input_shape)
+network = convert(prepared)
 """
 
 from __future__ import annotations

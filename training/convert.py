@@ -21,15 +21,17 @@ from ..network.node import IntegerNode
 from ..network.requantize import ACC_BITS, Format, Requantize
 from .fold import Joined, Output, Product, Step, Stored, Wide, WindowSum, fold
 from .freeze import Multipliers, choose_multiplier, code_of, freeze, multipliers, scale_errors, settle
-from .ops import Seen, classify, watch_prepared
+from .ops import Seen, classify, prepared_shape, watch_prepared
 from .quantizer import round_half_up
 
 __all__ = ["choose_multiplier", "convert", "freeze", "scale_errors", "settle"]
 
 
 @torch.no_grad()
-def convert(model: nn.Module, input_shape: tuple[int, ...]) -> IntegerNetwork:
+def convert(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> IntegerNetwork:
     """The integer network of a prepared ``model`` for inputs of ``input_shape`` (no batch).
+
+    By default the shape is that of the sample it was prepared with.
 
     What differs from the fake-quantized forward in evaluation mode: the multipliers by `scale_errors`,
     biases rounded to ``2**-s`` of a step, and the float kernels' own rounding, which can turn a value
@@ -43,7 +45,7 @@ def convert(model: nn.Module, input_shape: tuple[int, ...]) -> IntegerNetwork:
     entry = builder.inputs[0]
     return IntegerNetwork(
         layers=tuple(builder.nodes),
-        input_shape=tuple(input_shape),
+        input_shape=prepared_shape(model, input_shape),
         input_scale=entry.scale.item(),
         output_scale=builder.output_scale,
         input_format=format_of(entry),

@@ -67,11 +67,17 @@ def watch(model: GraphModule, example: Tensor) -> Seen:
 
 
 def watch_prepared(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Seen:
-    """What `watch` sees in a prepared model; ``input_shape`` by default the one it was prepared with."""
+    """What `watch` sees in a prepared model on inputs of `prepared_shape`."""
+    shape = prepared_shape(model, input_shape)
+    assert isinstance(model, GraphModule)
+    return watch(model, torch.zeros(2, *shape, device=next(model.parameters()).device))
+
+
+def prepared_shape(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    """``input_shape``, by default the one that ``model`` was prepared with; `ParameterError` if it was not."""
     if not isinstance(model, GraphModule) or INPUT_SHAPE not in model.meta:
         raise ParameterError(f"model {type(model).__name__} must be prepared: it has no quantizers")
-    shape = model.meta[INPUT_SHAPE] if input_shape is None else tuple(input_shape)
-    return watch(model, torch.zeros(2, *shape, device=next(model.parameters()).device))
+    return model.meta[INPUT_SHAPE] if input_shape is None else tuple(input_shape)
 
 
 def path_of(node: Node) -> str:

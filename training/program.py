@@ -13,22 +13,21 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..config import MultiplierConfig
 from ..errors import ParameterError, check_range
 from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
 from .convert import freeze, settle
-from .data.images import Splits, mix, seeded
+from .data.images import Dataset, Splits, mix, seeded
 from .distributed import Group
 from .evaluate import evaluate
 from .models import make_model
 from .optimize import loss_of, make_optimizers, rate_at
 from .prepare import prepare
 from .recipes import Recipe
+from .settings import Start
 
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "model.safetensors"
 SAMPLE = 512
@@ -36,39 +35,18 @@ SAMPLE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Start):
     """What the trained weights depend on, and nothing else; a checkpoint goes on only under the same settings.
 
-    ``alphabets`` None: a float training. ``init``: file of the float weights that training begins with, and
-    that an alphabet-aware one is taught by where the recipe distills; ``init_sha256`` is its hash.
+    ``init``: also what an alphabet-aware training is taught by where the recipe distills.
     """
 
-    model: str
-    dataset: str
     recipe: Recipe
-    alphabets: tuple[int, ...] | None = None
-    weight_bits: int = 5
-    act_bits: int = 8
-    act_alphabets: tuple[int, ...] | None = None
     seed: int = 0
-    hold_out: int | None = None
-    init: str | None = None
-    init_sha256: str | None = None
 
     def __post_init__(self) -> None:
         check_range("seed", self.seed, 0, (1 << 32) - 1)
-        if self.alphabets is not None:
-            MultiplierConfig(**self.formats())
-
-    def formats(self) -> dict[str, Any]:
-        """Alphabets and widths, as `prepare` takes them."""
-        names = ("alphabets", "weight_bits", "act_bits", "act_alphabets")
-        return {name: getattr(self, name) for name in names}
-
-    def as_json(self) -> dict[str, Any]:
-        """The settings as JSON gives them back."""
-        plain = asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+        super().__post_init__()
 
 
 @dataclass
@@ -93,12 +71,18 @@ def check_batch(batch: int, splits: Splits) -> None:
         raise ParameterError(f"batch must be at most the {len(splits.train)} training images, not {batch}")
 
 
-def begin_model(settings: Settings, splits: Splits, init: Path | None) -> nn.Module:
+def begin_model(name: str, splits: Splits, init: Path | None, seed: int = 0) -> nn.Module:
     """The float model that a run begins with; `ParameterError` for a name or for weights that give none."""
-    model = make_model(settings.model, splits.classes, splits.image_size, settings.seed)
+    model = make_model(name, splits.classes, splits.image_size, seed)
     if init is not None:
         load_state(model, read_state(init), f"init {init.name!r}")
     return model
+
+
+def first_images(data: Dataset, count: int) -> tuple[Tensor, Tensor]:
+    """The first ``count`` images of ``data``, all if there are fewer, not augmented, and their labels."""
+    index = torch.arange(min(count, len(data)))
+    return next(data.batches(index, len(index)))
 
 
 class Training:
@@ -133,7 +117,8 @@ class Training:
     def _build(self, init: Path | None) -> None:
         """The model, its teacher and its optimizers as a fresh run begins with them."""
         settings = self.settings
-        self.model = begin_model(settings, self.splits, init).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        begun = begin_model(settings.model, self.splits, init, settings.seed)
+        self.model = begun.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher: nn.Module | None = None
         if settings.alphabets is not None:
             if self.recipe.distill:
@@ -143,8 +128,7 @@ class Training:
 
     def sample(self) -> Tensor:
         """The first `SAMPLE` training images as the model takes them."""
-        index = torch.arange(min(SAMPLE, len(self.splits.train)))
-        return next(self.splits.train.batches(index, len(index)))[0].to(self.device)
+        return first_images(self.splits.train, SAMPLE)[0].to(self.device)
 
     def _resume(self) -> None:
         tensors, saved = read_tensors(self.folder / CHECKPOINT)

@@ -23,16 +23,18 @@ from .data import load_data
 from .data.images import Splits
 from .distributed import Group
 from .evaluate import compare, evaluate, percent
-from .program import WEIGHTS, Settings, Tick, Training, begin_model, check_batch
+from .prepare import prepare
+from .program import WEIGHTS, Settings, Tick, Training, begin_model, check_batch, first_images
 from .program import Report as Report
 from .recipes import recipe_for
+from .settings import Start, read_layers
 
 RESULT, INTEGERS = "result.json", "integers.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the command line gives; ``recipe``: the parameters of `Recipe` that are not to be the recipe's."""
+class StartOptions:
+    """Model, data and formats as a command line gives them."""
 
     model: str
     dataset: str
@@ -40,11 +42,38 @@ class Options:
     weight_bits: int
     act_bits: int
     act_alphabets: str | None
-    seed: int
+    layers: Path | None
     init: str | None
     hold_out: int | None
     image_size: int
     workers: int
+
+    def load(self) -> Splits:
+        """The data."""
+        return load_data(self.dataset, self.hold_out, self.image_size, self.workers)
+
+    def settings(self, splits: Splits, init: Path | None) -> dict[str, Any]:
+        """The parameters of `Start`."""
+        folder = self.dataset.startswith("folder:")
+        return {
+            "model": self.model,
+            "dataset": self.dataset.partition(":")[0] if folder else self.dataset,
+            "alphabets": tuple(AlphabetSet.parse(self.alphabets)) if self.alphabets is not None else None,
+            "weight_bits": self.weight_bits,
+            "act_bits": self.act_bits,
+            "act_alphabets": tuple(AlphabetSet.parse(self.act_alphabets)) if self.act_alphabets else None,
+            "layers": None if self.layers is None else read_layers(self.layers),
+            "hold_out": len(splits.held_out),
+            "init": None if init is None else init.name,
+            "init_sha256": None if init is None else sha256(init),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(StartOptions):
+    """What the command line of a training gives; ``recipe``: the parameters that are not to be the recipe's."""
+
+    seed: int
     device: str
     save_seconds: float
     recipe: dict[str, Any]
@@ -60,21 +89,23 @@ def run(
     """
     if not group.first:
         group.wait()  # the first process downloads what is missing
-    splits = load_data(options.dataset, options.hold_out, options.image_size, options.workers)
+    splits = options.load()
     if group.first:
         group.wait()
     init = find_init(options.init)
     settings = _settings(options, splits, init)
     group.part(settings.recipe.batch)
     check_batch(settings.recipe.batch, splits)
+    if settings.alphabets is not None:
+        check_formats(settings, splits)
     if init is None and settings.alphabets is not None:
-        begun = Options(**{**vars(options), "alphabets": None, "recipe": {}})
+        begun = Options(**{**vars(options), "alphabets": None, "layers": None, "recipe": {}})
         run(begun, out / "float", group, report, tick)
         init = out / "float" / WEIGHTS
         settings = _settings(options, splits, init)
-    begin_model(settings, splits, init)  # raises before there is a folder
+    begin_model(settings.model, splits, init)  # raises before there is a folder
     if group.first:
-        _make_folder(out)
+        make_folder(out)
     group.wait()
     training = Training(settings, splits, out, init, group, options.save_seconds, options.device)
     if (out / RESULT).exists():
@@ -108,24 +139,17 @@ def find_init(init: str | None) -> Path | None:
 
 
 def _settings(options: Options, splits: Splits, init: Path | None) -> Settings:
-    quantized = options.alphabets is not None
-    recipe = recipe_for(options.model, splits.image_size, quantized, **options.recipe)
-    return Settings(
-        model=options.model,
-        dataset=options.dataset.partition(":")[0] if options.dataset.startswith("folder:") else options.dataset,
-        recipe=recipe,
-        alphabets=tuple(AlphabetSet.parse(options.alphabets)) if options.alphabets is not None else None,
-        weight_bits=options.weight_bits,
-        act_bits=options.act_bits,
-        act_alphabets=tuple(AlphabetSet.parse(options.act_alphabets)) if options.act_alphabets else None,
-        seed=options.seed,
-        hold_out=len(splits.held_out),
-        init=None if init is None else init.name,
-        init_sha256=None if init is None else sha256(init),
-    )
+    recipe = recipe_for(options.model, splits.image_size, options.alphabets is not None, **options.recipe)
+    return Settings(**options.settings(splits, init), recipe=recipe, seed=options.seed)
 
 
-def _make_folder(out: Path) -> None:
+def check_formats(settings: Start, splits: Splits) -> None:
+    """Raise `ParameterError` for a model that cannot be prepared as ``settings`` say, layers by name too."""
+    prepare(begin_model(settings.model, splits, None), first_images(splits.train, 2)[0], **settings.formats())
+
+
+def make_folder(out: Path) -> None:
+    """The folder ``out``; `ParameterError` if it cannot be made or written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / ".writable").touch()
@@ -134,7 +158,7 @@ def _make_folder(out: Path) -> None:
         raise ParameterError(f"out must be a folder that can be written, and {str(out)!r} is not: {error}") from None
 
 
-def judge(model: nn.Module, splits: Splits, settings: Settings, out: Path) -> dict[str, Any]:
+def judge(model: nn.Module, splits: Splits, settings: Start, out: Path) -> dict[str, Any]:
     """Accuracies in percent on the test set: of the float model, or of the fake-quantized one and its integers.
 
     The integers, written to the folder ``out``, are evaluated by the golden model; for a model that does
@@ -146,7 +170,7 @@ def judge(model: nn.Module, splits: Splits, settings: Settings, out: Path) -> di
     if settings.alphabets is None:
         return result | {"float_percent": percent(evaluate(model, splits.test))}
     try:
-        network = convert(model, (splits.channels, splits.image_size, splits.image_size))
+        network = convert(model)
     except ParameterError as error:
         return result | {"fake_quant_percent": percent(evaluate(model, splits.test)), "integers": str(error)}
     save_network(network, out / INTEGERS)
@@ -154,12 +178,16 @@ def judge(model: nn.Module, splits: Splits, settings: Settings, out: Path) -> di
     return result | {"integers_sha256": sha256(out / INTEGERS), "evaluation_s": round(time.monotonic() - started, 1)}
 
 
-def command_of(settings: Settings) -> str:
-    """The command with which ``settings`` are trained again; files and folders by their names alone."""
+def command_of(settings: Start, command: str = "train", **more: Any) -> str:
+    """The command with which ``settings`` are used again; files and folders by their names alone.
+
+    The layers are those that the result holds, so it names the result. ``more``: options of ``command``.
+    """
     plain = settings.as_json()
-    given = {**plain.pop("recipe"), **plain, "init_sha256": None}
+    given = {**plain.pop("recipe", {}), **plain, "init_sha256": None, **more}
+    given["layers"] = RESULT if plain["layers"] else None
     values = {name: ",".join(map(str, v)) if isinstance(v, list) else v for name, v in given.items() if v is not None}
-    return " ".join(["asm-hw train", *(f"--{name.replace('_', '-')} {value}" for name, value in values.items())])
+    return " ".join([f"asm-hw {command}", *(f"--{name.replace('_', '-')} {value}" for name, value in values.items())])
 
 
 def provenance(splits: Splits, weights: Path, threads: int, group: Group) -> dict[str, Any]:

@@ -6,6 +6,7 @@ training would start from them; train with the sets that were chosen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from ..alphabet import AlphabetSet
 from ..errors import ParameterError
 from .calibrate import calibrate
+from .ops import LAYERS
 from .prepare import prepare, quantized_layers
 
 CANDIDATES = ((1,), (1, 3), (1, 3, 5, 7), tuple(range(1, 16, 2)))
@@ -23,6 +25,9 @@ CANDIDATES = ((1,), (1, 3), (1, 3, 5, 7), tuple(range(1, 16, 2)))
 
 Score = Callable[[nn.Module], float]
 """How good a model is, more is better: an accuracy on held-out images, or `closeness` to the float model."""
+
+Cost = Callable[[str, AlphabetSet], float]
+"""What the layer at a path adds to the cost of the network with a set: `weight_cost`, `energy_cost` or any other."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,14 @@ class Point:
 class Choice:
     """``alphabets`` by module path, for ``prepare(overrides=choice.overrides)``; how it was found.
 
-    ``sensitivity``: what the score loses when one layer alone has the first candidate, by path.
-    ``curve``: every step of the escalation, the first with the first candidate everywhere.
+    ``sensitivity``: what the score loses when one layer alone has the first candidate, by path. ``top``:
+    the last candidate everywhere. ``curve``: every step of the escalation, the first with the first
+    candidate everywhere.
     """
 
     alphabets: dict[str, AlphabetSet]
     sensitivity: dict[str, float]
+    top: Point
     curve: tuple[Point, ...]
     reached: bool
 
@@ -69,17 +76,44 @@ def closeness(model: nn.Module, images: Tensor) -> Score:
     return score
 
 
-def weight_cost(model: nn.Module) -> Callable[[str, AlphabetSet], float]:
-    """A cost for `choose_alphabets`: digits that a layer's weights may take, so every weight counts alike.
+def weight_cost(model: nn.Module) -> Cost:
+    """The mean number of alphabets over all weights of ``model``."""
+    layers = {path: module for path, module in model.named_modules() if isinstance(module, LAYERS)}
+    return _mean({path: layer.weight.numel() for path, layer in layers.items()}, len)
 
-    Energy per layer from measured figures may stand in its place: any function of (path, alphabets).
+
+def energy_cost(model: nn.Module, sample: Tensor, energies: Mapping[AlphabetSet, float]) -> Cost:
+    """The mean energy over all MACs of ``model`` on an input like ``sample`` [n, ...].
+
+    ``energies``: of one MAC by alphabet set, in any unit, as ``asm-hw energy`` measures them.
     """
-    sizes = {path: module.weight.numel() for path, module in model.named_modules() if hasattr(module, "weight")}
+    macs: dict[str, int] = {}
 
-    def cost(path: str, alphabets: AlphabetSet) -> float:
-        return float(sizes[path] * len(alphabets))
+    def count(path: str) -> Callable[..., None]:
+        def hook(layer: Any, inputs: object, output: Tensor) -> None:
+            macs[path] = macs.get(path, 0) + output[0].numel() * layer.weight[0].numel()
 
-    return cost
+        return hook
+
+    layers = ((path, module) for path, module in model.named_modules() if isinstance(module, LAYERS))
+    hooks = [layer.register_forward_hook(count(path)) for path, layer in layers]
+    with torch.no_grad():
+        model.eval()(sample[:1])
+    for hook in hooks:
+        hook.remove()
+
+    def energy(alphabets: AlphabetSet) -> float:
+        if alphabets not in energies:
+            raise ParameterError(f"energies must hold one for each candidate, not none for {alphabets}")
+        return energies[alphabets]
+
+    return _mean(macs, energy)
+
+
+def _mean(counts: Mapping[str, int], value: Callable[[AlphabetSet], float]) -> Cost:
+    """What a layer adds to the mean of ``value`` over all that ``counts`` counts."""
+    total = sum(counts.values())
+    return lambda path, alphabets: counts[path] / total * value(alphabets)
 
 
 def choose_alphabets(
@@ -87,24 +121,29 @@ def choose_alphabets(
     batches: Iterable[Tensor],
     score: Score,
     *,
-    least: float = float("inf"),
-    most_cost: float = float("inf"),
+    least: float = math.inf,
+    within: float | None = None,
+    most_cost: float = math.inf,
     candidates: Sequence[Any] = CANDIDATES,
-    cost: Callable[[str, AlphabetSet], float] | None = None,
+    cost: Cost | None = None,
     formats: Mapping[str, Any] | None = None,
+    report: Callable[[Point], None] | None = None,
 ) -> Choice:
     """The smallest alphabet set of each layer of the float ``model``, found by escalation.
 
     All layers start with the first of ``candidates``. The layer with the most sensitivity for the cost of
-    its next set is raised, until the score is at least ``least``, or the next step would cost more than
-    ``most_cost``, or all layers have the last. ``batches``: unlabelled images to calibrate on;
-    ``formats``: further settings of `prepare`. ``cost``: by path and set, by default `weight_cost`.
+    its next set is raised, until the score is at least ``least``, or less than ``within`` below that of the
+    last candidate everywhere, or the next step would cost more than ``most_cost``, or all layers have the
+    last. ``batches``: unlabelled images to calibrate on; ``formats``: further settings of `prepare`.
+    ``cost``: by path and set, by default `weight_cost`. ``report`` is called with all that is measured.
     """
     sets = [AlphabetSet.of(candidate) for candidate in candidates]
     if not sets:
         raise ParameterError("candidates must name at least one alphabet set, not none")
-    search = _Search(model, list(batches), score, sets, cost or weight_cost(model), dict(formats or {}))
-    sensitivity = search.sensitivity()
+    search = _Search(model, list(batches), score, sets, cost or weight_cost(model), dict(formats or {}), report)
+    top = search.point(dict.fromkeys(search.paths, len(sets) - 1))
+    least = least if within is None else min(least, top.score - within)
+    sensitivity = search.sensitivity(top)
     place, curve = dict.fromkeys(search.paths, 0), [search.point(dict.fromkeys(search.paths, 0))]
     while curve[-1].score < least:
         path = search.next_layer(place, sensitivity, most_cost)
@@ -113,7 +152,7 @@ def choose_alphabets(
         place[path] += 1
         curve.append(search.point(place, path))
     last = curve[-1]
-    return Choice(last.alphabets, sensitivity, tuple(curve), last.score >= least)
+    return Choice(last.alphabets, sensitivity, top, tuple(curve), last.score >= least)
 
 
 class _Search:
@@ -123,11 +162,12 @@ class _Search:
         batches: list[Tensor],
         score: Score,
         sets: list[AlphabetSet],
-        cost: Callable[[str, AlphabetSet], float],
+        cost: Cost,
         formats: dict[str, Any],
+        report: Callable[[Point], None] | None,
     ) -> None:
         self.model, self.batches, self.score, self.sets = model, batches, score, sets
-        self.cost, self.formats = cost, formats
+        self.cost, self.formats, self.report = cost, formats, report
         self.paths = list(quantized_layers(prepare(model, batches[0], **formats)))
 
     def point(self, place: dict[str, int], raised: str | None = None) -> Point:
@@ -137,13 +177,15 @@ class _Search:
         prepared = prepare(self.model, self.batches[0], overrides=overrides, **self.formats)
         calibrate(prepared, self.batches)
         total = sum(self.cost(path, chosen) for path, chosen in alphabets.items())
-        return Point(alphabets, self.score(prepared.eval()), total, raised)
+        point = Point(alphabets, self.score(prepared.eval()), total, raised)
+        if self.report:
+            self.report(point)
+        return point
 
-    def sensitivity(self) -> dict[str, float]:
-        """What the score loses when one layer falls from the last set to the first."""
-        top = dict.fromkeys(self.paths, len(self.sets) - 1)
-        best = self.point(top).score
-        return {path: best - self.point({**top, path: 0}).score for path in self.paths}
+    def sensitivity(self, top: Point) -> dict[str, float]:
+        """What the score of ``top`` loses when one layer falls from the last set to the first."""
+        last = dict.fromkeys(self.paths, len(self.sets) - 1)
+        return {path: top.score - self.point({**last, path: 0}).score for path in self.paths}
 
     def next_layer(self, place: dict[str, int], sensitivity: dict[str, float], most_cost: float) -> str | None:
         """The layer to raise: most sensitivity left for each unit of cost; None if none may be."""
@@ -154,5 +196,5 @@ class _Search:
                 extra = self.cost(path, self.sets[i + 1]) - self.cost(path, self.sets[i])
                 if total + extra <= most_cost:
                     left = sensitivity[path] * 2.0**-i  # each further set recovers less
-                    gains[path] = left / extra if extra > 0 else float("inf")
+                    gains[path] = left / extra if extra > 0 else math.inf
         return max(gains, key=gains.__getitem__) if gains else None

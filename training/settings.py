@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ..config import LIMITS, MultiplierConfig
@@ -22,6 +24,54 @@ OUTPUT_BITS = 16
 """Bits of an output that is not the accumulators of a last layer."""
 
 Overrides = Mapping[str, Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A model, its data and its formats: what every command of training begins with.
+
+    ``alphabets`` None: the model stays in float. ``layers``: what differs by module path, as JSON has it
+    (`read_layers`). ``init``: name of the file of float weights, None for a fresh model; ``init_sha256`` is
+    its hash.
+    """
+
+    model: str
+    dataset: str
+    hold_out: int | None = None
+    init: str | None = None
+    init_sha256: str | None = None
+    alphabets: tuple[int, ...] | None = None
+    weight_bits: int = 5
+    act_bits: int = 8
+    act_alphabets: tuple[int, ...] | None = None
+    layers: dict[str, dict[str, Any] | None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.alphabets is not None:
+            MultiplierConfig(**{name: getattr(self, name) for name in SETTINGS})
+        elif self.layers is not None:
+            raise ParameterError("layers must be left out of a float training: alphabets are not given")
+
+    def formats(self) -> dict[str, Any]:
+        """What `prepare` takes."""
+        return {name: getattr(self, name) for name in SETTINGS} | {"overrides": self.layers}
+
+    def as_json(self) -> dict[str, Any]:
+        """All settings as JSON gives them back."""
+        plain = asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+
+def read_layers(path: Path) -> dict[str, dict[str, Any] | None]:
+    """Settings by module path from a JSON file, or from what ``asm-hw choose`` or an earlier run wrote."""
+    try:
+        found = json.loads(path.read_text())
+        layers = found.get("layers") or found.get("settings", {}).get("layers") or found
+        if all(isinstance(value, dict | None) for value in layers.values()):
+            return dict(layers)
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise ParameterError(f"layers must be a JSON file of settings by module path, and {str(path)!r} is none")
 
 
 @dataclass(frozen=True)
