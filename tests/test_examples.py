@@ -9,14 +9,18 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-LAST = {"dot_product": "lines, latency 1 cycles", "near_memory": "34 cycles, 12 of them for rows"}
+LAST = {
+    "dot_product": "lines, latency 1 cycles",
+    "near_memory": "34 cycles, 12 of them for rows",
+    "own_model": "weights of 7 bits on 95 levels, A=8",
+}
 
 
 def test_every_example_is_run_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == LAST.keys()
 
 
-@pytest.mark.parametrize("name", ["dot_product", pytest.param("near_memory", marks=pytest.mark.full)])
+@pytest.mark.parametrize("name", ["dot_product", "own_model", pytest.param("near_memory", marks=pytest.mark.full)])
 def test_example(name):
     run = subprocess.run([sys.executable, EXAMPLES / f"{name}.py"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

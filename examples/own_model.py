@@ -1,0 +1,60 @@
+"""A model of your own on the levels of {1,3}: quantizers in, a few epochs, integers for the hardware out.
+
+Needs the extra demo: pip install "asm-hw[demo]". Then: python examples/own_model.py
+"""
+
+import torch
+import torch.nn.functional as F
+from asm_hw.training.convert import convert, freeze, settle
+from asm_hw.training.data import digits
+from asm_hw.training.prepare import prepare
+from torch import nn
+
+from asm_hw.network.layers import IntegerLayer
+
+
+def train(model: nn.Module, epochs: int) -> None:
+    """Any loop will do: a prepared model is a module like any other."""
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.002)
+    for _ in range(epochs):
+        for index in torch.randperm(len(data.train_images)).split(64):
+            loss = F.cross_entropy(model.train()(data.train_images[index]), data.train_labels[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def right(logits: torch.Tensor) -> float:
+    return 100 * (logits.argmax(1) == data.test_labels).double().mean().item()
+
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+data = digits()
+model = nn.Sequential(
+    nn.Conv2d(1, 16, 3, padding=1, bias=False),
+    nn.BatchNorm2d(16),
+    nn.ReLU(),
+    nn.Conv2d(16, 24, 3, stride=2, bias=False),
+    nn.BatchNorm2d(24),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(24 * 9, 10),
+)
+train(model, epochs=8)
+print(f"float: {right(model.eval()(data.test_images)):.1f} %")
+
+model = prepare(model, data.train_images[:256], alphabets=(1, 3), weight_bits=5, act_bits=4)
+train(model, epochs=4)
+freeze(model)  # requantize multipliers become levels too; weights settle around them
+train(model, epochs=2)
+settle(model.eval())
+network = convert(model)
+
+logits = network(network.quantize_input(data.test_images))
+same = (logits.argmax(1) == model(data.test_images).argmax(1)).double().mean().item()
+print(f"integers: {right(logits):.1f} %, {100 * same:.1f} % the classes of the fake-quantized model")
+for layer in network.layers:
+    if isinstance(layer, IntegerLayer):
+        code, config = layer.config.weight, layer.config
+        print(f"{layer.name}: weights of {code.packed_bits} bits on {len(code.levels)} levels, A={config.act_bits}")
