@@ -35,8 +35,8 @@ def quantize(as_json: bool, out: Path | None, threads: int | None, images: int, 
 
     Seconds for what a training does better. OUT holds weights, integers and result.json.
     """
+    from .training.options import StartOptions
     from .training.post_training import quantize as run
-    from .training.result import StartOptions
 
     options = StartOptions(**given)
     use_threads(threads)
@@ -47,9 +47,10 @@ def quantize(as_json: bool, out: Path | None, threads: int | None, images: int, 
 @click.command()
 @model_options
 @width_options
-@option("--candidates", multiple=True, help="An alphabet set, again for each, smallest first. [default: all {1,3,...}]")
-@option("--within", type=float, help="Stop this many points below the last candidate everywhere. [default: 1]")
-@option("--most-cost", type=float, help="The most alphabets a weight, mean; with --energy energy a MAC.")
+@layers_option
+@option("--candidates", multiple=True, help="An alphabet set, again for each, cheapest first. [default: {1} to all]")
+@option("--within", type=float, help="Points below the last candidate alone. [default: 0 with --most-cost, else 1]")
+@option("--most-cost", type=float, help="The most alphabets a weight, mean; with --energy energy a MAC. [no default]")
 @option("--energy", multiple=True, help="SET=ENERGY of a MAC, as asm-hw energy measures it, again for each candidate.")
 @option("--labels", type=bool, default=True, show_default=True, help="0: agreement with the float model's classes.")
 @option("--images", type=int, default=1000, show_default=True, help="Held-out images, and images to fit scales on.")
@@ -60,76 +61,78 @@ def choose(as_json: bool, out: Path, threads: int | None, images: int, **given: 
 
     \b
     asm-hw choose --model resnet20 --init FILE --act-bits 4
-    asm-hw choose --init FILE --candidates 1 --candidates 1,3 --energy 1=476 --energy 1,3=710 --most-cost 600
+    asm-hw choose --init FILE --candidates 1 --candidates 1,3 --energy 1=477 --energy 1,3=710 --most-cost 600
     asm-hw train --model resnet20 --init FILE --act-bits 4 --alphabets 1 --layers choice.json
 
     Every layer begins with the first candidate; the most sensitive one for its cost is raised, again and
     again, without training. OUT holds the sensitivities, the curve and the layers.
     """
-    from .training.post_training import Budget
+    from .training.options import StartOptions
     from .training.post_training import choose as run
-    from .training.result import StartOptions
 
     use_threads(threads)
-    budget = _budget(
-        Budget, {name: given.pop(name) for name in ("candidates", "within", "most_cost", "energy", "labels")}
-    )
-    options = StartOptions(**given, alphabets=str(budget.candidates[0]), layers=None)
-    console = Console(stderr=True)
+    budget = _budget(**{name: given.pop(name) for name in ("candidates", "within", "most_cost", "energy", "labels")})
+    options = StartOptions(**given, alphabets=str(budget.candidates[0]))
+    console = Console(stderr=True, highlight=False)
     with console.status("measuring") as status:
-        result = run(options, budget, out, images, lambda p: status.update(f"{p.score:.2f} % at {p.cost:.3f}"))
+
+        def report(point: Any) -> None:
+            text = f"{point.score:.2f} % at {point.cost:.3f}"
+            status.update(text) if console.is_terminal else console.print(text)
+
+        result = run(options, budget, out, images, report)
     emit_result(as_json, result, lambda shown: _show(shown, result, out))
 
 
-def _budget(kind: Any, given: dict[str, Any]) -> Any:
-    """The budget of the options ``given``."""
+def _budget(candidates: Any, within: float | None, most_cost: float | None, energy: Any, labels: bool) -> Any:
+    """The budget of the options, checked."""
+    from .training.post_training import Budget
     from .training.sensitivity import CANDIDATES
 
-    texts = given["candidates"] or [",".join(map(str, values)) for values in CANDIDATES]
-    candidates = [AlphabetSet.parse(text) for text in texts]
-    energies = dict(map(_energy, given["energy"])) or None
-    missing = [str(one) for one in candidates if energies is not None and one not in energies]
+    sets = [AlphabetSet.of(one) for one in CANDIDATES]
+    if candidates:
+        sets = list(map(AlphabetSet.parse, candidates))
+    for name, value in (("most_cost", most_cost), ("within", within)):
+        if value is not None and not 0 <= value < math.inf:
+            raise ParameterError(f"{name} must be a number of at least 0, not {value!r}")
+    if within is None:
+        within = 1.0 if most_cost is None else 0.0
+    energies = _energies(energy, sets) if energy else None
+    return Budget(candidates=sets, within=within, most_cost=most_cost, energy=energies, labels=labels)
+
+
+def _energies(texts: Any, sets: list[AlphabetSet]) -> dict[AlphabetSet, float]:
+    """The energy of each of ``sets``, from texts SET=ENERGY."""
+    energies: dict[AlphabetSet, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < math.inf:
+            raise ParameterError(f"energy must be SET=ENERGY with an energy above 0, not {text!r}")
+        alphabets = AlphabetSet.parse(name)
+        if alphabets in energies or alphabets not in sets:
+            raise ParameterError(f"energy must be given once for each candidate and for no other set, not {text!r}")
+        energies[alphabets] = value
+    missing = [one for one in sets if one not in energies]
     if missing:
-        raise ParameterError(f"energy must be given for each candidate, and {missing[0]!r} has none")
-    most, within = given["most_cost"], given["within"]
-    for name in ("most_cost", "within"):
-        if given[name] is not None and not 0 <= given[name] < math.inf:
-            raise ParameterError(f"{name} must be a number of at least 0, not {given[name]!r}")
-    if within is None and most is None:
-        within = 1.0
-    return kind(
-        candidates=candidates,
-        within=within,
-        most_cost=math.inf if most is None else most,
-        energies=energies,
-        labels=given["labels"],
-    )
-
-
-def _energy(text: str) -> tuple[AlphabetSet, float]:
-    alphabets, _, energy = text.partition("=")
-    try:
-        value = float(energy)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise ParameterError(f"energy must be SET=ENERGY with an energy above 0, not {text!r}")
-    return AlphabetSet.parse(alphabets), value
+        raise ParameterError(f"energy must be given for each candidate, and {missing[0]} has none")
+    return energies
 
 
 def _show(console: Console, result: dict[str, Any], out: Path) -> None:
-    layers, top = result["layers"], result["top"]
+    layers, top, chosen = result["layers"], result["top"], result["chosen"]
     table = Table("layer", "alphabets", "points lost on the first set", title=f"layers, in {out}")
     for path, loss in result["sensitivity"].items():
         table.add_row(path, ",".join(map(str, layers[path]["alphabets"])), f"{loss:.2f}")
     console.print(table)
     curve = Table("raised", "to", "score, %", "cost", title="escalation")
     for row in result["curve"]:
-        curve.add_row(
-            row["raised"] or "", ",".join(map(str, row["to"] or ())), f"{row['score']:.2f}", f"{row['cost']:.3f}"
-        )
+        to = ",".join(map(str, row["to"] or ()))
+        curve.add_row(row["raised"] or "", to, f"{row['score']:.2f}", f"{row['cost']:.3f}")
     console.print(curve)
-    end = "reached" if result["reached"] else "NOT reached"
-    console.print(
-        f"float {result['float_score']:.2f} %, last set everywhere {top['score']:.2f} % at {top['cost']:.3f}; {end}"
-    )
+    others = f"float {result['float_score']:.2f} %, last set everywhere {top['score']:.2f} % at {top['cost']:.3f}"
+    end = "within the points asked for" if result["reached"] else "NOT within the points asked for"
+    console.print(f"chosen {chosen['score']:.2f} % at {chosen['cost']:.3f}, {end}; {others}")

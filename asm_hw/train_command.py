@@ -98,8 +98,9 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     integers and result.json.
     """
     from .training.distributed import process_group
+    from .training.options import Options
     from .training.recipes import Recipe
-    from .training.result import Options, run
+    from .training.result import run
 
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ParameterError("tensorboard must be installed for --tensorboard: pip install 'asm-hw[train]'")
@@ -107,7 +108,7 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     options = Options(**given, recipe=recipe)
     use_threads(threads)
     out = out or Path("runs") / run_name(options, f"seed{options.seed}")
-    with process_group(options.device) as group, _Display(group.first, out if tensorboard else None) as display:
+    with process_group(options.device) as group, _Display(group.first, tensorboard) as display:
         result = run(options, out, group, display.report, display.tick)
     if group.first:
         print(json.dumps(result)) if as_json else Console().print(result_table(result))
@@ -126,12 +127,12 @@ def run_name(options: Any, *more: str) -> str:
 class _Display:
     """Bars on a terminal, a line an epoch elsewhere, both on stderr; events where asked."""
 
-    def __init__(self, shown: bool, events: Path | None) -> None:
+    def __init__(self, shown: bool, events: bool) -> None:
         self.console = Console(stderr=True, quiet=not shown, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.progress = Progress(*columns, console=self.console, disable=not (shown and self.console.is_terminal))
-        self.events = events if shown else None
-        self.writer: Any = None
+        self.events = events and shown
+        self.writers: dict[Path, Any] = {}
         self.task = self.progress.add_task("training")
 
     def __enter__(self) -> _Display:
@@ -140,28 +141,29 @@ class _Display:
 
     def __exit__(self, *exception: object) -> None:
         self.progress.stop()
-        if self.writer is not None:
-            self.writer.close()
+        for writer in self.writers.values():
+            writer.close()
 
     def tick(self, done: int, steps: int, loss: float) -> None:
         self.progress.update(self.task, completed=done, total=steps, description=f"loss {loss:.3f}")
 
-    def report(self, row: Any) -> None:
+    def report(self, row: Any, folder: Path) -> None:
         held = "-" if row.held_out_accuracy is None else f"{100 * row.held_out_accuracy:.2f} %"
         self.console.print(f"epoch {row.epoch}: loss {row.loss:.4f}, held-out {held}, {row.seconds:.0f} s")
-        if self.events is not None:
-            self._write(row, self.events)
+        if self.events:
+            self._write(row, folder)
 
     def _write(self, row: Any, folder: Path) -> None:
-        if self.writer is None:
-            from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter
 
+        if folder not in self.writers:
             # Events of epochs that an interrupted run wrote and did not keep are dropped.
-            self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=row.epoch)
-        self.writer.add_scalar("loss", row.loss, row.epoch)
-        self.writer.add_scalar("learning_rate", row.learning_rate, row.epoch)
+            self.writers[folder] = SummaryWriter(str(folder / "tensorboard"), purge_step=row.epoch)
+        writer = self.writers[folder]
+        writer.add_scalar("loss", row.loss, row.epoch)
+        writer.add_scalar("learning_rate", row.learning_rate, row.epoch)
         if row.held_out_accuracy is not None:
-            self.writer.add_scalar("held_out_accuracy", row.held_out_accuracy, row.epoch)
+            writer.add_scalar("held_out_accuracy", row.held_out_accuracy, row.epoch)
 
 
 def result_table(result: dict[str, Any]) -> Table:

@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from asm_hw.training.calibrate import calibrate
+from asm_hw.training.calibrate import calibrate, recenter_norms
 from asm_hw.training.convert import convert, freeze, settle
 from asm_hw.training.data import load_data
 from asm_hw.training.data.images import Splits
 from asm_hw.training.evaluate import evaluate
+from asm_hw.training.options import find_init
 from asm_hw.training.program import Settings, Training
 from asm_hw.training.quantizer import anneal
 from asm_hw.training.recipes import recipe_for
-from asm_hw.training.result import find_init, provenance
+from asm_hw.training.result import provenance
 from figures import RESULTS, write_block
 from torch import nn
 
@@ -43,7 +44,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "convolutions in float32": {"precision": "float32"},
 }
 ANNEALED = "annealed: from all integers to {1} in the first epoch"
-UNTRAINED = {"no training": False, "no training, calibrated on 512 images": True}
+UNTRAINED = (
+    "no training",
+    "no training, calibrated on 512 images",
+    "no training, calibrated, norms centered behind the freeze",
+)
 
 
 def measure(runs: Path, init: Path) -> dict[str, Any]:
@@ -53,9 +58,9 @@ def measure(runs: Path, init: Path) -> dict[str, Any]:
     recipe = recipe_for("resnet20", splits.image_size, quantized=True, **common)
     settings = Settings(model="resnet20", dataset="cifar10", recipe=recipe, init=init.name, **FORMAT)
     result: dict[str, Any] = {"settings": settings.as_json(), "rows": []}
-    for name, fit in UNTRAINED.items():
+    for effort, name in enumerate(UNTRAINED):
         training = Training(settings, splits, runs / "untrained", init)
-        _report(result, name, {}, _untrained(training, splits, fit), splits)
+        _report(result, name, {}, _untrained(training, effort), splits)
     for name, changes in [*VARIANTS.items(), (ANNEALED, {})]:
         changed = recipe_for("resnet20", splits.image_size, quantized=True, **common | changes)
         folder = runs / re.sub(r"\W+", "_", name)
@@ -66,12 +71,14 @@ def measure(runs: Path, init: Path) -> dict[str, Any]:
     return result | {"provenance": provenance(splits, init, torch.get_num_threads(), training.group)}
 
 
-def _untrained(training: Training, splits: Splits, fit: bool) -> nn.Module:
-    """The prepared model with scales as ``prepare`` finds them, or also calibrated; frozen."""
+def _untrained(training: Training, effort: int) -> nn.Module:
+    """The prepared model with scales as ``prepare`` finds them, frozen; calibrated (1), norms centered too (2)."""
     model = training.model
-    if fit:
+    if effort:
         calibrate(model, [training.sample()])
     freeze(model)
+    if effort == 2:
+        recenter_norms(model, training.sample())
     settle(model.eval())
     return model
 

@@ -113,6 +113,13 @@ def called(capsys, *arguments):
     return subprocess.CompletedProcess([], stopped.value.code or 0, printed.out, printed.err)
 
 
+def call(capsys, *arguments):
+    """What ``asm-hw`` prints as JSON."""
+    result = called(capsys, *arguments, "--json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
 def assert_refused(result, words):
     assert result.returncode == 2, result.stdout + result.stderr
     assert result.stdout == ""

@@ -6,8 +6,8 @@ import copy
 
 import pytest
 import torch
-from asm_hw.training.calibrate import calibrate, reestimate_norms
-from asm_hw.training.convert import convert, freeze, settle
+from asm_hw.training.calibrate import calibrate, quantize, recenter_norms, reestimate_norms
+from asm_hw.training.convert import convert, freeze, scale_errors, settle
 from asm_hw.training.data.digits import digits
 from asm_hw.training.models.digits import digits_cnn
 from asm_hw.training.prepare import prepare
@@ -105,10 +105,11 @@ def test_annealing_goes_from_all_integers_to_the_set(data, model):
 
 
 def test_choice_escalates_until_the_score_or_the_budget(data, model):
-    batches = [data.train_images[:256]]
+    images = data.train_images[:256]
     score = closeness(model, data.train_images[256:768])
     settings = {"formats": {"act_bits": 8, "weight_bits": 5}, "candidates": [(1,), (1, 3), (1, 3, 5, 7)]}
-    free = choose_alphabets(model, batches, score, least=-0.01, **settings)
+    seen = []
+    free = choose_alphabets(model, images, score, least=-0.01, report=seen.append, **settings)
     assert set(free.alphabets) == {"0", "3", "6", "10"} == set(free.sensitivity)
     costs = [point.cost for point in free.curve]
     assert costs == sorted(costs) and free.curve[0].raised is None
@@ -116,17 +117,69 @@ def test_choice_escalates_until_the_score_or_the_budget(data, model):
     for before, after in zip(free.curve, free.curve[1:], strict=False):
         changed = [path for path in before.alphabets if before.alphabets[path] != after.alphabets[path]]
         assert changed == [after.raised]
-    assert free.reached == (free.curve[-1].score >= -0.01)
-    assert all(point.score < -0.01 for point in free.curve[:-1])
-    budget = (costs[0] + costs[-1]) / 2
-    bound = choose_alphabets(model, batches, score, most_cost=budget, **settings)
-    assert not bound.reached and bound.curve[-1].cost <= budget
-    prepared = prepare(model, batches[0], overrides=free.overrides)
+    assert free.reached and free.chosen is free.curve[-1] and free.chosen.score >= -0.01
+    assert len(free.curve) > 1 and all(point.score < -0.01 for point in free.curve[:-1])
+    assert len(seen) == 1 + 4 + len(free.curve) and seen[0] == free.top
+    # The score is that of what the hardware computes.
+    prepared = quantize(model, images, overrides=free.overrides, act_bits=8, weight_bits=5)
     assert prepared.get_submodule("3").parametrizations.weight[0].config.alphabets == free.alphabets["3"]
+    assert score(prepared) == free.chosen.score
+    network = convert(prepared)
+    integers = network(network.quantize_input(data.test_images)) * network.output_scale
+    assert torch.equal(integers.argmax(1), prepared(data.test_images).argmax(1))
+
+
+def test_a_budget_ends_the_escalation_and_its_best_point_counts(model, data):
+    """Scores are made up here: the best is neither the first nor the last."""
+    scores = iter([10.0, 9.0, 8.0, 7.0, 6.0, 1.0, 5.0, 3.0, 2.0, 4.0, 0.0])  # top, four layers, the curve
+    settings = {"cost": lambda path, alphabets: len(alphabets) / 4, "candidates": [(1,), (1, 3)]}
+    images = data.train_images[:64]
+    bound = choose_alphabets(model, images, lambda m: next(scores), most_cost=1.75, **settings)
+    assert bound.sensitivity == {"0": 1.0, "3": 2.0, "6": 3.0, "10": 4.0}
+    assert [point.raised for point in bound.curve] == [None, "10", "6", "3"]
+    assert [point.score for point in bound.curve] == [1.0, 5.0, 3.0, 2.0]
+    assert not bound.reached and bound.chosen.score == 5.0 and bound.chosen.cost == 1.25
+    assert bound.alphabets == bound.chosen.alphabets
+    for candidates in ([(1, 3), (1,)], [(1,), (1,)]):
+        with pytest.raises(ParameterError, match="candidates must cost more from one to the next"):
+            choose_alphabets(model, images, lambda m: 0.0, **settings | {"candidates": candidates})
+    with pytest.raises(ParameterError, match=r"most_cost must be at least 1, that of .*, not 0\.5"):
+        choose_alphabets(model, images, lambda m: 0.0, most_cost=0.5, **settings)
+
+
+def test_norms_are_centered_behind_the_freeze(data, model):
+    """After it each norm's mean is that of its input; agreement with the integers stays."""
+    images = data.train_images[:512]
+    prepared = prepare(model, images, alphabets=(1,), act_bits=4)
+    calibrate(prepared, [images])
+    freeze(prepared)
+    with torch.no_grad():
+        before = means_at_norms(prepared.eval(), images)
+        errors = scale_errors(prepared)
+        recenter_norms(prepared, images)
+        after = means_at_norms(prepared, images)
+    assert max((mean - norm).abs().max().item() for norm, mean in before) > 0.01
+    assert all(torch.allclose(mean, norm, atol=1e-5) for norm, mean in after)
+    assert scale_errors(prepared) == errors and max(errors.values()) < 1e-6
+
+
+def means_at_norms(prepared, images):
+    """(running mean, mean of the input) of each batch norm."""
+    found = []
+
+    def hook(norm, inputs):
+        found.append((norm.running_mean.clone(), inputs[0].mean((0, 2, 3))))
+
+    norms = [module for module in prepared.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(hook) for norm in norms]
+    prepared(images)
+    for one in hooks:
+        one.remove()
+    return found
 
 
 def test_bad_calls_are_refused(data, model):
     with pytest.raises(ParameterError, match="must be prepared"):
         calibrate(model, [data.train_images[:8]])
     with pytest.raises(ParameterError, match="candidates must name at least one"):
-        choose_alphabets(model, [data.train_images[:8]], lambda m: 0.0, candidates=[])
+        choose_alphabets(model, data.train_images[:8], lambda m: 0.0, candidates=[])

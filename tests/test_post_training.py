@@ -13,7 +13,7 @@ from asm_hw.training.checkpoint import read_tensors
 from asm_hw.training.program import WEIGHTS
 from asm_hw.training.sensitivity import energy_cost, weight_cost
 from asm_hw.training.settings import read_layers
-from test_bad_input import assert_refused, called
+from test_bad_input import assert_refused, call, called
 from torch import nn
 
 from asm_hw.alphabet import AlphabetSet
@@ -25,13 +25,6 @@ TINY = ["--model", "tiny_training:with_norm", "--dataset", "tiny_training:splits
 ONE, THREE = AlphabetSet((1,)), AlphabetSet((1, 3))
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def call(capsys, *arguments):
-    """What ``asm-hw`` prints as JSON."""
-    result = called(capsys, *arguments, "--json")
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +54,43 @@ def test_quantize_leaves_the_integers_of_the_levels(capsys, tmp_path, start):
     assert str(tmp_path) not in json.dumps(result) and str(start) not in json.dumps(result)
     before = (tmp_path / "run" / WEIGHTS).stat().st_mtime_ns
     assert call(capsys, *given) == result and (tmp_path / "run" / WEIGHTS).stat().st_mtime_ns == before
-    assert_refused(called(capsys, *given, "--act-bits", "5"), ["out", "new folder", "run"])
-    assert_refused(called(capsys, "quantize", *TINY, "--init", start, "--out", start), ["out", "another run"])
-    assert json.loads((start / "result.json").read_text())["settings"]["alphabets"] is None
+    (tmp_path / "run" / "result.json").unlink()  # as a kill leaves it
+    again = call(capsys, *given)
+    assert again["test"] | {"evaluation_s": 0} == result["test"] | {"evaluation_s": 0}
+    assert_refused(called(capsys, *given, "--act-bits", "5"), ["act_bits must be 6", "not 5", "--out"])
+
+
+def test_a_folder_of_another_command_is_refused(capsys, tmp_path, start):
+    call(capsys, "quantize", *TINY, "--init", start, "--out", tmp_path / "q")
+    for command, out in (("quantize", start), ("train", tmp_path / "q")):
+        kept = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+        given = [command, *TINY, "--init", start, "--alphabets", "1,3", "--out", out]
+        batch = ["--batch", "32"] if command == "train" else []
+        assert_refused(called(capsys, *given, *batch), ["out must hold nothing", "is of another"])
+        assert kept == {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    quantized = ["quantize", *TINY, "--init", tmp_path / "q", "--out", tmp_path / "r"]
+    assert_refused(called(capsys, *quantized), ["init", "float weights", "quantized run"])
 
 
 def test_a_choice_is_trained_and_quantized(capsys, tmp_path, start):
     """`choose` writes what ``--layers`` takes, and so does the result of a run."""
     choice = tmp_path / "choice.json"
-    chosen = call(capsys, "choose", *TINY, "--init", start, "--within", "0", "--images", "51", "--out", choice)
-    assert chosen == json.loads(choice.read_text()) and set(chosen["layers"]) == {"0", "4"}
-    assert chosen["curve"][-1]["score"] >= chosen["top"]["score"] or not chosen["reached"]
-    layers = {"0": {"alphabets": [1, 3], "weight_bits": 4}, "4": {"alphabets": [1]}}
-    choice.write_text(json.dumps(chosen | {"layers": layers}))
+    own = tmp_path / "own.json"
+    own.write_text('{"0": {"weight_bits": 4}}')
+    asked = ["choose", *TINY, "--init", start, "--candidates", "1", "--candidates", "1,3", "--layers", own]
+    asked += ["--energy", "1=1", "--energy", "1,3=3", "--images", "90", "--within", "0", "--out", choice]
+    chosen = call(capsys, *asked)
+    assert chosen == json.loads(choice.read_text()) == call(capsys, *asked)
+    assert chosen["images"] == {"fitted": 90, "scored": 51} and chosen["settings"]["energy"] == ["1=1", "1,3=3"]
+    assert_refused(called(capsys, *asked, "--within", "1"), ["within must be 0.0", "not 1.0"])
+    assert chosen["reached"] and chosen["chosen"] == chosen["curve"][-1]
+    layers = chosen["layers"]
+    assert {path: set(settings) for path, settings in layers.items()} == {
+        "0": {"alphabets", "weight_bits"}, "4": {"alphabets"}
+    }  # fmt: skip
+    layers["0"]["alphabets"] = [1, 3]  # whatever the data made of it
+    layers["4"]["alphabets"] = [1]
+    choice.write_text(json.dumps(chosen))
     given = ["--init", start, "--alphabets", "1,3,5"]
     trained = call(
         capsys, "train", *TINY, *given, "--batch", "32", "--epochs", "1", "--layers", choice, "--out", tmp_path / "a"
@@ -94,14 +111,13 @@ def test_a_budget_of_energy_bounds_the_choice(capsys, tmp_path, start):
     budget = ["--most-cost", "2.9", "--images", "40", "--out", tmp_path / "choice.json"]
     chosen = call(capsys, "choose", *TINY, "--init", start, *given, *budget)
     costs = [row["cost"] for row in chosen["curve"]]
-    assert costs[0] == pytest.approx(2.0) and costs[-1] <= 2.9 < chosen["top"]["cost"] == pytest.approx(3.0)
-    assert len(chosen["curve"]) == 2 and chosen["float_score"] == 100.0 and not chosen["settings"]["labels"]
-    assert not chosen["reached"]
+    assert costs[0] == pytest.approx(2.0) and max(costs) <= 2.9 < chosen["top"]["cost"] == pytest.approx(3.0)
+    assert chosen["float_score"] == 100.0 and not chosen["settings"]["labels"]
 
 
 def test_costs_are_means_over_weights_and_macs():
     model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 5))
-    cost = weight_cost(model)  # 18 and 160 weights
+    cost = weight_cost(model, torch.zeros(3, 1, 4, 4))  # 18 and 160 weights
     assert cost("0", THREE) == pytest.approx(36 / 178) and cost("0", ONE) + cost("3", ONE) == pytest.approx(1)
     energy = energy_cost(model, torch.zeros(3, 1, 4, 4), {ONE: 2.0, THREE: 3.0})  # 16 x 18 and 160 MACs
     assert energy("0", THREE) == pytest.approx(3 * 288 / 448) and energy("3", ONE) == pytest.approx(2 * 160 / 448)
@@ -123,20 +139,35 @@ def test_layers_that_are_none_are_refused(tmp_path, text):
     [
         (["quantize"], ["init", "must be given"]),
         (["quantize", "--init", "START", "--images", "1"], ["images", "1"]),
-        (["quantize", "--init", "START", "--layers", "LAYERS"], ["overrides", "'nowhere'"]),
-        (["train", "--init", "START", "--alphabets", "1", "--layers", "LAYERS"], ["overrides", "'nowhere'"]),
-        (["train", "--alphabets", "1", "--layers", "LAYERS"], ["overrides", "'nowhere'"]),
+        (["quantize", "--init", "START", "--layers", "LAYERS"], ["layers", "'nowhere'"]),
+        (
+            ["train", "--init", "START", "--alphabets", "1", "--batch", "32", "--layers", "LAYERS"],
+            ["layers", "'nowhere'"],
+        ),
+        (["train", "--alphabets", "1", "--batch", "32", "--layers", "LAYERS"], ["layers", "'nowhere'"]),
         (["train", "--layers", "LAYERS"], ["layers", "alphabets"]),
         (["choose", "--init", "START", "--within", "-1"], ["within", "-1"]),
         (["choose", "--init", "START", "--energy", "1"], ["energy", "SET=ENERGY", "'1'"]),
         (["choose", "--init", "START", "--energy", "1=2"], ["energy", "each candidate", "1,3"]),
+        (["choose", "--init", "START", "--candidates", "1", "--energy", "1=2", "--energy", "1=3"], ["once", "'1=3'"]),
+        (["choose", "--init", "START", "--energy", "1,5=2"], ["no other set", "'1,5=2'"]),
+        (["choose", "--init", "START", "--candidates", "1,3", "--candidates", "1"], ["candidates must cost more"]),
+        (["choose", "--init", "START", "--most-cost", "0.5"], ["most_cost must be at least 1", "0.5"]),
+        (["quantize", "--init", "START", "--layers", "NULL"], ["module '4'", "left in float"]),
+        (
+            ["train", "--init", "START", "--alphabets", "1", "--batch", "32", "--layers", "NULL"],
+            ["module '4'", "left in float"],
+        ),
+        (["quantize", "--init", "START", "--workers", "-1"], ["workers", "-1"]),
+        (["quantize", "--init", "START", "--image-size", "0"], ["image_size", "0"]),
         (["choose", "--init", "START", "--candidates", "1,4"], ["4", "odd"]),
     ],
     ids=lambda value: " ".join(value) if len(value) > 1 else str(value),
 )
 def test_bad_calls_are_one_sentence_and_leave_nothing(capsys, tmp_path, start, arguments, words):
     (tmp_path / "layers.json").write_text('{"nowhere": {"alphabets": [1]}}')
-    named = {"START": str(start), "LAYERS": str(tmp_path / "layers.json")}
+    (tmp_path / "null.json").write_text('{"4": null}')
+    named = {"START": start, "LAYERS": tmp_path / "layers.json", "NULL": tmp_path / "null.json"}
     command, *rest = (named.get(argument, argument) for argument in arguments)
     assert_refused(called(capsys, command, *TINY, *rest, "--out", tmp_path / "out"), words)
-    assert [path.name for path in tmp_path.iterdir()] == ["layers.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.json", "null.json"]

@@ -218,7 +218,10 @@ class Branching(nn.Module):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"overrides": {"none": None}}, "overrides must name a Conv2d or Linear that the model calls, not 'none'"),
+        (
+            {"overrides": {"none": None}},
+            "layers with settings of their own must be Conv2d or Linear, called, not 'none'",
+        ),
         ({"overrides": {"one": {"bits": 3}}}, "settings of module 'one' must be among .*, not 'bits'"),
         ({"overrides": {"one": {"alphabets": (2,)}}}, "module 'one': alphabet 2 must be odd"),
         ({"edge": {"weight_bits": 1}}, "module 'one': weight_bits must be an integer from 2 to 16"),
@@ -228,6 +231,42 @@ class Branching(nn.Module):
 def test_bad_settings_are_refused(settings, sentence):
     with pytest.raises(ParameterError, match=sentence):
         prepare(Calls(nn.ReLU()), images(8), **settings)
+
+
+class Defaults(nn.Module):
+    """Arguments with defaults, and a dropout that a function does."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(3, 8, 3)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x, features=False, scale=None, *, drop="channels"):
+        x = F.relu(self.one(x))
+        if drop == "channels":
+            x = F.dropout2d(x, 0.5, self.training)
+        x = x.mean((2, 3))
+        if features:
+            return x
+        return self.head(x) if scale is None else self.head(x) * scale
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_arguments_keep_their_defaults_and_dropout_follows_the_mode(training):
+    prepared = prepare(Defaults().train(training), images(8))
+    x = images(8, 3)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        assert not torch.equal(prepared.train()(x), prepared(x))
+    assert torch.equal(prepared.eval()(x), prepared(x))
+    freeze(prepared)
+    settle(prepared)
+    assert agreement(prepared, convert(prepared)).max() < 0.51
+
+
+def test_computed_weights_are_refused():
+    with pytest.raises(ParameterError, match="model Calls must have plain weights"):
+        prepare(Calls(nn.utils.weight_norm(nn.Conv2d(4, 4, 3))), images(8))
 
 
 def test_untraceable_models_are_refused():

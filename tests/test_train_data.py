@@ -227,6 +227,18 @@ def test_crops_lie_inside_and_middle_is_the_middle(folders):
     assert label == 0 and red[:, :28].mean() > 0.7 and red[:, 36:].mean() < 0.3
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_image_is_one_sentence(folders, workers):
+    splits = load_data(f"folder:{folders}", held_out=0, image_size=64, workers=workers)
+    broken = splits.test.items.files[1]
+    broken.write_bytes(broken.read_bytes()[:60])
+    with pytest.raises(
+        ParameterError, match=r"^dataset must hold images that Pillow reads, and one is not: .*$"
+    ) as raised:
+        list(splits.test.batches(torch.arange(3), 3))
+    assert len(str(raised.value).splitlines()) == 1
+
+
 def test_folders_that_do_not_fit(folders):
     (folders / "val" / "middle").mkdir()
     with pytest.raises(ParameterError, match="same classes in train and val, not 'middle'"):
@@ -320,8 +332,8 @@ def test_functions_that_give_no_model():
 def test_the_float_start_reaches_its_accuracy(data_folder, monkeypatch):
     """91.73 % of the test images, as its authors say: names, shortcuts, normalisation and test set agree."""
     from asm_hw.training.checkpoint import load_state, read_state
+    from asm_hw.training.options import find_init
     from asm_hw.training.program import evaluate
-    from asm_hw.training.result import find_init
 
     monkeypatch.setenv("ASM_HW_DATA", str(data_folder))
     model = make_model("resnet20", 10, 32, 0)

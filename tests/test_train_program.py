@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -21,7 +22,7 @@ from asm_hw.training.distributed import Group
 from asm_hw.training.models import make_model
 from asm_hw.training.program import CHECKPOINT, WEIGHTS, Settings, Training
 from asm_hw.training.recipes import Recipe, recipe_for
-from test_bad_input import assert_refused, called
+from test_bad_input import assert_refused, call, called
 
 from asm_hw.cli import main
 from asm_hw.errors import ParameterError
@@ -172,7 +173,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     with pytest.raises(ParameterError, match=r"checkpoint .* must be a whole safetensors file"):
         training(tmp_path, settings())
     write_tensors(tmp_path / CHECKPOINT, {"x": torch.zeros(1)}, {})
-    with pytest.raises(ParameterError, match="must be one of this program"):
+    with pytest.raises(ParameterError, match="out must hold nothing"):
         training(tmp_path, settings())
 
 
@@ -286,7 +287,26 @@ def test_the_rate_rises_and_falls_to_nothing(tmp_path):
     assert rates[0] == pytest.approx(0.001) and rates[-1] < 0.001
 
 
+def test_a_run_goes_on_with_its_own_images_and_processes(tmp_path):
+    """Neither is in the weights' names or shapes."""
+    made = training(tmp_path, settings())
+    made.save()
+    other = tiny_training.splits()
+    with pytest.raises(ParameterError, match=r"training_images must be '.*', with which .* was begun"):
+        Training(settings(), dataclasses.replace(other, train=other.test), tmp_path)
+    with pytest.raises(ParameterError, match=r"processes must be 1, with which .* was begun, not 2"):
+        training(tmp_path, settings(), group=Group(0, 2))
+    with pytest.raises(ParameterError, match=r"image_size must be None, with which .* was begun, not 8"):
+        training(tmp_path, settings(image_size=8))
+
+
 # Results and starts.
+
+
+def test_the_command_of_a_result_makes_it_again(capsys, tmp_path):
+    first = call(capsys, "train", *TINY, "--model", "tiny_training:plain", "--epochs", "1", "--out", tmp_path / "a")
+    again = call(capsys, *shlex.split(first["command"])[1:], "--threads", "1", "--out", tmp_path / "b")
+    assert again["settings"] == first["settings"] and equal(tmp_path / "a", tmp_path / "b")
 
 
 def test_the_result_says_what_it_was_made_from(tmp_path):
@@ -370,6 +390,10 @@ def test_recipes_scale_and_refuse():
         (["--init", "nowhere.safetensors"], ["init", "nowhere.safetensors"]),
         (["--out", "/proc/asm_hw"], ["out", "/proc"]),
         (["--learning-rate", "1e30", "--warmup", "0"], ["learning_rate", "finite"]),
+        (["--model", "resnet8"], ["model 'resnet8'", "images [1, 8, 8]"]),
+        (["--model", "tiny_training:two_logits"], ["model", "4 logits an image, not shape [2]"]),
+        (["--model", "os:getcwd"], ["model 'os:getcwd'", "number of classes"]),
+        (["--model", "tiny_training:with_gelu", "--alphabets", "1"], ["module '1'", "GELU"]),
     ],
     ids=lambda value: " ".join(value) if value and value[0].startswith("--") else "",
 )

@@ -46,5 +46,15 @@ def plain(classes: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(128, classes))
 
 
+def two_logits(classes: int) -> nn.Module:
+    """As many logits as no data set here has classes."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+
+
+def with_gelu(classes: int) -> nn.Module:
+    """What trains in float and has no integer form."""
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.GELU(), nn.Flatten(), nn.Linear(144, classes))
+
+
 def not_a_model(classes: int) -> int:
     return classes

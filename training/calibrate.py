@@ -1,21 +1,20 @@
 """Post-training quantization: scales and norms fitted on unlabelled images, no training.
 
-prepared = prepare(model, sample)
-calibrate(prepared, batches)
-freeze(prepared)
-network = convert(prepared)
+network = convert(quantize(model, images, alphabets=(1, 3)))
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node
 
+from .freeze import freeze, settle
 from .ops import NORMS, watch_prepared
-from .prepare import fit_narrow, thin
+from .prepare import fit_narrow, prepare, thin
 from .quantizer import ActivationQuantizer, Narrowing
 
 KEPT_BATCHES = 8
@@ -61,6 +60,44 @@ def reestimate_norms(model: nn.Module, batches: Iterable[Tensor]) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.train(was_training)
+
+
+@torch.no_grad()
+def recenter_norms(model: nn.Module, images: Tensor) -> None:
+    """Set the running mean of every norm of a frozen ``model`` to what it sees on ``images`` [n, ...]. In place.
+
+    One norm after another, each behind those before it: `freeze` rounds weights anew, and on average their
+    errors shift a channel (bias correction, Nagel et al., arXiv 1906.04721). Multipliers stay where they are.
+    """
+    watch_prepared(model)
+    assert isinstance(model, GraphModule)
+    was_training = model.training
+    _Recenterer(model.eval()).run(images.to(next(model.parameters()).device))
+    model.train(was_training)
+
+
+def quantize(model: nn.Module, images: Tensor, **settings: Any) -> GraphModule:
+    """The prepared copy of the float ``model`` that is ready for `convert`, fitted on ``images`` without training.
+
+    ``settings``: those of `prepare`. Raises `ParameterError` as `prepare` and `convert` do.
+    """
+    prepared = prepare(model, images, **settings)
+    calibrate(prepared, [images])
+    freeze(prepared)
+    recenter_norms(prepared, images)
+    settle(prepared.eval())
+    return prepared
+
+
+class _Recenterer(Interpreter):
+    """Runs a frozen model once and moves each norm's mean when its input arrives."""
+
+    def run_node(self, n: Node) -> object:
+        module = self.submodules.get(str(n.target)) if n.op == "call_module" else None
+        if isinstance(module, NORMS) and module.running_mean is not None:
+            (values,), _ = self.fetch_args_kwargs_from_env(n)
+            module.running_mean.copy_(values.transpose(0, 1).flatten(1).mean(1))
+        return super().run_node(n)
 
 
 class _Fitter(Interpreter):

@@ -71,6 +71,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def load_state(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Load ``state`` into ``model``; `ParameterError` names the first parameter that does not fit."""
     wanted = model.state_dict()
+    if any(".parametrizations." in name for name in state.keys() - wanted.keys()):
+        raise ParameterError(f"{source} must be float weights, not those of a quantized run")
     for name in sorted(wanted.keys() ^ state.keys()):
         problem = "lacks" if name in wanted else "has, unlike the model,"
         if not name.endswith("num_batches_tracked"):  # older files do without

@@ -139,7 +139,7 @@ def _of_module(node: Node, module: nn.Module, seen: Seen) -> Op | None:
 
 CLAMPS = {"relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0)}
 RESHAPES = {"flatten", "view", "reshape", "squeeze", "unsqueeze"}
-SAME = {"dropout", "dropout_", "dropout2d", "contiguous", "clone"}
+SAME = {"contiguous", "clone"}
 POOL = ("input", "kernel_size", "stride", "padding")
 MAX_POOL = (*POOL, "dilation", "ceil_mode", "return_indices")
 AVG_POOL = (*POOL, "ceil_mode", "count_include_pad", "divisor_override")

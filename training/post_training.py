@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,25 +12,24 @@ from torch import Tensor, nn
 
 from ..alphabet import AlphabetSet
 from ..errors import ParameterError, check_range
-from .calibrate import calibrate
-from .checkpoint import write_atomic, write_tensors
-from .convert import freeze, settle
+from . import calibrate
+from .checkpoint import write_tensors
 from .data.images import Splits
 from .distributed import Group
 from .evaluate import evaluate, percent
-from .prepare import prepare
-from .program import CHECKPOINT, WEIGHTS, begin_model, first_images
-from .result import RESULT, StartOptions, command_of, find_init, judge, make_folder, provenance
-from .sensitivity import Cost, Point, Score, choose_alphabets, energy_cost, weight_cost
+from .options import StartOptions, command_of, find_init
+from .program import WEIGHTS, begin_model, first_images
+from .result import RESULT, check_formats, judge, known_result, make_folder, provenance, read_result, write_result
+from .sensitivity import Choice, Cost, Point, Score, choose_alphabets, energy_cost, weight_cost
 from .settings import Start
 
 MOST_IMAGES = 1 << 16
-WIDTHS = ("weight_bits", "act_bits", "act_alphabets")
+WIDTHS = ("weight_bits", "act_bits", "act_alphabets", "overrides")
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """The float model, its data, and images to calibrate on."""
+    """The float model, its data, and images to fit scales on."""
 
     settings: Start
     splits: Splits
@@ -53,49 +51,35 @@ def _begin(options: StartOptions, images: int) -> _Begun:
     splits = options.load()
     settings = Start(**options.settings(splits, init))
     model = begin_model(settings.model, splits, init).eval()
+    check_formats(settings, splits)
     return _Begun(settings, splits, init, model, first_images(splits.train, images)[0])
 
 
 def quantize(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
     """Quantize float weights without training; the result, also in ``out/result.json``.
 
-    Activation scales are fitted on the first ``images`` training images, whose labels are not read; norms
-    are estimated anew on them. ``out`` gets the prepared weights and the integers as a training would
-    leave them. A folder that holds the same already gives it again, one of another run is refused.
+    Scales and norms are fitted on the first ``images`` training images, whose labels are not read. ``out`` gets
+    the prepared weights and the integers as a training would leave them; a folder that holds the same result
+    gives it again, one of another run is refused.
     """
     begun = _begin(options, images)
     more = {"images": images}
-    command = command_of(begun.settings, "quantize", **more)
     settings = begun.settings.as_json() | more
-    if (known := _known(out, settings)) is not None:
+    if (known := known_result(out, settings)) is not None:
         return known
-    model = prepare(begun.model, begun.images, **begun.settings.formats())
-    calibrate(model, [begun.images])
-    freeze(model)
-    settle(model.eval())
+    model = calibrate.quantize(begun.model, begun.images, **begun.settings.formats())
     make_folder(out)
     write_tensors(out / WEIGHTS, model.state_dict(), {"settings": settings})
+    held_out = {"held_out_percent": percent(evaluate(model, begun.splits.held_out))}
     before = {"float_percent": percent(evaluate(begun.model, begun.splits.test))}
-    test = before | judge(model, begun.splits, begun.settings, out)
-    result = {"settings": settings, "test": test, "command": command, "provenance": begun.source}
-    return _write(out / RESULT, result)
-
-
-def _known(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The result that ``out`` holds of the same settings; None for a new folder."""
-    if not any((out / name).exists() for name in (CHECKPOINT, WEIGHTS, RESULT)):
-        return None
-    try:
-        known = json.loads((out / RESULT).read_text())
-    except (OSError, ValueError):
-        known = {}
-    if known.get("settings") == settings:
-        return known
-    raise ParameterError(f"out must be a new folder or one of the same settings, and {str(out)!r} holds another run")
-
-
-def _write(path: Path, result: dict[str, Any]) -> dict[str, Any]:
-    write_atomic(path, json.dumps(result, indent=1).encode() + b"\n")
+    result = {
+        "settings": settings,
+        "test": before | judge(model, begun.splits, begun.settings, out),
+        "choices": held_out,
+        "command": command_of(begun.settings, "quantize", **more),
+        "provenance": begun.source,
+    }
+    write_result(out / RESULT, result)
     return result
 
 
@@ -103,16 +87,21 @@ def _write(path: Path, result: dict[str, Any]) -> dict[str, Any]:
 class Budget:
     """Where the escalation of alphabets stops; `choose_alphabets` says how.
 
-    ``within``: percent points of the score. ``most_cost``: alphabets a weight, or with ``energies`` (of one
-    MAC by set) energy a MAC; means over the network. ``labels``: the score is the accuracy, else the share
-    of images that get the class that the float model gives them.
+    ``within``: percent points of the score. ``most_cost``: alphabets a weight, or with ``energy`` (of one MAC
+    by set) energy a MAC; means over the network. ``labels``: the score is the accuracy, else the share of
+    images that get the class that the float model gives them.
     """
 
     candidates: Sequence[AlphabetSet]
     within: float | None
-    most_cost: float
-    energies: dict[AlphabetSet, float] | None
+    most_cost: float | None
+    energy: dict[AlphabetSet, float] | None
     labels: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The budget as the command line has it."""
+        energy = None if self.energy is None else [f"{one}={value:g}" for one, value in self.energy.items()]
+        return {**vars(self), "candidates": list(map(str, self.candidates)), "energy": energy}
 
 
 def choose(
@@ -125,47 +114,58 @@ def choose(
     """The smallest alphabets of each layer within ``budget``; the result, also in the file ``out``.
 
     The score is of the first ``images`` held-out images, scales are fitted on as many training images.
-    ``layers`` of the result is what ``--layers`` of a training takes.
+    ``layers`` of the result is what ``--layers`` of a training takes. A file that holds the same result gives
+    it again, another one is refused.
     """
     begun = _begin(options, images)
     if not len(begun.splits.held_out):
         raise ParameterError("hold_out must be at least 1: alphabets are chosen on held-out images, not 0")
+    settings = begun.settings.as_json() | budget.as_json() | {"images": images}
+    if (known := read_result(out, settings)) is not None:
+        return known
     make_folder(out.parent)
     score = _share(begun, images, budget.labels)
     chosen = choose_alphabets(
         begun.model,
-        [begun.images],
+        begun.images,
         score,
         within=budget.within,
-        most_cost=budget.most_cost,
+        most_cost=float("inf") if budget.most_cost is None else budget.most_cost,
         candidates=budget.candidates,
         cost=_cost(begun, budget),
         formats={name: value for name, value in begun.settings.formats().items() if name in WIDTHS},
         report=report,
     )
-    result = {
-        "settings": begun.settings.as_json() | {"images": images, "labels": budget.labels},
-        "float_score": score(begun.model),
+    counts = {"fitted": len(begun.images), "scored": min(images, len(begun.splits.held_out))}
+    result = {"settings": settings, "images": counts, "float_score": score(begun.model)}
+    result |= _found(chosen) | {"provenance": begun.source}
+    write_result(out, result)
+    return result
+
+
+def _found(chosen: Choice) -> dict[str, Any]:
+    """A choice as JSON."""
+    plain = {path: own | {"alphabets": list(own["alphabets"])} for path, own in chosen.overrides.items()}
+    return {
         "top": _row(chosen.top),
         "curve": [_row(point) for point in chosen.curve],
+        "chosen": _row(chosen.chosen),
         "reached": chosen.reached,
         "sensitivity": chosen.sensitivity,
-        "layers": {path: {"alphabets": list(alphabets)} for path, alphabets in chosen.alphabets.items()},
-        "provenance": begun.source,
+        "layers": plain,
     }
-    return _write(out, result)
 
 
 def _row(point: Point) -> dict[str, Any]:
-    """A point of the curve as JSON: what was raised to which set."""
+    """A point of the curve: what was raised to which set."""
     to = None if point.raised is None else list(point.alphabets[point.raised])
     return {"raised": point.raised, "to": to, "score": point.score, "cost": point.cost}
 
 
 def _cost(begun: _Begun, budget: Budget) -> Cost:
-    if budget.energies is None:
-        return weight_cost(begun.model)
-    return energy_cost(begun.model, begun.images, budget.energies)
+    if budget.energy is None:
+        return weight_cost(begun.model, begun.images)
+    return energy_cost(begun.model, begun.images, budget.energy)
 
 
 def _share(begun: _Begun, images: int, labels: bool) -> Score:

@@ -27,7 +27,7 @@ from .models import make_model
 from .optimize import loss_of, make_optimizers, rate_at
 from .prepare import prepare
 from .recipes import Recipe
-from .settings import Start
+from .settings import Start, check_same
 
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "model.safetensors"
 SAMPLE = 512
@@ -76,7 +76,22 @@ def begin_model(name: str, splits: Splits, init: Path | None, seed: int = 0) -> 
     model = make_model(name, splits.classes, splits.image_size, seed)
     if init is not None:
         load_state(model, read_state(init), f"init {init.name!r}")
+    _check_fit(model, name, splits)
     return model
+
+
+@torch.no_grad()
+def _check_fit(model: nn.Module, name: str, splits: Splits) -> None:
+    """Raise `ParameterError` where ``model`` does not give the classes of ``splits`` for its images."""
+    images, was_training = first_images(splits.train, 2)[0], model.training
+    try:
+        shape = list(model.eval()(images).shape)
+    except Exception as error:  # whatever a model raises that was made for other images
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ParameterError(f"model {name!r} must take images {list(images.shape[1:])}: {reason}") from None
+    if shape != [len(images), splits.classes]:
+        raise ParameterError(f"model {name!r} must give {splits.classes} logits an image, not shape {shape[1:]}")
+    model.train(was_training)
 
 
 def first_images(data: Dataset, count: int) -> tuple[Tensor, Tensor]:
@@ -108,6 +123,7 @@ class Training:
         self.history: list[Epoch] = []
         self.step, self.losses, self.seconds = 0, 0.0, 0.0
         self.threads = torch.get_num_threads()
+        self.origin = {"training_images": splits.train.fingerprint(), "processes": self.group.size}
         self._build(init)
         if (folder / CHECKPOINT).exists():
             self._resume()
@@ -132,16 +148,8 @@ class Training:
 
     def _resume(self) -> None:
         tensors, saved = read_tensors(self.folder / CHECKPOINT)
-        wanted, found = self.settings.as_json(), saved.get("settings")
-        if found is None:
-            raise ParameterError(f"checkpoint {str(self.folder / CHECKPOINT)!r} must be one of this program")
-        wanted, found = ({**one, **one.get("recipe", {})} for one in (wanted, found))
-        for name in sorted((wanted.keys() | found.keys()) - {"recipe"}):
-            if wanted.get(name) != found.get(name):
-                raise ParameterError(
-                    f"{name} must be {found.get(name)!r}, with which {str(self.folder)!r} was begun, "
-                    f"not {wanted.get(name)!r}: give another --out, or remove it"
-                )
+        found, wanted = saved.get("settings"), self.settings.as_json()
+        check_same(found and found | saved["origin"], wanted | self.origin, self.folder / CHECKPOINT)
         self.step, self.losses, self.seconds = saved["step"], saved["losses"], saved["seconds"]
         self.history = [Epoch(**row) for row in saved["history"]]
         self.threads = saved["threads"]
@@ -225,6 +233,7 @@ class Training:
         if self.group.first:
             metadata = {
                 "settings": self.settings.as_json(),
+                "origin": self.origin,
                 "step": self.step,
                 "losses": self.losses,
                 "seconds": self.seconds,

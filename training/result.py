@@ -3,80 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ..alphabet import AlphabetSet
 from ..errors import ParameterError
 from ..network.storage import save as save_network
-from .checkpoint import sha256, write_atomic
-from .convert import convert
-from .data import load_data
+from .checkpoint import read_tensors, sha256, write_atomic
+from .convert import convert, freeze
 from .data.images import Splits
 from .distributed import Group
 from .evaluate import compare, evaluate, percent
+from .options import Options, command_of, find_init
 from .prepare import prepare
-from .program import WEIGHTS, Settings, Tick, Training, begin_model, check_batch, first_images
-from .program import Report as Report
+from .program import CHECKPOINT, WEIGHTS, Epoch, Settings, Tick, Training, begin_model, check_batch, first_images
 from .recipes import recipe_for
-from .settings import Start, read_layers
+from .settings import Start, check_same
 
 RESULT, INTEGERS = "result.json", "integers.safetensors"
 
-
-@dataclass(frozen=True, kw_only=True)
-class StartOptions:
-    """Model, data and formats as a command line gives them."""
-
-    model: str
-    dataset: str
-    alphabets: str | None
-    weight_bits: int
-    act_bits: int
-    act_alphabets: str | None
-    layers: Path | None
-    init: str | None
-    hold_out: int | None
-    image_size: int
-    workers: int
-
-    def load(self) -> Splits:
-        """The data."""
-        return load_data(self.dataset, self.hold_out, self.image_size, self.workers)
-
-    def settings(self, splits: Splits, init: Path | None) -> dict[str, Any]:
-        """The parameters of `Start`."""
-        folder = self.dataset.startswith("folder:")
-        return {
-            "model": self.model,
-            "dataset": self.dataset.partition(":")[0] if folder else self.dataset,
-            "alphabets": tuple(AlphabetSet.parse(self.alphabets)) if self.alphabets is not None else None,
-            "weight_bits": self.weight_bits,
-            "act_bits": self.act_bits,
-            "act_alphabets": tuple(AlphabetSet.parse(self.act_alphabets)) if self.act_alphabets else None,
-            "layers": None if self.layers is None else read_layers(self.layers),
-            "hold_out": len(splits.held_out),
-            "init": None if init is None else init.name,
-            "init_sha256": None if init is None else sha256(init),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(StartOptions):
-    """What the command line of a training gives; ``recipe``: the parameters that are not to be the recipe's."""
-
-    seed: int
-    device: str
-    save_seconds: float
-    recipe: dict[str, Any]
+Report = Callable[[Epoch, Path], None]
+"""Called after each epoch with the folder that it was trained in."""
 
 
 def run(
@@ -104,13 +58,14 @@ def run(
         init = out / "float" / WEIGHTS
         settings = _settings(options, splits, init)
     begin_model(settings.model, splits, init)  # raises before there is a folder
+    known = known_result(out, settings.as_json())
+    if known is not None:
+        return known
     if group.first:
         make_folder(out)
     group.wait()
     training = Training(settings, splits, out, init, group, options.save_seconds, options.device)
-    if (out / RESULT).exists():
-        return json.loads((out / RESULT).read_text())
-    model = training.run(report, tick)
+    model = training.run((lambda epoch: report(epoch, out)) if report else None, tick)
     result: dict[str, Any] = {}
     if group.first:
         result = {
@@ -121,21 +76,9 @@ def run(
             "command": command_of(settings),
             "provenance": provenance(splits, out / WEIGHTS, training.threads, group),
         }
-        write_atomic(out / RESULT, json.dumps(result, indent=1).encode() + b"\n")
+        write_result(out / RESULT, result)
     group.wait()
     return result
-
-
-def find_init(init: str | None) -> Path | None:
-    """The file of ``init``: a path, a path below ``ASM_HW_DATA``, or a folder of an earlier run."""
-    if init is None:
-        return None
-    below = Path(os.environ.get("ASM_HW_DATA") or ".") / init
-    path = below if not Path(init).exists() and below.exists() else Path(init)
-    path = path / WEIGHTS if path.is_dir() else path
-    if not path.is_file():
-        raise ParameterError(f"init must be a file of weights or the folder of a run, and {init!r} is neither")
-    return path
 
 
 def _settings(options: Options, splits: Splits, init: Path | None) -> Settings:
@@ -144,8 +87,11 @@ def _settings(options: Options, splits: Splits, init: Path | None) -> Settings:
 
 
 def check_formats(settings: Start, splits: Splits) -> None:
-    """Raise `ParameterError` for a model that cannot be prepared as ``settings`` say, layers by name too."""
-    prepare(begin_model(settings.model, splits, None), first_images(splits.train, 2)[0], **settings.formats())
+    """Raise `ParameterError`, naming the module, for a model that would not become integers after training."""
+    model = begin_model(settings.model, splits, None)
+    prepared = prepare(model, first_images(splits.train, 2)[0], **settings.formats())
+    freeze(prepared)
+    convert(prepared)
 
 
 def make_folder(out: Path) -> None:
@@ -158,36 +104,47 @@ def make_folder(out: Path) -> None:
         raise ParameterError(f"out must be a folder that can be written, and {str(out)!r} is not: {error}") from None
 
 
+def known_result(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The result in the folder ``out``, None if it holds none; `ParameterError` if it is of other settings."""
+    for name in (CHECKPOINT, WEIGHTS):
+        if (out / name).exists():
+            check_same(read_tensors(out / name)[1].get("settings"), settings, out / name)
+    return read_result(out / RESULT, settings)
+
+
+def read_result(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The result in the file ``path``, None if there is none; `ParameterError` if it is one of other settings."""
+    if not path.exists():
+        return None
+    try:
+        result = json.loads(path.read_text())
+        found = result["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        result = found = None
+    check_same(found, settings, path)
+    return result
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """``result`` as JSON, all or nothing."""
+    write_atomic(path, json.dumps(result, indent=1).encode() + b"\n")
+
+
 def judge(model: nn.Module, splits: Splits, settings: Start, out: Path) -> dict[str, Any]:
     """Accuracies in percent on the test set: of the float model, or of the fake-quantized one and its integers.
 
-    The integers, written to the folder ``out``, are evaluated by the golden model; for a model that does
-    not convert, ``integers`` says why. ``agreement_percent``: images to which both give the same class.
+    The integers, written to the folder ``out``, are evaluated by the golden model. ``agreement_percent``:
+    images to which both give the same class.
     """
     started = time.monotonic()
     model = model.cpu()
     result: dict[str, Any] = {"images": len(splits.test)}
     if settings.alphabets is None:
         return result | {"float_percent": percent(evaluate(model, splits.test))}
-    try:
-        network = convert(model)
-    except ParameterError as error:
-        return result | {"fake_quant_percent": percent(evaluate(model, splits.test)), "integers": str(error)}
+    network = convert(model)
     save_network(network, out / INTEGERS)
     result |= compare(model, network, splits.test)
     return result | {"integers_sha256": sha256(out / INTEGERS), "evaluation_s": round(time.monotonic() - started, 1)}
-
-
-def command_of(settings: Start, command: str = "train", **more: Any) -> str:
-    """The command with which ``settings`` are used again; files and folders by their names alone.
-
-    The layers are those that the result holds, so it names the result. ``more``: options of ``command``.
-    """
-    plain = settings.as_json()
-    given = {**plain.pop("recipe", {}), **plain, "init_sha256": None, **more}
-    given["layers"] = RESULT if plain["layers"] else None
-    values = {name: ",".join(map(str, v)) if isinstance(v, list) else v for name, v in given.items() if v is not None}
-    return " ".join([f"asm-hw {command}", *(f"--{name.replace('_', '-')} {value}" for name, value in values.items())])
 
 
 def provenance(splits: Splits, weights: Path, threads: int, group: Group) -> dict[str, Any]:

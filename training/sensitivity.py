@@ -1,13 +1,13 @@
 """Which layer needs how many alphabets: sensitivity, and the smallest sets within a budget.
 
-Both work on post-training quantization (`calibrate`), which takes seconds a trial and ranks layers as
-training would start from them; train with the sets that were chosen.
+Both work on post-training quantization (`calibrate.quantize`), which takes seconds a trial; train with the
+sets that were chosen.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..alphabet import AlphabetSet
 from ..errors import ParameterError
-from .calibrate import calibrate
+from .calibrate import quantize
 from .ops import LAYERS
 from .prepare import prepare, quantized_layers
 
@@ -43,23 +43,20 @@ class Point:
 
 @dataclass(frozen=True)
 class Choice:
-    """``alphabets`` by module path, for ``prepare(overrides=choice.overrides)``; how it was found.
+    """``alphabets`` by module path, ``overrides`` as `prepare` takes them; how they were found.
 
     ``sensitivity``: what the score loses when one layer alone has the first candidate, by path. ``top``:
     the last candidate everywhere. ``curve``: every step of the escalation, the first with the first
-    candidate everywhere.
+    candidate everywhere; ``chosen``: its first point that reached the score, else its best.
     """
 
     alphabets: dict[str, AlphabetSet]
+    overrides: dict[str, dict[str, Any]]
     sensitivity: dict[str, float]
     top: Point
     curve: tuple[Point, ...]
+    chosen: Point
     reached: bool
-
-    @property
-    def overrides(self) -> dict[str, dict[str, Any]]:
-        """The choice as `prepare` takes it."""
-        return {path: {"alphabets": alphabets} for path, alphabets in self.alphabets.items()}
 
 
 def closeness(model: nn.Module, images: Tensor) -> Score:
@@ -76,17 +73,29 @@ def closeness(model: nn.Module, images: Tensor) -> Score:
     return score
 
 
-def weight_cost(model: nn.Module) -> Cost:
-    """The mean number of alphabets over all weights of ``model``."""
-    layers = {path: module for path, module in model.named_modules() if isinstance(module, LAYERS)}
-    return _mean({path: layer.weight.numel() for path, layer in layers.items()}, len)
+def weight_cost(model: nn.Module, sample: Tensor) -> Cost:
+    """The mean number of alphabets over all weights that ``model`` uses on an input like ``sample`` [n, ...]."""
+    return _mean({path: model.get_submodule(path).weight.numel() for path in _macs(model, sample)}, len)  # type: ignore[union-attr,operator,misc]
 
 
 def energy_cost(model: nn.Module, sample: Tensor, energies: Mapping[AlphabetSet, float]) -> Cost:
     """The mean energy over all MACs of ``model`` on an input like ``sample`` [n, ...].
 
-    ``energies``: of one MAC by alphabet set, in any unit, as ``asm-hw energy`` measures them.
+    ``energies``: of one MAC by alphabet set, in any unit, as ``asm-hw energy`` measures them; wider weights of
+    a first and a last layer are taken to cost as much.
     """
+
+    def energy(alphabets: AlphabetSet) -> float:
+        if alphabets not in energies:
+            raise ParameterError(f"energies must hold one for each candidate, not none for {alphabets}")
+        return energies[alphabets]
+
+    return _mean(_macs(model, sample), energy)
+
+
+@torch.no_grad()
+def _macs(model: nn.Module, sample: Tensor) -> dict[str, int]:
+    """Products of each layer that ``model`` calls on one input, by path."""
     macs: dict[str, int] = {}
 
     def count(path: str) -> Callable[..., None]:
@@ -97,17 +106,10 @@ def energy_cost(model: nn.Module, sample: Tensor, energies: Mapping[AlphabetSet,
 
     layers = ((path, module) for path, module in model.named_modules() if isinstance(module, LAYERS))
     hooks = [layer.register_forward_hook(count(path)) for path, layer in layers]
-    with torch.no_grad():
-        model.eval()(sample[:1])
+    model.eval()(sample[:1])
     for hook in hooks:
         hook.remove()
-
-    def energy(alphabets: AlphabetSet) -> float:
-        if alphabets not in energies:
-            raise ParameterError(f"energies must hold one for each candidate, not none for {alphabets}")
-        return energies[alphabets]
-
-    return _mean(macs, energy)
+    return macs
 
 
 def _mean(counts: Mapping[str, int], value: Callable[[AlphabetSet], float]) -> Cost:
@@ -118,7 +120,7 @@ def _mean(counts: Mapping[str, int], value: Callable[[AlphabetSet], float]) -> C
 
 def choose_alphabets(
     model: nn.Module,
-    batches: Iterable[Tensor],
+    images: Tensor,
     score: Score,
     *,
     least: float = math.inf,
@@ -132,17 +134,23 @@ def choose_alphabets(
     """The smallest alphabet set of each layer of the float ``model``, found by escalation.
 
     All layers start with the first of ``candidates``. The layer with the most sensitivity for the cost of
-    its next set is raised, until the score is at least ``least``, or less than ``within`` below that of the
-    last candidate everywhere, or the next step would cost more than ``most_cost``, or all layers have the
-    last. ``batches``: unlabelled images to calibrate on; ``formats``: further settings of `prepare`.
-    ``cost``: by path and set, by default `weight_cost`. ``report`` is called with all that is measured.
+    its next set is raised, until the score is at least ``least``, or at most ``within`` below that of the
+    last candidate everywhere (0 unless one of the two is given), or the next step would cost more than
+    ``most_cost``, or all layers have the last. ``images``: unlabelled, to fit scales on; ``formats``: further
+    settings of `prepare`, and of `prepare`'s overrides all but alphabets. ``cost``: by path and set, by default
+    `weight_cost`. ``report`` is called with all that is measured.
+
+    Raises `ParameterError` for candidates that do not cost more from one to the next, and for a
+    ``most_cost`` below that of the first one everywhere.
     """
     sets = [AlphabetSet.of(candidate) for candidate in candidates]
     if not sets:
         raise ParameterError("candidates must name at least one alphabet set, not none")
-    search = _Search(model, list(batches), score, sets, cost or weight_cost(model), dict(formats or {}), report)
+    search = _Search(model, images, score, sets, cost or weight_cost(model, images), dict(formats or {}), report)
+    search.check(most_cost)
     top = search.point(dict.fromkeys(search.paths, len(sets) - 1))
-    least = least if within is None else min(least, top.score - within)
+    if within is not None or least == math.inf:
+        least = min(least, top.score - (within or 0.0))
     sensitivity = search.sensitivity(top)
     place, curve = dict.fromkeys(search.paths, 0), [search.point(dict.fromkeys(search.paths, 0))]
     while curve[-1].score < least:
@@ -151,33 +159,53 @@ def choose_alphabets(
             break
         place[path] += 1
         curve.append(search.point(place, path))
-    last = curve[-1]
-    return Choice(last.alphabets, sensitivity, top, tuple(curve), last.score >= least)
+    # max() takes the first of equals: the one of least cost.
+    chosen = curve[-1] if curve[-1].score >= least else max(curve, key=lambda point: point.score)
+    overrides = search.overrides(chosen.alphabets)
+    return Choice(chosen.alphabets, overrides, sensitivity, top, tuple(curve), chosen, chosen.score >= least)
 
 
 class _Search:
     def __init__(
         self,
         model: nn.Module,
-        batches: list[Tensor],
+        images: Tensor,
         score: Score,
         sets: list[AlphabetSet],
         cost: Cost,
         formats: dict[str, Any],
         report: Callable[[Point], None] | None,
     ) -> None:
-        self.model, self.batches, self.score, self.sets = model, batches, score, sets
+        self.model, self.images, self.score, self.sets = model, images, score, sets
         self.cost, self.formats, self.report = cost, formats, report
-        self.paths = list(quantized_layers(prepare(model, batches[0], **formats)))
+        self.own = dict(formats.pop("overrides", None) or {})
+        self.paths = list(quantized_layers(prepare(model, images[:2], overrides=self.own, **formats)))
+
+    def check(self, most_cost: float) -> None:
+        """Raise `ParameterError` for candidates or a budget that leave nothing to choose."""
+        costs = [sum(self.cost(path, alphabets) for path in self.paths) for alphabets in self.sets]
+        for before, after, one, other in zip(self.sets, self.sets[1:], costs, costs[1:], strict=False):
+            if not one < other:
+                raise ParameterError(
+                    f"candidates must cost more from one to the next, and {after} after {before} does not:"
+                    f" {other:.4g} after {one:.4g}"
+                )
+        if most_cost < costs[0]:
+            raise ParameterError(
+                f"most_cost must be at least {costs[0]:.4g}, that of {self.sets[0]}, not {most_cost:.4g}"
+            )
+
+    def overrides(self, alphabets: Mapping[str, AlphabetSet]) -> dict[str, dict[str, Any]]:
+        """What `prepare` is told of each layer."""
+        chosen = {path: {**self.own.get(path, {}), "alphabets": one} for path, one in alphabets.items()}
+        return self.own | chosen
 
     def point(self, place: dict[str, int], raised: str | None = None) -> Point:
         """What the sets at ``place`` reach and cost."""
         alphabets = {path: self.sets[i] for path, i in place.items()}
-        overrides = {path: {"alphabets": chosen} for path, chosen in alphabets.items()}
-        prepared = prepare(self.model, self.batches[0], overrides=overrides, **self.formats)
-        calibrate(prepared, self.batches)
+        prepared = quantize(self.model, self.images, overrides=self.overrides(alphabets), **self.formats)
         total = sum(self.cost(path, chosen) for path, chosen in alphabets.items())
-        point = Point(alphabets, self.score(prepared.eval()), total, raised)
+        point = Point(alphabets, self.score(prepared), total, raised)
         if self.report:
             self.report(point)
         return point

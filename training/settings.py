@@ -37,6 +37,7 @@ class Start:
 
     model: str
     dataset: str
+    image_size: int | None = None
     hold_out: int | None = None
     init: str | None = None
     init_sha256: str | None = None
@@ -65,13 +66,27 @@ class Start:
 def read_layers(path: Path) -> dict[str, dict[str, Any] | None]:
     """Settings by module path from a JSON file, or from what ``asm-hw choose`` or an earlier run wrote."""
     try:
-        found = json.loads(path.read_text())
-        layers = found.get("layers") or found.get("settings", {}).get("layers") or found
+        layers = json.loads(path.read_text())
+        if "provenance" in layers:  # a result
+            layers = layers.get("layers") or layers["settings"]["layers"] or {}
         if all(isinstance(value, dict | None) for value in layers.values()):
             return dict(layers)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         pass
     raise ParameterError(f"layers must be a JSON file of settings by module path, and {str(path)!r} is none")
+
+
+def check_same(found: dict[str, Any] | None, wanted: dict[str, Any], path: Path) -> None:
+    """Raise `ParameterError`, naming a setting, where the file ``path`` is of other settings than ``wanted``."""
+    if not isinstance(found, dict) or ("recipe" in found) != ("recipe" in wanted):
+        raise ParameterError(f"out must hold nothing, or what the same command left, and {str(path)!r} is of another")
+    found, wanted = ({**one, **one.get("recipe", {})} for one in (found, wanted))
+    for name in sorted((wanted.keys() | found.keys()) - {"recipe"}):
+        if wanted.get(name) != found.get(name):
+            raise ParameterError(
+                f"{name} must be {found.get(name)!r}, with which {str(path)!r} was begun, not {wanted.get(name)!r}: "
+                f"give another --out, or remove it"
+            )
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,7 @@ def resolve(
     overrides = overrides or {}
     for path in overrides:
         if path not in paths:
-            raise ParameterError(f"overrides must name a Conv2d or Linear that the model calls, not {path!r}")
+            raise ParameterError(f"layers with settings of their own must be Conv2d or Linear, called, not {path!r}")
     default = MultiplierConfig(**common)
     edge = wider(common) if edge is None else edge
     layers: dict[str, MultiplierConfig | None] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,14 @@ from ..errors import ParameterError
 from .ops import LAYERS, NORMS, Seen, classify, watch
 
 IN_PLACE = {operator.iadd: operator.add, "relu_": "relu", "add_": "add", "clamp_": "clamp", "hardtanh_": "hardtanh"}
+DROPOUT_MODULES = {
+    F.dropout: nn.Dropout,
+    F.dropout1d: nn.Dropout1d,
+    F.dropout2d: nn.Dropout2d,
+    F.alpha_dropout: nn.AlphaDropout,
+    F.feature_alpha_dropout: nn.FeatureAlphaDropout,
+    torch.dropout: nn.Dropout,
+}
 
 
 class _Tracer(Tracer):
@@ -34,13 +43,17 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     Submodules and parameters keep their paths. Raises `ParameterError` where torch.fx cannot follow the
     model's forward, as when it branches on values.
     """
-    model = copy.deepcopy(model)
+    try:
+        model = copy.deepcopy(model)
+    except RuntimeError:  # a tensor that is computed from others, as by torch.nn.utils.weight_norm
+        raise ParameterError(f"model {type(model).__name__} must have plain weights, not computed ones") from None
     tracer = _Tracer()
     try:
-        graph = tracer.trace(model)
+        graph = tracer.trace(model, concrete_args=_defaults(model))
     except (torch.fx.proxy.TraceError, TypeError, RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ParameterError(f"model {type(model).__name__} must be traceable by torch.fx: {reason}") from None
+    _drop_defaults(graph)
     traced = GraphModule(model, graph, type(model).__name__)
     traced.train(model.training)
     _out_of_place(traced)
@@ -51,6 +64,26 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     while _hoist_clamp(traced, seen):
         seen = watch(traced, example)
     return traced, seen
+
+
+def _defaults(model: nn.Module) -> dict[str, Any]:
+    """Arguments of the model's forward, after its input, that keep their defaults."""
+    arguments = list(inspect.signature(model.forward).parameters.values())[1:]
+    return {one.name: one.default for one in arguments if one.default is not one.empty}
+
+
+def _drop_defaults(graph: Graph) -> None:
+    """Takes out the inputs of `_defaults`, which nothing reads but checks that they keep their values."""
+
+    def erase(node: Node) -> None:
+        for user in list(node.users):
+            erase(user)
+        graph.erase_node(node)
+
+    first = next(iter(graph.nodes))
+    for node in list(graph.nodes):
+        if node.op == "placeholder" and node.args and node is not first:
+            erase(node)
 
 
 def _out_of_place(model: GraphModule) -> None:
@@ -69,10 +102,11 @@ def _out_of_place(model: GraphModule) -> None:
 def _functional_dropout(model: GraphModule) -> None:
     """``F.dropout`` with ``training`` as it was traced would stay on, or off, for ever: make modules of it."""
     for node in list(model.graph.nodes):
-        if node.target is F.dropout:
+        kind = DROPOUT_MODULES.get(node.target)
+        if kind is not None:
             share = node.args[1] if len(node.args) > 1 else node.kwargs.get("p", 0.5)
             name = f"asm_{node.name}"
-            model.add_submodule(name, nn.Dropout(float(share)).train(model.training))
+            model.add_submodule(name, kind(float(share)).train(model.training))
             _replace(model.graph, node, name, node.args[0])
 
 

@@ -51,8 +51,11 @@ class Loaded:
             num_workers=self.workers,
             generator=torch.Generator(),  # type: ignore[arg-type]
         )
-        for images, labels in loader:
-            yield images.contiguous(memory_format=torch.channels_last), labels
+        try:
+            for images, labels in loader:
+                yield images.contiguous(memory_format=torch.channels_last), labels
+        except ParameterError as error:  # a worker's comes with its stack
+            raise ParameterError(str(error).splitlines()[-1].partition("ParameterError: ")[2] or str(error)) from None
 
     def fingerprint(self) -> str:
         """sha256 of the names and sizes of the files where the set knows them (``files``), else of ``name``."""
@@ -96,8 +99,11 @@ class ClassFolders:
         """(float image [3, size, size], label): a random crop, perhaps mirrored, or the middle."""
         from PIL import Image
 
-        with Image.open(self.files[index]) as opened:
-            image = opened.convert("RGB")
+        try:
+            with Image.open(self.files[index]) as opened:
+                image = opened.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ParameterError(f"dataset must hold images that Pillow reads, and one is not: {error}") from None
         mirrored = False
         if augment:
             box = random_box(image.width, image.height)

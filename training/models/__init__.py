@@ -41,7 +41,11 @@ def make_model(name: str, classes: int, image_size: int, seed: int) -> nn.Module
             return MODELS[name](classes, image_size)
         if ":" not in name:
             raise ParameterError(f"model must be module:function or one of {', '.join(MODELS)}, not {name!r}")
-        model = imported("model", name)(classes)
+        function = imported("model", name)
+        try:
+            model = function(classes)
+        except TypeError as error:
+            raise ParameterError(f"model {name!r} must be a function of the number of classes: {error}") from None
     if not isinstance(model, nn.Module):
         raise ParameterError(f"model {name!r} must give a torch.nn.Module, not {type(model).__name__}")
     return model
