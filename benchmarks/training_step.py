@@ -1,6 +1,6 @@
-"""What quantization costs in time on ResNet-20, in one run; prints one JSON object.
+"""What quantization costs in time on ResNet-20: docs/results/training_step.json and the table of docs/quantization.md.
 
-    python benchmarks/training_step.py
+    python benchmarks/training_step.py [--tables-only]
 
 ``step``: processor seconds of a training step (batch of 128 CIFAR-sized images, channels last) by format,
 and their ratio to the float step; the formats take turns, the median counts. ``golden``: the integer
@@ -16,12 +16,14 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from asm_hw.training.convert import convert, freeze
 from asm_hw.training.models import make_model
 from asm_hw.training.prepare import prepare
+from figures import RESULTS, provenance, write_block
 
 FORMATS = {
     "{1,3} W=5 A=8": {"alphabets": (1, 3), "act_bits": 8},
@@ -30,6 +32,7 @@ FORMATS = {
     "{1} W=5 A=4 on {1,3}": {"alphabets": (1,), "act_bits": 4, "act_alphabets": (1, 3)},
 }
 SHAPE = (3, 32, 32)
+OUTPUT = RESULTS / "training_step.json"
 
 
 def stepper(model: torch.nn.Module, batch: int) -> Callable[[], None]:
@@ -73,7 +76,7 @@ def golden_runs(model: torch.nn.Module, images: int) -> dict[str, Callable[[], o
     x = torch.randn(images, *SHAPE)
     prepared = prepare(model, x[:64])
     freeze(prepared)
-    network = convert(prepared, SHAPE)
+    network = convert(prepared)
     integers, fast = network.quantize_input(x), x.to(memory_format=torch.channels_last)
     model.eval()
 
@@ -91,21 +94,36 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--images", type=int, default=1000, help="images of the golden evaluation")
+    parser.add_argument("--tables-only", action="store_true", help="only write the table, from the JSON file")
     args = parser.parse_args()
+    if not args.tables_only:
+        result = measure(args.rounds, args.batch, args.images)
+        OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
+    write_block("training_step", table(), "docs/quantization.md")
+
+
+def measure(rounds: int, batch: int, images: int) -> dict[str, Any]:
+    """All medians and ratios, in this process."""
+    command = f"python benchmarks/training_step.py --rounds {rounds} --batch {batch} --images {images}"
+    result = provenance(command) | {"processor": platform.processor() or platform.machine()}
     torch.set_num_threads(1)
     model = make_model("resnet20", classes=10, image_size=32, seed=0).to(memory_format=torch.channels_last)
     sample = torch.randn(64, *SHAPE)
-    steps = {"float": stepper(model, args.batch)}
-    steps |= {name: stepper(prepare(model, sample, **formats), args.batch) for name, formats in FORMATS.items()}
-    result = {
-        "model": "resnet20",
-        "arguments": vars(args),
-        "processor": platform.processor() or platform.machine(),
-        "versions": {"torch": torch.__version__, "python": platform.python_version()},
-        "step": with_ratios(medians(steps, args.rounds)),
-        "golden": with_ratios(medians(golden_runs(model, args.images), 3)),
-    }
-    print(json.dumps(result, indent=2))
+    steps = {"float": stepper(model, batch)}
+    steps |= {name: stepper(prepare(model, sample, **formats), batch) for name, formats in FORMATS.items()}
+    result["step"] = with_ratios(medians(steps, rounds))
+    return result | {"golden": with_ratios(medians(golden_runs(model, images), 3))}
+
+
+def table() -> str:
+    """Ratios to float as Markdown."""
+    result = json.loads(OUTPUT.read_text())
+    lines = ["| ResNet-20, processor time over float | ratio |", "|---|---|"]
+    lines += [
+        f"| training step, {name} | {row['ratio']:.2f} |" for name, row in result["step"].items() if name != "float"
+    ]
+    lines.append(f"| integers of the golden model, forward | {result['golden']['integers']['ratio']:.2f} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

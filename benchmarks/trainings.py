@@ -16,6 +16,9 @@ from typing import Any
 
 from figures import RESULTS, write_block
 
+from asm_hw.alphabet import AlphabetSet
+from asm_hw.encoding import weight_code
+
 OUTPUT = RESULTS / "trainings.json"
 NAMES = {
     "resnet8": "ResNet-8",
@@ -32,9 +35,14 @@ def add(folders: list[Path]) -> None:
     found = [json.loads((folder / "result.json").read_text()) for folder in folders]
     for result in found:
         result["epochs"] = len(result.pop("history"))
-    settings = [result["settings"] for result in found]
-    rows = [result for result in known if result["settings"] not in settings] + found
+    rows = [result for result in known if not any(_same(result, other) for other in found)] + found
     OUTPUT.write_text(json.dumps(sorted(rows, key=_order), indent=1) + "\n")
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two results are of the same settings, in what both name."""
+    a, b = one["settings"], other["settings"]
+    return all(a[name] == b[name] for name in a.keys() & b.keys())
 
 
 def _order(result: dict[str, Any]) -> list[Any]:
@@ -76,7 +84,9 @@ def _formats(settings: dict[str, Any]) -> tuple[str, str, str]:
         return model, "float32", "float32"
     alphabets, encoded = _texts(settings)
     activations = f"A={settings['act_bits']}" + (f" on {{{encoded}}}" if encoded else "")
-    return model, f"{{{alphabets}}} W={settings['weight_bits']}", activations
+    levels = weight_code(AlphabetSet.parse(alphabets), settings["weight_bits"]).levels
+    uniform = len(levels) == levels[-1] - levels[0] + 1
+    return model, f"{'uniform' if uniform else f'{{{alphabets}}}'} W={settings['weight_bits']}", activations
 
 
 if __name__ == "__main__":

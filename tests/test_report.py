@@ -187,6 +187,29 @@ def test_near_memory_meets_its_targets(sized, scalar, array, monkeypatch):
     assert own <= 0.67 * fj["near-memory exact W=5"]
 
 
+RESNET20 = {
+    ((1, 3), 5, 8, None): 91.6,
+    ((1, 3), 5, 4, None): 91.4,
+    ((1,), 5, 4, None): 91.2,
+    ((1,), 4, 4, None): 90.6,
+    ((1,), 5, 4, (1, 3)): 90.0,
+}
+"""Percent of the CIFAR-10 test images that integers name right, by alphabets, widths, alphabets of activations."""
+
+
+def test_trainings_meet_their_targets():
+    """The longest training of each format, all its seeds; integers and fake-quant agree everywhere."""
+    rows = json.loads((REPOSITORY / "docs" / "results" / "trainings.json").read_text())
+    quantized = [row for row in rows if row["settings"]["alphabets"] is not None]
+    assert all(row["test"]["images"] == 10000 and row["test"]["agreement_percent"] >= 99.9 for row in quantized)
+    for (alphabets, weight_bits, act_bits, encoded), target in RESNET20.items():
+        wanted = ["resnet20", list(alphabets), weight_bits, act_bits, encoded and list(encoded)]
+        names = ("model", "alphabets", "weight_bits", "act_bits", "act_alphabets")
+        found = [row for row in quantized if [row["settings"][name] for name in names] == wanted]
+        longest = max(row["epochs"] for row in found)
+        assert all(row["test"]["integer_percent"] >= target for row in found if row["epochs"] == longest)
+
+
 def energy_rows() -> list[dict]:
     return json.loads((REPOSITORY / "docs" / "results" / "energy.json").read_text())["rows"]
 

@@ -37,17 +37,19 @@ def percent(share: float | None) -> float | None:
 
 
 @torch.no_grad()
-def compare(model: Callable[[Tensor], Tensor], network: IntegerNetwork, data: Dataset) -> dict[str, float | None]:
+def compare(model: Callable[[Tensor], Tensor], network: IntegerNetwork, data: Dataset) -> dict[str, float | int | None]:
     """Percent of ``data`` that model and network name right, and on which they agree; how far logits are apart.
 
-    ``largest_logit_difference_steps``: in units of the network's output.
+    ``largest_logit_difference_steps``: in units of the network's output; ``images_over_a_step``: of how many
+    images a logit differs by more than one.
     """
-    right, apart = torch.zeros(3, dtype=torch.int64), 0.0
+    right, apart, over = torch.zeros(3, dtype=torch.int64), 0.0, 0
     for images, labels in data.batches(torch.arange(len(data)), BATCH):
         logits, integers = model(images), network(network.quantize_input(images))
         fake, integer = logits.argmax(1), integers.argmax(1)
         right += torch.stack([(fake == labels).sum(), (integer == labels).sum(), (fake == integer).sum()])
-        apart = max(apart, (integers - logits.double() / network.output_scale).abs().max().item())
+        difference = (integers - logits.double() / network.output_scale).abs().amax(1)
+        apart, over = max(apart, difference.max().item()), over + int((difference > 1).sum())
     names = ("fake_quant_percent", "integer_percent", "agreement_percent")
     shares = {name: percent(count / len(data)) for name, count in zip(names, right.tolist(), strict=True)}
-    return shares | {"largest_logit_difference_steps": round(apart, 3)}
+    return shares | {"largest_logit_difference_steps": round(apart, 3), "images_over_a_step": over}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ParameterError, check_choice, check_range
+from .models.resnet import CIFAR_STEM_SIZE
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -82,7 +83,7 @@ IMAGENET: dict[str, tuple[Recipe, Recipe]] = {
 
 def recipe_for(model: str, image_size: int, quantized: bool, **changes: Any) -> Recipe:
     """The recipe of ``model`` on images of ``image_size``, with ``changes`` that are not None."""
-    known = IMAGENET if image_size > 64 and model in IMAGENET else RECIPES
+    known = IMAGENET if image_size > CIFAR_STEM_SIZE and model in IMAGENET else RECIPES
     recipe = known.get(model, (_FLOAT, _QUANTIZED))[quantized]
     changes = {name: value for name, value in changes.items() if value is not None}
     if "epochs" in changes and "settle" not in changes:

@@ -16,14 +16,12 @@ from .images import Dataset as Dataset
 from .images import ImageTensor, Splits, hold_out
 
 DATASETS = ("cifar10", "digits", "folder:PATH", "module:function")
-HELD_OUT = 5000
-"""Training images that choices are made on, by default; at most a tenth of them."""
 
 
 def load_data(name: str, held_out: int | None = None, image_size: int = 224, workers: int = 0) -> Splits:
     """The data set ``name``: one of `DATASETS`, where PATH holds folders ``train`` and ``val`` of class folders.
 
-    ``held_out``: training images to keep for choices (default `HELD_OUT`, at most a tenth of them);
+    ``held_out``: training images to keep for choices (`images.split` says how many by default);
     ``image_size`` and ``workers`` (processes that decode) are for folders. ``module:function`` gives
     `Splits` of its own. Raises `ParameterError` for an unknown name or missing data.
     """
@@ -48,8 +46,7 @@ def load_data(name: str, held_out: int | None = None, image_size: int = 224, wor
 
 def tensor_splits(train: ImageTensor, test: ImageTensor, held_out: int | None = None) -> Splits:
     """Splits of images in memory, ``held_out`` of the training images kept for choices."""
-    count = min(HELD_OUT, len(train) // 10) if held_out is None else held_out
-    rest, held = hold_out(train, count)
+    rest, held = hold_out(train, held_out)
     labels = torch.cat([train.labels, test.labels])
     channels, size = train.images.shape[1:3]
     return Splits(rest, held, test, int(labels.max()) + 1, size, channels)

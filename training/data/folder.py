@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ...errors import ParameterError
-from .images import MEAN, STD, Batch, Splits, mix, seeded
+from .images import MEAN, STD, Batch, Splits, mix, split
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm")
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
@@ -145,14 +145,9 @@ def image_folder(root: Path, held_out: int | None, size: int, workers: int) -> S
         raise ParameterError("image folders need Pillow, which is missing: install asm-hw[train]") from None
     classes = sorted(path.name for path in _folders(root / "train"))
     train, test = (_scan(root / part, classes, size) for part in ("train", "val"))
-    count = min(5000, len(train) // 10) if held_out is None else held_out
-    if not 0 <= count < len(train):
-        raise ParameterError(f"hold_out must be an integer from 0 to {len(train) - 1}, not {count}")
-    order = torch.randperm(len(train), generator=seeded(0)).tolist()
-    rest, held = sorted(order[count:]), sorted(order[:count])
+    parts = (part.tolist() for part in split(len(train), held_out))
     sets = [
-        replace(train, files=[train.files[i] for i in part], labels=[train.labels[i] for i in part])
-        for part in (rest, held)
+        replace(train, files=[train.files[i] for i in part], labels=[train.labels[i] for i in part]) for part in parts
     ]
     rest_set, held_set, test_set = (Loaded(items, workers) for items in (*sets, test))
     return Splits(rest_set, held_set, test_set, classes=len(classes), image_size=size)

@@ -20,6 +20,9 @@ from ...errors import ParameterError
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's channels: what the public models of this project's architectures were trained with."""
 
+HELD_OUT = 5000
+"""Training images that choices are made on, by default; at most a tenth of them."""
+
 Batch = tuple[Tensor, Tensor]
 """Inputs [n, channels, h, w] float32 as the model takes them, labels [n] int64."""
 
@@ -132,9 +135,19 @@ class ImageTensor:
         return padded[n[:, None, None, None], c[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def hold_out(data: ImageTensor, count: int, seed: int = 0) -> tuple[ImageTensor, ImageTensor]:
-    """(the rest, ``count`` images drawn by ``seed``): the same split in every run."""
-    order = torch.randperm(len(data), generator=seeded(seed))
-    if not 0 <= count < len(data):
-        raise ParameterError(f"hold_out must be an integer from 0 to {len(data) - 1}, not {count}")
-    return data.subset(order[count:].sort().values), data.subset(order[:count].sort().values)
+def split(images: int, held_out: int | None) -> tuple[Tensor, Tensor]:
+    """Indices of (the rest, ``held_out`` of so many ``images``), in order: the same ones in every run.
+
+    By default `HELD_OUT`, but at most a tenth.
+    """
+    count = min(HELD_OUT, images // 10) if held_out is None else held_out
+    if not 0 <= count < images:
+        raise ParameterError(f"hold_out must be an integer from 0 to {images - 1}, not {count}")
+    order = torch.randperm(images, generator=seeded(0))
+    return order[count:].sort().values, order[:count].sort().values
+
+
+def hold_out(data: ImageTensor, held_out: int | None = None) -> tuple[ImageTensor, ImageTensor]:
+    """(the rest, ``held_out`` images) of ``data``, as `split` cuts it."""
+    rest, held = split(len(data), held_out)
+    return data.subset(rest), data.subset(held)
