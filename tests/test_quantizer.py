@@ -104,3 +104,11 @@ def test_activation_quantizer_is_plain_rounding(act_alphabets):
     assert quantizer(sample).tolist() == [[0.25 * v for v in rounded]]
     assert not quantizer.log2_scale.requires_grad
     assert ActivationQuantizer(sample, config).log2_scale.requires_grad
+
+
+def test_scales_keep_the_bits_of_a_float32():
+    """A float32 logarithm would be off by up to 3e-7, which ties at 100 steps do not survive."""
+    values = torch.rand(200, generator=torch.Generator().manual_seed(0)) * 2e-4 + 1e-5
+    quantizer = WeightQuantizer(torch.ones(200, 4), MultiplierConfig(alphabets=(1, 3)))
+    quantizer.log2_scale.data.copy_(values.double().log2())
+    assert torch.equal(quantizer.scale, values) and quantizer.scale.dtype == torch.float32

@@ -208,6 +208,8 @@ def test_trainings_meet_their_targets():
         found = [row for row in quantized if [row["settings"][name] for name in names] == wanted]
         longest = max(row["epochs"] for row in found)
         assert all(row["test"]["integer_percent"] >= target for row in found if row["epochs"] == longest)
+    floats = {row["settings"]["model"]: row["test"]["float_percent"] for row in rows if row not in quantized}
+    assert floats["resnet8"] >= 87
 
 
 def energy_rows() -> list[dict]:

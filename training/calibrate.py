@@ -113,7 +113,7 @@ class _Fitter(Interpreter):
     def _fit(self, node: Node, quantizer: ActivationQuantizer, sample: Tensor) -> None:
         """The scale of ``quantizer`` and the shifts of what narrows it."""
         narrow = _narrowings(node, self.submodules)
-        quantizer.log2_scale.copy_(quantizer.fit(sample).log2())
+        quantizer.log2_scale.copy_(quantizer.fit(sample).double().log2())
         shifts = fit_narrow(quantizer, sample, list(dict.fromkeys(m.config for m in narrow)))
         for module in narrow:
             module.shift.fill_(shifts[module.config])

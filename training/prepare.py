@@ -15,7 +15,7 @@ from ..config import MultiplierConfig
 from ..errors import ParameterError
 from .ops import INPUT_SHAPE, LAYERS, Seen, classify
 from .placement import Plan, Read, plan
-from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer
+from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer, scale_of
 from .settings import OUTPUT_BITS, RESIDUAL_BITS, Overrides, Settings, resolve
 from .trace import trace
 
@@ -224,7 +224,7 @@ def fit_narrow(
 
 def _error(quantizer: ActivationQuantizer, values: Tensor, log2_scale: Tensor) -> float:
     """The squared error of ``values`` at a scale."""
-    scale = log2_scale.exp2()
+    scale = scale_of(log2_scale)
     if not quantizer.config.act_signed:
         values = values.clamp(min=0)
     return (quantizer.round(values / scale) * scale - values).square().sum().item()

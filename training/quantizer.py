@@ -66,6 +66,11 @@ def round_half_up(values: Tensor) -> Tensor:
     return torch.floor(values + 0.5)
 
 
+def scale_of(log2_scale: Tensor) -> Tensor:
+    """``2**log2_scale`` in float32, of a float64 logarithm: one in float32 would leave a scale 21 of its 24 bits."""
+    return log2_scale.exp2().float()
+
+
 def fit_scale(values: Tensor, quantize: Callable[[Tensor], Tensor], top: int) -> Tensor:
     """The scale of each row of ``values`` [rows, n] with the least squared quantization error: [rows].
 
@@ -151,13 +156,13 @@ class WeightQuantizer(nn.Module):
         self.nearest = NearestLevel(config.weight).to(weight.device)
         rows = weight.detach().flatten(1) if per_channel else weight.detach().reshape(1, -1)
         scale = fit_scale(rows, self.nearest, config.weight.max)
-        self.log2_scale = nn.Parameter(scale.log2())
+        self.log2_scale = nn.Parameter(scale.double().log2())
         self.gain = 1 / math.sqrt(rows.shape[1] * config.weight.max)
 
     @property
     def scale(self) -> Tensor:
         """What one unit of a level is worth: [out] or [1]."""
-        return self.log2_scale.exp2()
+        return scale_of(self.log2_scale)
 
     def forward(self, weight: Tensor) -> Tensor:
         scale = self.scale.view(-1, *[1] * (weight.dim() - 1))
@@ -210,7 +215,7 @@ class ActivationQuantizer(nn.Module):
         self.config = config
         self.round = _Rounding(config).to(sample.device)
         fitted = self.fit(sample) if scale is None else torch.full((1,), scale, device=sample.device)
-        self.log2_scale = nn.Parameter(fitted.log2(), requires_grad=scale is None)
+        self.log2_scale = nn.Parameter(fitted.double().log2(), requires_grad=scale is None)
         self.gain = 1 / math.sqrt(max(sample[0].numel(), 1) * self.round.top)
 
     def fit(self, sample: Tensor) -> Tensor:
@@ -221,7 +226,7 @@ class ActivationQuantizer(nn.Module):
     @property
     def scale(self) -> Tensor:
         """What one step of the integers is worth: [1]."""
-        return self.log2_scale.exp2()
+        return scale_of(self.log2_scale)
 
     def forward(self, values: Tensor) -> Tensor:
         low, high = self.config.x_range
@@ -250,7 +255,7 @@ class Narrowing(nn.Module):
     def forward(self, values: Tensor, log2_scale: Tensor) -> Tensor:
         """``values``: of the wide quantizer, whose ``log2_scale`` [1] learns from both."""
         gain = 1 / math.sqrt(max(values[0].numel(), 1) * self.round.top)
-        scale = torch.exp2(log2_scale + self.shift)
+        scale = scale_of(log2_scale + self.shift)
         low, high = self.config.x_range
         return fake_quantize(values, scale, self.round, low, high, gain)
 
