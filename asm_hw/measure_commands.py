@@ -105,7 +105,7 @@ def energy(
     if clock_mhz is None:
         clock_mhz = 50.0 if options["unit"] == "bitline" else 100.0  # an access and an addition take 10 ns and more
     if options["unit"] in array_comparison.MEASURED:
-        refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, options["unit"])
+        refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, f"for unit {options['unit']}")
         config = config_to_compare(options)
         with working(f"measuring {config.unit} and its counterparts"):
             result = array_comparison.compare(config, clock_mhz, technology)

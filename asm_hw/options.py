@@ -168,12 +168,12 @@ def config_to_compare(options: dict[str, Any]) -> MultiplierConfig:
     return config_from(options)
 
 
-def refuse_given(names: Collection[str], unit: str) -> None:
+def refuse_given(names: Collection[str], where: str) -> None:
     """Raise `ParameterError` for an option of the running command among ``names`` that was given."""
     context = click.get_current_context()
     for name in sorted(names):
         if context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT):
-            raise ParameterError(f"{name} {context.params[name]!r} must be left out for unit {unit}")
+            raise ParameterError(f"{name} {context.params[name]!r} must be left out {where}")
 
 
 def _check_unused(given: dict[str, Any], known: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from .alphabet import AlphabetSet
 from .errors import ParameterError
 from .options import DEFAULT_ALPHABETS, emit_result, json_option, option
 from .train_command import layers_option, model_options, result_table, run_name, use_threads, width_options
+
+UNITS = ("alphabets a weight", "energy a MAC")
+"""Of the cost of a choice: without energies, with them."""
 
 images_option = option("--images", type=int, default=512, show_default=True, help="Images to fit scales on.")
 
@@ -33,7 +37,7 @@ def quantize(as_json: bool, out: Path | None, threads: int | None, images: int, 
     asm-hw quantize --model resnet20 --init FILE --alphabets 1,3
     asm-hw quantize --model resnet20 --init FILE --layers choice.json      sets by layer
 
-    Seconds for what a training does better. OUT holds weights, integers and result.json.
+    Minutes, most of them evaluation, for what a training does better. OUT holds weights, integers and result.json.
     """
     from .training.options import StartOptions
     from .training.post_training import quantize as run
@@ -75,9 +79,11 @@ def choose(as_json: bool, out: Path, threads: int | None, images: int, **given: 
     options = StartOptions(**given, alphabets=str(budget.candidates[0]))
     console = Console(stderr=True, highlight=False)
     with console.status("measuring") as status:
+        trials = count(1)
+        unit = UNITS[bool(budget.energy)]
 
         def report(point: Any) -> None:
-            text = f"{point.score:.2f} % at {point.cost:.3f}"
+            text = f"trial {next(trials)}: {point.score:.2f} % at {point.cost:.3f} {unit}"
             status.update(text) if console.is_terminal else console.print(text)
 
         result = run(options, budget, out, images, report)
@@ -128,11 +134,13 @@ def _show(console: Console, result: dict[str, Any], out: Path) -> None:
     for path, loss in result["sensitivity"].items():
         table.add_row(path, ",".join(map(str, layers[path]["alphabets"])), f"{loss:.2f}")
     console.print(table)
-    curve = Table("raised", "to", "score, %", "cost", title="escalation")
+    unit = UNITS[bool(result["settings"]["energy"])]
+    curve = Table("raised", "to", "score, %", unit, title="escalation")
     for row in result["curve"]:
         to = ",".join(map(str, row["to"] or ()))
         curve.add_row(row["raised"] or "", to, f"{row['score']:.2f}", f"{row['cost']:.3f}")
     console.print(curve)
     others = f"float {result['float_score']:.2f} %, last set everywhere {top['score']:.2f} % at {top['cost']:.3f}"
+    chosen_at = f"{chosen['cost']:.3f} {unit}"
     end = "within the points asked for" if result["reached"] else "NOT within the points asked for"
-    console.print(f"chosen {chosen['score']:.2f} % at {chosen['cost']:.3f}, {end}; {others}")
+    console.print(f"chosen {chosen['score']:.2f} % at {chosen_at}, {end}; {others}")

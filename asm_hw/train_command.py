@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from .errors import ParameterError
-from .options import option
+from .options import option, refuse_given
 
 _MODEL = (
     option("--model", default="resnet20", show_default=True, help="Name, or module:function of the number of classes."),
@@ -102,6 +102,8 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     from .training.recipes import Recipe
     from .training.result import run
 
+    if given["alphabets"] is None:
+        refuse_given(("weight_bits", "act_bits", "act_alphabets", "layers"), "where no alphabets are given")
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ParameterError("tensorboard must be installed for --tensorboard: pip install 'asm-hw[train]'")
     recipe = {f.name: given.pop(f.name) for f in fields(Recipe)}
@@ -133,6 +135,7 @@ class _Display:
         self.progress = Progress(*columns, console=self.console, disable=not (shown and self.console.is_terminal))
         self.events = events and shown
         self.writers: dict[Path, Any] = {}
+        self.folder: Path | None = None
         self.task = self.progress.add_task("training")
 
     def __enter__(self) -> _Display:
@@ -148,6 +151,9 @@ class _Display:
         self.progress.update(self.task, completed=done, total=steps, description=f"loss {loss:.3f}")
 
     def report(self, row: Any, folder: Path) -> None:
+        if folder != self.folder:
+            self.folder = folder
+            self.console.print(f"in {folder}:")
         held = "-" if row.held_out_accuracy is None else f"{100 * row.held_out_accuracy:.2f} %"
         self.console.print(f"epoch {row.epoch}: loss {row.loss:.4f}, held-out {held}, {row.seconds:.0f} s")
         if self.events:

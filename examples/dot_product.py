@@ -1,6 +1,6 @@
 """From numbers to Verilog and back: a dot product in the golden model and its unit as Verilog.
 
-Needs the extra torch: pip install "asm-hw[torch]". Then: python examples/dot_product.py
+Needs the extra torch: pip install ".[torch]" in the checkout. Then: python examples/dot_product.py
 """
 
 import tempfile

@@ -1,6 +1,6 @@
 """A model of your own on the levels of {1,3}: quantizers in, a few epochs, integers for the hardware out.
 
-Needs the extra demo: pip install "asm-hw[demo]". Then: python examples/own_model.py
+Needs the extra demo: pip install ".[demo]" in the checkout. Then: python examples/own_model.py
 """
 
 import torch

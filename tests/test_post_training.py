@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tiny_training
 import torch
-from asm_hw.training.checkpoint import read_tensors
+from asm_hw.training.checkpoint import read_tensors, write_tensors
 from asm_hw.training.program import WEIGHTS
 from asm_hw.training.sensitivity import energy_cost, weight_cost
 from asm_hw.training.settings import read_layers
@@ -72,6 +72,22 @@ def test_a_folder_of_another_command_is_refused(capsys, tmp_path, start):
     assert_refused(called(capsys, *quantized), ["init", "float weights", "quantized run"])
 
 
+def test_a_folder_of_other_things_is_left_alone(capsys, tmp_path, start):
+    (tmp_path / "notes.txt").write_text("mine")
+    for command, batch in (("quantize", []), ("train", ["--batch", "32"])):
+        given = [command, *TINY, "--init", start, "--alphabets", "1", "--out", tmp_path, *batch]
+        assert_refused(called(capsys, *given), ["out must be a new folder or that of a run", "'notes.txt'"])
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_weights_that_are_not_finite_are_refused(capsys, tmp_path, start):
+    tensors, _ = read_tensors(start / WEIGHTS)
+    tensors["0.weight"][0, 0, 0, 0] = float("nan")
+    write_tensors(tmp_path / "nan.safetensors", tensors, {})
+    given = ["quantize", *TINY, "--init", tmp_path / "nan.safetensors", "--out", tmp_path / "run"]
+    assert_refused(called(capsys, *given), ["init 'nan.safetensors' must hold finite numbers", "'0.weight'"])
+
+
 def test_a_choice_is_trained_and_quantized(capsys, tmp_path, start):
     """`choose` writes what ``--layers`` takes, and so does the result of a run."""
     choice = tmp_path / "choice.json"
@@ -103,6 +119,7 @@ def test_a_choice_is_trained_and_quantized(capsys, tmp_path, start):
         found = [(n.config.alphabets, n.config.weight_bits) for n in network.layers if hasattr(n, "weight")]
         assert found == [(THREE, 4), (ONE, 8)]
     assert quantized["settings"]["layers"] == layers
+    assert f"--init {start.name}/{WEIGHTS}" in quantized["command"] and "--threads 1" in quantized["command"]
     assert read_tensors(tmp_path / "b" / WEIGHTS)[1]["settings"] == quantized["settings"]
 
 
@@ -119,7 +136,7 @@ def test_costs_are_means_over_weights_and_macs():
     model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 5))
     cost = weight_cost(model, torch.zeros(3, 1, 4, 4))  # 18 and 160 weights
     assert cost("0", THREE) == pytest.approx(36 / 178) and cost("0", ONE) + cost("3", ONE) == pytest.approx(1)
-    energy = energy_cost(model, torch.zeros(3, 1, 4, 4), {ONE: 2.0, THREE: 3.0})  # 16 x 18 and 160 MACs
+    energy = energy_cost(model, torch.zeros(3, 1, 4, 4), {(1,): 2.0, THREE: 3.0})  # 16 x 18 and 160 MACs
     assert energy("0", THREE) == pytest.approx(3 * 288 / 448) and energy("3", ONE) == pytest.approx(2 * 160 / 448)
     with pytest.raises(ParameterError, match="energies must hold one for each candidate"):
         energy("0", AlphabetSet((1, 5)))
@@ -145,7 +162,9 @@ def test_layers_that_are_none_are_refused(tmp_path, text):
             ["layers", "'nowhere'"],
         ),
         (["train", "--alphabets", "1", "--batch", "32", "--layers", "LAYERS"], ["layers", "'nowhere'"]),
-        (["train", "--layers", "LAYERS"], ["layers", "alphabets"]),
+        (["train", "--layers", "LAYERS"], ["layers", "must be left out where no alphabets are given"]),
+        (["train", "--act-bits", "4"], ["act_bits 4 must be left out where no alphabets are given"]),
+        (["quantize", "--model", "resnet9"], ["model must be module:function or one of", "'resnet9'"]),
         (["choose", "--init", "START", "--within", "-1"], ["within", "-1"]),
         (["choose", "--init", "START", "--energy", "1"], ["energy", "SET=ENERGY", "'1'"]),
         (["choose", "--init", "START", "--energy", "1=2"], ["energy", "each candidate", "1,3"]),

@@ -220,7 +220,7 @@ class Branching(nn.Module):
     [
         (
             {"overrides": {"none": None}},
-            "layers with settings of their own must be Conv2d or Linear, called, not 'none'",
+            "layers must be Conv2d or Linear modules that the model calls, such as 'one', not 'none'",
         ),
         ({"overrides": {"one": {"bits": 3}}}, "settings of module 'one' must be among .*, not 'bits'"),
         ({"overrides": {"one": {"alphabets": (2,)}}}, "module 'one': alphabet 2 must be odd"),
@@ -231,6 +231,36 @@ class Branching(nn.Module):
 def test_bad_settings_are_refused(settings, sentence):
     with pytest.raises(ParameterError, match=sentence):
         prepare(Calls(nn.ReLU()), images(8), **settings)
+
+
+class Idioms(nn.Module):
+    """A pool over what ``size()`` says, and pieces of a tensor, which have no integer form."""
+
+    def __init__(self, pieces):
+        super().__init__()
+        self.one, self.head, self.pieces = nn.Conv2d(3, 8, 3), nn.Linear(8, 5), pieces
+
+    def forward(self, x):
+        x = F.relu(self.one(x))
+        if self.pieces:
+            x = torch.cat(x.chunk(2, 1), 1)
+        return self.head(F.avg_pool2d(x, x.size()[2:]).flatten(1))
+
+
+def test_sizes_are_values_and_pieces_are_refused_by_convert():
+    prepared = prepare(Idioms(False), images(8))
+    with pytest.warns(UserWarning, match="multipliers are off by up to .* freeze the model"):
+        convert(prepared)
+    freeze(prepared)
+    settle(prepared)
+    assert agreement(prepared, convert(prepared)).max() < 0.51
+    with pytest.raises(ParameterError, match=r"the model itself must consist of .*, and (chunk|cat) as it is called"):
+        convert(prepare(Idioms(True), images(8)))
+
+
+def test_a_sample_that_is_not_finite_is_refused():
+    with pytest.raises(ParameterError, match="sample must hold finite numbers"):
+        prepare(Calls(nn.ReLU()), images(8) / 0)
 
 
 class Defaults(nn.Module):

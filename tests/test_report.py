@@ -153,6 +153,7 @@ BLOCKS = {
     ("README.md", "fpga"): ("fpga", "fpga_table"),
     ("README.md", "bitline"): ("bitline", "table"),
     ("README.md", "trainings"): ("trainings", "table"),
+    ("docs/quantization.md", "training_step"): ("training_step", "table"),
     ("docs/bitline.md", "arrays"): ("bitline", "beside_arrays"),
     ("docs/bitline.md", "scaling"): ("bitline_scaling", "table"),
     ("docs/near-memory.md", "energy"): ("near_memory", "table"),
@@ -210,6 +211,12 @@ def test_trainings_meet_their_targets():
         assert all(row["test"]["integer_percent"] >= target for row in found if row["epochs"] == longest)
     floats = {row["settings"]["model"]: row["test"]["float_percent"] for row in rows if row not in quantized}
     assert floats["resnet8"] >= 87
+
+
+def test_training_and_evaluation_keep_to_their_time():
+    result = json.loads((REPOSITORY / "docs" / "results" / "training_step.json").read_text())
+    plain = [row["ratio"] for name, row in result["step"].items() if " on " not in name]
+    assert len(plain) == 4 and max(plain) <= 1.30 and result["golden"]["integers"]["ratio"] <= 3
 
 
 def energy_rows() -> list[dict]:

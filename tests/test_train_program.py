@@ -305,7 +305,7 @@ def test_a_run_goes_on_with_its_own_images_and_processes(tmp_path):
 
 def test_the_command_of_a_result_makes_it_again(capsys, tmp_path):
     first = call(capsys, "train", *TINY, "--model", "tiny_training:plain", "--epochs", "1", "--out", tmp_path / "a")
-    again = call(capsys, *shlex.split(first["command"])[1:], "--threads", "1", "--out", tmp_path / "b")
+    again = call(capsys, *shlex.split(first["command"])[1:], "--out", tmp_path / "b")
     assert again["settings"] == first["settings"] and equal(tmp_path / "a", tmp_path / "b")
 
 

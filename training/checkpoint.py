@@ -81,6 +81,8 @@ def load_state(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
         if wanted[name].shape != state[name].shape:
             shapes = f"{list(wanted[name].shape)}, not {list(state[name].shape)}"
             raise ParameterError(f"{source} must fit the model: {name!r} must have shape {shapes}")
+        if not state[name].isfinite().all():
+            raise ParameterError(f"{source} must hold finite numbers, and {name!r} holds others")
     model.load_state_dict(state, strict=False)
 
 

@@ -7,6 +7,7 @@ the real ratio, which `freeze` makes exact.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import torch
@@ -20,7 +21,7 @@ from ..network.layers import IntegerConv2d, IntegerLayer, IntegerLinear
 from ..network.node import IntegerNode
 from ..network.requantize import ACC_BITS, Format, Requantize
 from .fold import Joined, Output, Product, Step, Stored, Wide, WindowSum, fold
-from .freeze import Multipliers, choose_multiplier, code_of, freeze, multipliers, scale_errors, settle
+from .freeze import EXACT, Multipliers, choose_multiplier, code_of, freeze, multipliers, scale_errors, settle
 from .ops import Seen, classify, prepared_shape, watch_prepared
 from .quantizer import round_half_up
 
@@ -36,13 +37,17 @@ def convert(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Int
     What differs from the fake-quantized forward in evaluation mode: the multipliers by `scale_errors`,
     biases rounded to ``2**-s`` of a step, and the float kernels' own rounding, which can turn a value
     near half a step to the other side. Raises `ParameterError`, naming the module, where a layer was
-    left in float or has no integer form.
+    left in float or has no integer form. Warns where multipliers are off, as without `freeze`: then the
+    integers compute something else than the model.
     """
     seen = watch_prepared(model, input_shape)
     builder = _Builder(model, seen)
     for step in fold(model, seen):
         builder.add(step)
     entry = builder.inputs[0]
+    if builder.error > EXACT:
+        text = f"multipliers are off by up to {builder.error:.1%}: freeze the model, or its integers differ from it"
+        warnings.warn(text, stacklevel=3)
     return IntegerNetwork(
         layers=tuple(builder.nodes),
         input_shape=prepared_shape(model, input_shape),
@@ -66,6 +71,8 @@ class _Builder:
         self.names: dict[Node, str] = {}
         """The node of the network that holds each stored tensor, by its node in the model."""
         self.output_scale = 1.0
+        self.error = 0.0
+        """The largest relative error of a multiplier."""
 
     def add(self, step: Step | Output) -> None:
         """The node of ``step``, after those before it."""
@@ -121,6 +128,8 @@ class _Builder:
         assert isinstance(step.source, Wide)
         terms = step.source.terms
         chosen = multipliers(step)
+        used = [error[level != 0] for error, level in zip(chosen.errors, chosen.levels, strict=True)]
+        self.error = max([self.error, *(error.max().item() for error in used if len(error))])
         requantize = self._requantize(step, chosen)
         operand = terms[chosen.main].operand
         skips = [self._name_of(term.operand) for i, term in enumerate(terms) if i != chosen.main]

@@ -53,7 +53,8 @@ class _Watcher(Interpreter):
 
     def run_node(self, n: Node) -> Any:
         result = super().run_node(n)
-        self.seen[n] = result.shape if isinstance(result, Tensor) else result
+        size = isinstance(result, torch.Size)  # of x.size(): a value, not the shape of a tensor
+        self.seen[n] = result.shape if isinstance(result, Tensor) else tuple(result) if size else result
         return result
 
 
@@ -101,7 +102,8 @@ def classify(node: Node, model: GraphModule, seen: Seen) -> Op:
     if node.op == "output":
         return Op("output", tuple(node.all_input_nodes))
     if node.op == "get_attr" or not isinstance(seen[node], torch.Size):
-        return Op("value")
+        several = isinstance(seen[node], tuple | list) and any(isinstance(one, Tensor) for one in seen[node])
+        return Op("other", tuple(node.all_input_nodes), call_name(node)) if several else Op("value")
     if node.op == "call_module":
         module = model.get_submodule(str(node.target))
         found, name = _of_module(node, module, seen), type(module).__name__
@@ -185,7 +187,9 @@ def _of_call(node: Node, seen: Seen) -> Op | None:
         return _slice(node, seen)
     if name in ("cat", "concat"):
         given = _arguments(node, seen, ("tensors", "dim"))
-        return Op("concat", tuple(given["tensors"])) if given.get("dim", 0) in (1, 1 - len(seen[node])) else None
+        parts = tuple(given["tensors"])
+        plain = given.get("dim", 0) in (1, 1 - len(seen[node])) and all(isinstance(part, Node) for part in parts)
+        return Op("concat", parts) if plain else None
     return None
 
 
@@ -267,7 +271,9 @@ def _slice(node: Node, seen: Seen) -> Op | None:
     source = node.args[0]
     index = torch.fx.node.map_aggregate(node.args[1], lambda a: seen[a] if isinstance(a, Node) else a)
     index = index if isinstance(index, tuple) else (index,)
-    if not isinstance(source, Node) or not all(isinstance(i, slice) for i in index) or index[0] != slice(None):
+    if not isinstance(source, Node) or not isinstance(seen[source], torch.Size):
+        return None
+    if not all(isinstance(i, slice) for i in index) or index[0] != slice(None):
         return None
     shape = seen[source]
     steps = [i.indices(size) for i, size in zip(index[1:], shape[1:], strict=False)]

@@ -54,7 +54,7 @@ class StartOptions:
             "act_alphabets": tuple(AlphabetSet.parse(self.act_alphabets)) if self.act_alphabets else None,
             "layers": None if self.layers is None else read_layers(self.layers),
             "hold_out": len(splits.held_out),
-            "init": None if init is None else init.name,
+            "init": None if init is None else start_name(init),
             "init_sha256": None if init is None else sha256(init),
         }
 
@@ -79,6 +79,11 @@ def find_init(init: str | None) -> Path | None:
     if not path.is_file():
         raise ParameterError(f"init must be a file of weights or the folder of a run, and {init!r} is neither")
     return path
+
+
+def start_name(init: Path) -> str:
+    """What results call a start: its name, with the folder where it is the last weights of a run."""
+    return f"{init.parent.resolve().name}/{init.name}" if init.name == WEIGHTS else init.name
 
 
 def command_of(settings: Start, command: str = "train", **more: Any) -> str:

@@ -17,9 +17,20 @@ from .checkpoint import write_tensors
 from .data.images import Splits
 from .distributed import Group
 from .evaluate import evaluate, percent
+from .models import check_name
 from .options import StartOptions, command_of, find_init
 from .program import WEIGHTS, begin_model, first_images
-from .result import RESULT, check_formats, judge, known_result, make_folder, provenance, read_result, write_result
+from .result import (
+    RESULT,
+    check_formats,
+    judge,
+    known_result,
+    make_folder,
+    make_run_folder,
+    provenance,
+    read_result,
+    write_result,
+)
 from .sensitivity import Choice, Cost, Point, Score, choose_alphabets, energy_cost, weight_cost
 from .settings import Start
 
@@ -44,6 +55,7 @@ class _Begun:
 
 
 def _begin(options: StartOptions, images: int) -> _Begun:
+    check_name(options.model)
     init = find_init(options.init)
     if init is None:
         raise ParameterError("init must be given: a file of float weights, or the folder of a run")
@@ -68,7 +80,7 @@ def quantize(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
     if (known := known_result(out, settings)) is not None:
         return known
     model = calibrate.quantize(begun.model, begun.images, **begun.settings.formats())
-    make_folder(out)
+    make_run_folder(out)
     write_tensors(out / WEIGHTS, model.state_dict(), {"settings": settings})
     held_out = {"held_out_percent": percent(evaluate(model, begun.splits.held_out))}
     before = {"float_percent": percent(evaluate(begun.model, begun.splits.test))}
@@ -76,7 +88,7 @@ def quantize(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
         "settings": settings,
         "test": before | judge(model, begun.splits, begun.settings, out),
         "choices": held_out,
-        "command": command_of(begun.settings, "quantize", **more),
+        "command": command_of(begun.settings, "quantize", **more, threads=torch.get_num_threads()),
         "provenance": begun.source,
     }
     write_result(out / RESULT, result)

@@ -58,6 +58,8 @@ def prepare(
     MultiplierConfig(**common)
     if input_scale is not None and not 0 < input_scale < math.inf:
         raise ParameterError(f"input_scale must be above 0, not {input_scale!r}")
+    if not sample.isfinite().all():
+        raise ParameterError("sample must hold finite numbers, and not nan or infinities")
     traced, seen = trace(model, sample[:2])
     paths = _layer_paths(traced)
     if not paths:

@@ -21,6 +21,7 @@ from .convert import convert, freeze
 from .data.images import Splits
 from .distributed import Group
 from .evaluate import compare, evaluate, percent
+from .models import check_name
 from .options import Options, command_of, find_init
 from .prepare import prepare
 from .program import CHECKPOINT, WEIGHTS, Epoch, Settings, Tick, Training, begin_model, check_batch, first_images
@@ -41,6 +42,7 @@ def run(
     An alphabet-aware training without ``init`` begins with a float training in ``out/float``. A finished
     run gives its result again. Raises `ParameterError` on bad options before anything is written.
     """
+    check_name(options.model)
     if not group.first:
         group.wait()  # the first process downloads what is missing
     splits = options.load()
@@ -54,7 +56,10 @@ def run(
         check_formats(settings, splits)
     if init is None and settings.alphabets is not None:
         begun = Options(**{**vars(options), "alphabets": None, "layers": None, "recipe": {}})
-        run(begun, out / "float", group, report, tick)
+        try:
+            run(begun, out / "float", group, report, tick)
+        except ParameterError as error:
+            raise ParameterError(f"{error} (in the float training that comes first without init)") from None
         init = out / "float" / WEIGHTS
         settings = _settings(options, splits, init)
     begin_model(settings.model, splits, init)  # raises before there is a folder
@@ -62,7 +67,7 @@ def run(
     if known is not None:
         return known
     if group.first:
-        make_folder(out)
+        make_run_folder(out)
     group.wait()
     training = Training(settings, splits, out, init, group, options.save_seconds, options.device)
     model = training.run((lambda epoch: report(epoch, out)) if report else None, tick)
@@ -73,7 +78,7 @@ def run(
             "test": judge(model, splits, settings, out),
             "history": [asdict(row) for row in training.history],
             "training_s": round(training.seconds, 1),
-            "command": command_of(settings),
+            "command": command_of(settings, threads=training.threads),
             "provenance": provenance(splits, out / WEIGHTS, training.threads, group),
         }
         write_result(out / RESULT, result)
@@ -92,6 +97,15 @@ def check_formats(settings: Start, splits: Splits) -> None:
     prepared = prepare(model, first_images(splits.train, 2)[0], **settings.formats())
     freeze(prepared)
     convert(prepared)
+
+
+def make_run_folder(out: Path) -> None:
+    """The folder ``out`` of a run; `ParameterError` if other things lie there, or it cannot be made or written."""
+    own = {CHECKPOINT, WEIGHTS, INTEGERS, RESULT, "float", "tensorboard"}
+    others = [path.name for path in out.iterdir() if path.name.removesuffix(".part") not in own] if out.is_dir() else []
+    if others:
+        raise ParameterError(f"out must be a new folder or that of a run, and {str(out)!r} holds {others[0]!r}")
+    make_folder(out)
 
 
 def make_folder(out: Path) -> None:

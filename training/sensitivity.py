@@ -78,12 +78,14 @@ def weight_cost(model: nn.Module, sample: Tensor) -> Cost:
     return _mean({path: model.get_submodule(path).weight.numel() for path in _macs(model, sample)}, len)  # type: ignore[union-attr,operator,misc]
 
 
-def energy_cost(model: nn.Module, sample: Tensor, energies: Mapping[AlphabetSet, float]) -> Cost:
+def energy_cost(model: nn.Module, sample: Tensor, energies: Mapping[Any, float]) -> Cost:
     """The mean energy over all MACs of ``model`` on an input like ``sample`` [n, ...].
 
     ``energies``: of one MAC by alphabet set, in any unit, as ``asm-hw energy`` measures them; wider weights of
     a first and a last layer are taken to cost as much.
     """
+
+    energies = {AlphabetSet.of(alphabets): energy for alphabets, energy in energies.items()}
 
     def energy(alphabets: AlphabetSet) -> float:
         if alphabets not in energies:
@@ -197,7 +199,7 @@ class _Search:
 
     def overrides(self, alphabets: Mapping[str, AlphabetSet]) -> dict[str, dict[str, Any]]:
         """What `prepare` is told of each layer."""
-        chosen = {path: {**self.own.get(path, {}), "alphabets": one} for path, one in alphabets.items()}
+        chosen = {path: {**self.own.get(path, {}), "alphabets": tuple(one)} for path, one in alphabets.items()}
         return self.own | chosen
 
     def point(self, place: dict[str, int], raised: str | None = None) -> Point:

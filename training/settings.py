@@ -119,7 +119,9 @@ def resolve(
     overrides = overrides or {}
     for path in overrides:
         if path not in paths:
-            raise ParameterError(f"layers with settings of their own must be Conv2d or Linear, called, not {path!r}")
+            raise ParameterError(
+                f"layers must be Conv2d or Linear modules that the model calls, such as {paths[0]!r}, not {path!r}"
+            )
     default = MultiplierConfig(**common)
     edge = wider(common) if edge is None else edge
     layers: dict[str, MultiplierConfig | None] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..alphabet import AlphabetSet
@@ -71,7 +71,7 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
     }
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         written = Path(folder) / path.name
-        save_file(tensors, written, {METADATA: json.dumps(header, sort_keys=True)})
+        written.write_bytes(to_bytes(tensors, {METADATA: json.dumps(header, sort_keys=True)}))
         os.replace(written, path)
 
 

@@ -37,10 +37,9 @@ def make_model(name: str, classes: int, image_size: int, seed: int) -> nn.Module
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        check_name(name)
         if name in MODELS:
             return MODELS[name](classes, image_size)
-        if ":" not in name:
-            raise ParameterError(f"model must be module:function or one of {', '.join(MODELS)}, not {name!r}")
         function = imported("model", name)
         try:
             model = function(classes)
@@ -49,6 +48,12 @@ def make_model(name: str, classes: int, image_size: int, seed: int) -> nn.Module
     if not isinstance(model, nn.Module):
         raise ParameterError(f"model {name!r} must give a torch.nn.Module, not {type(model).__name__}")
     return model
+
+
+def check_name(name: str) -> None:
+    """Raise `ParameterError` for a model that `make_model` does not know."""
+    if name not in MODELS and ":" not in name:
+        raise ParameterError(f"model must be module:function or one of {', '.join(MODELS)}, not {name!r}")
 
 
 def imported(what: str, name: str) -> Callable:
