@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from asm_hw.training.calibrate import calibrate, recenter_norms
+from asm_hw.training.calibrate import calibrate, correct_norms
 from asm_hw.training.convert import convert, freeze, settle
 from asm_hw.training.data import load_data
 from asm_hw.training.data.images import Splits
 from asm_hw.training.evaluate import evaluate
 from asm_hw.training.options import find_init
-from asm_hw.training.program import Settings, Training
+from asm_hw.training.program import Settings, Training, begin_model
 from asm_hw.training.quantizer import anneal
 from asm_hw.training.recipes import recipe_for
 from asm_hw.training.result import provenance
@@ -47,7 +47,7 @@ ANNEALED = "annealed: from all integers to {1} in the first epoch"
 UNTRAINED = (
     "no training",
     "no training, calibrated on 512 images",
-    "no training, calibrated, norms centered behind the freeze",
+    "no training, norms corrected behind the freeze",
 )
 
 
@@ -60,7 +60,7 @@ def measure(runs: Path, init: Path) -> dict[str, Any]:
     result: dict[str, Any] = {"settings": settings.as_json(), "rows": []}
     for effort, name in enumerate(UNTRAINED):
         training = Training(settings, splits, runs / "untrained", init)
-        _report(result, name, {}, _untrained(training, effort), splits)
+        _report(result, name, {}, _untrained(training, begin_model("resnet20", splits, init), effort), splits)
     for name, changes in [*VARIANTS.items(), (ANNEALED, {})]:
         changed = recipe_for("resnet20", splits.image_size, quantized=True, **common | changes)
         folder = runs / re.sub(r"\W+", "_", name)
@@ -71,14 +71,14 @@ def measure(runs: Path, init: Path) -> dict[str, Any]:
     return result | {"provenance": provenance(splits, init, torch.get_num_threads(), training.group)}
 
 
-def _untrained(training: Training, effort: int) -> nn.Module:
-    """The prepared model with scales as ``prepare`` finds them, frozen; calibrated (1), norms centered too (2)."""
+def _untrained(training: Training, reference: nn.Module, effort: int) -> nn.Module:
+    """The prepared model with scales as ``prepare`` finds them, frozen; or calibrated (1), or norms corrected (2)."""
     model = training.model
-    if effort:
+    if effort == 1:
         calibrate(model, [training.sample()])
     freeze(model)
     if effort == 2:
-        recenter_norms(model, training.sample())
+        correct_norms(model, reference, training.sample())
     settle(model.eval())
     return model
 

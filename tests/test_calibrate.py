@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from asm_hw.training.calibrate import calibrate, quantize, recenter_norms, reestimate_norms
+from asm_hw.training.calibrate import calibrate, correct_norms, quantize, reestimate_norms
 from asm_hw.training.convert import convert, freeze, scale_errors, settle
 from asm_hw.training.data.digits import digits
 from asm_hw.training.models.digits import digits_cnn
@@ -147,32 +147,37 @@ def test_a_budget_ends_the_escalation_and_its_best_point_counts(model, data):
         choose_alphabets(model, images, lambda m: 0.0, most_cost=0.5, **settings)
 
 
-def test_norms_are_centered_behind_the_freeze(data, model):
-    """After it each norm's mean is that of its input; agreement with the integers stays."""
+def test_norms_are_corrected_by_what_quantization_shifts(data, model):
+    """After it each norm sees the float model's means, but for its own shift; multipliers stay."""
     images = data.train_images[:512]
     prepared = prepare(model, images, alphabets=(1,), act_bits=4)
-    calibrate(prepared, [images])
     freeze(prepared)
     with torch.no_grad():
+        wanted = means_at_norms(model.eval(), images)
         before = means_at_norms(prepared.eval(), images)
         errors = scale_errors(prepared)
-        recenter_norms(prepared, images)
+        correct_norms(prepared, model, images)
         after = means_at_norms(prepared, images)
-    assert max((mean - norm).abs().max().item() for norm, mean in before) > 0.01
-    assert all(torch.allclose(mean, norm, atol=1e-5) for norm, mean in after)
+    shifts = [
+        (mean - norm) - (float_mean - float_norm)
+        for (norm, mean), (float_norm, float_mean) in zip(before, wanted, strict=True)
+    ]
+    assert max(shift.abs().max().item() for shift in shifts) > 0.01
+    for (norm, mean), (float_norm, float_mean) in zip(after, wanted, strict=True):
+        assert torch.allclose(mean - norm, float_mean - float_norm, atol=1e-5)
     assert scale_errors(prepared) == errors and max(errors.values()) < 1e-6
 
 
-def means_at_norms(prepared, images):
+def means_at_norms(model, images):
     """(running mean, mean of the input) of each batch norm."""
     found = []
 
     def hook(norm, inputs):
         found.append((norm.running_mean.clone(), inputs[0].mean((0, 2, 3))))
 
-    norms = [module for module in prepared.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     hooks = [norm.register_forward_pre_hook(hook) for norm in norms]
-    prepared(images)
+    model(images)
     for one in hooks:
         one.remove()
     return found

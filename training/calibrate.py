@@ -63,16 +63,18 @@ def reestimate_norms(model: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def recenter_norms(model: nn.Module, images: Tensor) -> None:
-    """Set the running mean of every norm of a frozen ``model`` to what it sees on ``images`` [n, ...]. In place.
+def correct_norms(model: nn.Module, reference: nn.Module, images: Tensor) -> None:
+    """Take out of the norms of a frozen ``model`` what quantization shifts on average. In place.
 
-    One norm after another, each behind those before it: `freeze` rounds weights anew, and on average their
-    errors shift a channel (bias correction, Nagel et al., arXiv 1906.04721). Multipliers stay where they are.
+    Each running mean moves by as much as the mean of its input on ``images`` [n, ...] differs from that in the
+    float model ``reference``, one norm after another, each behind those before it (bias correction, Nagel et
+    al., arXiv 1906.04721). The difference of two means hardly depends on which images they are of, unlike
+    the means. Multipliers stay where they are. Norms that are called more than once stay too.
     """
     watch_prepared(model)
     assert isinstance(model, GraphModule)
-    was_training = model.training
-    _Recenterer(model.eval()).run(images.to(next(model.parameters()).device))
+    images, was_training = images.to(next(model.parameters()).device), model.training
+    _Corrector(model.eval(), _means(reference, images)).run(images)
     model.train(was_training)
 
 
@@ -82,21 +84,46 @@ def quantize(model: nn.Module, images: Tensor, **settings: Any) -> GraphModule:
     ``settings``: those of `prepare`. Raises `ParameterError` as `prepare` and `convert` do.
     """
     prepared = prepare(model, images, **settings)
-    calibrate(prepared, [images])
     freeze(prepared)
-    recenter_norms(prepared, images)
+    correct_norms(prepared, model, images)
     settle(prepared.eval())
     return prepared
 
 
-class _Recenterer(Interpreter):
+def mean_of(values: Tensor) -> Tensor:
+    """The mean [channels] of ``values`` [n, channels, ...]."""
+    return values.transpose(0, 1).flatten(1).mean(1)
+
+
+def _means(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """The mean of what each norm of ``model`` sees on ``images``, by path; of those that are called once."""
+    seen: dict[str, list[Tensor]] = {}
+
+    def keep(path: str) -> Any:
+        return lambda norm, inputs: seen.setdefault(path, []).append(mean_of(inputs[0]))
+
+    norms = [(path, module) for path, module in model.named_modules() if isinstance(module, NORMS)]
+    hooks = [norm.register_forward_pre_hook(keep(path)) for path, norm in norms]
+    was_training = model.training
+    model.eval()(images)
+    model.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return {path: means[0] for path, means in seen.items() if len(means) == 1}
+
+
+class _Corrector(Interpreter):
     """Runs a frozen model once and moves each norm's mean when its input arrives."""
 
+    def __init__(self, model: GraphModule, means: dict[str, Tensor]) -> None:
+        super().__init__(model)
+        self.means = means
+
     def run_node(self, n: Node) -> object:
-        module = self.submodules.get(str(n.target)) if n.op == "call_module" else None
-        if isinstance(module, NORMS) and module.running_mean is not None:
+        path = str(n.target)
+        if n.op == "call_module" and path in self.means and self.submodules[path].running_mean is not None:
             (values,), _ = self.fetch_args_kwargs_from_env(n)
-            module.running_mean.copy_(values.transpose(0, 1).flatten(1).mean(1))
+            self.submodules[path].running_mean.add_(mean_of(values) - self.means[path])  # type: ignore[union-attr,operator]
         return super().run_node(n)
 
 
