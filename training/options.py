@@ -94,6 +94,8 @@ def command_of(settings: Start, command: str = "train", **more: Any) -> str:
     plain = settings.as_json()
     given = {**plain.pop("recipe", {}), **plain, "init_sha256": None, **more}
     given["layers"] = "result.json" if plain["layers"] else None
+    if settings.alphabets is None:
+        given |= dict.fromkeys(("weight_bits", "act_bits", "act_alphabets"))
     if settings.dataset == FOLDER:
         given["dataset"] += "PATH"
     else:
