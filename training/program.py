@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 
 from ..errors import ParameterError, check_range
 from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
@@ -30,6 +31,9 @@ from .recipes import Recipe
 from .settings import Start, check_same
 
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "model.safetensors"
+SETTLE_NORM = 1.0
+"""The gradient's norm at most, once norms are frozen: ResNet-8 diverged without, at rates that were fine before."""
+
 SAMPLE = 512
 """Training images on which activation scales are fitted."""
 
@@ -216,6 +220,9 @@ class Training:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss.backward()
+        if self.settings.alphabets is not None and self.step >= self.frozen_at:
+            # Norms on running statistics no longer take up what a step does to the size of a channel.
+            clip_grad_norm_([p for p in self.model.parameters() if p.grad is not None], SETTLE_NORM)
         for optimizer in self.optimizers:
             optimizer.step()
         self.step += 1
