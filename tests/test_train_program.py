@@ -287,6 +287,20 @@ def test_the_rate_rises_and_falls_to_nothing(tmp_path):
     assert rates[0] == pytest.approx(0.001) and rates[-1] < 0.001
 
 
+def test_gradients_are_clipped_once_norms_are_frozen(tmp_path):
+    chosen = settings(alphabets=(1, 3), epochs=2, recipe={"settle": 1, "learning_rate": 1e-6})
+    made = training(tmp_path, chosen)
+    images, labels = tiny_training.splits().train.images[:32], torch.zeros(32, dtype=torch.int64)
+    norms = []
+    for step in (0, made.frozen_at):
+        made.step = step
+        made._freeze_when_due()
+        made._step(made.model.train(), 50 * images.float(), labels)
+        grads = [p.grad for p in made.model.parameters() if p.requires_grad]
+        norms.append(torch.stack([grad.float().norm() for grad in grads]).norm().item())
+    assert norms[0] > 2 and norms[1] == pytest.approx(1, abs=1e-4)
+
+
 def test_a_run_goes_on_with_its_own_images_and_processes(tmp_path):
     """Neither is in the weights' names or shapes."""
     made = training(tmp_path, settings())
