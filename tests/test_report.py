@@ -211,6 +211,8 @@ def test_trainings_meet_their_targets():
         assert all(row["test"]["integer_percent"] >= target for row in found if row["epochs"] == longest)
     floats = {row["settings"]["model"]: row["test"]["float_percent"] for row in rows if row not in quantized}
     assert floats["resnet8"] >= 87
+    eight = [row["test"]["integer_percent"] for row in quantized if row["settings"]["model"] == "resnet8"]
+    assert eight and min(eight) >= floats["resnet8"] - 0.7
 
 
 def test_training_and_evaluation_keep_to_their_time():

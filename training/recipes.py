@@ -62,7 +62,7 @@ RECIPES: dict[str, tuple[Recipe, Recipe]] = {
     ),
     "resnet8": (
         Recipe(epochs=100, weight_decay=2e-4, precision="bfloat16"),
-        replace(_QUANTIZED, epochs=14, settle=4),
+        replace(_QUANTIZED, epochs=8, settle=2),
     ),
     "resnet20": (replace(_FLOAT, weight_decay=3e-4, precision="bfloat16"), _QUANTIZED),
     "mobilenet_v1": (replace(_FLOAT, weight_decay=1e-4), _QUANTIZED),
