@@ -19,15 +19,13 @@ from .train_command import layers_option, model_options, result_table, run_name,
 UNITS = ("alphabets a weight", "energy a MAC")
 """Of the cost of a choice: without energies, with them."""
 
-images_option = option("--images", type=int, default=512, show_default=True, help="Images to fit scales on.")
-
 
 @click.command()
 @model_options
 @option("--alphabets", default=DEFAULT_ALPHABETS, show_default=True, help="Alphabet set of the weights.")
 @width_options
 @layers_option
-@images_option
+@option("--images", type=int, default=512, show_default=True, help="Images to fit scales on.")
 @option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/ and what is quantized]")
 @json_option
 def quantize(as_json: bool, out: Path | None, threads: int | None, images: int, **given: Any) -> None:

@@ -12,7 +12,7 @@ from ..errors import ParameterError, check_range
 from .checkpoint import sha256
 from .data import load_data
 from .data.images import Splits
-from .program import WEIGHTS
+from .program import RESULT, WEIGHTS
 from .settings import Start, read_layers
 
 MOST_WORKERS, MOST_PIXELS = 1 << 10, 1 << 14
@@ -93,7 +93,7 @@ def command_of(settings: Start, command: str = "train", **more: Any) -> str:
     """
     plain = settings.as_json()
     given = {**plain.pop("recipe", {}), **plain, "init_sha256": None, **more}
-    given["layers"] = "result.json" if plain["layers"] else None
+    given["layers"] = RESULT if plain["layers"] else None
     if settings.alphabets is None:
         given |= dict.fromkeys(("weight_bits", "act_bits", "act_alphabets"))
     if settings.dataset == FOLDER:

@@ -19,9 +19,8 @@ from .distributed import Group
 from .evaluate import evaluate, percent
 from .models import check_name
 from .options import StartOptions, command_of, find_init
-from .program import WEIGHTS, begin_model, first_images
+from .program import RESULT, WEIGHTS, begin_model, first_images
 from .result import (
-    RESULT,
     check_formats,
     judge,
     known_result,

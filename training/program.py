@@ -30,7 +30,7 @@ from .prepare import prepare
 from .recipes import Recipe
 from .settings import Start, check_same
 
-CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "model.safetensors"
+CHECKPOINT, WEIGHTS, RESULT = "checkpoint.safetensors", "model.safetensors", "result.json"
 SETTLE_NORM = 1.0
 """The gradient's norm at most, once norms are frozen: ResNet-8 diverged without, at rates that were fine before."""
 

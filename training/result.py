@@ -16,7 +16,7 @@ from torch import nn
 
 from ..errors import ParameterError
 from ..network.storage import save as save_network
-from .checkpoint import read_tensors, sha256, write_atomic
+from .checkpoint import read_metadata, sha256, write_atomic
 from .convert import convert, freeze
 from .data.images import Splits
 from .distributed import Group
@@ -24,11 +24,22 @@ from .evaluate import compare, evaluate, percent
 from .models import check_name
 from .options import Options, command_of, find_init
 from .prepare import prepare
-from .program import CHECKPOINT, WEIGHTS, Epoch, Settings, Tick, Training, begin_model, check_batch, first_images
+from .program import (
+    CHECKPOINT,
+    RESULT,
+    WEIGHTS,
+    Epoch,
+    Settings,
+    Tick,
+    Training,
+    begin_model,
+    check_batch,
+    first_images,
+)
 from .recipes import recipe_for
 from .settings import Start, check_same
 
-RESULT, INTEGERS = "result.json", "integers.safetensors"
+INTEGERS = "integers.safetensors"
 
 Report = Callable[[Epoch, Path], None]
 """Called after each epoch with the folder that it was trained in."""
@@ -122,7 +133,7 @@ def known_result(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     """The result in the folder ``out``, None if it holds none; `ParameterError` if it is of other settings."""
     for name in (CHECKPOINT, WEIGHTS):
         if (out / name).exists():
-            check_same(read_tensors(out / name)[1].get("settings"), settings, out / name)
+            check_same(read_metadata(out / name).get("settings"), settings, out / name)
     return read_result(out / RESULT, settings)
 
 
