@@ -153,6 +153,7 @@ BLOCKS = {
     ("README.md", "fpga"): ("fpga", "fpga_table"),
     ("README.md", "bitline"): ("bitline", "table"),
     ("README.md", "trainings"): ("trainings", "table"),
+    ("docs/quantization.md", "ablation"): ("ablation", "table"),
     ("docs/quantization.md", "training_step"): ("training_step", "table"),
     ("docs/bitline.md", "arrays"): ("bitline", "beside_arrays"),
     ("docs/bitline.md", "scaling"): ("bitline_scaling", "table"),

@@ -1,218 +1,28 @@
-"""The training program: interruptions, several processes, results, bad input."""
+"""The training program: recipes, starts, results, bad input."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-import random
 import shlex
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import tiny_training
 import torch
-from asm_hw.training.checkpoint import load_state, read_state, read_tensors, write_atomic, write_tensors
+from asm_hw.training.checkpoint import load_state, read_state, read_tensors
 from asm_hw.training.data import load_data
 from asm_hw.training.distributed import Group
-from asm_hw.training.models import make_model
 from asm_hw.training.program import CHECKPOINT, WEIGHTS, Settings, Training
-from asm_hw.training.recipes import Recipe, recipe_for
+from asm_hw.training.recipes import recipe_for
 from test_bad_input import assert_refused, call, called
+from tiny_runs import TINY, Interrupted, equal, run, settings, training
 
 from asm_hw.cli import main
 from asm_hw.errors import ParameterError
 
-HERE = Path(__file__).resolve().parent
-TINY = ["--dataset", "tiny_training:splits", "--batch", "32", "--threads", "1", "--save-seconds", "0"]
-
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def settings(model="with_norm", **changes):
-    recipe = Recipe(epochs=changes.pop("epochs", 3), batch=32, **changes.pop("recipe", {}))
-    return Settings(model=f"tiny_training:{model}", dataset="tiny_training:splits", recipe=recipe, **changes)
-
-
-def training(folder, chosen, **options):
-    folder.mkdir(exist_ok=True)
-    return Training(chosen, tiny_training.splits(), folder, save_seconds=0, **options)
-
-
-def equal(one, other):
-    one, other = (read_tensors(folder / WEIGHTS)[0] for folder in (one, other))
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-# Interruptions.
-
-
-class Interrupted(Exception):
-    pass
-
-
-QUANTIZED = {"alphabets": (1, 3), "recipe": {"settle": 1, "distill": 0.5}}
-
-
-@pytest.mark.parametrize(
-    ("model", "changes"),
-    [
-        ("with_norm", {}),
-        ("with_dropout", {}),
-        ("with_norm", QUANTIZED),
-        ("plain", {"recipe": {"precision": "bfloat16"}}),
-    ],
-    ids=["norm", "dropout", "quantized", "bfloat16"],
-)
-@pytest.mark.parametrize("stops", [(1,), (14, 28), (5, 29, 30, 41)], ids=str)
-def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, model, changes, stops):
-    """Epochs have 14 steps; the scales freeze after 28: stops fall on, before and behind such borders."""
-    chosen = settings(model, **changes)
-    init = tmp_path / "init.safetensors"
-    if "alphabets" in changes:
-        training(tmp_path / "float", settings(model, epochs=2)).run()
-        init = tmp_path / "float" / WEIGHTS
-    begin = {"init": init} if "alphabets" in changes else {}
-    training(tmp_path / "whole", chosen, **begin).run()
-    total = 0
-
-    def stop_at(wanted):
-        def tick(done, steps, loss):
-            nonlocal total
-            total += 1
-            if total == wanted:
-                raise Interrupted
-
-        return tick
-
-    for stop in stops:
-        with pytest.raises(Interrupted):
-            training(tmp_path / "parts", chosen, **begin).run(tick=stop_at(stop))
-        # The step before the exception is in no checkpoint: it is made again.
-        total = (
-            read_tensors(tmp_path / "parts" / CHECKPOINT)[1]["step"]
-            if (tmp_path / "parts" / CHECKPOINT).exists()
-            else 0
-        )
-    training(tmp_path / "parts", chosen, **begin).run()
-    assert equal(tmp_path / "whole", tmp_path / "parts")
-    histories = [training(tmp_path / name, chosen, **begin).history for name in ("whole", "parts")]
-    assert [(row.epoch, row.loss, row.held_out_accuracy) for row in histories[0]] == [
-        (row.epoch, row.loss, row.held_out_accuracy) for row in histories[1]
-    ]
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "asm_hw.cli", "train", *TINY, *map(str, arguments)]
-
-
-def environment(**more):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ASM_HW_")}
-    return clean | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"} | more
-
-
-def run(*arguments):
-    done = subprocess.run(command(*arguments), cwd=HERE, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.full)])
-def test_killed_at_random_moments_and_started_again(tmp_path, kills):
-    """SIGKILL while every step writes a checkpoint: many of the moments fall into writing."""
-    options = [
-        "--model",
-        "tiny_training:with_norm",
-        "--alphabets",
-        "1,3",
-        "--epochs",
-        12 * kills,
-        "--settle",
-        4 * kills,
-    ]
-    training(tmp_path / "float", settings(epochs=2)).run()
-    options += ["--init", tmp_path / "float"]
-    run(*options, "--out", tmp_path / "whole")
-    moments = random.Random(5)
-    folder = tmp_path / "parts"
-    reached = []
-    for _ in range(kills):
-        process = subprocess.Popen(
-            command(*options, "--out", folder), cwd=HERE, env=environment(), stderr=subprocess.DEVNULL
-        )
-        before = written(folder)
-        while written(folder) == before and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(moments.uniform(0, 0.6))
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "the training ended before it was killed"
-        reached.append(read_tensors(folder / CHECKPOINT)[1]["step"])
-    assert not (folder / WEIGHTS).exists() and reached == sorted(set(reached))
-    run(*options, "--out", folder)
-    assert (folder / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
-    results = [json.loads((path / "result.json").read_text()) for path in (folder, tmp_path / "whole")]
-    assert results[0]["test"]["integers_sha256"] == results[1]["test"]["integers_sha256"]
-
-
-def written(folder):
-    try:
-        return (folder / CHECKPOINT).stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
-def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
-    training(tmp_path, settings()).run()
-    with pytest.raises(ParameterError, match=r"seed must be 0, with which .* was begun, not 1"):
-        training(tmp_path, settings(seed=1))
-    (tmp_path / CHECKPOINT).write_bytes((tmp_path / CHECKPOINT).read_bytes()[:-100])
-    with pytest.raises(ParameterError, match=r"checkpoint .* must be a whole safetensors file"):
-        training(tmp_path, settings())
-    write_tensors(tmp_path / CHECKPOINT, {"x": torch.zeros(1)}, {})
-    with pytest.raises(ParameterError, match="out must hold nothing"):
-        training(tmp_path, settings())
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path):
-    path = tmp_path / "file"
-    write_atomic(path, b"old")
-    (tmp_path / "file.part").mkdir()
-    with pytest.raises(OSError):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old"
-
-
-# Several processes.
-
-
-@pytest.mark.parametrize("quantized", [False, True], ids=["float", "quantized"])
-def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, quantized):
-    options = ["--model", "tiny_training:plain", "--epochs", "2", "--settle", "0", "--learning-rate", "0.02"]
-    if quantized:
-        training(tmp_path / "float", settings("plain")).run()
-        options += ["--alphabets", "1,3", "--init", tmp_path / "float"]
-    run(*options, "--out", tmp_path / "one")
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    two = [*launch, *command(*options, "--out", tmp_path / "two")[1:]]
-    done = subprocess.run(two, cwd=HERE, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    # Before scales are frozen, which is a choice between levels and may fall differently.
-    one, other = (read_tensors(tmp_path / name / CHECKPOINT)[0] for name in ("one", "two"))
-    # The last bits in which sums over processes differ turn single roundings over; Adam makes of a gradient near
-    # zero a step of the whole rate (0.002), so that scales may be some steps apart.
-    for name in (name for name in one if name.startswith("model.")):
-        tolerance = 1e-5 if not quantized else 0.01 if name.endswith("log2_scale") else 2e-3
-        assert (one[name] - other[name]).abs().max().item() < tolerance, name
-    if not quantized:  # far more than the tolerance was learned
-        begun = make_model("tiny_training:plain", 4, 8, 0).state_dict()
-        assert max((one[f"model.{name}"] - value).abs().max().item() for name, value in begun.items()) > 0.01
-    results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two")]
-    assert [result["provenance"]["processes"] for result in results] == [1, 2]
-    assert abs(results[0]["history"][-1]["loss"] - results[1]["history"][-1]["loss"]) < 1e-4
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
@@ -299,19 +109,6 @@ def test_gradients_are_clipped_once_norms_are_frozen(tmp_path):
         grads = [p.grad for p in made.model.parameters() if p.requires_grad]
         norms.append(torch.stack([grad.float().norm() for grad in grads]).norm().item())
     assert norms[0] > 2 and norms[1] == pytest.approx(1, abs=1e-4)
-
-
-def test_a_run_goes_on_with_its_own_images_and_processes(tmp_path):
-    """Neither is in the weights' names or shapes."""
-    made = training(tmp_path, settings())
-    made.save()
-    other = tiny_training.splits()
-    with pytest.raises(ParameterError, match=r"training_images must be '.*', with which .* was begun"):
-        Training(settings(), dataclasses.replace(other, train=other.test), tmp_path)
-    with pytest.raises(ParameterError, match=r"processes must be 1, with which .* was begun, not 2"):
-        training(tmp_path, settings(), group=Group(0, 2))
-    with pytest.raises(ParameterError, match=r"image_size must be None, with which .* was begun, not 8"):
-        training(tmp_path, settings(image_size=8))
 
 
 # Results and starts.

@@ -2,7 +2,8 @@
 
 A run is a function of its `Settings`: data order, augmentation and dropout follow from the seed and the
 number of the step, and everything else that training goes on from is in the checkpoint. So a run that
-was killed and started again ends with the same weights, to the bit, on the same number of threads.
+was killed and started again ends with the same weights, to the bit, on the same number of threads; on a
+GPU as well (`device.repeatable`), on one of the same kind.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..errors import ParameterError, check_range
 from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
 from .convert import freeze, settle
 from .data.images import Dataset, Splits, mix, seeded
+from .device import repeatable
 from .distributed import Group
 from .evaluate import evaluate
 from .models import make_model
@@ -127,10 +129,15 @@ class Training:
         self.history: list[Epoch] = []
         self.step, self.losses, self.seconds = 0, 0.0, 0.0
         self.threads = torch.get_num_threads()
-        self.origin = {"training_images": splits.train.fingerprint(), "processes": self.group.size}
-        self._build(init)
-        if (folder / CHECKPOINT).exists():
-            self._resume()
+        self.origin = {
+            "training_images": splits.train.fingerprint(),
+            "processes": self.group.size,
+            "device": torch.device(device).type,
+        }
+        with repeatable(device):
+            self._build(init)
+            if (folder / CHECKPOINT).exists():
+                self._resume()
 
     # Building.
 
@@ -166,16 +173,16 @@ class Training:
     def run(self, report: Report | None = None, tick: Tick | None = None) -> nn.Module:
         """Train what is left to train; the model, in evaluation mode. Draws from the global generator of its own."""
         torch.set_num_threads(self.threads)  # the last bits of sums depend on it
-        with torch.random.fork_rng(devices=[]):
+        with repeatable(self.device):
             for epoch in range(self.step // self.steps, self.recipe.epochs):
                 self._freeze_when_due()
                 self._epoch(epoch, tick)
                 if report:
                     report(self.history[-1])
-        self._freeze_when_due()
-        self.model.eval()
-        if self.settings.alphabets is not None:
-            settle(self.model)
+            self._freeze_when_due()
+            self.model.eval()
+            if self.settings.alphabets is not None:
+                settle(self.model)
         if self.group.first:
             write_tensors(self.folder / WEIGHTS, self.model.state_dict(), {"settings": self.settings.as_json()})
         self.group.wait()

@@ -27,7 +27,7 @@ Two octaves: few levels are spread unevenly, so the best scale need not be near 
 
 
 FEW = 16
-"""Midpoints up to which comparisons are faster than a search."""
+"""Midpoints up to which comparisons are faster than a search on a CPU; a GPU waits for each of them to begin."""
 
 
 class NearestLevel(nn.Module):
@@ -49,7 +49,7 @@ class NearestLevel(nn.Module):
         if not self.code.signed:
             values = values.clamp(min=0)
         size = values.abs()
-        if len(self.midpoints) <= FEW:
+        if len(self.midpoints) <= FEW and not size.is_cuda:
             # A step at each midpoint; one that equals it stays below: the tie rule.
             level = torch.zeros_like(size)
             for midpoint, step in zip(self.midpoints.tolist(), self.magnitudes.diff().tolist(), strict=True):

@@ -65,9 +65,9 @@ RECIPES: dict[str, tuple[Recipe, Recipe]] = {
         replace(_QUANTIZED, epochs=8, settle=2),
     ),
     "resnet20": (replace(_FLOAT, weight_decay=3e-4, precision="bfloat16"), _QUANTIZED),
-    "mobilenet_v1": (replace(_FLOAT, weight_decay=1e-4), _QUANTIZED),
-    "mobilenet_v2": (replace(_FLOAT, epochs=60, weight_decay=4e-5), _QUANTIZED),
-    "mobilenet_v2_050": (replace(_FLOAT, epochs=60, weight_decay=4e-5), _QUANTIZED),
+    "mobilenet_v1": (replace(_FLOAT, weight_decay=1e-4, precision="bfloat16"), _QUANTIZED),
+    "mobilenet_v2": (replace(_FLOAT, epochs=60, weight_decay=2e-4, precision="bfloat16"), _QUANTIZED),
+    "mobilenet_v2_050": (replace(_FLOAT, epochs=60, weight_decay=2e-4, precision="bfloat16"), _QUANTIZED),
 }
 IMAGENET: dict[str, tuple[Recipe, Recipe]] = {
     "resnet18": (

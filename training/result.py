@@ -19,6 +19,7 @@ from ..network.storage import save as save_network
 from .checkpoint import read_metadata, sha256, write_atomic
 from .convert import convert, freeze
 from .data.images import Splits
+from .device import device_name, is_cuda
 from .distributed import Group
 from .evaluate import compare, evaluate, percent
 from .models import check_name
@@ -89,8 +90,10 @@ def run(
             "test": judge(model, splits, settings, out),
             "history": [asdict(row) for row in training.history],
             "training_s": round(training.seconds, 1),
-            "command": command_of(settings, threads=training.threads),
-            "provenance": provenance(splits, out / WEIGHTS, training.threads, group),
+            "command": command_of(
+                settings, threads=training.threads, device=options.device if is_cuda(options.device) else None
+            ),
+            "provenance": provenance(splits, out / WEIGHTS, training.threads, group, options.device),
         }
         write_result(out / RESULT, result)
     group.wait()
@@ -172,7 +175,7 @@ def judge(model: nn.Module, splits: Splits, settings: Start, out: Path) -> dict[
     return result | {"integers_sha256": sha256(out / INTEGERS), "evaluation_s": round(time.monotonic() - started, 1)}
 
 
-def provenance(splits: Splits, weights: Path, threads: int, group: Group) -> dict[str, Any]:
+def provenance(splits: Splits, weights: Path, threads: int, group: Group, device: str = "cpu") -> dict[str, Any]:
     """What a reader needs to make the result again, without paths of this machine."""
     sets = {"train": splits.train, "held_out": splits.held_out, "test": splits.test}
     return {
@@ -182,6 +185,7 @@ def provenance(splits: Splits, weights: Path, threads: int, group: Group) -> dic
         | {"python": platform.python_version()},
         "commit": commit(),
         "machine": platform.machine(),
+        "device": device_name(device),
         "threads": threads,
         "processes": group.size,
     }
