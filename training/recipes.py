@@ -52,6 +52,11 @@ def _check(name: str, value: float, good: bool, allowed: str) -> None:
 
 _FLOAT = Recipe(epochs=120, weight_decay=5e-4)
 _QUANTIZED = Recipe(epochs=10, learning_rate=0.02, weight_decay=1e-4, settle=3, distill=0.5, precision="bfloat16")
+# Many small kernels: a GPU takes twice the images in the same time.
+_MOBILENET_V2 = (
+    replace(_FLOAT, epochs=50, batch=256, learning_rate=0.2, weight_decay=2e-4, precision="bfloat16"),
+    replace(_QUANTIZED, epochs=8, batch=256, learning_rate=0.03, settle=2),
+)
 
 # Small networks underfit: less decay, and a shorter training costs little. ImageNet: 90 epochs at 0.1
 # for each 256 images (Goyal et al., arXiv 1706.02677); MobileNetV2's decay is that of its paper.
@@ -66,8 +71,8 @@ RECIPES: dict[str, tuple[Recipe, Recipe]] = {
     ),
     "resnet20": (replace(_FLOAT, weight_decay=3e-4, precision="bfloat16"), _QUANTIZED),
     "mobilenet_v1": (replace(_FLOAT, weight_decay=1e-4, precision="bfloat16"), _QUANTIZED),
-    "mobilenet_v2": (replace(_FLOAT, epochs=60, weight_decay=2e-4, precision="bfloat16"), _QUANTIZED),
-    "mobilenet_v2_050": (replace(_FLOAT, epochs=60, weight_decay=2e-4, precision="bfloat16"), _QUANTIZED),
+    "mobilenet_v2": _MOBILENET_V2,
+    "mobilenet_v2_050": _MOBILENET_V2,
 }
 IMAGENET: dict[str, tuple[Recipe, Recipe]] = {
     "resnet18": (
