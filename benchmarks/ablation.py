@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ from asm_hw.training.data import load_data
 from asm_hw.training.data.images import Splits
 from asm_hw.training.evaluate import evaluate
 from asm_hw.training.options import find_init
-from asm_hw.training.program import Settings, Training, begin_model
-from asm_hw.training.quantizer import anneal
+from asm_hw.training.program import Settings, Tick, Training, begin_model
+from asm_hw.training.quantizer import WeightQuantizer, anneal
 from asm_hw.training.recipes import recipe_for
 from asm_hw.training.result import provenance
 from figures import RESULTS, write_block
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 OUTPUT = RESULTS / "ablation.json"
 EPOCHS, SETTLE = 3, 1
@@ -43,7 +45,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "a third of the learning rate": {"learning_rate": 0.0067},
     "convolutions in float32": {"precision": "float32"},
 }
-ANNEALED = "annealed: from all integers to {1} in the first epoch"
+IN_STEPS: dict[str, Callable[[Training], None]] = {
+    "annealed: from all integers to {1} in the first epoch": lambda training: _anneal(training),
+    "weights centred in each channel after every step": lambda training: _centre(training),
+    "weights drawn to their level in the second half": lambda training: _draw(training),
+}
+"""What a variant does before the first step and after each."""
+
+DRAWN = 0.01
+"""Of the way to its level, by which a weight moves after a step, at the end of training."""
+
 UNTRAINED = (
     "no training",
     "no training, calibrated on 512 images",
@@ -61,12 +72,12 @@ def measure(runs: Path, init: Path) -> dict[str, Any]:
     for effort, name in enumerate(UNTRAINED):
         training = Training(settings, splits, runs / "untrained", init)
         _report(result, name, {}, _untrained(training, begin_model("resnet20", splits, init), effort), splits)
-    for name, changes in [*VARIANTS.items(), (ANNEALED, {})]:
+    for name, changes in [*VARIANTS.items(), *((name, {}) for name in IN_STEPS)]:
         changed = recipe_for("resnet20", splits.image_size, quantized=True, **common | changes)
         folder = runs / re.sub(r"\W+", "_", name)
         folder.mkdir(parents=True, exist_ok=True)
         training = Training(Settings(**vars(settings) | {"recipe": changed}), splits, folder, init)
-        tick = _annealing(training) if name == ANNEALED else None
+        tick = _after_each_step(training, IN_STEPS[name]) if name in IN_STEPS else None
         _report(result, name, changes, training.run(lambda epoch: print(asdict(epoch), flush=True), tick), splits)
     return result | {"provenance": provenance(splits, init, torch.get_num_threads(), training.group)}
 
@@ -83,10 +94,38 @@ def _untrained(training: Training, reference: nn.Module, effort: int) -> nn.Modu
     return model
 
 
-def _annealing(training: Training) -> Any:
+def _after_each_step(training: Training, act: Callable[[Training], None]) -> Tick:
+    act(training)
+    return lambda done, steps, loss: act(training)
+
+
+def _anneal(training: Training) -> None:
     """Blends from all integers to the alphabet set over the first epoch."""
     anneal(training.model, min(1.0, training.step / training.steps))
-    return lambda done, steps, loss: anneal(training.model, min(1.0, training.step / training.steps))
+
+
+@torch.no_grad()
+def _centre(training: Training) -> None:
+    """No channel's weights have a mean: weight normalisation, whose other half is the learned scale."""
+    for weight, _ in _quantized(training.model):
+        weight.sub_(weight.mean(tuple(range(1, weight.dim())), keepdim=True))
+
+
+@torch.no_grad()
+def _draw(training: Training) -> None:
+    """Away from the boundaries between levels, ever more: dampened oscillations (Nagel et al., arXiv 2203.11086)."""
+    share = training.step / (training.steps * training.recipe.epochs)
+    if share > 0.5:
+        for weight, quantizer in _quantized(training.model):
+            weight.lerp_(quantizer(weight).to(weight), DRAWN * (2 * share - 1))
+
+
+def _quantized(model: nn.Module) -> Iterator[tuple[torch.Tensor, WeightQuantizer]]:
+    """Each float weight that training moves, and its quantizer."""
+    for module in model.modules():
+        if is_parametrized(module, "weight"):
+            weights = module.parametrizations.weight  # type: ignore[union-attr]
+            yield weights.original, weights[0]  # type: ignore[misc,index]
 
 
 def _report(result: dict[str, Any], name: str, changes: dict[str, Any], model: nn.Module, splits: Splits) -> None:

@@ -62,6 +62,17 @@ def test_fit_scale_finds_the_scale_that_made_the_values():
     assert all(error(best) <= error(uneven.abs().max() / code.max * r) for r in (0.5, 0.75, 1.0, 1.15))
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_fit_scale_clips_long_tails(bits):
+    """The least error of 600 scales over the whole range, within the distance of two that the search tries."""
+    values = torch.empty(64, 1024).exponential_(generator=torch.Generator().manual_seed(1))
+    quantizer = ActivationQuantizer(values, MultiplierConfig(act_bits=bits, act_signed=False))
+    largest = values.max() / ((1 << bits) - 1)
+    scales = largest * torch.linspace(0.01, 1.2, 600)
+    errors = torch.stack([(quantizer.round(values / s) * s - values).square().sum() for s in scales])
+    assert quantizer.scale.item() == pytest.approx(scales[errors.argmin()].item(), rel=0.03)
+
+
 def test_gradients_are_straight_through_and_lsq():
     code = weight_code(AlphabetSet((1, 3)), 5)  # magnitudes up to 12
     scale = torch.tensor(0.5, requires_grad=True)

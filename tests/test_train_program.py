@@ -167,7 +167,7 @@ def test_a_start_runs_no_code(tmp_path, monkeypatch):
 
 
 def test_recipes_scale_and_refuse():
-    assert recipe_for("resnet20", 32, True, epochs=20).settle == 6
+    assert recipe_for("resnet20", 32, True, epochs=10).settle == 3
     assert recipe_for("resnet18", 224, False).epochs == 90
     assert recipe_for("anything:else", 32, False, batch=64).batch == 64
     for wrong, sentence in [

@@ -19,10 +19,10 @@ from ..config import MultiplierConfig, integer_range
 from ..encoding import LevelCode
 from ..golden import half_of
 
-FIT_RATIOS = torch.exp2(torch.linspace(-2.0, 0.25, 73)).tolist()
+FIT_RATIOS = torch.exp2(torch.linspace(-3.0, 0.25, 105)).tolist()
 """Scales tried by `fit_scale`, as multiples of the one whose largest level is the largest value.
 
-Two octaves: few levels are spread unevenly, so the best scale need not be near the top one.
+Three octaves: few levels are spread unevenly, and one or two bits clip most of what has long tails.
 """
 
 

@@ -69,7 +69,10 @@ RECIPES: dict[str, tuple[Recipe, Recipe]] = {
         Recipe(epochs=100, weight_decay=2e-4, precision="bfloat16"),
         replace(_QUANTIZED, epochs=8, settle=2),
     ),
-    "resnet20": (replace(_FLOAT, weight_decay=3e-4, precision="bfloat16"), _QUANTIZED),
+    "resnet20": (
+        replace(_FLOAT, weight_decay=3e-4, precision="bfloat16"),
+        replace(_QUANTIZED, epochs=20, settle=6),
+    ),
     "mobilenet_v1": (replace(_FLOAT, weight_decay=1e-4, precision="bfloat16"), _QUANTIZED),
     "mobilenet_v2": _MOBILENET_V2,
     "mobilenet_v2_050": _MOBILENET_V2,
