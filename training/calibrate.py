@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node
 
-from .freeze import freeze, settle
-from .ops import NORMS, watch_prepared
+from ..errors import ParameterError
+from .freeze import freeze, is_frozen, settle
+from .ops import NORMS, evaluating, watch_prepared
 from .prepare import fit_narrow, prepare, thin
 from .quantizer import ActivationQuantizer, Narrowing
 
@@ -27,18 +28,18 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor], reestimate: bool = Tr
 
     Scales are fitted in the order of execution, each on what the quantizers before it let through, so that
     they see the errors that they will meet. ``reestimate``: norms take the statistics of the quantized
-    network (`reestimate_norms`). The input's scale stays; a frozen model is to be calibrated before.
+    network (`reestimate_norms`). The input's scale stays; a model is calibrated before it is frozen.
+    Raises `ParameterError` where there is no batch.
     """
     images = [batch for _, batch in zip(range(KEPT_BATCHES), batches, strict=False)]
     watch_prepared(model)  # refuses what is not prepared
     assert isinstance(model, GraphModule)
-    was_training = model.training
-    fitter = _Fitter(model.eval())
-    device = next(model.parameters()).device
-    fitter.run(torch.cat(images).to(device))
+    if not images:
+        raise ParameterError("batches must hold at least one batch to calibrate on, not none")
+    with evaluating(model):
+        _Fitter(model).run(torch.cat(images).to(next(model.parameters()).device))
     if reestimate:
         reestimate_norms(model, images)
-    model.train(was_training)
 
 
 @torch.no_grad()
@@ -47,19 +48,18 @@ def reestimate_norms(model: nn.Module, batches: Iterable[Tensor]) -> None:
 
     Weights that were rounded shift and scale what the norms see. Norms that `freeze` fixed stay.
     """
-    norms = [m for m in model.modules() if isinstance(m, NORMS) and m.track_running_stats]
-    norms = [norm for norm in norms if not norm._forward_pre_hooks]
-    was_training, momenta = model.training, [norm.momentum for norm in norms]
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.train().momentum = None  # the plain mean of all batches
+    norms = [m for m in model.modules() if isinstance(m, NORMS) and m.track_running_stats and not is_frozen(m)]
+    momenta = [norm.momentum for norm in norms]
     device = next(model.parameters()).device
-    for batch in batches:
-        model(batch.to(device))
+    for number, batch in enumerate(batches):
+        with evaluating(model):
+            for norm in norms:
+                if not number:
+                    norm.reset_running_stats()
+                norm.train().momentum = None  # the plain mean of all batches
+            model(batch.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    model.train(was_training)
 
 
 @torch.no_grad()
@@ -73,9 +73,10 @@ def correct_norms(model: nn.Module, reference: nn.Module, images: Tensor) -> Non
     """
     watch_prepared(model)
     assert isinstance(model, GraphModule)
-    images, was_training = images.to(next(model.parameters()).device), model.training
-    _Corrector(model.eval(), _means(reference, images)).run(images)
-    model.train(was_training)
+    images = images.to(next(model.parameters()).device)
+    means = _means(reference, images)
+    with evaluating(model):
+        _Corrector(model, means).run(images)
 
 
 def quantize(model: nn.Module, images: Tensor, **settings: Any) -> GraphModule:
@@ -104,9 +105,8 @@ def _means(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
 
     norms = [(path, module) for path, module in model.named_modules() if isinstance(module, NORMS)]
     hooks = [norm.register_forward_pre_hook(keep(path)) for path, norm in norms]
-    was_training = model.training
-    model.eval()(images)
-    model.train(was_training)
+    with evaluating(model):
+        model(images)
     for hook in hooks:
         hook.remove()
     return {path: means[0] for path, means in seen.items() if len(means) == 1}

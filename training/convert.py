@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ..config import integer_range
+from ..golden import half_of
 from ..network.between import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
 from ..network.graph import IntegerNetwork
 from ..network.layers import IntegerConv2d, IntegerLayer, IntegerLinear
@@ -23,7 +24,7 @@ from ..network.requantize import ACC_BITS, Format, Requantize
 from .fold import Joined, Output, Product, Step, Stored, Wide, WindowSum, fold
 from .freeze import EXACT, Multipliers, choose_multiplier, code_of, freeze, multipliers, scale_errors, settle
 from .ops import Seen, classify, prepared_shape, watch_prepared
-from .quantizer import round_half_up
+from .quantizer import check_annealed, round_half_up
 
 __all__ = ["choose_multiplier", "convert", "freeze", "scale_errors", "settle"]
 
@@ -41,13 +42,14 @@ def convert(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Int
     integers compute something else than the model.
     """
     seen = watch_prepared(model, input_shape)
+    check_annealed(model)
     builder = _Builder(model, seen)
     for step in fold(model, seen):
         builder.add(step)
     entry = builder.inputs[0]
     if builder.error > EXACT:
-        text = f"multipliers are off by up to {builder.error:.1%}: freeze the model, or its integers differ from it"
-        warnings.warn(text, stacklevel=3)
+        off = f"multipliers are off by up to a share of {builder.error:.1g}"
+        warnings.warn(f"{off}: freeze the model, or its integers differ from it", stacklevel=3)
     return IntegerNetwork(
         layers=tuple(builder.nodes),
         input_shape=prepared_shape(model, input_shape),
@@ -158,7 +160,7 @@ class _Builder:
         bias = round_half_up(step.source.offset / scale * torch.exp2(chosen.shift.double())).to(torch.int64)
         bits, signed, encode = format_of(step.target)
         low, high = integer_range(bits, signed)
-        limits = (_clip(step.source.low / scale, low, high), _clip(step.source.high / scale, low, high))
+        limits = (_clip(step.source.low / scale, bits, signed), _clip(step.source.high / scale, bits, signed))
         return Requantize(
             alphabets=code_of(step).alphabets,
             scale=each(chosen.levels[chosen.main]),
@@ -241,6 +243,7 @@ class _Builder:
         self.output_scale = term.unit.item()
 
 
-def _clip(limit: Tensor, low: int, high: int) -> int:
-    """A real limit in steps as an integer of the range."""
-    return low if limit < low else high if limit > high else int(round_half_up(limit))
+def _clip(limit: Tensor, bits: int, signed: bool) -> int:
+    """A real limit in steps as an integer of the range: what the quantizer makes of it."""
+    low, high = integer_range(bits, signed)
+    return low if limit < low else high if limit > high else int(torch.floor(limit + half_of(bits)))

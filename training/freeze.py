@@ -17,7 +17,7 @@ from ..golden import finest_shift
 from ..network.requantize import MAX_SHIFT, multiplier_code
 from .fold import Product, Step, Stored, Term, Wide, fold
 from .ops import NORMS, watch_prepared
-from .quantizer import ActivationQuantizer, NearestLevel, WeightQuantizer, round_half_up
+from .quantizer import ActivationQuantizer, NearestLevel, WeightQuantizer, check_annealed, round_half_up
 
 EXACT = 1e-6
 """A relative error of a multiplier that is only that of float32 scales."""
@@ -107,6 +107,9 @@ def freeze(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> None
     refused here as well. ``input_shape``: of one input; by default the one it was prepared with.
     """
     seen = watch_prepared(model, input_shape)
+    check_annealed(model)
+    for _ in fold(model, seen):
+        pass  # raises before anything has moved
     for step in fold(model, seen):
         if isinstance(step, Step) and step.kind == "sum":
             _move_target(step)
@@ -126,6 +129,11 @@ def freeze(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> None
 def _keep_statistics(norm: nn.Module, args: tuple[Tensor, ...]) -> None:
     """Forward pre-hook: ``model.train()`` must not bring batch statistics back."""
     norm.training = False
+
+
+def is_frozen(norm: nn.Module) -> bool:
+    """Whether `freeze` fixed the statistics of ``norm``."""
+    return _keep_statistics in norm._forward_pre_hooks.values()
 
 
 def _move_target(step: Step) -> None:
@@ -165,8 +173,9 @@ def _set_gains(step: Step) -> None:
     """Take over in the model what rounding a multiplier changes."""
     assert isinstance(step.source, Wide)
     chosen = multipliers(step)
+    gains = [term.gain for term in step.source.terms]
     for i, (term, ratio) in enumerate(zip(step.source.terms, step.ratios, strict=True)):
-        if term.gain is not None:
+        if term.gain is not None and term.gain not in gains[:i]:  # x + x has one, and the same level twice
             factor = torch.where(ratio == 0, 1.0, chosen.real(i) / ratio)
             if (factor - 1).abs().max() > EXACT:
                 term.gain.factor.mul_(factor.to(term.gain.factor))

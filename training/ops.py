@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,12 +60,24 @@ class _Watcher(Interpreter):
         return result
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """``model`` in evaluation mode; afterwards each of its modules is in the mode that it was in before."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
 @torch.no_grad()
 def watch(model: GraphModule, example: Tensor) -> Seen:
     """The shape, or the value, of every node when ``model`` evaluates ``example``."""
-    watcher, was_training = _Watcher(model.eval()), model.training
-    watcher.run(example)
-    model.train(was_training)
+    watcher = _Watcher(model)
+    with evaluating(model):
+        watcher.run(example)
     return watcher.seen
 
 

@@ -18,6 +18,7 @@ from .data.images import Splits
 from .distributed import Group
 from .evaluate import evaluate, percent
 from .models import check_name
+from .ops import evaluating
 from .options import StartOptions, command_of, find_init
 from .program import RESULT, WEIGHTS, begin_model, first_images
 from .result import (
@@ -189,4 +190,5 @@ def _share(begun: _Begun, images: int, labels: bool) -> Score:
 
 @torch.no_grad()
 def _classes(model: nn.Module, inputs: Tensor) -> Tensor:
-    return torch.cat([model.eval()(part).argmax(1) for part in inputs.split(500)])
+    with evaluating(model):
+        return torch.cat([model(part).argmax(1) for part in inputs.split(500)])

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from ..config import MultiplierConfig
 from ..errors import ParameterError
-from .ops import INPUT_SHAPE, LAYERS, Seen, classify
+from .ops import INPUT_SHAPE, LAYERS, Seen, classify, evaluating, path_of
 from .placement import Plan, Read, plan
 from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer, scale_of
 from .settings import OUTPUT_BITS, RESIDUAL_BITS, Overrides, Settings, resolve
@@ -56,10 +56,10 @@ def prepare(
     """
     common = {"alphabets": alphabets, "weight_bits": weight_bits, "act_bits": act_bits, "act_alphabets": act_alphabets}
     MultiplierConfig(**common)
-    if input_scale is not None and not 0 < input_scale < math.inf:
-        raise ParameterError(f"input_scale must be above 0, not {input_scale!r}")
-    if not sample.isfinite().all():
-        raise ParameterError("sample must hold finite numbers, and not nan or infinities")
+    if input_scale is not None and not (isinstance(input_scale, int | float) and 0 < input_scale < math.inf):
+        raise ParameterError(f"input_scale must be a number above 0, not {input_scale!r}")
+    if not len(sample) or not sample.isfinite().all():
+        raise ParameterError(f"sample must hold finite numbers, and not nan or infinities, of {len(sample)} inputs")
     traced, seen = trace(model, sample[:2])
     paths = _layer_paths(traced)
     if not paths:
@@ -148,6 +148,11 @@ class _Inserter:
         return replace(self.settings.default, act_bits=bits, act_signed=signed, act_alphabets=encode)
 
     def _quantizer(self, root: Node, sample: Tensor, stored: MultiplierConfig) -> ActivationQuantizer:
+        if stored.x_range[1] == 0:
+            raise ParameterError(
+                f"act_bits must be at least 2 where values may be negative, as at module {path_of(root)!r}, "
+                f"not {stored.act_bits}"
+            )
         if root.op != "placeholder":
             return ActivationQuantizer(sample, stored)
         largest = float(sample.abs().max()) / stored.x_range[1]
@@ -255,7 +260,7 @@ class _Sampler(Interpreter):
 @torch.no_grad()
 def _samples(model: GraphModule, sample: Tensor, wanted: list[Node]) -> dict[Node, Tensor]:
     """Values of the ``wanted`` tensors when ``model`` evaluates ``sample``."""
-    sampler, was_training = _Sampler(model.eval(), wanted), model.training
-    sampler.run(sample)
-    model.train(was_training)
+    sampler = _Sampler(model, wanted)
+    with evaluating(model):
+        sampler.run(sample)
     return sampler.kept

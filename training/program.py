@@ -27,6 +27,7 @@ from .device import repeatable
 from .distributed import Group
 from .evaluate import evaluate
 from .models import make_model
+from .ops import evaluating
 from .optimize import loss_of, make_optimizers, rate_at
 from .prepare import prepare
 from .recipes import Recipe
@@ -89,15 +90,15 @@ def begin_model(name: str, splits: Splits, init: Path | None, seed: int = 0) -> 
 @torch.no_grad()
 def _check_fit(model: nn.Module, name: str, splits: Splits) -> None:
     """Raise `ParameterError` where ``model`` does not give the classes of ``splits`` for its images."""
-    images, was_training = first_images(splits.train, 2)[0], model.training
+    images = first_images(splits.train, 2)[0]
     try:
-        shape = list(model.eval()(images).shape)
+        with evaluating(model):
+            shape = list(model(images).shape)
     except Exception as error:  # whatever a model raises that was made for other images
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ParameterError(f"model {name!r} must take images {list(images.shape[1:])}: {reason}") from None
     if shape != [len(images), splits.classes]:
         raise ParameterError(f"model {name!r} must give {splits.classes} logits an image, not shape {shape[1:]}")
-    model.train(was_training)
 
 
 def first_images(data: Dataset, count: int) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..config import MultiplierConfig, integer_range
 from ..encoding import LevelCode
+from ..errors import ParameterError
 from ..golden import half_of
 
 FIT_RATIOS = torch.exp2(torch.linspace(-3.0, 0.25, 105)).tolist()
@@ -116,7 +117,7 @@ class _FakeQuantize(torch.autograd.Function):
         grad = grads[0]
         if grad.stride() != values.stride():  # what follows is fast where all lie alike
             grad = torch.empty_like(values).copy_(grad)
-        if scale.numel() == 1:  # one fused pass
+        if scale.numel() == 1 and not scale.is_cuda:  # one fused pass; a GPU would be waited for
             step = scale.item()
             inside = torch.ops.aten.hardtanh_backward(grad, values, ctx.low * step, ctx.high * step)
         else:
@@ -274,7 +275,8 @@ class Gain(nn.Module):
         self.register_buffer("factor", torch.ones(channels))
 
     def forward(self, values: Tensor) -> Tensor:
-        if bool((self.factor == 1).all()):  # a look at a few numbers saves a pass over the tensor
+        # A look at a few numbers saves a pass over the tensor, but a GPU would be waited for.
+        if not self.factor.is_cuda and bool((self.factor == 1).all()):
             return values
         return values * self.factor.view(-1, *[1] * (values.dim() - 2))
 
@@ -282,8 +284,16 @@ class Gain(nn.Module):
 def anneal(model: nn.Module, share: float) -> None:
     """Blend ``1 - share`` of the full alphabet set into every weight: 0 is all integers, 1 the set itself.
 
-    Training may raise it step by step; it must be 1 before `freeze` and `convert`.
+    Training may raise it step by step; `freeze` and `convert` refuse less than 1.
     """
     for module in model.modules():
         if isinstance(module, WeightQuantizer):
             module.mix = share
+
+
+def check_annealed(model: nn.Module) -> None:
+    """Raise `ParameterError` where `anneal` left a share of the full alphabet set in a weight of ``model``."""
+    for path, module in model.named_modules():
+        if isinstance(module, WeightQuantizer) and module.mix != 1.0:
+            layer = path.removesuffix(".parametrizations.weight.0")
+            raise ParameterError(f"module {layer!r} must be annealed to a share of 1, not {module.mix:g}")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..alphabet import AlphabetSet
 from ..errors import ParameterError
 from .calibrate import quantize
-from .ops import LAYERS
+from .ops import LAYERS, evaluating
 from .prepare import prepare, quantized_layers
 
 CANDIDATES = ((1,), (1, 3), (1, 3, 5, 7), tuple(range(1, 16, 2)))
@@ -61,13 +61,13 @@ class Choice:
 
 def closeness(model: nn.Module, images: Tensor) -> Score:
     """A `Score` without labels: minus the mean divergence (KL) of the outputs from those of ``model``."""
-    model = model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(model):
         expected = model(images).log_softmax(1)
 
     @torch.no_grad()
     def score(candidate: nn.Module) -> float:
-        found = candidate.eval()(images).log_softmax(1)
+        with evaluating(candidate):
+            found = candidate(images).log_softmax(1)
         return -torch.nn.functional.kl_div(found, expected, log_target=True, reduction="batchmean").item()
 
     return score
@@ -108,7 +108,8 @@ def _macs(model: nn.Module, sample: Tensor) -> dict[str, int]:
 
     layers = ((path, module) for path, module in model.named_modules() if isinstance(module, LAYERS))
     hooks = [layer.register_forward_hook(count(path)) for path, layer in layers]
-    model.eval()(sample[:1])
+    with evaluating(model):
+        model(sample[:1])
     for hook in hooks:
         hook.remove()
     return macs

@@ -124,6 +124,8 @@ def resolve(
             )
     default = MultiplierConfig(**common)
     edge = wider(common) if edge is None else edge
+    if not isinstance(edge, Mapping):
+        raise ParameterError(f"edge must be settings by name, such as {dict(EDGE)}, not {edge!r}")
     layers: dict[str, MultiplierConfig | None] = {}
     for path in paths:
         own = overrides.get(path, {})

@@ -55,7 +55,8 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
         raise ParameterError(f"model {type(model).__name__} must be traceable by torch.fx: {reason}") from None
     _drop_defaults(graph)
     traced = GraphModule(model, graph, type(model).__name__)
-    traced.train(model.training)
+    for path, module in traced.named_modules():  # fresh containers hold the modules
+        module.training = model.get_submodule(path).training
     _out_of_place(traced)
     _functional_dropout(traced)
     traced.graph.eliminate_dead_code()

@@ -1,0 +1,138 @@
+"""What functions on a prepared model keep: modes, a refused model, sums of a tensor with itself, limits."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from asm_hw.training.calibrate import calibrate, correct_norms, reestimate_norms
+from asm_hw.training.convert import convert, freeze, scale_errors, settle
+from asm_hw.training.prepare import prepare
+from asm_hw.training.quantizer import anneal
+from test_prepare import SHAPE, Foreign, agreement, build, images, train_a_little
+from torch import nn
+
+from asm_hw.errors import ParameterError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def modes(model):
+    return {path: module.training for path, module in model.named_modules() if not path.startswith("asm")}
+
+
+def trainable(model):
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def test_every_module_keeps_its_mode():
+    """One norm is in evaluation mode, as those that a user froze."""
+    model = build(Foreign).train()
+    model.norm.eval()
+    prepared = prepare(model, images(64))
+    before = modes(prepared)
+    assert {path: mode for path, mode in modes(model).items() if path != "cut"}.items() <= before.items()
+    assert before[""] and before["stem.0.1"] and not before["norm"]
+    calls = (
+        lambda: scale_errors(prepared),
+        lambda: calibrate(prepared, [images(32)]),
+        lambda: reestimate_norms(prepared, [images(32)]),
+        lambda: convert(prepared),
+        lambda: freeze(prepared),
+        lambda: correct_norms(prepared, model, images(32)),
+        lambda: settle(prepared),
+    )
+    for call in calls:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # converted before it is frozen
+            call()
+        assert modes(prepared) == before and model.training
+
+
+def test_a_refused_freeze_moves_nothing():
+    prepared = prepare(build(Foreign), images(64), overrides={"head": None})
+    before, trained = copy.deepcopy(prepared.state_dict()), trainable(prepared)
+    with pytest.raises(ParameterError, match="module 'head' must be quantized"):
+        freeze(prepared)
+    assert all(torch.equal(value, before[name]) for name, value in prepared.state_dict().items())
+    assert trainable(prepared) == trained
+
+
+def test_a_share_of_the_full_set_is_refused():
+    prepared = prepare(build(Foreign), images(64))
+    anneal(prepared, 0.3)
+    for act in (freeze, convert):
+        with pytest.raises(ParameterError, match=r"module 'stem\.0\.0' must be annealed to a share of 1, not 0\.3"):
+            act(prepared)
+
+
+def test_one_bit_holds_no_signed_tensor():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1), nn.Flatten(), nn.Linear(400, 5))
+    with pytest.raises(ParameterError, match="act_bits must be at least 2 where values may be negative, .* '0', not 1"):
+        prepare(model, images(8), act_bits=1)
+
+
+def test_there_must_be_images():
+    prepared = prepare(build(Foreign), images(64))
+    means = prepared.norm.running_mean.clone()
+    with pytest.raises(ParameterError, match="batches must hold at least one batch"):
+        calibrate(prepared, [])
+    reestimate_norms(prepared, [])
+    assert torch.equal(prepared.norm.running_mean, means)
+    with pytest.raises(ParameterError, match="sample must hold .* of 0 inputs"):
+        prepare(build(Foreign), images(0))
+
+
+class Doubled(nn.Module):
+    """A tensor is added to itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3), nn.Linear(400, 5)
+
+    def forward(self, x):
+        y = F.relu(self.one(x))
+        return self.two(F.relu(y + y).flatten(1))
+
+
+@pytest.mark.parametrize("alphabets", [(1,), (1, 3)])
+def test_a_tensor_added_to_itself(alphabets):
+    prepared = prepare(build(Doubled), images(64), alphabets=alphabets, edge={})
+    with torch.no_grad():  # as training would move them: no ratio is a level by chance
+        for i, (name, parameter) in enumerate(prepared.named_parameters()):
+            if name.endswith("log2_scale") and parameter.requires_grad:
+                parameter.add_(0.07 * (i + 1))
+    train_a_little(prepared)
+    freeze(prepared)
+    assert max(scale_errors(prepared).values()) < 1e-6
+    settle(prepared)
+    assert agreement(prepared, convert(prepared)).max() < 0.51
+
+
+class Clamped(nn.Module):
+    """Values far above the limit of a clamp."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 1), nn.Linear(4 * SHAPE[1] * SHAPE[2], 5)
+
+    def forward(self, x):
+        return self.two(F.relu6(self.one(x)).flatten(1))
+
+
+@pytest.mark.parametrize("steps", [200.3, 200.49995, 200.5, 200.7])
+def test_a_limit_is_rounded_as_values_are(steps):
+    """A hair below half a step, where the quantizer rounds up."""
+    model = build(Clamped)
+    with torch.no_grad():
+        model.one.weight.mul_(30)
+    prepared = prepare(model, images(64), alphabets=(1, 3), edge={})
+    quantizer = next(m for name, m in prepared.named_modules() if name.startswith("asm.values.relu6"))
+    with torch.no_grad():
+        quantizer.log2_scale.fill_(torch.tensor(6 / steps, dtype=torch.float64).log2())
+    freeze(prepared)
+    settle(prepared.eval())
+    assert agreement(prepared, convert(prepared)).max() < 0.51
