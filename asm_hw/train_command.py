@@ -117,10 +117,13 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
 
 
 def run_name(options: Any, *more: str) -> str:
-    """What a run is called by its model and formats."""
-    parts = [options.model, "float"]
-    if options.alphabets is not None:
-        parts[1:] = [options.alphabets, f"w{options.weight_bits}", f"a{options.act_bits}"]
+    """What a run is called by its model, its data and its formats."""
+    data = Path(options.dataset).name if options.dataset.startswith("folder:") else options.dataset
+    parts = [options.model] if data == "cifar10" else [options.model, data]
+    if options.alphabets is None:
+        parts += ["float"]
+    else:
+        parts += [options.alphabets, f"w{options.weight_bits}", f"a{options.act_bits}"]
         parts += [f"on_{options.act_alphabets}"] if options.act_alphabets else []
     parts += [options.layers.stem] if options.layers else []
     return "_".join([*parts, *more]).replace(",", "_").replace(":", "_").replace("/", "_")

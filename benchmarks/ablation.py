@@ -26,9 +26,9 @@ from asm_hw.training.data.images import Splits
 from asm_hw.training.evaluate import evaluate
 from asm_hw.training.options import find_init
 from asm_hw.training.program import Settings, Tick, Training, begin_model
+from asm_hw.training.provenance import provenance
 from asm_hw.training.quantizer import WeightQuantizer, anneal
 from asm_hw.training.recipes import recipe_for
-from asm_hw.training.result import provenance
 from figures import RESULTS, write_block
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized

@@ -13,15 +13,19 @@ import time
 import pytest
 import tiny_training
 import torch
-from asm_hw.training.checkpoint import read_tensors, write_atomic, write_tensors
-from asm_hw.training.distributed import Group
+from asm_hw.training.checkpoint import load_state, read_state, read_tensors, write_atomic, write_tensors
+from asm_hw.training.distributed import Group, process_group
+from asm_hw.training.evaluate import evaluate
 from asm_hw.training.models import make_model
 from asm_hw.training.program import CHECKPOINT, WEIGHTS, Training
-from tiny_runs import HERE, Interrupted, command, environment, equal, run, settings, training
+from asm_hw.training.result import WRITABLE, known_result, make_run_folder
+from tiny_runs import HERE, TINY, Interrupted, command, environment, equal, run, settings, training
 
+from asm_hw.cli import cli
 from asm_hw.errors import ParameterError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
@@ -151,8 +155,49 @@ def test_a_run_goes_on_with_its_own_images_and_processes(tmp_path):
         Training(settings(), dataclasses.replace(other, train=other.test), tmp_path)
     with pytest.raises(ParameterError, match=r"processes must be 1, with which .* was begun, not 2"):
         training(tmp_path, settings(), group=Group(0, 2))
+    with pytest.raises(ParameterError, match=r"device must be 'cuda', with which .* was begun, not 'cpu'"):
+        made.origin["device"] = "cuda"
+        made.save()
+        training(tmp_path, settings())
+    del made.origin["device"]  # as files before there was a choice
+    made.save()
+    training(tmp_path, settings())
     with pytest.raises(ParameterError, match=r"image_size must be None, with which .* was begun, not 8"):
         training(tmp_path, settings(image_size=8))
+
+
+def test_a_result_names_every_environment_that_it_was_made_in(tmp_path, monkeypatch):
+    """The code that trained, not the code at the end."""
+    arguments = ["train", *TINY, "--model", "tiny_training:plain", "--epochs", "2", "--out", str(tmp_path / "run")]
+
+    def stop(self, row, folder):
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr("asm_hw.training.program.environment", lambda device: {"commit": "first"})
+        patch.setattr("asm_hw.train_command._Display.report", stop)
+        with pytest.raises(Interrupted):
+            cli.main(arguments, standalone_mode=False)
+    cli.main(arguments, standalone_mode=False)
+    made = json.loads((tmp_path / "run" / "result.json").read_text())["provenance"]
+    assert made["commit"] == "first"
+    assert [one["device"] for one in made["resumed_in"]] == ["cpu"]
+
+
+def test_a_result_of_other_images_is_refused(tmp_path):
+    """Settings do not tell two folders of images apart."""
+    run("--model", "tiny_training:plain", "--epochs", "1", "--out", tmp_path)
+    chosen = json.loads((tmp_path / "result.json").read_text())["settings"]
+    splits = tiny_training.splits()
+    assert known_result(tmp_path, chosen, splits)
+    with pytest.raises(ParameterError, match=r"dataset must be the images of .* give another --out"):
+        known_result(tmp_path, chosen, dataclasses.replace(splits, test=splits.train))
+
+
+def test_a_folder_that_was_being_tried_is_still_that_of_a_run(tmp_path):
+    (tmp_path / WRITABLE).touch()
+    make_run_folder(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 # Several processes.
@@ -165,8 +210,7 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, quantized):
         training(tmp_path / "float", settings("plain")).run()
         options += ["--alphabets", "1,3", "--init", tmp_path / "float"]
     run(*options, "--out", tmp_path / "one")
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    two = [*launch, *command(*options, "--out", tmp_path / "two")[1:]]
+    two = [*LAUNCH, *command(*options, "--out", tmp_path / "two")[1:]]
     done = subprocess.run(two, cwd=HERE, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     # Before scales are frozen, which is a choice between levels and may fall differently.
@@ -182,3 +226,42 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, quantized):
     results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two")]
     assert [result["provenance"]["processes"] for result in results] == [1, 2]
     assert abs(results[0]["history"][-1]["loss"] - results[1]["history"][-1]["loss"]) < 1e-4
+
+
+def test_processes_have_one_model_with_norms(tmp_path):
+    """Running statistics are those of the first, also while the others evaluate; then frozen, with a teacher."""
+    options = ["--model", "tiny_training:with_norm", "--epochs", "2", "--settle", "1", "--distill", "0.5"]
+    options += ["--alphabets", "1,3", "--out", tmp_path]
+    done = subprocess.run(
+        [*LAUNCH, *command(*options)[1:]], cwd=HERE, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    splits = tiny_training.splits()
+    model = tiny_training.with_norm(4)
+    load_state(model, read_state(tmp_path / "float" / WEIGHTS), "float")
+    begun, ended = (json.loads((folder / "result.json").read_text()) for folder in (tmp_path / "float", tmp_path))
+    assert begun["history"][-1]["held_out_accuracy"] == evaluate(model, splits.held_out)
+    assert ended["test"]["agreement_percent"] == 100 and ended["test"]["integer_percent"] > 90
+
+
+def test_processes_that_do_not_share_a_folder_are_refused(tmp_path):
+    script = tmp_path / "agree.py"
+    script.write_text(
+        "from asm_hw.training.distributed import process_group\n"
+        "with process_group() as group:\n"
+        "    group.agree('out', 'step 3')\n"
+        "    group.agree('out', f'step {group.rank}')\n"
+    )
+    done = subprocess.run([*LAUNCH, str(script)], env=environment(), capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "out must be a folder that all processes share, and they found step 0, step 1" in done.stderr
+
+
+def test_a_gpu_of_several_processes_is_not_numbered(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ParameterError, match=r"device must be cuda where several processes .* not 'cuda:0'"):
+        process_group("cuda:0").__enter__()
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(ParameterError, match="processes on a machine must be at most its 1 GPUs, not 2 or more"):
+        process_group("cuda").__enter__()

@@ -196,6 +196,7 @@ def test_recipes_scale_and_refuse():
         (["--batch", "1000"], ["batch", "461", "1000"]),
         (["--learning-rate", "-1"], ["learning_rate", "-1"]),
         (["--seed", "-1"], ["seed", "-1"]),
+        (["--save-seconds", "nan"], ["save_seconds", "nan"]),
         (["--threads", "0"], ["threads", "0"]),
         (["--hold-out", "512"], ["hold_out", "512"]),
         (["--init", "nowhere.safetensors"], ["init", "nowhere.safetensors"]),

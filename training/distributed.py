@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import ParameterError
+from .device import is_cuda
 
 PATIENCE = timedelta(hours=12)
 """The others wait while the first process downloads data or evaluates integers."""
@@ -22,10 +23,11 @@ PATIENCE = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class Group:
-    """This process's number ``rank`` among ``size``."""
+    """This process's number ``rank`` among ``size``, and its number ``local`` among those of its machine."""
 
     rank: int = 0
     size: int = 1
+    local: int = 0
 
     @property
     def first(self) -> bool:
@@ -46,13 +48,39 @@ class Group:
         return values
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """``model``, its gradients averaged over the processes. Batch norms keep statistics of their own process."""
+        """``model``, its gradients averaged over the processes; running statistics are those of the first."""
         return DistributedDataParallel(model) if self.size > 1 else model
+
+    def share(self, model: nn.Module) -> None:
+        """Give every process the buffers of the first, as the next step would."""
+        if self.size > 1:
+            for buffer in model.buffers():
+                dist.broadcast(buffer, 0)
+
+    def agree(self, name: str, found: str) -> None:
+        """Raise `ParameterError` in every process unless all of them ``found`` the same in the folder ``name``."""
+        if self.size > 1:
+            everyone = [""] * self.size
+            dist.all_gather_object(everyone, found)
+            if len(set(everyone)) > 1:
+                raise ParameterError(
+                    f"{name} must be a folder that all processes share, and they found {', '.join(everyone)}"
+                )
 
     def wait(self) -> None:
         """Until every process is here."""
         if self.size > 1:
             dist.barrier()
+
+
+def _take_gpu(device: str, local: int) -> None:
+    """Make ``device`` the GPU number ``local`` of this machine."""
+    if device != "cuda":
+        raise ParameterError(f"device must be cuda where several processes take a GPU each, not {device!r}")
+    count = torch.cuda.device_count()
+    if 0 < count <= local:
+        raise ParameterError(f"processes on a machine must be at most its {count} GPUs, not {local + 1} or more")
+    torch.cuda.set_device(local)
 
 
 @contextmanager
@@ -61,20 +89,19 @@ def process_group(device: str = "cpu") -> Iterator[Group]:
 
     Raises `ParameterError` for a ``device`` that PyTorch does not have here.
     """
+    size, local = (int(os.environ.get(name, default)) for name, default in (("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")))
     try:
+        if size > 1 and is_cuda(device):
+            _take_gpu(device, local)
         torch.empty(0, device=device).cpu()
     except (RuntimeError, AssertionError, ImportError):  # unknown or without storage, not in this build, no module
         raise ParameterError(f"device must be one that PyTorch has here, such as cpu, not {device!r}") from None
-    size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Group()
         return
-    if device.startswith("cuda"):
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if is_cuda(device) else "gloo", timeout=PATIENCE)
     try:
-        yield Group(dist.get_rank(), dist.get_world_size())
+        yield Group(dist.get_rank(), dist.get_world_size(), local)
     finally:
         gc.collect()  # wrapped models are cycles that keep the group's threads, which must not outlive it
         dist.destroy_process_group()

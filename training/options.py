@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,10 @@ class Options(StartOptions):
     device: str
     save_seconds: float
     recipe: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.save_seconds < math.inf:
+            raise ParameterError(f"save_seconds must be a number of at least 0, not {self.save_seconds!r}")
 
 
 def find_init(init: str | None) -> Path | None:

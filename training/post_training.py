@@ -21,13 +21,13 @@ from .models import check_name
 from .ops import evaluating
 from .options import StartOptions, command_of, find_init
 from .program import RESULT, WEIGHTS, begin_model, first_images
+from .provenance import provenance
 from .result import (
     check_formats,
     judge,
     known_result,
     make_folder,
     make_run_folder,
-    provenance,
     read_result,
     write_result,
 )
@@ -77,7 +77,7 @@ def quantize(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
     begun = _begin(options, images)
     more = {"images": images}
     settings = begun.settings.as_json() | more
-    if (known := known_result(out, settings)) is not None:
+    if (known := known_result(out, settings, begun.splits)) is not None:
         return known
     model = calibrate.quantize(begun.model, begun.images, **begun.settings.formats())
     make_run_folder(out)
@@ -133,7 +133,7 @@ def choose(
     if not len(begun.splits.held_out):
         raise ParameterError("hold_out must be at least 1: alphabets are chosen on held-out images, not 0")
     settings = begun.settings.as_json() | budget.as_json() | {"images": images}
-    if (known := read_result(out, settings)) is not None:
+    if (known := read_result(out, settings, begun.splits)) is not None:
         return known
     make_folder(out.parent)
     score = _share(begun, images, budget.labels)

@@ -30,6 +30,7 @@ from .models import make_model
 from .ops import evaluating
 from .optimize import loss_of, make_optimizers, rate_at
 from .prepare import prepare
+from .provenance import environment
 from .recipes import Recipe
 from .settings import Start, check_same
 
@@ -58,7 +59,10 @@ class Settings(Start):
 
 @dataclass
 class Epoch:
-    """What one epoch came to; accuracies are shares of 1, loss is the mean over its steps."""
+    """What a run came to with one epoch; accuracies are shares of 1, loss is the mean over the epoch's steps.
+
+    ``learning_rate``: of the step that follows. ``seconds``: of the training so far.
+    """
 
     epoch: int
     loss: float
@@ -135,10 +139,12 @@ class Training:
             "processes": self.group.size,
             "device": torch.device(device).type,
         }
+        self.environments = [environment(device)]
         with repeatable(device):
             self._build(init)
             if (folder / CHECKPOINT).exists():
                 self._resume()
+        self.group.agree("out", f"step {self.step}")
 
     # Building.
 
@@ -160,11 +166,13 @@ class Training:
 
     def _resume(self) -> None:
         tensors, saved = read_tensors(self.folder / CHECKPOINT)
-        found, wanted = saved.get("settings"), self.settings.as_json()
-        check_same(found and found | saved["origin"], wanted | self.origin, self.folder / CHECKPOINT)
+        found, wanted = saved.get("settings"), self.settings.as_json() | self.origin
+        check_same(found and found | {"device": "cpu"} | saved["origin"], wanted, self.folder / CHECKPOINT)
         self.step, self.losses, self.seconds = saved["step"], saved["losses"], saved["seconds"]
         self.history = [Epoch(**row) for row in saved["history"]]
         self.threads = saved["threads"]
+        before = saved.get("environments", [])
+        self.environments = before + [one for one in self.environments if before[-1:] != [one]]
         if self.settings.alphabets is not None and self.step > self.frozen_at:
             freeze(self.model)
         unpack(tensors, self.model, self.optimizers, f"checkpoint {str(self.folder / CHECKPOINT)!r}")
@@ -210,6 +218,7 @@ class Training:
                 self.seconds, started = self.seconds + now - started, now
                 self.save()
                 saved = time.monotonic()
+        self.group.share(self.model)
         accuracy = evaluate(self.model, self.splits.held_out, self.group, self.device)
         self.seconds += time.monotonic() - started
         mean = self.losses / self.steps
@@ -253,6 +262,7 @@ class Training:
                 "losses": self.losses,
                 "seconds": self.seconds,
                 "threads": self.threads,
+                "environments": self.environments,
                 "history": [asdict(row) for row in self.history],
             }
             write_tensors(self.folder / CHECKPOINT, pack(self.model, self.optimizers), metadata)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from ..network.storage import save as save_network
 from .checkpoint import read_metadata, sha256, write_atomic
 from .convert import convert, freeze
 from .data.images import Splits
-from .device import device_name, is_cuda
+from .device import is_cuda
 from .distributed import Group
 from .evaluate import compare, evaluate, percent
 from .models import check_name
@@ -37,10 +34,13 @@ from .program import (
     check_batch,
     first_images,
 )
+from .provenance import data_of, provenance
 from .recipes import recipe_for
 from .settings import Start, check_same
 
 INTEGERS = "integers.safetensors"
+WRITABLE = ".writable"
+"""A file that is made and removed to see whether a folder can be written."""
 
 Report = Callable[[Epoch, Path], None]
 """Called after each epoch with the folder that it was trained in."""
@@ -55,10 +55,10 @@ def run(
     run gives its result again. Raises `ParameterError` on bad options before anything is written.
     """
     check_name(options.model)
-    if not group.first:
-        group.wait()  # the first process downloads what is missing
+    if group.local:
+        group.wait()  # the first process of each machine downloads what is missing
     splits = options.load()
-    if group.first:
+    if not group.local:
         group.wait()
     init = find_init(options.init)
     settings = _settings(options, splits, init)
@@ -75,7 +75,8 @@ def run(
         init = out / "float" / WEIGHTS
         settings = _settings(options, splits, init)
     begin_model(settings.model, splits, init)  # raises before there is a folder
-    known = known_result(out, settings.as_json())
+    known = known_result(out, settings.as_json(), splits)
+    group.agree("out", "a result" if known else "no result")
     if known is not None:
         return known
     if group.first:
@@ -93,7 +94,7 @@ def run(
             "command": command_of(
                 settings, threads=training.threads, device=options.device if is_cuda(options.device) else None
             ),
-            "provenance": provenance(splits, out / WEIGHTS, training.threads, group, options.device),
+            "provenance": provenance(splits, out / WEIGHTS, training.threads, group, training.environments),
         }
         write_result(out / RESULT, result)
     group.wait()
@@ -115,7 +116,7 @@ def check_formats(settings: Start, splits: Splits) -> None:
 
 def make_run_folder(out: Path) -> None:
     """The folder ``out`` of a run; `ParameterError` if other things lie there, or it cannot be made or written."""
-    own = {CHECKPOINT, WEIGHTS, INTEGERS, RESULT, "float", "tensorboard"}
+    own = {CHECKPOINT, WEIGHTS, INTEGERS, RESULT, "float", "tensorboard", WRITABLE}
     others = [path.name for path in out.iterdir() if path.name.removesuffix(".part") not in own] if out.is_dir() else []
     if others:
         raise ParameterError(f"out must be a new folder or that of a run, and {str(out)!r} holds {others[0]!r}")
@@ -126,30 +127,32 @@ def make_folder(out: Path) -> None:
     """The folder ``out``; `ParameterError` if it cannot be made or written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / ".writable").touch()
-        (out / ".writable").unlink()
+        (out / WRITABLE).touch()
+        (out / WRITABLE).unlink()
     except OSError as error:
         raise ParameterError(f"out must be a folder that can be written, and {str(out)!r} is not: {error}") from None
 
 
-def known_result(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The result in the folder ``out``, None if it holds none; `ParameterError` if it is of other settings."""
+def known_result(out: Path, settings: dict[str, Any], splits: Splits) -> dict[str, Any] | None:
+    """The result in the folder ``out``, None if it holds none; `ParameterError` if of other settings or images."""
     for name in (CHECKPOINT, WEIGHTS):
         if (out / name).exists():
             check_same(read_metadata(out / name).get("settings"), settings, out / name)
-    return read_result(out / RESULT, settings)
+    return read_result(out / RESULT, settings, splits)
 
 
-def read_result(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The result in the file ``path``, None if there is none; `ParameterError` if it is one of other settings."""
+def read_result(path: Path, settings: dict[str, Any], splits: Splits) -> dict[str, Any] | None:
+    """The result in the file ``path``, None if there is none; `ParameterError` if of other settings or images."""
     if not path.exists():
         return None
     try:
         result = json.loads(path.read_text())
-        found = result["settings"]
+        found, data = result["settings"], result["provenance"]["data"]
     except (OSError, ValueError, KeyError, TypeError):
-        result = found = None
+        result = found = data = None
     check_same(found, settings, path)
+    if data != data_of(splits):
+        raise ParameterError(f"dataset must be the images of {str(path)!r}, and these differ: give another --out")
     return result
 
 
@@ -173,33 +176,3 @@ def judge(model: nn.Module, splits: Splits, settings: Start, out: Path) -> dict[
     save_network(network, out / INTEGERS)
     result |= compare(model, network, splits.test)
     return result | {"integers_sha256": sha256(out / INTEGERS), "evaluation_s": round(time.monotonic() - started, 1)}
-
-
-def provenance(splits: Splits, weights: Path, threads: int, group: Group, device: str = "cpu") -> dict[str, Any]:
-    """What a reader needs to make the result again, without paths of this machine."""
-    sets = {"train": splits.train, "held_out": splits.held_out, "test": splits.test}
-    return {
-        "data": {name: {"images": len(data), "sha256": data.fingerprint()} for name, data in sets.items()},
-        "weights_sha256": sha256(weights),
-        "versions": {name: version(name) for name in ("asm-hw", "torch", "numpy", "safetensors")}
-        | {"python": platform.python_version()},
-        "commit": commit(),
-        "machine": platform.machine(),
-        "device": device_name(device),
-        "threads": threads,
-        "processes": group.size,
-    }
-
-
-def commit() -> str | None:
-    """The commit of the checkout that this code runs from, ``+`` if files differ from it; None outside one."""
-    here = Path(__file__).resolve().parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", *arguments]
-        return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
