@@ -45,13 +45,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "a third of the learning rate": {"learning_rate": 0.0067},
     "convolutions in float32": {"precision": "float32"},
 }
-IN_STEPS: dict[str, Callable[[Training], None]] = {
-    "annealed: from all integers to {1} in the first epoch": lambda training: _anneal(training),
-    "weights centred in each channel after every step": lambda training: _centre(training),
-    "weights drawn to their level in the second half": lambda training: _draw(training),
-}
-"""What a variant does before the first step and after each."""
-
 DRAWN = 0.01
 """Of the way to its level, by which a weight moves after a step, at the end of training."""
 
@@ -95,7 +88,8 @@ def _untrained(training: Training, reference: nn.Module, effort: int) -> nn.Modu
 
 
 def _after_each_step(training: Training, act: Callable[[Training], None]) -> Tick:
-    act(training)
+    if not training.step or act is _anneal:  # a share is in no checkpoint, what moved weights is
+        act(training)
     return lambda done, steps, loss: act(training)
 
 
@@ -118,6 +112,14 @@ def _draw(training: Training) -> None:
     if share > 0.5:
         for weight, quantizer in _quantized(training.model):
             weight.lerp_(quantizer(weight).to(weight), DRAWN * (2 * share - 1))
+
+
+IN_STEPS: dict[str, Callable[[Training], None]] = {
+    "annealed: from all integers to {1} in the first epoch": _anneal,
+    "weights centred in each channel after every step": _centre,
+    "weights drawn to their level in the second half": _draw,
+}
+"""What a variant does before the first step and after each."""
 
 
 def _quantized(model: nn.Module) -> Iterator[tuple[torch.Tensor, WeightQuantizer]]:

@@ -39,8 +39,9 @@ QUANTIZED = {"alphabets": (1, 3), "recipe": {"settle": 1, "distill": 0.5}}
         ("with_dropout", {}),
         ("with_norm", QUANTIZED),
         ("plain", {"recipe": {"precision": "bfloat16"}}),
+        ("Inverted", QUANTIZED),
     ],
-    ids=["norm", "dropout", "quantized", "bfloat16"],
+    ids=["norm", "dropout", "quantized", "bfloat16", "inverted"],
 )
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
 @pytest.mark.parametrize("stops", [(1,), (14, 28), (5, 29, 30, 41)], ids=str)

@@ -16,6 +16,7 @@ from test_prepare import SHAPE, Foreign, agreement, build, images, train_a_littl
 from torch import nn
 
 from asm_hw.errors import ParameterError
+from asm_hw.golden import finest_shift
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -136,3 +137,20 @@ def test_a_limit_is_rounded_as_values_are(steps):
     freeze(prepared)
     settle(prepared.eval())
     assert agreement(prepared, convert(prepared)).max() < 0.51
+
+
+@pytest.mark.parametrize("below", [2**-12, 2**-14, 0.0])
+def test_a_channel_of_tiny_ratios_rounds_as_the_others(below):
+    """Its multiplier needs a longer shift, so that its sums can lie closer below half a step than theirs."""
+    model = build(Clamped)
+    with torch.no_grad():
+        model.one.weight[0].mul_(1e-7)
+    prepared = prepare(model, images(64), alphabets=(1, 3), edge={})
+    freeze(prepared)
+    quantizer = next(m for name, m in prepared.named_modules() if name.startswith("asm.values.relu6"))
+    with torch.no_grad():
+        prepared.one.bias[0] = 10.5 * quantizer.scale - below * quantizer.scale
+    settle(prepared.eval())
+    network = convert(prepared)
+    assert network.layers[0].requantize.shift[0] > finest_shift(8) >= network.layers[0].requantize.shift[1:].max()
+    assert agreement(prepared, network).max() < 0.51

@@ -12,8 +12,10 @@ import pytest
 import tiny_training
 import torch
 from asm_hw.training.checkpoint import load_state, read_state, read_tensors
+from asm_hw.training.convert import convert
 from asm_hw.training.data import load_data
 from asm_hw.training.distributed import Group
+from asm_hw.training.evaluate import compare
 from asm_hw.training.program import CHECKPOINT, WEIGHTS, Settings, Training
 from asm_hw.training.recipes import recipe_for
 from test_bad_input import assert_refused, call, called
@@ -55,9 +57,16 @@ def test_a_batch_that_processes_cannot_share_is_refused():
 # Large images.
 
 
-@pytest.mark.parametrize("model", ["resnet18", "mobilenet_v2"])
-def test_the_imagenet_recipe_on_a_small_folder(tmp_path, model):
-    """Loader, schedule, stems with strides and an interruption, on 3 steps of 8 images."""
+@pytest.mark.parametrize(
+    ("model", "quantized"),
+    [
+        ("resnet18", False),
+        ("mobilenet_v2", False),
+        pytest.param("resnet18", True, marks=pytest.mark.full),
+    ],
+)
+def test_the_imagenet_recipe_on_a_small_folder(tmp_path, model, quantized):
+    """Loader, schedule, stems with strides and an interruption, on 3 steps of 8 images; then integers."""
     Image = pytest.importorskip("PIL.Image")
     for part, count in (("train", 14), ("val", 4)):
         for label, name in enumerate(["dark", "light"]):
@@ -65,9 +74,9 @@ def test_the_imagenet_recipe_on_a_small_folder(tmp_path, model):
             for i in range(count):
                 Image.new("RGB", (80 + i, 90), (200 * label, 30 + i, 40)).save(tmp_path / part / name / f"{i}.png")
     splits = load_data(f"folder:{tmp_path}", held_out=4, image_size=72)
-    recipe = recipe_for(model, 72, False, epochs=1, batch=8)
-    assert recipe.label_smoothing == 0.1 and recipe.precision == "bfloat16"
-    chosen = Settings(model=model, dataset="folder", recipe=recipe)
+    recipe = recipe_for(model, 72, quantized, epochs=1, batch=8)
+    assert (recipe.distill == 0.5 if quantized else recipe.label_smoothing == 0.1) and recipe.precision == "bfloat16"
+    chosen = Settings(model=model, dataset="folder", recipe=recipe, alphabets=(1, 3) if quantized else None)
 
     def interrupt(done, steps, loss):
         if done == 2:
@@ -83,6 +92,8 @@ def test_the_imagenet_recipe_on_a_small_folder(tmp_path, model):
     resumed.run()
     assert equal(tmp_path / "whole", tmp_path / "parts") and resumed.step == 3
     assert resumed.history[0].held_out_accuracy is not None
+    if quantized:
+        assert compare(resumed.model, convert(resumed.model), splits.test)["agreement_percent"] == 100
 
 
 def test_the_rate_rises_and_falls_to_nothing(tmp_path):
@@ -105,7 +116,7 @@ def test_gradients_are_clipped_once_norms_are_frozen(tmp_path):
     for step in (0, made.frozen_at):
         made.step = step
         made._freeze_when_due()
-        made._step(made.model.train(), 50 * images.float(), labels)
+        made.train_on(made.model.train(), 50 * images.float(), labels)
         grads = [p.grad for p in made.model.parameters() if p.requires_grad]
         norms.append(torch.stack([grad.float().norm() for grad in grads]).norm().item())
     assert norms[0] > 2 and norms[1] == pytest.approx(1, abs=1e-4)

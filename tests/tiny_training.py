@@ -46,6 +46,27 @@ def plain(classes: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(128, classes))
 
 
+class Inverted(nn.Module):
+    """Depthwise convolution between norms, a residual, a pool: what MobileNets are made of."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8))
+        self.block = nn.Sequential(
+            nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU6(),
+            nn.Conv2d(8, 8, 1, bias=False),
+            nn.BatchNorm2d(8),
+        )
+        self.head = nn.Linear(8, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.stem(x))
+        x = torch.nn.functional.max_pool2d(x + self.block(x), 2)
+        return self.head(torch.flatten(torch.nn.functional.adaptive_avg_pool2d(x, 1), 1))
+
+
 def two_logits(classes: int) -> nn.Module:
     """As many logits as no data set here has classes."""
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 2))

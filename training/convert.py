@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ..config import integer_range
-from ..golden import half_of
+from ..golden import finest_shift, half_of
 from ..network.between import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
 from ..network.graph import IntegerNetwork
 from ..network.layers import IntegerConv2d, IntegerLayer, IntegerLinear
@@ -157,14 +157,13 @@ class _Builder:
             return values.expand(channels).clone()
 
         skip = next((i for i in range(len(chosen.levels)) if i != chosen.main), None)
-        bias = round_half_up(step.source.offset / scale * torch.exp2(chosen.shift.double())).to(torch.int64)
         bits, signed, encode = format_of(step.target)
         low, high = integer_range(bits, signed)
         limits = (_clip(step.source.low / scale, bits, signed), _clip(step.source.high / scale, bits, signed))
         return Requantize(
             alphabets=code_of(step).alphabets,
             scale=each(chosen.levels[chosen.main]),
-            bias=each(bias),
+            bias=each(_bias(step, chosen.shift.double())),
             shift=each(chosen.shift),
             bits=bits,
             signed=signed,
@@ -241,6 +240,18 @@ class _Builder:
         target = replace(term.operand.source, name=term.operand.path)
         self.nodes.append(self._layer(target, term.operand, requantize, []))
         self.output_scale = term.unit.item()
+
+
+def _bias(step: Step, shift: Tensor) -> Tensor:
+    """The bias of a sum step in the units that ``shift`` (float64) leaves, int64.
+
+    A channel of tiny ratios has a longer shift than the others. Its sums are finer than what a quantizer rounds
+    up below half a step (`half_of`), so that the hardware has to be told.
+    """
+    assert isinstance(step.source, Wide)
+    bits, _, _ = format_of(step.target)
+    bias = round_half_up(step.source.offset / step.target.scale * torch.exp2(shift))
+    return (bias + torch.exp2(shift - finest_shift(bits) - 1).floor()).to(torch.int64)
 
 
 def _clip(limit: Tensor, bits: int, signed: bool) -> int:

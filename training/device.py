@@ -28,12 +28,23 @@ def repeatable(device: str) -> Iterator[None]:
     On a GPU the first two cost speed, so PyTorch does without unless asked. An operation that has no such
     kernel there warns and is computed all the same: a run with it is not resumed to the bit.
     """
-    with torch.random.fork_rng(devices=[torch.device(device)] if is_cuda(device) else []):
+    with _whole_products(), torch.random.fork_rng(devices=[torch.device(device)] if is_cuda(device) else []):
         if is_cuda(device):
             with _one_order(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
                 yield
         else:
             yield
+
+
+@contextmanager
+def _whole_products() -> Iterator[None]:
+    """Matrix products of float32 in float32, whatever the caller has set."""
+    kept = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(kept)
 
 
 @contextmanager

@@ -209,7 +209,7 @@ class Training:
         augment = mix(self.settings.seed, epoch, 1)
         started = saved = time.monotonic()
         for images, labels in self.splits.train.batches(order, self.recipe.batch, augment, self.rows, first):
-            loss = self._step(model, images.to(self.device), labels.to(self.device))
+            loss = self.train_on(model, images.to(self.device), labels.to(self.device))
             self.losses += loss
             if tick:
                 tick(self.step - epoch * self.steps, self.steps, loss)
@@ -226,7 +226,8 @@ class Training:
         self.losses = 0.0
         self.save()
 
-    def _step(self, model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    def train_on(self, model: nn.Module, images: Tensor, labels: Tensor) -> float:
+        """One step on this process's part of a batch; the mean loss of all processes."""
         rate = self.learning_rate()
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:

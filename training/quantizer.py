@@ -191,17 +191,30 @@ class WeightQuantizer(nn.Module):
 class _Rounding(nn.Module):
     """Rounds to the integers of an activation format: half up, saturated, then to a level if encoded."""
 
+    levels: Tensor
+
     def __init__(self, config: MultiplierConfig) -> None:
         super().__init__()
         self.config = config
-        self.nearest = None if config.activation is None else NearestLevel(config.activation)
         self.low, self.top = integer_range(config.act_bits, config.act_signed)
         self.offset = half_of(config.act_bits)
+        every = torch.arange(self.low, self.top + 1, dtype=torch.float32)
+        levels = None if config.activation is None else NearestLevel(config.activation)(every)
+        self.register_buffer("levels", levels, persistent=False)
 
     def forward(self, ratio: Tensor) -> Tensor:
         """The integers of ``ratio`` (overwritten), in its dtype."""
         integers = ratio.add_(self.offset).floor_().clamp_(self.low, self.top)
-        return integers if self.nearest is None else self.nearest(integers)
+        return integers if self.levels is None else self._encode(integers)
+
+    def _encode(self, integers: Tensor) -> Tensor:
+        """The level of each of ``integers``, which lie in memory as they do: a look-up, NaN where they are."""
+        if not _dense(integers):
+            integers = integers.contiguous()
+        flat = integers.as_strided((integers.numel(),), (1,))
+        index = (flat - self.low).to(torch.int32).clamp_(0, self.top - self.low)  # of NaN: any integer
+        levels = self.levels.to(integers.dtype).index_select(0, index).add_(flat, alpha=0)
+        return levels.as_strided(integers.shape, integers.stride())
 
 
 class ActivationQuantizer(nn.Module):

@@ -59,7 +59,7 @@ _MOBILENET_V2 = (
 )
 
 # Small networks underfit: less decay, and a shorter training costs little. ImageNet: 90 epochs at 0.1
-# for each 256 images (Goyal et al., arXiv 1706.02677); MobileNetV2's decay is that of its paper.
+# for each 256 images (Goyal et al., arXiv 1706.02677); there MobileNetV2's decay is that of its paper.
 RECIPES: dict[str, tuple[Recipe, Recipe]] = {
     "digits_cnn": (
         Recipe(epochs=60, batch=64, learning_rate=0.05),
