@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..config import MultiplierConfig, integer_range
 from ..encoding import LevelCode
 from ..errors import ParameterError
-from ..golden import half_of
+from ..golden import half_of, look_up
 
 FIT_RATIOS = torch.exp2(torch.linspace(-3.0, 0.25, 105)).tolist()
 """Scales tried by `fit_scale`, as multiples of the one whose largest level is the largest value.
@@ -208,13 +208,9 @@ class _Rounding(nn.Module):
         return integers if self.levels is None else self._encode(integers)
 
     def _encode(self, integers: Tensor) -> Tensor:
-        """The level of each of ``integers``, which lie in memory as they do: a look-up, NaN where they are."""
-        if not _dense(integers):
-            integers = integers.contiguous()
-        flat = integers.as_strided((integers.numel(),), (1,))
-        index = (flat - self.low).to(torch.int32).clamp_(0, self.top - self.low)  # of NaN: any integer
-        levels = self.levels.to(integers.dtype).index_select(0, index).add_(flat, alpha=0)
-        return levels.as_strided(integers.shape, integers.stride())
+        """The level of each of ``integers``, in memory as they lie; NaN where they are."""
+        index = (integers - self.low).to(torch.int32).clamp_(0, self.top - self.low)  # of NaN: any integer
+        return look_up(self.levels.to(integers.dtype), index).add_(integers, alpha=0)
 
 
 class ActivationQuantizer(nn.Module):

@@ -72,6 +72,17 @@ def requantize(
     return (total >> shift).clamp_(low, high)
 
 
+def look_up(table: Tensor, index: Tensor) -> Tensor:
+    """``table[index]`` for ``table`` [n] and ``index`` (int32 or int64, any shape), in memory as the index lies.
+
+    In the order of memory, which is several times faster than PyTorch's indexing.
+    """
+    last = index.dim() == 4 and index.is_contiguous(memory_format=torch.channels_last)
+    ordered = index.permute(0, 2, 3, 1) if last else index
+    found = table.index_select(0, ordered.reshape(-1)).view(ordered.shape)
+    return found.permute(0, 3, 1, 2) if last else found
+
+
 def bound_of(values: Tensor) -> int:
     """The largest magnitude in ``values``, whatever their type; 0 if empty.
 

@@ -153,7 +153,7 @@ class IntegerNetwork:
         if alphabets is None:
             return x
         code = activation_code(alphabets, bits, signed)
-        return torch.tensor([code.nearest(value) for value in range(low, high + 1)])[x - low]
+        return golden.look_up(torch.tensor([code.nearest(value) for value in range(low, high + 1)]), x - low)
 
     @cached_property
     def sizes(self) -> tuple[LayerSize, ...]:

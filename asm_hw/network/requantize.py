@@ -144,7 +144,7 @@ class Requantize:
             joined = (skip, self._along(self.skip_scale << self.skip_shift, acc))
         low, high = self.range
         values = golden.requantize(acc, scale, bias, shift, low, high, *joined)
-        return values if self._levels is None else self._levels[values - low]
+        return values if self._levels is None else golden.look_up(self._levels, values - low)
 
     @staticmethod
     def _along(values: Tensor, acc: Tensor) -> Tensor:
