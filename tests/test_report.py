@@ -200,10 +200,15 @@ RESNET20 = {
 
 
 def test_trainings_meet_their_targets():
-    """The longest training of each format, all its seeds; integers and fake-quant agree everywhere."""
+    """The longest training of each format, all its seeds; integers and fake-quant agree everywhere.
+
+    With A=4 logits do within a unit; what is left with A=8 is in docs/quantization.md.
+    """
     rows = json.loads((REPOSITORY / "docs" / "results" / "trainings.json").read_text())
     quantized = [row for row in rows if row["settings"]["alphabets"] is not None]
     assert all(row["test"]["images"] == 10000 and row["test"]["agreement_percent"] >= 99.9 for row in quantized)
+    four = [row["test"]["largest_logit_difference_steps"] for row in quantized if row["settings"]["act_bits"] == 4]
+    assert four and max(four) <= 1
     for (alphabets, weight_bits, act_bits, encoded), target in RESNET20.items():
         wanted = ["resnet20", list(alphabets), weight_bits, act_bits, encoded and list(encoded)]
         names = ("model", "alphabets", "weight_bits", "act_bits", "act_alphabets")
@@ -219,8 +224,9 @@ def test_trainings_meet_their_targets():
 
 def test_training_and_evaluation_keep_to_their_time():
     result = json.loads((REPOSITORY / "docs" / "results" / "training_step.json").read_text())
-    plain = [row["ratio"] for name, row in result["step"].items() if " on " not in name]
-    assert len(plain) == 4 and max(plain) <= 1.30 and result["golden"]["integers"]["ratio"] <= 3
+    for group, formats, most in (("step", 4, 1.30), ("golden", 2, 3.0)):
+        ratios = [row["ratio"] for name, row in result[group].items() if name != "float"]
+        assert len(ratios) == formats and max(ratios) <= most
 
 
 def energy_rows() -> list[dict]:

@@ -167,7 +167,7 @@ class Training:
     def _resume(self) -> None:
         tensors, saved = read_tensors(self.folder / CHECKPOINT)
         found, wanted = saved.get("settings"), self.settings.as_json() | self.origin
-        check_same(found and found | {"device": "cpu"} | saved["origin"], wanted, self.folder / CHECKPOINT)
+        check_same(found and found | {"device": "cpu"} | saved.get("origin", {}), wanted, self.folder / CHECKPOINT)
         self.step, self.losses, self.seconds = saved["step"], saved["losses"], saved["seconds"]
         self.history = [Epoch(**row) for row in saved["history"]]
         self.threads = saved["threads"]
