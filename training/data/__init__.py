@@ -48,8 +48,7 @@ def tensor_splits(train: ImageTensor, test: ImageTensor, held_out: int | None = 
     """Splits of images in memory, ``held_out`` of the training images kept for choices."""
     rest, held = hold_out(train, held_out)
     labels = torch.cat([train.labels, test.labels])
-    channels, size = train.images.shape[1:3]
-    return Splits(rest, held, test, int(labels.max()) + 1, size, channels)
+    return Splits(rest, held, test, int(labels.max()) + 1, train.images.shape[-1])
 
 
 def _digits() -> tuple[ImageTensor, ImageTensor]:

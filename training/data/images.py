@@ -58,7 +58,6 @@ class Splits:
     test: Dataset
     classes: int
     image_size: int
-    channels: int = 3
 
 
 def mix(*numbers: int) -> int:
