@@ -204,13 +204,14 @@ class _Rounding(nn.Module):
 
     def forward(self, ratio: Tensor) -> Tensor:
         """The integers of ``ratio`` (overwritten), in its dtype."""
-        integers = ratio.add_(self.offset).floor_().clamp_(self.low, self.top)
-        return integers if self.levels is None else self._encode(integers)
-
-    def _encode(self, integers: Tensor) -> Tensor:
-        """The level of each of ``integers``, in memory as they lie; NaN where they are."""
-        index = (integers - self.low).to(torch.int32).clamp_(0, self.top - self.low)  # of NaN: any integer
-        return look_up(self.levels.to(integers.dtype), index).add_(integers, alpha=0)
+        ratio = ratio.add_(self.offset)
+        if self.levels is None:
+            return ratio.floor_().clamp_(self.low, self.top)
+        ratio.clamp_(self.low, self.top + 0.5)
+        if self.low:
+            ratio.floor_().sub_(self.low)
+        index = ratio.to(torch.int32).clamp_(0, self.top - self.low)  # rounds down; NaN becomes some integer
+        return look_up(self.levels.to(ratio.dtype), index).add_(ratio, alpha=0)  # and is NaN again
 
 
 class ActivationQuantizer(nn.Module):
