@@ -37,7 +37,7 @@ layers_option = option(
     help="JSON file of what differs by layer, such as asm-hw choose writes. [default: none]",
 )
 _RECIPE = (
-    option("--epochs", type=int, help="Epochs. [default: the recipe's]"),
+    option("--epochs", type=int, help="Epochs; not of a float training that comes first. [default: the recipe's]"),
     option("--batch", type=int, help="Images a step, over all processes. [default: the recipe's]"),
     option("--learning-rate", type=float, help="Highest learning rate. [default: the recipe's]"),
     option("--weight-decay", type=float, help="Of weights. [default: the recipe's]"),
@@ -112,6 +112,8 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     out = out or Path("runs") / run_name(options, f"seed{options.seed}")
     with process_group(options.device) as group, _Display(group.first, tensorboard) as display:
         result = run(options, out, group, display.report, display.tick)
+        if display.folder != out:
+            display.console.print(f"{out} had been trained to the end: nothing was trained")
     if group.first:
         print(json.dumps(result)) if as_json else Console().print(result_table(result))
 

@@ -81,10 +81,70 @@ def test_there_must_be_images():
     means = prepared.norm.running_mean.clone()
     with pytest.raises(ParameterError, match="batches must hold at least one batch"):
         calibrate(prepared, [])
-    reestimate_norms(prepared, [])
+    with pytest.raises(ParameterError, match="batches must hold at least one batch"):
+        reestimate_norms(prepared, [])
     assert torch.equal(prepared.norm.running_mean, means)
-    with pytest.raises(ParameterError, match=r"sample must hold .* of 0 inputs"):
-        prepare(build(Foreign), images(0))
+
+
+NAN = float("nan")
+WRONG = {
+    "sample none": (lambda p, x: prepare(p, x[:0]), "sample must hold at least one input, not none"),
+    "sample nan": (lambda p, x: prepare(p, x * NAN), "sample must hold finite numbers"),
+    "sample list": (lambda p, x: prepare(p, [1.0]), r"sample must be a float32 tensor \[n, ...\], not list"),
+    "sample double": (lambda p, x: prepare(p, x.double()), r"sample must be a float32 .* not torch.float64 \[8, 3"),
+    "sample shape": (
+        lambda p, x: prepare(build(Foreign), x[:, :2]),
+        r"inputs of shape \[2, 12, 12\] must fit the model",
+    ),
+    "model none": (lambda p, x: prepare(None, x), "model must be a torch.nn.Module, not NoneType"),
+    "model half": (lambda p, x: prepare(build(Foreign).half(), x), r"float32 parameters, and .* is torch.float16"),
+    "input shape": (lambda p, x: convert(p, (3, -1, 12)), r"input_shape must be sizes of at least 1, .* not \(3, -1"),
+    "input shape unfit": (lambda p, x: convert(p, (2, 12, 12)), r"inputs of shape \[2, 12, 12\] must fit the model"),
+    "calibrated on nan": (lambda p, x: calibrate(p, [x, x * NAN]), "batches must hold finite numbers"),
+    "calibrated on none": (lambda p, x: calibrate(p, [x[:0]]), "batches must hold at least one input"),
+    "estimated on nan": (lambda p, x: reestimate_norms(p, [x * NAN]), "batches must hold finite numbers"),
+    "corrected on other": (lambda p, x: correct_norms(p, p, x[:, :, 1:]), r"images must be .* \[n, 3, 12, 12\], not"),
+    "corrected by other": (lambda p, x: correct_norms(p, nn.ReLU(), x), "reference must be .* no norm at 'stem.0.1'"),
+    "share 2": (lambda p, x: anneal(p, 2), "share must be a number from 0 to 1, not 2"),
+    "share nan": (lambda p, x: anneal(p, NAN), "share must be a number from 0 to 1, not nan"),
+    "share text": (lambda p, x: anneal(p, "a"), "share must be a number from 0 to 1, not 'a'"),
+    "unprepared": (lambda p, x: anneal(nn.ReLU(), 1), "model ReLU must be prepared"),
+    "override": (lambda p, x: prepare(build(Foreign), x, overrides={"head": 3}), "settings of module 'head' .* not 3"),
+    "edge": (lambda p, x: prepare(build(Foreign), x, edge=3), "edge must be settings by name, such as .* not 3"),
+    "input scale": (lambda p, x: prepare(build(Foreign), x, input_scale=True), "input_scale must be .* not True"),
+    "integers of nan": (lambda p, x: frozen(p).quantize_input(x * NAN), "values must be a tensor of finite real"),
+}
+
+
+def frozen(prepared):
+    freeze(prepared)
+    return convert(prepared)
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_no_input_is_refused_and_changes_nothing(case):
+    act, sentence = WRONG[case]
+    prepared = prepare(build(Foreign), images(64))
+    before = copy.deepcopy(prepared.state_dict())
+    with pytest.raises(ParameterError, match=sentence):
+        act(prepared, images(8))
+    if case != "integers of nan":
+        assert all(torch.equal(value, before[name]) for name, value in prepared.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["head.weight", "shared.bias", "norm.running_var", "stem.0.1.weight"])
+@pytest.mark.parametrize("value", [NAN, float("inf")])
+def test_numbers_that_are_not_finite_are_refused(name, value):
+    model = build(Foreign)
+    prepared = prepare(model, images(64))
+    model.state_dict()[name].view(-1)[0] = value
+    with pytest.raises(ParameterError, match=f"model must hold finite numbers, and '{name}' holds others"):
+        prepare(model, images(64))
+    stored = name.replace("head.weight", "head.parametrizations.weight.original")
+    prepared.state_dict()[stored].view(-1)[0] = value
+    for act in (freeze, convert):
+        with pytest.raises(ParameterError, match=f"model must hold finite numbers, and '{stored}' holds others"):
+            act(prepared)
 
 
 class Doubled(nn.Module):

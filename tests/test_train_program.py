@@ -18,6 +18,7 @@ from asm_hw.training.distributed import Group
 from asm_hw.training.evaluate import compare
 from asm_hw.training.program import CHECKPOINT, WEIGHTS, Settings, Training
 from asm_hw.training.recipes import recipe_for
+from asm_hw.training.result import INTEGERS
 from test_bad_input import assert_refused, call, called
 from tiny_runs import TINY, Interrupted, equal, run, settings, training
 
@@ -185,7 +186,7 @@ def test_recipes_scale_and_refuse():
         ({"epochs": 0}, "epochs must be an integer from 1"), ({"distill": 2.0}, "distill must be a number from 0 to 1"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0"),
         ({"precision": "float16"}, "precision must be one of float32, bfloat16"),
-        ({"epochs": 3, "settle": 3}, "settle must be an integer from 0 to 2"),
+        ({"epochs": 3, "settle": 3}, "settle must be below epochs, which are 3, not 3"),
     ]:  # fmt: skip
         with pytest.raises(ParameterError, match=sentence):
             recipe_for("resnet20", 32, True, **wrong)
@@ -223,7 +224,39 @@ def test_recipes_scale_and_refuse():
 def test_train_refuses(capsys, tmp_path, arguments, words):
     base = ["--model", "tiny_training:with_norm", "--dataset", "tiny_training:splits", "--out", str(tmp_path / "run")]
     assert_refused(called(capsys, "train", *base, *arguments), words)
-    assert not (tmp_path / "run" / WEIGHTS).exists()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        ("labels_too_large", ["labels", "from 0 to 2, not 3"]),
+        ("no_test", ["test of a data set", "at least one image"]),
+        ("other_size", ["image_size", "8, not 32"]),
+        ("takes_something", ["dataset 'wrong_data:takes_something'", "takes nothing"]),
+        ("not_numbers", ["images", "finite numbers"]),
+    ],
+)
+def test_data_that_nobody_can_train_on_is_refused(capsys, tmp_path, dataset, words):
+    given = ["--model", "tiny_training:plain", "--epochs", "1", "--batch", "32", "--out", str(tmp_path / "run")]
+    assert_refused(called(capsys, "train", *given, "--dataset", f"wrong_data:{dataset}"), words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_of_the_test_set_are_checked(capsys, tmp_path):
+    given = ["--model", "tiny_training:plain", "--epochs", "1", "--batch", "32", "--out", str(tmp_path)]
+    outcome = called(capsys, "train", *given, "--dataset", "wrong_data:test_labels_too_large")
+    assert outcome.returncode == 2 and "labels of the data set must be from 0 to 3, not -1" in outcome.stderr
+
+
+def test_files_of_a_finished_run_are_made_again(tmp_path):
+    options = ["--model", "tiny_training:plain", "--alphabets", "1", "--epochs", "2", "--out", tmp_path]
+    run(*options)
+    made = {name: (tmp_path / name).read_bytes() for name in (WEIGHTS, INTEGERS)}
+    for name in made:
+        (tmp_path / name).unlink()
+    assert "nothing was trained" in " ".join(run(*options).stderr.split())
+    assert made == {name: (tmp_path / name).read_bytes() for name in made}
 
 
 def test_curves_for_tensorboard(monkeypatch, tmp_path):

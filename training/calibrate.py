@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node
 
 from ..errors import ParameterError
+from .checks import check_inputs
 from .freeze import freeze, is_frozen, settle
-from .ops import NORMS, evaluating, watch_prepared
+from .ops import NORMS, evaluating, prepared_shape, watch_prepared
 from .prepare import fit_narrow, prepare, thin
 from .quantizer import ActivationQuantizer, Narrowing
 
@@ -36,6 +37,8 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor], reestimate: bool = Tr
     assert isinstance(model, GraphModule)
     if not images:
         raise ParameterError("batches must hold at least one batch to calibrate on, not none")
+    for batch in images:
+        check_inputs("batches", batch, prepared_shape(model))
     with evaluating(model):
         _Fitter(model).run(torch.cat(images).to(next(model.parameters()).device))
     if reestimate:
@@ -46,8 +49,14 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor], reestimate: bool = Tr
 def reestimate_norms(model: nn.Module, batches: Iterable[Tensor]) -> None:
     """Replace the running statistics of every batch norm by the means over ``batches``. In place.
 
-    Weights that were rounded shift and scale what the norms see. Norms that `freeze` fixed stay.
+    Weights that were rounded shift and scale what the norms see. Norms that `freeze` fixed stay. Raises
+    `ParameterError` where there is no batch, or one is not of finite float32 inputs.
     """
+    batches = list(batches)
+    if not batches:
+        raise ParameterError("batches must hold at least one batch, not none")
+    for batch in batches:
+        check_inputs("batches", batch)
     norms = [m for m in model.modules() if isinstance(m, NORMS) and m.track_running_stats and not is_frozen(m)]
     momenta = [norm.momentum for norm in norms]
     device = next(model.parameters()).device
@@ -73,6 +82,11 @@ def correct_norms(model: nn.Module, reference: nn.Module, images: Tensor) -> Non
     """
     watch_prepared(model)
     assert isinstance(model, GraphModule)
+    check_inputs("images", images, prepared_shape(model))
+    known = dict(reference.named_modules())
+    for path, module in model.named_modules():
+        if isinstance(module, NORMS) and not isinstance(known.get(path), NORMS):
+            raise ParameterError(f"reference must be the float model, and it has no norm at {path!r}")
     images = images.to(next(model.parameters()).device)
     means = _means(reference, images)
     with evaluating(model):

@@ -75,7 +75,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ParameterError(f"init must be a file of weights, and {str(path)!r} is none")
     if path.suffix == ".safetensors":
-        return read_tensors(path)[0]
+        return {name.removeprefix("module."): value for name, value in read_tensors(path)[0].items()}
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # whatever a damaged file makes torch's reader raise; it advises to unpickle

@@ -21,6 +21,7 @@ from ..network.graph import IntegerNetwork
 from ..network.layers import IntegerConv2d, IntegerLayer, IntegerLinear
 from ..network.node import IntegerNode
 from ..network.requantize import ACC_BITS, Format, Requantize
+from .checks import check_model
 from .fold import Joined, Output, Product, Step, Stored, Wide, WindowSum, fold
 from .freeze import EXACT, Multipliers, choose_multiplier, code_of, freeze, multipliers, scale_errors, settle
 from .ops import Seen, classify, prepared_shape, watch_prepared
@@ -42,6 +43,7 @@ def convert(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Int
     integers compute something else than the model.
     """
     seen = watch_prepared(model, input_shape)
+    check_model(model)
     check_annealed(model)
     builder = _Builder(model, seen)
     for step in fold(model, seen):

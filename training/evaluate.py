@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..network.graph import IntegerNetwork
+from .checks import check_labelled
 from .data.images import Dataset
 from .distributed import Group
 
@@ -27,7 +28,9 @@ def evaluate(
         model.eval()
     right = torch.zeros((), dtype=torch.int64)
     for images, labels in data.batches(torch.arange(len(data)), BATCH, part=slice(group.rank, None, group.size)):
-        right += (model(images.to(device)).argmax(1).cpu() == labels).sum()
+        logits = model(images.to(device))
+        check_labelled(images, labels, logits.shape[1])
+        right += (logits.argmax(1).cpu() == labels).sum()
     return group.total(right).item() / len(data)
 
 
@@ -45,7 +48,9 @@ def compare(model: Callable[[Tensor], Tensor], network: IntegerNetwork, data: Da
     """
     right, apart, over = torch.zeros(3, dtype=torch.int64), 0.0, 0
     for images, labels in data.batches(torch.arange(len(data)), BATCH):
-        logits, integers = model(images), network(network.quantize_input(images))
+        logits = model(images)
+        check_labelled(images, labels, logits.shape[1])
+        integers = network(network.quantize_input(images))
         fake, integer = logits.argmax(1), integers.argmax(1)
         right += torch.stack([(fake == labels).sum(), (integer == labels).sum(), (fake == integer).sum()])
         difference = (integers - logits.double() / network.output_scale).abs().amax(1)

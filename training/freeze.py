@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..encoding import LevelCode
 from ..golden import finest_shift
 from ..network.requantize import MAX_SHIFT, multiplier_code
+from .checks import check_model
 from .fold import Product, Step, Stored, Term, Wide, fold
 from .ops import NORMS, watch_prepared
 from .quantizer import ActivationQuantizer, NearestLevel, WeightQuantizer, check_annealed, round_half_up
@@ -107,6 +108,7 @@ def freeze(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> None
     refused here as well. ``input_shape``: of one input; by default the one it was prepared with.
     """
     seen = watch_prepared(model, input_shape)
+    check_model(model)
     check_annealed(model)
     for _ in fold(model, seen):
         pass  # raises before anything has moved

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -74,10 +74,18 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def watch(model: GraphModule, example: Tensor) -> Seen:
-    """The shape, or the value, of every node when ``model`` evaluates ``example``."""
+    """The shape, or the value, of every node when ``model`` evaluates ``example``.
+
+    Raises `ParameterError` where the model does not take it.
+    """
     watcher = _Watcher(model)
-    with evaluating(model):
-        watcher.run(example)
+    watcher.extra_traceback = False
+    try:
+        with evaluating(model):
+            watcher.run(example)
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ParameterError(f"inputs of shape {list(example.shape[1:])} must fit the model: {reason}") from None
     return watcher.seen
 
 
@@ -92,7 +100,11 @@ def prepared_shape(model: nn.Module, input_shape: tuple[int, ...] | None = None)
     """``input_shape``, by default the one that ``model`` was prepared with; `ParameterError` if it was not."""
     if not isinstance(model, GraphModule) or INPUT_SHAPE not in model.meta:
         raise ParameterError(f"model {type(model).__name__} must be prepared: it has no quantizers")
-    return model.meta[INPUT_SHAPE] if input_shape is None else tuple(input_shape)
+    if input_shape is None:
+        return model.meta[INPUT_SHAPE]
+    if not isinstance(input_shape, Sequence) or not all(isinstance(n, int) and n > 0 for n in input_shape):
+        raise ParameterError(f"input_shape must be sizes of at least 1, such as (3, 32, 32), not {input_shape!r}")
+    return tuple(input_shape)
 
 
 def path_of(node: Node) -> str:

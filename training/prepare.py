@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from ..config import MultiplierConfig
 from ..errors import ParameterError
+from .checks import check_inputs, check_model
 from .ops import INPUT_SHAPE, LAYERS, Seen, classify, evaluating, path_of
 from .placement import Plan, Read, plan
 from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer, scale_of
@@ -52,14 +53,16 @@ def prepare(
     ``sample``. Weight scales are per output channel; a last layer whose accumulators are the logits has
     one. The copy is a graph of the same modules: float state dicts are loaded before, state dicts of
     prepared models into one that was prepared with the same settings. Raises `ParameterError` on
-    settings that make no layer, and on models that torch.fx cannot trace.
+    settings that make no layer, on models that torch.fx cannot trace or whose numbers are not finite, and where
+    model and ``sample`` are not float32.
     """
     common = {"alphabets": alphabets, "weight_bits": weight_bits, "act_bits": act_bits, "act_alphabets": act_alphabets}
     MultiplierConfig(**common)
-    if input_scale is not None and not (isinstance(input_scale, int | float) and 0 < input_scale < math.inf):
+    number = isinstance(input_scale, int | float) and not isinstance(input_scale, bool)
+    if input_scale is not None and not (number and 0 < input_scale < math.inf):
         raise ParameterError(f"input_scale must be a number above 0, not {input_scale!r}")
-    if not len(sample) or not sample.isfinite().all():
-        raise ParameterError(f"sample must hold finite numbers, and not nan or infinities, of {len(sample)} inputs")
+    check_model(model)
+    check_inputs("sample", sample)
     traced, seen = trace(model, sample[:2])
     paths = _layer_paths(traced)
     if not paths:

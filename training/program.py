@@ -21,6 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from ..errors import ParameterError, check_range
 from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
+from .checks import check_labelled
 from .convert import freeze, settle
 from .data.images import Dataset, Splits, mix, seeded
 from .device import repeatable
@@ -95,14 +96,19 @@ def begin_model(name: str, splits: Splits, init: Path | None, seed: int = 0) -> 
 def _check_fit(model: nn.Module, name: str, splits: Splits) -> None:
     """Raise `ParameterError` where ``model`` does not give the classes of ``splits`` for its images."""
     images = first_images(splits.train, 2)[0]
+    if splits.image_size not in images.shape[-2:]:
+        raise ParameterError(
+            f"image_size of the data set must be that of its images, {images.shape[-1]}, not {splits.image_size}"
+        )
     try:
         with evaluating(model):
-            shape = list(model(images).shape)
+            logits = model(images)
     except Exception as error:  # whatever a model raises that was made for other images
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ParameterError(f"model {name!r} must take images {list(images.shape[1:])}: {reason}") from None
-    if shape != [len(images), splits.classes]:
-        raise ParameterError(f"model {name!r} must give {splits.classes} logits an image, not shape {shape[1:]}")
+    found = f"shape {list(logits.shape[1:])}" if isinstance(logits, Tensor) else type(logits).__name__
+    if not isinstance(logits, Tensor) or logits.shape != (len(images), splits.classes):
+        raise ParameterError(f"model {name!r} must give {splits.classes} logits an image, not {found}")
 
 
 def first_images(data: Dataset, count: int) -> tuple[Tensor, Tensor]:
@@ -209,6 +215,7 @@ class Training:
         augment = mix(self.settings.seed, epoch, 1)
         started = saved = time.monotonic()
         for images, labels in self.splits.train.batches(order, self.recipe.batch, augment, self.rows, first):
+            check_labelled(images, labels, self.splits.classes)
             loss = self.train_on(model, images.to(self.device), labels.to(self.device))
             self.losses += loss
             if tick:

@@ -294,11 +294,16 @@ class Gain(nn.Module):
 def anneal(model: nn.Module, share: float) -> None:
     """Blend ``1 - share`` of the full alphabet set into every weight: 0 is all integers, 1 the set itself.
 
-    Training may raise it step by step; `freeze` and `convert` refuse less than 1.
+    Training may raise it step by step; `freeze` and `convert` refuse less than 1. Raises `ParameterError` for
+    other shares, and for a model without quantizers.
     """
-    for module in model.modules():
-        if isinstance(module, WeightQuantizer):
-            module.mix = share
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ParameterError(f"share must be a number from 0 to 1, not {share!r}")
+    quantizers = [module for module in model.modules() if isinstance(module, WeightQuantizer)]
+    if not quantizers:
+        raise ParameterError(f"model {type(model).__name__} must be prepared: it has no quantizers")
+    for module in quantizers:
+        module.mix = float(share)
 
 
 def check_annealed(model: nn.Module) -> None:

@@ -36,6 +36,8 @@ class Recipe:
     def __post_init__(self) -> None:
         check_range("epochs", self.epochs, 1, 1 << 16)
         check_range("batch", self.batch, 1, 1 << 20)
+        if isinstance(self.settle, int) and self.settle >= self.epochs:
+            raise ParameterError(f"settle must be below epochs, which are {self.epochs}, not {self.settle}")
         check_range("settle", self.settle, 0, self.epochs - 1)
         check_choice("precision", self.precision, PRECISIONS)
         for name in ("learning_rate", "scale_learning_rate"):

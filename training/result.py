@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,13 @@ def run(
     if group.first:
         make_run_folder(out)
     group.wait()
-    training = Training(settings, splits, out, init, group, options.save_seconds, options.device)
-    model = training.run((lambda epoch: report(epoch, out)) if report else None, tick)
+    try:
+        training = Training(settings, splits, out, init, group, options.save_seconds, options.device)
+        model = training.run((lambda epoch: report(epoch, out)) if report else None, tick)
+    except ParameterError:
+        with suppress(OSError):
+            out.rmdir()  # if nothing has been written
+        raise
     result: dict[str, Any] = {}
     if group.first:
         result = {
@@ -138,7 +144,9 @@ def known_result(out: Path, settings: dict[str, Any], splits: Splits) -> dict[st
     for name in (CHECKPOINT, WEIGHTS):
         if (out / name).exists():
             check_same(read_metadata(out / name).get("settings"), settings, out / name)
-    return read_result(out / RESULT, settings, splits)
+    made = (WEIGHTS,) if settings["alphabets"] is None else (WEIGHTS, INTEGERS)
+    known = read_result(out / RESULT, settings, splits)
+    return known if all((out / name).is_file() for name in made) else None  # what is missing is made again
 
 
 def read_result(path: Path, settings: dict[str, Any], splits: Splits) -> dict[str, Any] | None:
@@ -149,7 +157,7 @@ def read_result(path: Path, settings: dict[str, Any], splits: Splits) -> dict[st
         result = json.loads(path.read_text())
         found, data = result["settings"], result["provenance"]["data"]
     except (OSError, ValueError, KeyError, TypeError):
-        result = found = data = None
+        raise ParameterError(f"out must be new or hold a whole result, and {str(path)!r} is none") from None
     check_same(found, settings, path)
     if data != data_of(splits):
         raise ParameterError(f"dataset must be the images of {str(path)!r}, and these differ: give another --out")

@@ -146,6 +146,8 @@ def choose_alphabets(
     Raises `ParameterError` for candidates that do not cost more from one to the next, and for a
     ``most_cost`` below that of the first one everywhere.
     """
+    if within is not None and not within >= 0:
+        raise ParameterError(f"within must be a number of at least 0, not {within!r}")
     sets = [AlphabetSet.of(candidate) for candidate in candidates]
     if not sets:
         raise ParameterError("candidates must name at least one alphabet set, not none")

@@ -129,6 +129,8 @@ def resolve(
     layers: dict[str, MultiplierConfig | None] = {}
     for path in paths:
         own = overrides.get(path, {})
+        if own is not None and not isinstance(own, Mapping):
+            raise ParameterError(f"settings of module {path!r} must be a mapping, or None, not {own!r}")
         outer = edge if path in (paths[0], paths[-1]) else {}
         layers[path] = None if own is None else _config(path, {**common, **outer, **own})
     check_range("residual_bits", residual_bits, *LIMITS["act_bits"])

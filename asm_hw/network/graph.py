@@ -144,6 +144,8 @@ class IntegerNetwork:
 
     def quantize_input(self, values: Tensor) -> Tensor:
         """The integers, int64, of real inputs: scaled, rounded half up, saturated, encoded where the layer asks."""
+        if not isinstance(values, Tensor) or not values.is_floating_point() or not values.isfinite().all():
+            raise ParameterError("values must be a tensor of finite real numbers, [n, *input_shape]")
         assert self.input_format is not None
         bits, signed, alphabets = self.input_format
         low, high = integer_range(bits, signed)

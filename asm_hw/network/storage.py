@@ -54,8 +54,10 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
     Raises `ParameterError` if the folder is missing.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise ParameterError(f"network file {str(path)!r} must lie in a folder that exists")
+    if not isinstance(network, IntegerNetwork):
+        raise ParameterError(f"network must be what convert gives, not {type(network).__name__}")
+    if not path.parent.is_dir() or path.is_dir():
+        raise ParameterError(f"network file {str(path)!r} must be a file in a folder that exists")
     tensors: dict[str, Tensor] = {}
     for i, layer in enumerate(network.layers):
         for name, values in _tensors(layer).items():
@@ -77,6 +79,8 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
 
 def load(path: str | Path) -> IntegerNetwork:
     """The network that `save` wrote to ``path``. Raises `ParameterError` for anything else, wrong values included."""
+    if Path(path).is_dir():
+        raise ParameterError(f"network file {str(path)!r} must be a file, not a folder")
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping

@@ -36,7 +36,10 @@ def load_data(name: str, held_out: int | None = None, image_size: int = 224, wor
         raise ParameterError(f"dataset must be one of {', '.join(DATASETS)}, not {name!r}")
     from ..models import imported
 
-    splits: Any = imported("dataset", name)()
+    try:
+        splits: Any = imported("dataset", name)()
+    except TypeError as error:
+        raise ParameterError(f"dataset {name!r} must be a function that takes nothing: {error}") from None
     if not isinstance(splits, Splits):
         raise ParameterError(f"dataset {name!r} must give Splits, not {type(splits).__name__}")
     if held_out is not None:

@@ -51,13 +51,21 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set: what is trained on, what choices are made on, and what counts in the end."""
+    """A data set: what is trained on, what choices are made on, and what counts in the end.
+
+    ``image_size``: height or width, pixels. Raises `ParameterError` where nothing is to be trained or tested on.
+    """
 
     train: Dataset
     held_out: Dataset
     test: Dataset
     classes: int
     image_size: int
+
+    def __post_init__(self) -> None:
+        for name in ("train", "test"):
+            if not len(getattr(self, name)):
+                raise ParameterError(f"{name} of a data set must hold at least one image, not none")
 
 
 def mix(*numbers: int) -> int:

@@ -63,7 +63,7 @@ def imported(what: str, name: str) -> Callable:
         sys.path.insert(0, os.getcwd())
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, SyntaxError) as error:
         raise ParameterError(f"{what} {name!r} must name a function that can be imported: {error}") from None
     if not callable(found):
         raise ParameterError(f"{what} {name!r} must name a function, not a {type(found).__name__}")
