@@ -99,11 +99,11 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     """
     from .training.distributed import process_group
     from .training.options import Options
-    from .training.recipes import Recipe
+    from .training.recipes import ON_LEVELS, Recipe
     from .training.result import run
 
     if given["alphabets"] is None:
-        refuse_given(("weight_bits", "act_bits", "act_alphabets", "layers"), "where no alphabets are given")
+        refuse_given(("weight_bits", "act_bits", "act_alphabets", "layers", *ON_LEVELS), "where no alphabets are given")
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ParameterError("tensorboard must be installed for --tensorboard: pip install 'asm-hw[train]'")
     recipe = {f.name: given.pop(f.name) for f in fields(Recipe)}

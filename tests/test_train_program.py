@@ -210,6 +210,7 @@ def test_recipes_scale_and_refuse():
         (["--seed", "-1"], ["seed", "-1"]),
         (["--save-seconds", "nan"], ["save_seconds", "nan"]),
         (["--threads", "0"], ["threads", "0"]),
+        (["--distill", "0.5"], ["distill", "where no alphabets are given"]),
         (["--hold-out", "512"], ["hold_out", "512"]),
         (["--init", "nowhere.safetensors"], ["init", "nowhere.safetensors"]),
         (["--out", "/proc/asm_hw"], ["out", "/proc"]),

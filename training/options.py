@@ -14,6 +14,7 @@ from .checkpoint import sha256
 from .data import load_data
 from .data.images import Splits
 from .program import RESULT, WEIGHTS
+from .recipes import ON_LEVELS
 from .settings import Start, read_layers
 
 MOST_WORKERS, MOST_PIXELS = 1 << 10, 1 << 14
@@ -100,7 +101,7 @@ def command_of(settings: Start, command: str = "train", **more: Any) -> str:
     given = {**plain.pop("recipe", {}), **plain, "init_sha256": None, **more}
     given["layers"] = RESULT if plain["layers"] else None
     if settings.alphabets is None:
-        given |= dict.fromkeys(("weight_bits", "act_bits", "act_alphabets"))
+        given |= dict.fromkeys(("weight_bits", "act_bits", "act_alphabets", *ON_LEVELS))
     if settings.dataset == FOLDER:
         given["dataset"] += "PATH"
     else:

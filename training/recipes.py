@@ -10,6 +10,8 @@ from ..errors import ParameterError, check_choice, check_range
 from .models.resnet import CIFAR_STEM_SIZE
 
 PRECISIONS = ("float32", "bfloat16")
+ON_LEVELS = ("settle", "scale_learning_rate", "distill")
+"""What only an alphabet-aware training reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
