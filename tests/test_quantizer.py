@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from asm_hw.training.quantizer import ActivationQuantizer, NearestLevel, WeightQuantizer, fake_quantize, fit_scale
+from asm_hw.training.levels import NearestLevel, fit_scale
+from asm_hw.training.quantizer import ActivationQuantizer, WeightQuantizer, fake_quantize
 
 from asm_hw.alphabet import AlphabetSet
 from asm_hw.config import MultiplierConfig

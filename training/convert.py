@@ -24,8 +24,9 @@ from ..network.requantize import ACC_BITS, Format, Requantize
 from .checks import check_model
 from .fold import Joined, Output, Product, Step, Stored, Wide, WindowSum, fold
 from .freeze import EXACT, Multipliers, choose_multiplier, code_of, freeze, multipliers, scale_errors, settle
+from .levels import round_half_up
 from .ops import Seen, classify, prepared_shape, watch_prepared
-from .quantizer import check_annealed, round_half_up
+from .quantizer import check_annealed
 
 __all__ = ["choose_multiplier", "convert", "freeze", "scale_errors", "settle"]
 

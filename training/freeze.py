@@ -17,8 +17,9 @@ from ..golden import finest_shift
 from ..network.requantize import MAX_SHIFT, multiplier_code
 from .checks import check_model
 from .fold import Product, Step, Stored, Term, Wide, fold
+from .levels import NearestLevel, round_half_up
 from .ops import NORMS, watch_prepared
-from .quantizer import ActivationQuantizer, NearestLevel, WeightQuantizer, check_annealed, round_half_up
+from .quantizer import ActivationQuantizer, WeightQuantizer, check_annealed
 
 EXACT = 1e-6
 """A relative error of a multiplier that is only that of float32 scales."""

@@ -14,9 +14,10 @@ from torch.nn.utils import parametrize
 from ..config import MultiplierConfig
 from ..errors import ParameterError
 from .checks import check_inputs, check_model
+from .levels import scale_of
 from .ops import INPUT_SHAPE, LAYERS, Seen, classify, evaluating, path_of
 from .placement import Plan, Read, plan
-from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer, scale_of
+from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer
 from .settings import OUTPUT_BITS, RESIDUAL_BITS, Overrides, Settings, resolve
 from .trace import trace
 

@@ -15,78 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..config import MultiplierConfig, integer_range
-from ..encoding import LevelCode
+from ..config import MultiplierConfig
 from ..errors import ParameterError
-from ..golden import half_of, look_up
-
-FIT_RATIOS = torch.exp2(torch.linspace(-3.0, 0.25, 105)).tolist()
-"""Scales tried by `fit_scale`, as multiples of the one whose largest level is the largest value.
-
-Three octaves: few levels are spread unevenly, and one or two bits clip most of what has long tails.
-"""
-
-
-FEW = 16
-"""Midpoints up to which comparisons are faster than a search on a CPU; a GPU waits for each of them to begin."""
-
-
-class NearestLevel(nn.Module):
-    """`LevelCode.nearest` on tensors: over the whole magnitude, ties to the smaller one, saturating."""
-
-    magnitudes: Tensor
-    midpoints: Tensor
-
-    def __init__(self, code: LevelCode) -> None:
-        super().__init__()
-        self.code = code
-        magnitudes = torch.tensor(code.magnitudes, dtype=torch.float32)
-        # Magnitudes have at most 16 bits, so levels and the points halfway between are exact floats.
-        self.register_buffer("magnitudes", magnitudes, persistent=False)
-        self.register_buffer("midpoints", (magnitudes[1:] + magnitudes[:-1]) / 2, persistent=False)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """The level nearest to each of ``values`` (floating point, any shape), in the same dtype."""
-        if not self.code.signed:
-            values = values.clamp(min=0)
-        size = values.abs()
-        if len(self.midpoints) <= FEW and not size.is_cuda:
-            # A step at each midpoint; one that equals it stays below: the tie rule.
-            level = torch.zeros_like(size)
-            for midpoint, step in zip(self.midpoints.tolist(), self.magnitudes.diff().tolist(), strict=True):
-                level.add_(size > midpoint, alpha=step)
-        else:  # right=False puts a value that equals a midpoint below it
-            index = torch.bucketize(size.contiguous(), self.midpoints.to(values.dtype), right=False)
-            level = self.magnitudes.to(values.dtype)[index]
-        # In place, so that the result lies in memory as the values do: convolutions work in that order.
-        return values.sign().mul_(level)
-
-
-def round_half_up(values: Tensor) -> Tensor:
-    """``floor(values + 0.5)``: what the requantize unit does with its ``1 << (s-1)``."""
-    return torch.floor(values + 0.5)
-
-
-def scale_of(log2_scale: Tensor) -> Tensor:
-    """``2**log2_scale`` in float32, of a float64 logarithm: one in float32 would leave a scale 21 of its 24 bits."""
-    return log2_scale.exp2().float()
-
-
-def fit_scale(values: Tensor, quantize: Callable[[Tensor], Tensor], top: int) -> Tensor:
-    """The scale of each row of ``values`` [rows, n] with the least squared quantization error: [rows].
-
-    ``quantize`` maps ``values / scale`` to integers, the largest of which is ``top``. A row of zeros
-    gets a scale of 1.
-    """
-    largest = values.abs().amax(1)
-    base = torch.where(largest > 0, largest / top, 1.0)
-    best, best_error = base, torch.full_like(base, torch.inf)
-    for ratio in FIT_RATIOS:
-        scale = base * ratio
-        error = (quantize(values / scale[:, None]) * scale[:, None] - values).square().sum(1)
-        better = error < best_error
-        best, best_error = torch.where(better, scale, best), torch.where(better, error, best_error)
-    return torch.where(largest > 0, best, 1.0)
+from .levels import NearestLevel, Rounding, fit_scale, scale_of
 
 
 def fake_quantize(
@@ -188,32 +119,6 @@ class WeightQuantizer(nn.Module):
         return self.nearest(weight * scale.reciprocal()).to(torch.int64)
 
 
-class _Rounding(nn.Module):
-    """Rounds to the integers of an activation format: half up, saturated, then to a level if encoded."""
-
-    levels: Tensor
-
-    def __init__(self, config: MultiplierConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.low, self.top = integer_range(config.act_bits, config.act_signed)
-        self.offset = half_of(config.act_bits)
-        every = torch.arange(self.low, self.top + 1, dtype=torch.float32)
-        levels = None if config.activation is None else NearestLevel(config.activation)(every)
-        self.register_buffer("levels", levels, persistent=False)
-
-    def forward(self, ratio: Tensor) -> Tensor:
-        """The integers of ``ratio`` (overwritten), in its dtype."""
-        ratio = ratio.add_(self.offset)
-        if self.levels is None:
-            return ratio.floor_().clamp_(self.low, self.top)
-        ratio.clamp_(self.low, self.top + 0.5)
-        if self.low:
-            ratio.floor_().sub_(self.low)
-        index = ratio.to(torch.int32).clamp_(0, self.top - self.low)  # rounds down; NaN becomes some integer
-        return look_up(self.levels.to(ratio.dtype), index).add_(ratio, alpha=0)  # and is NaN again
-
-
 class ActivationQuantizer(nn.Module):
     """``act_bits`` integers, signed or not, times one scale, fitted to ``sample``; unsigned includes ReLU.
 
@@ -224,7 +129,7 @@ class ActivationQuantizer(nn.Module):
     def __init__(self, sample: Tensor, config: MultiplierConfig, scale: float | None = None) -> None:
         super().__init__()
         self.config = config
-        self.round = _Rounding(config).to(sample.device)
+        self.round = Rounding(config).to(sample.device)
         fitted = self.fit(sample) if scale is None else torch.full((1,), scale, device=sample.device)
         self.log2_scale = nn.Parameter(fitted.double().log2(), requires_grad=scale is None)
         self.gain = 1 / math.sqrt(max(sample[0].numel(), 1) * self.round.top)
@@ -260,7 +165,7 @@ class Narrowing(nn.Module):
     def __init__(self, config: MultiplierConfig, shift: int) -> None:
         super().__init__()
         self.config = config
-        self.round = _Rounding(config)
+        self.round = Rounding(config)
         self.register_buffer("shift", torch.tensor(shift))
 
     def forward(self, values: Tensor, log2_scale: Tensor) -> Tensor:
