@@ -206,10 +206,10 @@ def test_a_folder_that_was_being_tried_is_still_that_of_a_run(tmp_path):
 
 @pytest.mark.parametrize("quantized", [False, True], ids=["float", "quantized"])
 def test_two_processes_train_like_one_with_twice_the_batch(tmp_path, quantized):
-    options = ["--model", "tiny_training:plain", "--epochs", "2", "--settle", "0", "--learning-rate", "0.02"]
+    options = ["--model", "tiny_training:plain", "--epochs", "2", "--learning-rate", "0.02"]
     if quantized:
         training(tmp_path / "float", settings("plain")).run()
-        options += ["--alphabets", "1,3", "--init", tmp_path / "float"]
+        options += ["--alphabets", "1,3", "--settle", "0", "--init", tmp_path / "float"]
     run(*options, "--out", tmp_path / "one")
     two = [*LAUNCH, *command(*options, "--out", tmp_path / "two")[1:]]
     done = subprocess.run(two, cwd=HERE, env=environment(), capture_output=True, text=True)
