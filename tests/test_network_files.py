@@ -99,15 +99,19 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         bad.write_bytes(content)
         with pytest.raises(ParameterError, match="must be a readable safetensors file"):
             load(bad)
-    for path in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(ParameterError, match="must be a readable safetensors file"):
-            load(path)
+    with pytest.raises(ParameterError, match="must be a readable safetensors file"):
+        load(tmp_path / "missing")
+    with pytest.raises(ParameterError, match="must be a file, not a folder"):
+        load(tmp_path)
     for metadata in (None, {"other": "1"}, {"asm_hw": "no json"}):
         save_file({"x": torch.zeros(1)}, bad, metadata)
         with pytest.raises(ParameterError, match="must hold metadata 'asm_hw' in JSON"):
             load(bad)
-    with pytest.raises(ParameterError, match="must lie in a folder that exists"):
-        save(tiny(), tmp_path / "none" / "net")
+    for path in (tmp_path / "none" / "net", tmp_path):
+        with pytest.raises(ParameterError, match="must be a file in a folder that exists"):
+            save(tiny(), path)
+    with pytest.raises(ParameterError, match="network must be what convert gives, not dict"):
+        save({}, tmp_path / "net")
 
 
 def test_a_damaged_file_never_gives_a_traceback(tmp_path):
