@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..config import MultiplierConfig
 from ..errors import ParameterError
+from ..golden import is_channels_last
 from .levels import NearestLevel, Rounding, fit_scale, scale_of
 
 
@@ -71,7 +72,7 @@ def _sum_product(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
 
 def _dense(values: Tensor) -> bool:
     """Whether the elements fill a run of memory without gaps."""
-    return values.is_contiguous() or (values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last))
+    return values.is_contiguous() or is_channels_last(values)
 
 
 class WeightQuantizer(nn.Module):

@@ -1,6 +1,6 @@
 """The integer reference: what every RTL result, every converted layer and every figure is judged by."""
 
-from .arithmetic import dot, fit, look_up, mac, multiply, requantize
+from .arithmetic import dot, fit, is_channels_last, look_up, mac, multiply, requantize
 from .bitline import BitlineModel
 from .linear import conv2d, matvec
 from .near_memory import near_memory
@@ -8,6 +8,6 @@ from .pooling import max_pool, sum_pool
 from .rounding import finest_shift, half_of
 
 __all__ = [
-    "BitlineModel", "conv2d", "dot", "finest_shift", "fit", "half_of", "look_up", "mac", "matvec", "max_pool",
-    "multiply", "near_memory", "requantize", "sum_pool",
+    "BitlineModel", "conv2d", "dot", "finest_shift", "fit", "half_of", "is_channels_last", "look_up", "mac", "matvec",
+    "max_pool", "multiply", "near_memory", "requantize", "sum_pool",
 ]  # fmt: skip

@@ -72,12 +72,17 @@ def requantize(
     return (total >> shift).clamp_(low, high)
 
 
+def is_channels_last(values: Tensor) -> bool:
+    """Whether ``values`` [n, c, h, w] lie in memory as [n, h, w, c]."""
+    return values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last)
+
+
 def look_up(table: Tensor, index: Tensor) -> Tensor:
     """``table[index]`` for ``table`` [n] and ``index`` (int32 or int64, any shape), in memory as the index lies.
 
     In the order of memory, which is several times faster than PyTorch's indexing.
     """
-    last = index.dim() == 4 and index.is_contiguous(memory_format=torch.channels_last)
+    last = is_channels_last(index)
     ordered = index.permute(0, 2, 3, 1) if last else index
     found = table.index_select(0, ordered.reshape(-1)).view(ordered.shape)
     return found.permute(0, 3, 1, 2) if last else found
@@ -90,7 +95,7 @@ def bound_of(values: Tensor) -> int:
     """
     if not values.numel():
         return 0
-    if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
+    if is_channels_last(values):
         values = values.permute(0, 2, 3, 1)  # in the order of memory: aminmax would copy it first
     low, high = torch.aminmax(values)
     return max(int(high), -int(low))

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from .. import golden
 from ..config import integer_range
-from ..encoding import activation_code
 from ..errors import ParameterError, check_range
 from .layers import IntegerLayer
 from .node import INPUT, IntegerNode
@@ -147,15 +146,12 @@ class IntegerNetwork:
         if not isinstance(values, Tensor) or not values.is_floating_point() or not values.isfinite().all():
             raise ParameterError("values must be a tensor of finite real numbers, [n, *input_shape]")
         assert self.input_format is not None
-        bits, signed, alphabets = self.input_format
+        bits, signed, _ = self.input_format
         low, high = integer_range(bits, signed)
         # The very operations of the training quantizer, so that both agree on every value.
         scale = torch.tensor(self.input_scale, dtype=values.dtype)
-        x = torch.floor(values * scale.reciprocal() + golden.half_of(bits)).clamp(low, high).to(torch.int64)
-        if alphabets is None:
-            return x
-        code = activation_code(alphabets, bits, signed)
-        return golden.look_up(torch.tensor([code.nearest(value) for value in range(low, high + 1)]), x - low)
+        x = torch.floor(values * scale.reciprocal() + golden.half_of(bits)).clamp(low, high)
+        return self.input_format.encode(x.to(torch.int64))
 
     @cached_property
     def sizes(self) -> tuple[LayerSize, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import torch
@@ -36,6 +36,22 @@ class Format(NamedTuple):
 
     def __str__(self) -> str:
         return str(tuple(self))
+
+    def encode(self, values: Tensor) -> Tensor:
+        """The nearest level of each of ``values``, int64 in the format's range; themselves where it is binary."""
+        if self.alphabets is None:
+            return values
+        low, _ = integer_range(self.bits, self.signed)
+        return golden.look_up(_levels(self), values - low)
+
+
+@cache
+def _levels(stored: Format) -> Tensor:
+    """The nearest level of every integer of the encoded format ``stored``, smallest integer first."""
+    assert stored.alphabets is not None
+    code = activation_code(stored.alphabets, stored.bits, stored.signed)
+    low, high = integer_range(stored.bits, stored.signed)
+    return torch.tensor([code.nearest(value) for value in range(low, high + 1)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,15 +137,6 @@ class Requantize:
         """How the results are stored."""
         return Format(self.bits, self.signed, self.encode)
 
-    @cached_property
-    def _levels(self) -> Tensor | None:
-        """The level of each clamped value, or None where values stay binary."""
-        if self.encode is None:
-            return None
-        code = activation_code(self.encode, self.bits, self.signed)
-        low, high = self.range
-        return torch.tensor([code.nearest(value) for value in range(low, high + 1)])
-
     def __call__(self, acc: Tensor, skip: Tensor | None = None) -> Tensor:
         """The next layer's integers for accumulators ``acc`` [n, out, ...]; int64 of the same shape.
 
@@ -143,8 +150,7 @@ class Requantize:
         if self.skip_scale is not None and self.skip_shift is not None:
             joined = (skip, self._along(self.skip_scale << self.skip_shift, acc))
         low, high = self.range
-        values = golden.requantize(acc, scale, bias, shift, low, high, *joined)
-        return values if self._levels is None else golden.look_up(self._levels, values - low)
+        return self.format.encode(golden.requantize(acc, scale, bias, shift, low, high, *joined))
 
     @staticmethod
     def _along(values: Tensor, acc: Tensor) -> Tensor:
