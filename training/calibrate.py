@@ -6,6 +6,7 @@ network = convert(quantize(model, images, alphabets=(1, 3)))
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import torch
@@ -32,13 +33,9 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor], reestimate: bool = Tr
     network (`reestimate_norms`). The input's scale stays; a model is calibrated before it is frozen.
     Raises `ParameterError` where there is no batch.
     """
-    images = [batch for _, batch in zip(range(KEPT_BATCHES), batches, strict=False)]
     watch_prepared(model)  # refuses what is not prepared
     assert isinstance(model, GraphModule)
-    if not images:
-        raise ParameterError("batches must hold at least one batch to calibrate on, not none")
-    for batch in images:
-        check_inputs("batches", batch, prepared_shape(model))
+    images = _checked(islice(batches, KEPT_BATCHES), prepared_shape(model))
     with evaluating(model):
         _Fitter(model).run(torch.cat(images).to(next(model.parameters()).device))
     if reestimate:
@@ -52,23 +49,28 @@ def reestimate_norms(model: nn.Module, batches: Iterable[Tensor]) -> None:
     Weights that were rounded shift and scale what the norms see. Norms that `freeze` fixed stay. Raises
     `ParameterError` where there is no batch, or one is not of finite float32 inputs.
     """
-    batches = list(batches)
-    if not batches:
-        raise ParameterError("batches must hold at least one batch, not none")
-    for batch in batches:
-        check_inputs("batches", batch)
+    batches = _checked(batches)
     norms = [m for m in model.modules() if isinstance(m, NORMS) and m.track_running_stats and not is_frozen(m)]
     momenta = [norm.momentum for norm in norms]
     device = next(model.parameters()).device
-    for number, batch in enumerate(batches):
-        with evaluating(model):
-            for norm in norms:
-                if not number:
-                    norm.reset_running_stats()
-                norm.train().momentum = None  # the plain mean of all batches
+    with evaluating(model):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.train().momentum = None  # the plain mean of all batches
+        for batch in batches:
             model(batch.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+
+
+def _checked(batches: Iterable[Tensor], shape: tuple[int, ...] | None = None) -> list[Tensor]:
+    """All of ``batches``, each of inputs of ``shape`` (`check_inputs`); `ParameterError` where there is none."""
+    found = list(batches)
+    if not found:
+        raise ParameterError("batches must hold at least one batch, not none")
+    for batch in found:
+        check_inputs("batches", batch, shape)
+    return found
 
 
 @torch.no_grad()

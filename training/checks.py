@@ -12,13 +12,15 @@ from ..errors import ParameterError
 
 
 def check_model(model: Any) -> None:
-    """Raise `ParameterError` unless ``model`` is a module whose parameters and buffers are finite, float32 if real."""
+    """Raise `ParameterError` unless ``model`` is a module of finite numbers, and float32 parameters.
+
+    Scales are logarithms in float64.
+    """
     if not isinstance(model, nn.Module):
         raise ParameterError(f"model must be a torch.nn.Module, not {type(model).__name__}")
     for name, parameter in model.named_parameters():
-        if parameter.dtype not in (torch.float32, torch.float64) or (
-            parameter.dtype == torch.float64 and not name.endswith("log2_scale")
-        ):
+        allowed = (torch.float32, torch.float64) if name.endswith("log2_scale") else (torch.float32,)
+        if parameter.dtype not in allowed:
             raise ParameterError(f"model must hold float32 parameters, and {name!r} is {parameter.dtype}")
     for name, values in (*model.named_parameters(), *model.named_buffers()):
         if not values.isfinite().all():

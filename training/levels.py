@@ -87,7 +87,6 @@ class Rounding(nn.Module):
 
     def __init__(self, config: MultiplierConfig) -> None:
         super().__init__()
-        self.config = config
         self.low, self.top = integer_range(config.act_bits, config.act_signed)
         self.offset = half_of(config.act_bits)
         every = torch.arange(self.low, self.top + 1, dtype=torch.float32)

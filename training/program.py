@@ -178,7 +178,7 @@ class Training:
         self.history = [Epoch(**row) for row in saved["history"]]
         self.threads = saved["threads"]
         before = saved.get("environments", [])
-        self.environments = before + [one for one in self.environments if before[-1:] != [one]]
+        self.environments = before if before[-1:] == self.environments else before + self.environments
         if self.settings.alphabets is not None and self.step > self.frozen_at:
             freeze(self.model)
         unpack(tensors, self.model, self.optimizers, f"checkpoint {str(self.folder / CHECKPOINT)!r}")
