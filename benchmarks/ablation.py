@@ -19,19 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from figures import RESULTS, write_block
+from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
+
 from asm_hw.training.calibrate import calibrate, correct_norms
 from asm_hw.training.convert import convert, freeze, settle
 from asm_hw.training.data import load_data
 from asm_hw.training.data.images import Splits
 from asm_hw.training.evaluate import evaluate
-from asm_hw.training.options import find_init
-from asm_hw.training.program import Settings, Tick, Training, begin_model
 from asm_hw.training.provenance import provenance
 from asm_hw.training.quantizer import WeightQuantizer, anneal
 from asm_hw.training.recipes import recipe_for
-from figures import RESULTS, write_block
-from torch import nn
-from torch.nn.utils.parametrize import is_parametrized
+from asm_hw.training.run_options import find_init
+from asm_hw.training.training_run import Settings, Tick, Training, begin_model
 
 OUTPUT = RESULTS / "ablation.json"
 EPOCHS, SETTLE = 3, 1

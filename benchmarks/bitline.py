@@ -17,12 +17,13 @@ from pathlib import Path
 import near_memory
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.config import BitlineConfig, MacConfig
-from asm_hw.ppa.activity import simulator
-from asm_hw.ppa.array_comparison import STREAM
-from asm_hw.ppa.bitline import layer_energy, measure_core, scalar_energy, serial_energy
-from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.comparison import least_energy
+from asm_hw.ppa.activity.gate_simulation import simulator
+from asm_hw.ppa.energy.bitline_energy import layer_energy, measure_core, scalar_energy, serial_energy
+from asm_hw.ppa.energy.energy_comparison import min_energy
+from asm_hw.ppa.energy.memory_comparison import STREAM
+from asm_hw.ppa.technology.cell_library import compact_library
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.mac.mac_config import MacConfig
 
 CLOCK_MHZ = 50.0
 TERMS = 64
@@ -30,7 +31,7 @@ ONE = BitlineConfig(alphabets=(1,), rows=64, cols=512, terms=TERMS)
 SERIAL = BitlineConfig(arithmetic="exact", rows=512, cols=512, acc_bits=ONE.acc_bits)
 DESIGNS = {
     "{1}": ONE,
-    "{1}, words as wide as sums": replace(ONE, word_bits=ONE.acc_bits, cols=24 * ONE.acc_width),
+    "{1}, words as wide as sums": replace(ONE, word_bits=ONE.acc_bits, cols=24 * ONE.accumulator.bits),
     "{1,3}": BitlineConfig(alphabets=(1, 3), rows=128, cols=510, terms=TERMS),
     "{1} on both sides, A=4": BitlineConfig(
         alphabets=(1,), act_alphabets=(1,), act_bits=4, rows=64, cols=510, terms=TERMS
@@ -44,7 +45,7 @@ def measure() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         library = compact_library(Path(scratch), "sg13g2")
         mac = MacConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
-        _, exact = least_energy(mac, library, STREAM, CLOCK_MHZ)
+        _, exact = min_energy(mac, library, STREAM, CLOCK_MHZ)
         result["mac"] = {"name": exact["name"], "energy_per_mac_fj": exact["energy_per_mac_fj"]}
         for regime in ("shared", "sized"):
             result[f"vn_scalar_{regime}"] = scalar_energy(exact["parts_per_mac_fj"], regime == "sized", CLOCK_MHZ)

@@ -11,11 +11,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from asm_hw.sim.bitline_player import BitlinePlayer
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.config import BitlineConfig
-from asm_hw.emit import emit
+from asm_hw.emission.emit_folder import emit
+from asm_hw.sim.bitline_player import BitlinePlayer
+from asm_hw.units.bitline.bitline_config import BitlineConfig
 
 SIZES = (64, 128, 256, 512)
 OUTPUTS = 64
@@ -31,7 +31,7 @@ def measure(size: int) -> dict:
     """Emission and simulation of {1} W=5 A=8 with ``size`` rows and columns."""
     config = BitlineConfig(alphabets=(1,), rows=size, cols=size, terms=size)
     generator = np.random.default_rng(0)
-    weights = generator.choice(np.array(config.weight.levels), (OUTPUTS, size))
+    weights = generator.choice(np.array(config.weight.levels.levels), (OUTPUTS, size))
     vectors = generator.integers(0, 256, (2 * config.words, size))
     with tempfile.TemporaryDirectory() as scratch:
         start = cpu_seconds()

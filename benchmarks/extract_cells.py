@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from asm_hw.ppa.liberty import Group, read
-from asm_hw.ppa.special import find_special
+from asm_hw.ppa.technology.liberty_file import Group, read
+from asm_hw.ppa.technology.named_cells import find_special
 
 DIGITS, TABLE_DIGITS = 4, 3
 TIGHT, LOOSE = 0.05, 0.02  # powers merge where they differ by less than 5 % of themselves + 2 % of the cell's mean

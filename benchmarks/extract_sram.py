@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from asm_hw.ppa.liberty import Group, read
-from asm_hw.ppa.sram import ACCESSES, Sram
+from asm_hw.ppa.technology.liberty_file import Group, read
+from asm_hw.ppa.technology.sram_model import ACCESSES, Sram
 
 SOURCE = (
     "github.com/IHP-GmbH/IHP-Open-PDK, commit 5cccb161f7492697cfa52eb14dc03beb00bdca9e, "

@@ -20,10 +20,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from asm_hw.config import DotConfig, MacConfig, MultiplierConfig
-from asm_hw.ppa.activity import icarus
-from asm_hw.ppa.comparison import spread
-from asm_hw.ppa.contenders import compare
+from asm_hw.ppa.activity.gate_simulation import icarus
+from asm_hw.ppa.baselines.area_comparison import compare
+from asm_hw.ppa.energy.energy_comparison import spread
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "docs" / "results"

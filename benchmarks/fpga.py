@@ -14,9 +14,9 @@ from typing import Any
 
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.config import DotConfig
-from asm_hw.ppa.fpga import measure
-from asm_hw.ppa.fpga_device import FAMILIES, tools
+from asm_hw.ppa.fpga.fpga_comparison import measure
+from asm_hw.ppa.fpga.fpga_devices import FAMILIES, tools
+from asm_hw.units.dot.dot_config import DotConfig
 
 FAMILY = "ecp5"
 SEEDS = 3

@@ -3,7 +3,7 @@
     python benchmarks/near_memory.py [--shape LANESxHOLD ...] [--tables-only]
 
 Logic is measured at gate level on arrays of few columns and carried to more by what each column adds
-(`asm_hw.ppa.array_energy.per_column`); memories are counted (`asm_hw.ppa.system`). IHP SG13G2. The first
+(`asm_hw.ppa.energy.array_energy.per_column`); memories are counted (`asm_hw.ppa.energy.memory_system`). IHP SG13G2. The first
 shape is measured for every design, the others for the first one, to choose among them.
 """
 
@@ -18,13 +18,16 @@ from typing import Any
 
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.config import MacConfig, NearMemoryConfig, VnArrayConfig, VnScalarConfig
-from asm_hw.ppa import system
-from asm_hw.ppa.activity import simulator
-from asm_hw.ppa.array_comparison import FEW, LAYER, MANY, STREAM
-from asm_hw.ppa.array_energy import per_column
-from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.comparison import least_energy, spread
+from asm_hw.ppa.activity.gate_simulation import simulator
+from asm_hw.ppa.energy import memory_system as system
+from asm_hw.ppa.energy.array_energy import per_column
+from asm_hw.ppa.energy.energy_comparison import min_energy, spread
+from asm_hw.ppa.energy.memory_comparison import FEW, LAYER, MANY, STREAM
+from asm_hw.ppa.technology.cell_library import compact_library
+from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 CLOCK_MHZ = 100.0
 COLUMNS = (16, 32, 64)
@@ -59,7 +62,7 @@ def measure_all(shapes: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         library = compact_library(Path(scratch), "sg13g2")
         mac = MacConfig(arithmetic="exact", weight_bits=8, acc_bits=24, weight_code="decoded")
-        result["mac"] = least_energy(mac, library, STREAM, CLOCK_MHZ)[1]["parts_per_mac_fj"]
+        result["mac"] = min_energy(mac, library, STREAM, CLOCK_MHZ)[1]["parts_per_mac_fj"]
     OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -12,13 +12,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from asm_hw.sim.near_player import NearPlayer
 from bitline_scaling import cpu_seconds
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.config import NearMemoryConfig
-from asm_hw.emit import Emitted, emit
-from asm_hw.network.tiles import program
+from asm_hw.emission.emit_folder import Emitted, emit
+from asm_hw.sim.near_player import NearPlayer
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.near_memory.near_memory_program import program
 
 SIDES = (4, 8, 16, 32)
 VECTORS = 512
@@ -46,7 +46,7 @@ def measure_emission(side: int, out: Path) -> tuple[Emitted, dict[str, Any]]:
 def measure_simulation(side: int, emitted: Emitted, build: Path) -> dict[str, Any]:
     """A matrix product in Verilator, four times the array in each dimension."""
     config, rng = config_of(side), random.Random(0)  # noqa: S311 - operands
-    w = [[rng.choice(config.weight_table)[0] for _ in range(4 * side)] for _ in range(4 * side)]
+    w = [[rng.choice(config.weight.table)[0] for _ in range(4 * side)] for _ in range(4 * side)]
     x = [[rng.randrange(256) for _ in range(4 * side)] for _ in range(VECTORS)]
     made = program(config, w, x, [0] * len(w))
     player = NearPlayer(emitted, build)

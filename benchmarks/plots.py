@@ -11,7 +11,7 @@ import matplotlib as mpl
 from figures import REPOSITORY, RESULTS
 from matplotlib import pyplot as plt
 
-from asm_hw.ppa.parts import PARTS
+from asm_hw.ppa.energy.energy_parts import PARTS
 
 PLOTS = REPOSITORY / "docs" / "plots"
 LABELS = {

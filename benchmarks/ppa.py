@@ -24,14 +24,14 @@ from typing import Any
 import plots
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.alphabet import MAX_ALPHABET
-from asm_hw.config import DotConfig
-from asm_hw.ppa.activity import DELAYS, simulator
-from asm_hw.ppa.cells import Library, compact_library
-from asm_hw.ppa.comparison import least_energy, measured_row, spread, with_seeds
-from asm_hw.ppa.contenders import build, candidates, choose, fast_ways, frontier, meets, plain
-from asm_hw.ppa.energy import map_unit
-from asm_hw.ppa.streams import WEIGHTS, StreamOptions
+from asm_hw.numbers.alphabets import MAX_ALPHABET
+from asm_hw.ppa.activity.gate_simulation import DELAYS, simulator
+from asm_hw.ppa.activity.operand_streams import WEIGHTS, StreamOptions
+from asm_hw.ppa.baselines.area_comparison import build, candidates, choose, fast_ways, frontier, meets, plain
+from asm_hw.ppa.energy.energy_comparison import measured_row, min_energy, spread, with_seeds
+from asm_hw.ppa.energy.unit_energy import map_unit
+from asm_hw.ppa.technology.cell_library import Library, compact_library
+from asm_hw.units.dot.dot_config import DotConfig
 
 CLOCKS_MHZ = {"sg13g2": 100.0, "sky130hd": 100.0, "asap7": 600.0}
 STREAM = StreamOptions(stream="half_normal", cycles=300)
@@ -136,13 +136,13 @@ def _row(libraries: dict[str, Library], names: tuple[str, str]) -> dict[str, Any
     row = {"technology": technology, "clock_mhz": clock_mhz, "design": design}
     row |= {"area_per_mac_um2": _per_mac(smallest.mapped.area_um2, config), "smallest": smallest.figures}
     row |= energies
-    if config.arithmetic == "exact" and not config.shifts_weight:
+    if config.arithmetic == "exact" and not config.product.shifts_weight:
         row["plain"] = _plain(config, library, clock_mhz)
     return row
 
 
 def _least(config: DotConfig, library: Library, stream: StreamOptions, clock_mhz: float) -> dict[str, Any]:
-    unit, row = least_energy(config, library, stream, clock_mhz)
+    unit, row = min_energy(config, library, stream, clock_mhz)
     return with_seeds(unit, row, library, stream, clock_mhz, SEEDS)
 
 

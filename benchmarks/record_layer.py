@@ -10,10 +10,11 @@ import json
 from pathlib import Path
 
 import torch
-from asm_hw.training.data import digits
-from asm_hw.training.train import EPOCHS, accuracy, train
 from record_operands import packed
 from torch import nn
+
+from asm_hw.training.data import digits
+from asm_hw.training.digits_training import EPOCHS, accuracy, train
 
 OUTPUT = Path(__file__).parents[1] / "asm_hw" / "ppa" / "layer64.json"
 VECTORS = 320

@@ -18,10 +18,12 @@ import zlib
 from pathlib import Path
 
 import torch
-from asm_hw.training.data import digits
-from asm_hw.training.models import _block, digits_cnn
-from asm_hw.training.train import EPOCHS, train
 from torch import nn
+
+from asm_hw.training.data import digits
+from asm_hw.training.digits_training import EPOCHS, train
+from asm_hw.training.models import digits_cnn
+from asm_hw.training.models.digits_model import _block
 
 FOLDER = Path(__file__).parents[1] / "asm_hw" / "ppa"
 LAYER = 6  # the third convolution

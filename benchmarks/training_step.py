@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from figures import RESULTS, provenance, write_block
+
 from asm_hw.training.convert import convert, freeze
 from asm_hw.training.data.images import ImageTensor, Splits
 from asm_hw.training.models import make_model
 from asm_hw.training.prepare import prepare
-from asm_hw.training.program import Settings, Training, first_images
 from asm_hw.training.recipes import recipe_for
-from figures import RESULTS, provenance, write_block
+from asm_hw.training.training_run import Settings, Training, first_images
 
 FORMATS: dict[str, dict[str, Any]] = {
     "{1,3} W=5 A=8": {"alphabets": (1, 3), "act_bits": 8},

@@ -16,8 +16,8 @@ from typing import Any
 
 from figures import RESULTS, write_block
 
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.encoding import weight_code
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.level_code import weight_levels
 
 OUTPUT = RESULTS / "trainings.json"
 NAMES = {
@@ -84,7 +84,7 @@ def _formats(settings: dict[str, Any]) -> tuple[str, str, str]:
         return model, "float32", "float32"
     alphabets, encoded = _texts(settings)
     activations = f"A={settings['act_bits']}" + (f" on {{{encoded}}}" if encoded else "")
-    levels = weight_code(AlphabetSet.parse(alphabets), settings["weight_bits"]).levels
+    levels = weight_levels(AlphabetSet.parse(alphabets), settings["weight_bits"]).levels
     uniform = len(levels) == levels[-1] - levels[0] + 1
     return model, f"{'uniform' if uniform else f'{{{alphabets}}}'} W={settings['weight_bits']}", activations
 

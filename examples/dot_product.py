@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 
 from asm_hw import golden
-from asm_hw.config import DotConfig
-from asm_hw.emit import emit
+from asm_hw.emission.emit_folder import emit
+from asm_hw.units.dot.dot_config import DotConfig
 
 config = DotConfig(alphabets=(1, 3), weight_bits=5, act_bits=8, lanes=4)
 wanted = [9.2, -5.0, 0.4, 14.0]
-weights = [config.weight.nearest(value) for value in wanted]
+weights = [config.weight.levels.nearest(value) for value in wanted]
 codes = [config.weight.encode(weight) for weight in weights]
 activations = [17, 255, 3, 100]
-result = golden.dot(torch.tensor([[weights]]), torch.tensor([activations]), config.acc_width)
+result = golden.dot(torch.tensor([[weights]]), torch.tensor([activations]), config.accumulator.bits)
 
 print(f"levels {weights} of {wanted}, packed codes {codes}")
 print(f"golden dot product: {result.tolist()}")

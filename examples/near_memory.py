@@ -7,12 +7,13 @@ import tempfile
 from pathlib import Path
 
 import torch
-from asm_hw.sim.near_player import NearPlayer
 
 from asm_hw import golden
-from asm_hw.config import NearMemoryConfig
-from asm_hw.emit import emit
-from asm_hw.network.tiles import program
+from asm_hw.emission.emit_folder import emit
+from asm_hw.numbers.integers import ceil_div
+from asm_hw.sim.near_player import NearPlayer
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.near_memory.near_memory_program import program
 
 OUTPUTS, INPUTS, VECTORS = 2, 6, 3
 
@@ -20,7 +21,7 @@ config = NearMemoryConfig(
     alphabets=(1, 3), weight_bits=5, act_bits=8, lanes=4, columns=2, hold=4, depth=16, terms=INPUTS
 )
 draw = torch.Generator().manual_seed(0)
-levels = torch.tensor(config.weight.levels)
+levels = torch.tensor(config.weight.levels.levels)
 weights = levels[torch.randint(len(levels), (OUTPUTS, INPUTS), generator=draw)]
 activations = torch.randint(256, (VECTORS, INPUTS), generator=draw)
 # y = clamp((96 acc + 40 + 1024) >> 11)
@@ -31,7 +32,7 @@ streams = program(config, w_codes, activations.tolist(), [config.requantize.enco
 parameters = {name: torch.full((OUTPUTS,), value) for name, value in channel.items()}
 expected = golden.near_memory(config, weights, activations, parameters)
 
-digits = -(-config.row_bits // 4)
+digits = ceil_div(config.row_bits, 4)
 for address, row in enumerate(streams.rows):
     print(f"i_weight   row {address}: {row:0{digits}x}")
 for block in streams.blocks:

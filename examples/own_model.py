@@ -5,12 +5,12 @@ Needs the extra demo: pip install ".[demo]" in the checkout. Then: python exampl
 
 import torch
 import torch.nn.functional as F
+from torch import nn
+
+from asm_hw.network.integer_layers import IntegerLayer
 from asm_hw.training.convert import convert, freeze, settle
 from asm_hw.training.data import digits
 from asm_hw.training.prepare import prepare
-from torch import nn
-
-from asm_hw.network.layers import IntegerLayer
 
 
 def train(model: nn.Module, epochs: int) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import BitlineConfig
-from ..config.bitline import Instruction
-from ..emit import Emitted
-from ..manifest import config_of
-from ..network.bitline import loads, tiles
-from .player import StreamBench
+from asm_hw.emission.emit_folder import Emitted
+from asm_hw.emission.manifest import config_of
+from asm_hw.numbers.integers import ceil_div
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.bitline.bitline_instructions import Instruction
+from asm_hw.units.bitline.bitline_schedule import loads, tiles
+
+from .dot_player import StreamBench
 
 STREAMS = {"i_op": "i", "i_row": "i_weight", "o_words": "o"}
 """The streams of the unit and those of the test bench."""
@@ -48,11 +50,11 @@ class BitlinePlayer:
                     ops.append(instruction)
                     rows.append(row)
                 ops += [*tile.bank, *(instruction for output in tile.sums for instruction in output)]
-        beats = -(-vectors // config.words) * len(cut) * len(weights)
+        beats = ceil_div(vectors, config.words) * len(cut) * len(weights)
         streams = {"i": _lines(map(config.encode, ops)), "i_weight": _lines(rows)}
         raw, cycles = self._bench.play(streams, beats, pace)
-        places = range(0, config.words * config.acc_width, config.acc_width)
-        top, mask = 1 << config.acc_width - 1, (1 << config.acc_width) - 1
+        places = range(0, config.words * config.accumulator.bits, config.accumulator.bits)
+        top, mask = 1 << config.accumulator.bits - 1, (1 << config.accumulator.bits) - 1
         words = np.array([[(beat >> place & mask ^ top) - top for place in places] for beat in raw], dtype=np.int64)
         sums = words.reshape(-1, len(cut), len(weights), config.words).sum(1)
         return sums.transpose(0, 2, 1).reshape(-1, len(weights))[:vectors], cycles

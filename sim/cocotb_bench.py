@@ -7,11 +7,12 @@ import random
 from pathlib import Path
 
 import cocotb
+from asm_hw.sim.benches import CHECKS
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from ..manifest import config_of, load
-from .benches import CHECKS
+from asm_hw.emission.manifest import config_of, load
+
 from .runner import MANIFEST_FOLDER
 
 _manifest = load(Path(os.environ[MANIFEST_FOLDER]))

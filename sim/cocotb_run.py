@@ -17,8 +17,9 @@ from pathlib import Path
 
 from cocotb_tools.runner import get_runner
 
-from ..cache import cache_folder
-from ..manifest import load
+from asm_hw.cache import cache_folder
+from asm_hw.emission.manifest import load
+
 from .verilator import WAIVERS
 
 BENCH_MODULE = "asm_hw.sim.cocotb_bench"

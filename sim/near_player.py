@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config import NearMemoryConfig
-from ..emit import Emitted
-from ..manifest import config_of
-from ..network.tiles import Program
-from .driver import signed
-from .player import StreamBench
+from asm_hw.emission.emit_folder import Emitted
+from asm_hw.emission.manifest import config_of
+from asm_hw.numbers.integers import to_signed
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.near_memory.near_memory_program import Program
+
+from .dot_player import StreamBench
 
 
 class NearPlayer:
@@ -35,7 +36,7 @@ class NearPlayer:
         lines = {
             "i_weight": [row | word << config.row_address_bits for row, word in enumerate(program.rows, first)],
             "i_command": [config.command_word(block) for block in program.blocks],
-            "i": [sum(code << i * config.x_bits for i, code in enumerate(beat)) for beat in program.x],
+            "i": [sum(code << i * config.activation.code_bits for i, code in enumerate(beat)) for beat in program.x],
         }
         groups = config.columns // config.beat_columns
         streams = {name: "".join(f"{word:x}\n" for word in words) for name, words in lines.items()}
@@ -45,4 +46,4 @@ class NearPlayer:
     def _values(self, raw: int) -> list[int]:
         config, bits = self._config, self._config.out_bits
         values = [raw >> i * bits & (1 << bits) - 1 for i in range(config.beat_columns)]
-        return [signed(value, bits) for value in values] if config.out_signed else values
+        return [to_signed(value, bits) for value in values] if config.out_signed else values

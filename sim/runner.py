@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from ..config import MultiplierConfig
-from ..emit import emit
-from ..errors import ParameterError, check_choice
-from ..manifest import load
+from asm_hw.emission.emit_folder import emit
+from asm_hw.emission.manifest import load
+from asm_hw.errors import ParameterError, check_choice
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
 from . import verilator
 
 SIMULATORS = ("verilator", "icarus")

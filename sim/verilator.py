@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import ParameterError
+from asm_hw.errors import ParameterError
 
-WAIVERS = Path(__file__).with_name("waivers.vlt")
+WAIVERS = Path(str(files("asm_hw.handoff"))) / "waivers.vlt"
 
 
 def root() -> Path:

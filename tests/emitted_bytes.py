@@ -14,10 +14,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from asm_hw.catalog import CATALOG
-from asm_hw.config import STRUCTURES, make_config
-from asm_hw.emit import render
+from asm_hw.emission.emit_folder import render
 from asm_hw.errors import ParameterError
+from asm_hw.formats.accumulator_format import STRUCTURES
+from asm_hw.units.catalog import CATALOG
+from asm_hw.units.registry import make_config
 
 RECORD = Path(__file__).with_suffix(".json")
 RANDOM = 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from asm_hw.ppa.cells import Library
-from asm_hw.ppa.netlist import Netlist
+from asm_hw.ppa.netlist.mapped_netlist import Netlist
+from asm_hw.ppa.technology.cell_library import Library
 
 FULL = {
     "sg13g2": "ihp-sg13g2/sg13g2_stdcell_typ_1p20V_25C.lib.gz",

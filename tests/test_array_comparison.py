@@ -8,18 +8,16 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from asm_hw.config import (
-    BitlineConfig,
-    DotConfig,
-    NearMemoryConfig,
-    VnArrayConfig,
-    VnScalarConfig,
-    counterpart,
-)
 from asm_hw.errors import ParameterError
-from asm_hw.ppa import array_comparison, system
-from asm_hw.ppa.bitline import Core, cells, layer_energy, serial_energy
-from asm_hw.report.energy import show_arrays
+from asm_hw.ppa.energy import memory_comparison as array_comparison
+from asm_hw.ppa.energy import memory_system as system
+from asm_hw.ppa.energy.bitline_energy import Core, cells, layer_energy, serial_energy
+from asm_hw.report.energy_table import show_arrays
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 NEAR = NearMemoryConfig(alphabets=(1,), lanes=64, columns=32, hold=96, act_bits=6)
 PARTS = ("multiply", "clock")
@@ -34,12 +32,12 @@ def fake_logic(monkeypatch):
         seen.append((config.arithmetic, config.structure, config.weight_form))
         return logic_at(config.weight_form) | {"measured": [built(config.structure, config.weight_form)]}
 
-    def least_energy(config, *_):
+    def min_energy(config, *_):
         seen.append((config.unit, config.arithmetic, config.weight_bits, config.acc_bits))
         return None, {"parts_per_mac_fj": dict.fromkeys(PARTS, 5.0)} | built("heap", "binary")
 
     monkeypatch.setattr(array_comparison, "per_column", per_column)
-    monkeypatch.setattr(array_comparison, "least_energy", least_energy)
+    monkeypatch.setattr(array_comparison, "min_energy", min_energy)
     return seen
 
 
@@ -126,7 +124,7 @@ def test_every_shape_is_compared(config, fake_logic):
 def test_a_twin_that_no_bus_serves_is_left_out(fake_logic):
     """A tile of exact 16-bit weights takes more words than addresses have; {1} packs them to fewer bits."""
     config = VnArrayConfig(alphabets=(1,), lanes=128, columns=160, bus_bits=8, weight_bits=16, depth=1 << 16)
-    assert config.w_bits < 16
+    assert config.weight.code_bits < 16
     designs = {" ".join(row["design"].split()[:2]) for row in array_comparison.compare(config, 50.0)["rows"]}
     assert designs == {"near_memory {1}", "vn_array {1}", "near_memory exact", "vn_scalar exact"}
 
@@ -134,7 +132,7 @@ def test_a_twin_that_no_bus_serves_is_left_out(fake_logic):
 def test_a_twin_has_the_depth_that_it_needs(fake_logic):
     """{1} fits 300 words, exact needs more for its five bits a weight."""
     config = VnArrayConfig(alphabets=(1,), lanes=64, columns=16, depth=300)
-    assert (twin := counterpart(config, "exact")).depth == twin.least_depth > 300
+    assert (twin := config.baseline("exact")).depth == twin.min_depth > 300
     assert len(array_comparison.compare(config)["rows"]) == 2 * 5
 
 
@@ -183,7 +181,7 @@ def test_a_bitline_array_beside_its_twin_and_scalar_machines(fake_logic, fake_co
         wanted = layer_energy(config, fake_core[0], sized, 50.0)
         assert rows["bitline {1} W=5 A=6", regime]["energy_per_mac_fj"] == round(1000 * wanted["total_pj"], 2)
         serial = rows["bitline exact W=5 A=6, sums alone", regime]
-        wanted = serial_energy(counterpart(config, "exact"), fake_core[0], 50.0)
+        wanted = serial_energy(config.baseline("exact"), fake_core[0], 50.0)
         assert serial["energy_per_mac_fj"] == round(1000 * wanted["total_pj"], 2)
         equal, wide = (rows[f"vn_scalar exact W={w} A={a}", regime] for w, a in ((5, 6), (8, 8)))
         assert equal["memory_fj"] < wide["memory_fj"], "more operands to a word"

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from asm_hw.sim.runner import run_folder
 
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.cli import main
-from asm_hw.config import MacConfig
+from asm_hw.cli.commands import main
+from asm_hw.emission.manifest import config_of
 from asm_hw.errors import ParameterError
-from asm_hw.manifest import config_of
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.sim.runner import run_folder
+from asm_hw.units.mac.mac_config import MacConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

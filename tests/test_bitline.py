@@ -7,25 +7,26 @@ from itertools import product
 
 import pytest
 import torch
-from asm_hw.sim.bitline_bench import asm_steps, serial_steps
-from asm_hw.sim.bitline_player import BitlinePlayer
-from asm_hw.training.convert import convert
-from asm_hw.training.data import digits as images
-from asm_hw.training.models import digits_cnn
-from asm_hw.training.train import train, train_asm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_network import operands_of, tiny
 
-from asm_hw.catalog import CATALOG
-from asm_hw.config import BitlineConfig, counterpart, make_config
-from asm_hw.config.bitline import End, Instruction, Operation
-from asm_hw.emit import emit, render
+from asm_hw.emission.emit_folder import emit, render
 from asm_hw.errors import ParameterError
 from asm_hw.golden import BitlineModel, fit, matvec
-from asm_hw.network.bitline import accesses, accumulate, digits, gaps, tiles
-from asm_hw.network.bitline_serial import mac_cycles, most_terms, place, serial_sum
-from asm_hw.network.on_rtl import products_of
+from asm_hw.network.rtl_layers import products_of
+from asm_hw.sim.bitline_player import BitlinePlayer
+from asm_hw.training.convert import convert
+from asm_hw.training.data import digits as images
+from asm_hw.training.digits_training import train, train_asm
+from asm_hw.training.models import digits_cnn
+from asm_hw.units.bitline.bitline_checks import asm_steps, serial_steps
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.bitline.bitline_instructions import End, Instruction, Operation
+from asm_hw.units.bitline.bitline_schedule import accesses, accumulate, digits, gaps, tiles
+from asm_hw.units.bitline.serial_schedule import mac_cycles, max_terms, place, serial_sum
+from asm_hw.units.catalog import CATALOG
+from asm_hw.units.registry import make_config
 
 ASM = [c for c in CATALOG.values() if c.unit == "bitline" and c.arithmetic == "asm"]
 SERIAL = [c for c in CATALOG.values() if c.unit == "bitline" and c.arithmetic == "exact"]
@@ -45,7 +46,7 @@ def run(config, steps):
 ], ids=["asm", "exact"])  # fmt: skip
 def test_rows_are_combined_bit_by_bit(config):
     """Every pair of words, all logic at once."""
-    top = 1 << config.columns_a_word
+    top = 1 << config.columns_per_word
     expected = {
         Operation.COPY: lambda a, b: a, Operation.CLEAR: lambda a, b: 0, Operation.AND: lambda a, b: a & b,
         Operation.OR: lambda a, b: a | b, Operation.XOR: lambda a, b: a ^ b, Operation.NOR: lambda a, b: (top - 1) - (a | b),
@@ -75,7 +76,10 @@ def test_a_mask_keeps_words_untouched():
 def test_a_schedule_gives_the_matrix_product(config, data):
     """Results, counts and cycles of random matrices; the bank is computed once for all outputs."""
     terms, outputs = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 4))
-    weight, x = st.sampled_from(config.weight.levels), st.sampled_from([value for _, value in config.act_table])
+    weight, x = (
+        st.sampled_from(config.weight.levels.levels),
+        st.sampled_from([value for _, value in config.activation.table]),
+    )
     weights = data.draw(st.lists(st.lists(weight, min_size=terms, max_size=terms), min_size=outputs, max_size=outputs))
     vectors = data.draw(
         st.lists(st.lists(x, min_size=terms, max_size=terms), min_size=config.words, max_size=config.words)
@@ -83,7 +87,7 @@ def test_a_schedule_gives_the_matrix_product(config, data):
     model, left = run(config, asm_steps(config, weights, vectors))
     total = torch.tensor(left).reshape(-1, outputs, config.words).sum(0).T
     expected = matvec(torch.tensor(weights), torch.tensor(vectors))
-    assert torch.equal(fit(total, config.acc_width), fit(expected, config.acc_width))
+    assert torch.equal(fit(total, config.accumulator.bits), fit(expected, config.accumulator.bits))
     cut = tiles(config, weights)
     sums = [output for tile in cut for output in tile.sums]
     micro = sum(len(output) + gaps(config, output) for output in (*sums, *_sums_of(config, cut)))
@@ -101,7 +105,7 @@ def _sums_of(config, cut):
                 start = i + 1
 
 
-@given(st.lists(st.sampled_from(ONE.weight.levels), min_size=1, max_size=64))
+@given(st.lists(st.sampled_from(ONE.weight.levels.levels), min_size=1, max_size=64))
 def test_cycles_are_accesses_and_a_documented_overhead(weights):
     (tile,) = tiles(ONE, [weights])
     (made,) = tile.sums
@@ -133,17 +137,18 @@ def test_shifts_that_rise_are_refused():
 
 @pytest.mark.parametrize("config", SERIAL, ids=lambda c: c.slug)
 def test_the_serial_array_multiplies_in_the_cycles_stated(config):
-    terms = most_terms(config)
+    terms = max_terms(config)
     rows = place(config, terms)
     top = (1 << config.magnitude_bits) - 1
     weights = [[(-1) ** t * (top - t % (top + 1)) for t in range(terms)]]
     vectors = [[(3 * t + 5 * c) % (1 << config.act_bits) for t in range(terms)] for c in range(config.words)]
     left = torch.tensor(run(config, serial_steps(config, weights, vectors))[1])
-    total = (left << torch.arange(config.acc_width)[:, None]).sum(0)
+    total = (left << torch.arange(config.accumulator.bits)[:, None]).sum(0)
     assert torch.equal(
-        fit(total, config.acc_width), fit(matvec(torch.tensor(weights), torch.tensor(vectors))[:, 0], config.acc_width)
+        fit(total, config.accumulator.bits),
+        fit(matvec(torch.tensor(weights), torch.tensor(vectors))[:, 0], config.accumulator.bits),
     )
-    fixed = 2 * config.acc_width + 3 * config.acc_width  # clear both sums; complement, subtract, read
+    fixed = 2 * config.accumulator.bits + 3 * config.accumulator.bits  # clear both sums; complement, subtract, read
     assert len(list(serial_sum(config, rows, weights[0]))) == fixed + terms * mac_cycles(config)
 
 
@@ -191,10 +196,10 @@ def test_rows_that_cannot_hold_one_activation_are_refused():
 
 
 def test_the_serial_twin_has_words_of_one_column():
-    twin = counterpart(BitlineConfig(alphabets=(1,), rows=128), "exact")
+    twin = BitlineConfig(alphabets=(1,), rows=128).baseline("exact")
     assert isinstance(twin, BitlineConfig)
     assert (twin.word_bits, twin.words) == (1, 64)
-    assert most_terms(twin) >= 1
+    assert max_terms(twin) >= 1
 
 
 def test_the_manifest_gives_the_configuration_back():

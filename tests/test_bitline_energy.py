@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from asm_hw.config import BitlineConfig
-from asm_hw.config.bitline import End, Instruction, Operation
-from asm_hw.emit import render
+from asm_hw.emission.emit_folder import render
 from asm_hw.errors import ParameterError
-from asm_hw.ppa.bitline import (
+from asm_hw.ppa.energy.bitline_core_energy import core_energy
+from asm_hw.ppa.energy.bitline_energy import (
     Core,
     accesses,
     cells,
@@ -23,9 +22,10 @@ from asm_hw.ppa.bitline import (
     recorded,
     scalar_energy,
 )
-from asm_hw.ppa.bitline_core import core_energy
-from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.sram import Sram, compute_energies_pj, measured
+from asm_hw.ppa.technology.cell_library import compact_library
+from asm_hw.ppa.technology.sram_model import Sram, compute_energies_pj, measured
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.bitline.bitline_instructions import End, Instruction, Operation
 
 ONE = BitlineConfig(alphabets=(1,), rows=64, cols=512, terms=64)
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"

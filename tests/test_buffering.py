@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from asm_hw.errors import ParameterError
-from asm_hw.ppa.buffering import buffered
-from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.model import load_cells
-from asm_hw.ppa.netlist import Netlist
+from asm_hw.ppa.netlist.buffering import buffered
+from asm_hw.ppa.netlist.mapped_netlist import Netlist
+from asm_hw.ppa.technology.cell_library import compact_library
+from asm_hw.ppa.technology.liberty_cells import load_cells
 
 CLOCK, DATA, STATE, FIRST = 2, 3, 4, 10
 REGISTER, GATE = "sg13g2_dfrbpq_1", "sg13g2_inv_1"

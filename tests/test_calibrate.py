@@ -6,17 +6,17 @@ import copy
 
 import pytest
 import torch
+
+from asm_hw.errors import ParameterError
+from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.training.calibrate import calibrate, correct_norms, quantize, reestimate_norms
 from asm_hw.training.convert import convert, freeze, scale_errors, settle
-from asm_hw.training.data.digits import digits
-from asm_hw.training.models.digits import digits_cnn
+from asm_hw.training.data.digits_data import digits
+from asm_hw.training.digits_training import accuracy, train
+from asm_hw.training.models.digits_model import digits_cnn
 from asm_hw.training.prepare import prepare
 from asm_hw.training.quantizer import ActivationQuantizer, Narrowing, anneal
 from asm_hw.training.sensitivity import choose_alphabets, closeness
-from asm_hw.training.train import accuracy, train
-
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.errors import ParameterError
 
 SHAPE = (1, 8, 8)
 

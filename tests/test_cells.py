@@ -13,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from asm_hw.config import DotConfig, MacConfig, MultiplierConfig, counterpart
+from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.errors import ParameterError
-from asm_hw.gateware import make_component
-from asm_hw.ppa.cells import Library, check_power, compact_library, user_library
-from asm_hw.ppa.compact import TECHNOLOGIES, compact_table
-from asm_hw.ppa.expression import Expression
-from asm_hw.ppa.liberty import parse, read
-from asm_hw.ppa.model import Power, load_cells
-from asm_hw.ppa.special import Adder, ClockGate, Gate, find_special
-from asm_hw.ppa.synthesis import RECIPES, synthesize
-from asm_hw.verilog import to_verilog
+from asm_hw.ppa.netlist.synthesis import RECIPES, synthesize
+from asm_hw.ppa.technology.cell_functions import Expression
+from asm_hw.ppa.technology.cell_library import Library, check_power, compact_library, user_library
+from asm_hw.ppa.technology.compact_tables import TECHNOLOGIES, compact_table
+from asm_hw.ppa.technology.liberty_cells import Power, load_cells
+from asm_hw.ppa.technology.liberty_file import parse, read
+from asm_hw.ppa.technology.named_cells import Adder, ClockGate, Gate, find_special
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.registry import make_component
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDERS = {"sg13g2": "ihp-sg13g2", "sky130hd": "sky130hd", "asap7": "asap7"}
@@ -31,14 +33,14 @@ SLOW = [pytest.param(name, marks=() if name == "sg13g2" else pytest.mark.full) f
 CONFIGS = [
     MultiplierConfig(),
     MultiplierConfig(alphabets=(1, 3, 5, 7), weight_bits=8),
-    counterpart(MultiplierConfig(weight_bits=8), "exact"),
+    MultiplierConfig(weight_bits=8).baseline("exact"),
     MacConfig(alphabets=(1,)),
     MacConfig(),
     MacConfig(arithmetic="exact"),
     DotConfig(lanes=4, alphabets=(1,)),
     DotConfig(lanes=4),
-    counterpart(DotConfig(lanes=4), "exact"),
-    counterpart(DotConfig(lanes=4), "bare"),
+    DotConfig(lanes=4).baseline("exact"),
+    DotConfig(lanes=4).baseline("bare"),
 ]
 # Input slews in ns and loads in fF that mapped designs of each technology have.
 TYPICAL = {

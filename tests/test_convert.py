@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+
+from asm_hw.errors import ParameterError
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.level_code import weight_levels
 from asm_hw.training.convert import choose_multiplier, convert, freeze
 from asm_hw.training.models import digits_cnn
 from asm_hw.training.prepare import prepare
-from torch import nn
-
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.encoding import weight_code
-from asm_hw.errors import ParameterError
 
 SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
 SHAPE = (1, 8, 8)
@@ -46,7 +46,7 @@ def test_convert_refuses_an_unprepared_model():
 
 @pytest.mark.parametrize("alphabets", SETS, ids=str)
 def test_chosen_multiplier_is_the_best_of_all(alphabets):
-    code = weight_code(AlphabetSet(alphabets), 16)
+    code = weight_levels(AlphabetSet(alphabets), 16)
     draw = torch.rand(20, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     ratio = torch.cat([torch.exp2(-12 * draw) * torch.tensor([1.0, -1.0]).repeat(10), torch.tensor([0.0])])
     level, shift, error = choose_multiplier(ratio, code)

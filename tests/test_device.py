@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from asm_hw.training.device import _one_order, device_name, repeatable
 
 

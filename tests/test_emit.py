@@ -14,25 +14,22 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from asm_hw.sim import verilator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asm_hw.catalog import CATALOG
-from asm_hw.config import (
-    STRUCTURES,
-    WEIGHT_CODES,
-    WEIGHT_FORMS,
-    DotConfig,
-    MacConfig,
-    MultiplierConfig,
-    NearMemoryConfig,
-)
-from asm_hw.emit import emit, render
+from asm_hw.emission.emit_folder import emit, render
+from asm_hw.emission.manifest import config_of, describe, load, seal
 from asm_hw.errors import ParameterError
-from asm_hw.gateware import make_component
-from asm_hw.manifest import config_of, describe, load, seal
-from asm_hw.ppa.yosys import count_cells
+from asm_hw.formats.accumulator_format import STRUCTURES
+from asm_hw.formats.weight_format import WEIGHT_CODES, WEIGHT_FORMS
+from asm_hw.ppa.netlist.yosys import count_cells
+from asm_hw.sim import verilator
+from asm_hw.units.catalog import CATALOG
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.registry import make_component
 
 ROWS = pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
 SCHEMA = json.loads((Path(__file__).resolve().parent.parent / "asm_hw" / "manifest.schema.json").read_text())
@@ -82,7 +79,7 @@ def test_every_row_is_clean_in_every_tool(config, tmp_path):
     assert not errors
     assert [i.name for i in compilation.getRoot().topInstances] == [emitted.manifest["top"]]
     multipliers = count_cells(text, emitted.manifest["top"])
-    multiplies = config.arithmetic == "exact" and not config.has_heap and not config.shifts_weight
+    multiplies = config.arithmetic == "exact" and not config.adders.has_heap and not config.product.shifts_weight
     assert (multipliers > 0) == multiplies
 
 
@@ -164,7 +161,7 @@ def test_the_manifest_says_how_to_requantize(parameters):
             bias = value & (1 << field["bias"]["width"]) - 1
             word = code << field["scale"]["lsb"] | bias << field["bias"]["lsb"] | 7 << field["shift"]["lsb"]
             assert (word, left) == (unit.encode({"scale": level, "bias": value, "shift": 7}), 0)
-    assert told["requantize"]["rows"] == config.rows_a_channel
+    assert told["requantize"]["rows"] == config.rows_per_channel
 
 
 @ROWS
@@ -222,7 +219,7 @@ def test_an_alphabet_set_of_one_has_no_bank():
 def test_emission_imports_no_torch_and_training_no_amaranth():
     probe = "import sys, {}; sys.exit({!r} in sys.modules)"
     for module, heavy in (
-        ("asm_hw.emit, asm_hw.cli, asm_hw.catalog", "torch"),
+        ("asm_hw.emission.emit_folder, asm_hw.cli.commands, asm_hw.units.catalog", "torch"),
         ("asm_hw.training.prepare, asm_hw.golden", "amaranth"),
     ):
         assert subprocess.run([sys.executable, "-c", probe.format(module, heavy)]).returncode == 0, module
@@ -327,7 +324,7 @@ def test_constraints_name_every_input_but_the_clock(name):
 )
 def test_safe_terms_is_the_last_count_that_fits(unit, signed, arithmetic, acc_bits):
     config = unit(act_signed=signed, arithmetic=arithmetic, acc_bits=acc_bits)
-    low, high = config.product_range
+    low, high = config.product.range
 
     def fits(terms):
         return -(1 << acc_bits - 1) <= terms * low and terms * high <= (1 << acc_bits - 1) - 1

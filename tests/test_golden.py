@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asm_hw import golden
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.encoding import weight_code
 from asm_hw.errors import ParameterError
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.level_code import weight_levels
 
 
 def plain_conv(w, x, stride, padding, groups):
@@ -37,7 +37,7 @@ def plain_conv(w, x, stride, padding, groups):
 
 
 def test_multiply_equals_plain_arithmetic_for_every_level():
-    levels = weight_code(AlphabetSet((1, 3)), 8).levels
+    levels = weight_levels(AlphabetSet((1, 3)), 8).levels
     w, x = torch.tensor(levels), torch.arange(-256, 256)
     product = golden.multiply(w[:, None], x)
     assert product.dtype == torch.int64

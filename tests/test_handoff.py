@@ -12,21 +12,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from asm_hw.sim import verilator
 
-from asm_hw.catalog import CATALOG
-from asm_hw.config import (
-    BitlineConfig,
-    DotConfig,
-    MacConfig,
-    MultiplierConfig,
-    NearMemoryConfig,
-    VnArrayConfig,
-    VnScalarConfig,
-)
-from asm_hw.emit import emit, render
-from asm_hw.ppa.cells import Library, compact_library, user_library
-from asm_hw.ppa.yosys import run_yosys
+from asm_hw.emission.emit_folder import emit, render
+from asm_hw.ppa.netlist.yosys import run_yosys
+from asm_hw.ppa.technology.cell_library import Library, compact_library, user_library
+from asm_hw.sim import verilator
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.catalog import CATALOG
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 UNITS = {"multiplier": MultiplierConfig(), "mac": MacConfig(), "dot": DotConfig(lanes=4, columns=2)}
 UNITS["bitline"] = BitlineConfig(alphabets=(1,), act_bits=4, rows=8, cols=8, acc_bits=10, counter_bits=0)
@@ -67,7 +65,7 @@ def test_the_bench_passes_on_the_rtl(name, tmp_path):
     result = play(emitted.folder, emitted.verilog)
     assert result.returncode == 0, result.stdout
     responses = int(re.fullmatch(r"PASS: (\d+) responses\n", result.stdout)[1])
-    pairs = len(config.weight_table) * len(config.act_table)
+    pairs = len(config.weight.table) * len(config.activation.table)
     least = {"dot": 8, "near_memory": 2, "bitline": 8, "vn_scalar": 4, "vn_array": 2}
     assert responses >= least.get(config.unit, min(1024, pairs))
 

@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asm_hw.gateware.heap import Heap, plan, popcount
+from asm_hw.gateware.compressor_heap import Heap, plan, popcount
 
 TERMS = st.lists(
     st.tuples(st.integers(1, 6), st.booleans(), st.integers(0, 5), st.integers(0, 9), st.booleans()), max_size=7

@@ -13,16 +13,16 @@ import time
 import pytest
 import tiny_training
 import torch
+from tiny_runs import HERE, TINY, Interrupted, command, environment, equal, run, settings, training
+
+from asm_hw.cli.commands import cli
+from asm_hw.errors import ParameterError
 from asm_hw.training.checkpoint import load_state, read_state, read_tensors, write_atomic, write_tensors
 from asm_hw.training.distributed import Group, process_group
 from asm_hw.training.evaluate import evaluate
 from asm_hw.training.models import make_model
-from asm_hw.training.program import CHECKPOINT, WEIGHTS, Training
-from asm_hw.training.result import WRITABLE, known_result, make_run_folder
-from tiny_runs import HERE, TINY, Interrupted, command, environment, equal, run, settings, training
-
-from asm_hw.cli import cli
-from asm_hw.errors import ParameterError
+from asm_hw.training.training_result import WRITABLE, known_result, make_run_folder
+from asm_hw.training.training_run import CHECKPOINT, WEIGHTS, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -175,8 +175,8 @@ def test_a_result_names_every_environment_that_it_was_made_in(tmp_path, monkeypa
         raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr("asm_hw.training.program.environment", lambda device: {"commit": "first"})
-        patch.setattr("asm_hw.train_command._Display.report", stop)
+        patch.setattr("asm_hw.training.training_run.environment", lambda device: {"commit": "first"})
+        patch.setattr("asm_hw.cli.train_command._Display.report", stop)
         with pytest.raises(Interrupted):
             cli.main(arguments, standalone_mode=False)
     cli.main(arguments, standalone_mode=False)

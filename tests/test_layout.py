@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from asm_hw.config import DotConfig
-from asm_hw.emit import emit
+from asm_hw.emission.emit_folder import emit
+from asm_hw.units.dot.dot_config import DotConfig
 
 TECHNOLOGY = Path("/usr/share/qflow/tech/osu018")
 ROUTED = re.compile(r"\n- (\S+)(.*?);", re.DOTALL)

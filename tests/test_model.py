@@ -8,10 +8,10 @@ import pytest
 from small_liberty import CELLS, HEAD, TEMPLATES, design, full_library, out, pin
 
 from asm_hw.errors import ParameterError
-from asm_hw.ppa.expression import Expression
-from asm_hw.ppa.model import Table, load_cells
-from asm_hw.ppa.netlist import ONE, ZERO
-from asm_hw.ppa.timing import analyse
+from asm_hw.ppa.netlist.mapped_netlist import ONE, ZERO
+from asm_hw.ppa.netlist.static_timing import analyse
+from asm_hw.ppa.technology.cell_functions import Expression
+from asm_hw.ppa.technology.liberty_cells import Table, load_cells
 
 # Expressions
 

@@ -15,18 +15,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from asm_hw.sim.runner import run_folder
 
 import asm_hw
-from asm_hw.config import (
-    BitlineConfig,
-    DotConfig,
-    MacConfig,
-    MultiplierConfig,
-    NearMemoryConfig,
-    VnArrayConfig,
-    VnScalarConfig,
-)
+from asm_hw.sim.runner import run_folder
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ MUTATIONS = {
     "carries not cleared": Mutation(ACCUMULATE, "kept.eq(Mux(clear, 0, row))", 'kept.eq(Mux(clear, 0, row) if "sum" in row.name else row)', MacConfig(structure="carry_save")),
     "enable ignored": Mutation(ACCUMULATE, "with m.If(enable):\n        m.d.sync += acc.eq(following)", "with m.If(1):\n        m.d.sync += acc.eq(following)"),
     "saturation one too high": Mutation(ACCUMULATE, "Mux(total > top - 1, top - 1, total)", "Mux(total > top, top - 1, total)", MacConfig(acc_bits=12, overflow="saturate", act_signed=True)),
-    "heap too narrow to saturate": Mutation(ACCUMULATE, "return max(config.acc_width, signed_bits(low - top, high + top - 1))", "return config.acc_width + 1", DotConfig(lanes=8, act_bits=4, acc_bits=6, overflow="saturate")),
+    "heap too narrow to saturate": Mutation(ACCUMULATE, "return max(config.accumulator.bits, signed_bits(low - top, high + top - 1))", "return config.accumulator.bits + 1", DotConfig(lanes=8, act_bits=4, acc_bits=6, overflow="saturate")),
     "a lane left out": Mutation(ACCUMULATE, "rows = [row for lane in lanes for row in lane.rows]", "rows = [row for lane in lanes[1:] for row in lane.rows]", DotConfig(lanes=2, act_bits=4, structure="tree")),
     # Streams.
     "weights reloaded while they are held": Mutation(DOT, "self._weight_stage(m, add & self.i.payload.release)", "self._weight_stage(m, add)", SMALL_DOT),
@@ -142,7 +140,7 @@ MUTATIONS = {
     "clamped one too low": Mutation("gateware/requantize.py", "Mux(shifted > high, high, shifted)", "Mux(shifted > high, high - 1, shifted)", SMALL_NEAR),
     # Scalar von Neumann machine.
     "activations not read again": Mutation(FETCHER, "outputs.eq(outputs - 1), activation.eq(start)", "outputs.eq(outputs - 1)", SMALL_VN),
-    "weights and activations counted alike": Mutation(FETCHER, "_less(activations_left, config.activations_a_word)", "_less(activations_left, config.weights_a_word)", VnScalarConfig(alphabets=(1,), depth=64)),
+    "weights and activations counted alike": Mutation(FETCHER, "_less(activations_left, config.activations_per_word)", "_less(activations_left, config.weights_per_word)", VnScalarConfig(alphabets=(1,), depth=64)),
     "parameters read over those in use": Mutation(RESULTS, "self.room.eq(~taken | leave)", "self.room.eq(1)", replace(SMALL_VN, bus_bits=32)),
     "output before its parameters": Mutation(RESULTS, "leave.eq(due & there)", "leave.eq(due)", SMALL_VN),
     "old outputs left in a word": Mutation(RESULTS, "m.d.sync += output.eq(0)", "m.d.sync += output.eq(output)", SMALL_VN),
@@ -197,7 +195,7 @@ def mutated(mutation, folder, program):
         text = text.replace(old, new)
     source.write_text(text)
     setup = (
-        "import json, sys; from pathlib import Path; from asm_hw.config import make_config\n"
+        "import json, sys; from pathlib import Path; from asm_hw.units.registry import make_config\n"
         "config = make_config(sys.argv[1], **json.loads(sys.argv[2]))\n"
     )
     command = [sys.executable, "-c", setup + program, mutation.config.unit, json.dumps(mutation.config.parameters)]
@@ -216,7 +214,7 @@ def test_the_benches_catch(mutation, tmp_path):
     pytest.param(name, marks=[] if index % 9 == 0 else pytest.mark.full) for index, name in enumerate(MUTATIONS)
 ])  # fmt: skip
 def test_the_benches_catch_in_verilator(name, tmp_path):
-    program = "from asm_hw.emit import emit\nprint(emit(config, Path('out')).folder)"
+    program = "from asm_hw.emission.emit_folder import emit\nprint(emit(config, Path('out')).folder)"
     emitted = mutated(MUTATIONS[name], tmp_path, program)
     assert emitted.returncode == 0, emitted.stderr[-3000:]
     verdict = run_folder(tmp_path / emitted.stdout.strip(), "verilator", tmp_path / "build")

@@ -12,21 +12,24 @@ import pytest
 import torch
 from amaranth.hdl import Module
 from amaranth.sim import Simulator
-from asm_hw.sim.near_player import NearPlayer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_network import operands_of, tiny, vectors_of
 
 from asm_hw import golden
-from asm_hw.config import Block, NearMemoryConfig, RequantizeConfig, VnArrayConfig, VnScalarConfig, counterpart
-from asm_hw.emit import emit, render
+from asm_hw.emission.emit_folder import emit, render
 from asm_hw.errors import ParameterError
-from asm_hw.gateware.requantize import Requantize
-from asm_hw.handoff.sram import FAMILIES, wrapper
-from asm_hw.network.on_rtl import near_program, products_of
-from asm_hw.network.tiles import program
-from asm_hw.network.words import array_program, word_program
-from asm_hw.ppa import system
+from asm_hw.formats.requantize_format import RequantizeFormat
+from asm_hw.gateware.requantize_stage import Requantize
+from asm_hw.handoff.sram_wrappers import FAMILIES, wrapper
+from asm_hw.network.rtl_layers import near_program, products_of
+from asm_hw.ppa.energy import memory_system as system
+from asm_hw.sim.near_player import NearPlayer
+from asm_hw.units.near_memory.near_memory_config import Block, NearMemoryConfig
+from asm_hw.units.near_memory.near_memory_program import program
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
+from asm_hw.units.von_neumann.word_program import array_program, word_program
 
 SMALL = NearMemoryConfig(alphabets=(1,), lanes=4, columns=2, hold=4, depth=64)
 
@@ -81,7 +84,7 @@ def test_blocks_are_few_and_even(vectors, hold):
 def test_a_matrix_product_of_four_times_the_array_computes_in_95_percent_of_its_cycles(lanes, columns, extra, scale):
     """Where hold is a quarter longer than loads take, of weights and of parameters; blocks are at least 0.8 hold."""
     config = NearMemoryConfig(alphabets=(1,), lanes=lanes, columns=columns, hold=1, depth=1 << 16)
-    config = replace(config, hold=(columns * config.rows_a_channel + extra) * 5 // 4 + 1)
+    config = replace(config, hold=(columns * config.rows_per_channel + extra) * 5 // 4 + 1)
     assert computing(config, *(int(k * n) for k, n in zip(scale, (columns, lanes, config.hold), strict=True))) >= 0.95
 
 
@@ -105,7 +108,7 @@ def computing(config, outputs, inputs, vectors):
 def test_the_product_is_golden_arithmetic():
     rng = random.Random(0)
     config = replace(SMALL, acc_bits=12, overflow="saturate", out_bits=8, out_signed=True)
-    w = [[rng.choice(config.weight.levels) for _ in range(10)] for _ in range(3)]
+    w = [[rng.choice(config.weight.levels.levels) for _ in range(10)] for _ in range(3)]
     x = [[rng.randrange(256) for _ in range(10)] for _ in range(5)]
     channels = {"scale": [1, 3 * 64, -64], "bias": [5, -1000, 0], "shift": [4, 9, 6]}
     channels["scale"] = [config.requantize.scale.nearest(value) for value in channels["scale"]]
@@ -124,9 +127,9 @@ def test_the_product_is_golden_arithmetic():
 
 
 @pytest.mark.parametrize("config", [
-    RequantizeConfig(alphabets=(1,), act_bits=20),
-    RequantizeConfig(alphabets=(1, 3), act_bits=22, out_bits=8, out_signed=True),
-    RequantizeConfig(alphabets=(1, 3, 5, 7), act_bits=12, out_bits=32, out_signed=True),
+    RequantizeFormat(alphabets=(1,), act_bits=20),
+    RequantizeFormat(alphabets=(1, 3), act_bits=22, out_bits=8, out_signed=True),
+    RequantizeFormat(alphabets=(1, 3, 5, 7), act_bits=12, out_bits=32, out_signed=True),
 ], ids=["1", "1,3", "1,3,5,7"])  # fmt: skip
 def test_requantize_units_equal_golden(config):
     rng = random.Random(config.act_bits)
@@ -175,7 +178,7 @@ WORD = SMALL.requantize.encode({"scale": 1, "bias": 0, "shift": 0})
     ([[0] * 6] * 2, [], [WORD] * 2, r"w and x must not be empty, not 2 x 6 weights and 0 vectors"),
 ])  # fmt: skip
 def test_what_no_memory_holds_is_refused(w, x, channels, words):
-    assert SMALL.w_bits == 4
+    assert SMALL.weight.code_bits == 4
     near, scalar = replace(SMALL, act_bits=8, depth=64), VnScalarConfig(alphabets=SMALL.alphabets, depth=64)
     shared = VnArrayConfig(**near.parameters | {"depth": 256})
     for build, config in ((program, near), (word_program, scalar), (array_program, shared)):
@@ -205,7 +208,7 @@ def test_commands_without_a_meaning_are_refused(block, words):
 
 
 def test_twins_have_the_same_ports():
-    ports = [[p["name"] for p in _manifest(counterpart(SMALL, kind))["ports"]] for kind in ("asm", "exact", "bare")]
+    ports = [[p["name"] for p in _manifest(SMALL.baseline(kind))["ports"]] for kind in ("asm", "exact", "bare")]
     assert ports[0] == ports[1] == ports[2]
 
 
@@ -233,7 +236,7 @@ def test_wrappers_behave_as_the_model(family, words, bits, tmp_path):
     if not shutil.which("iverilog"):
         pytest.skip("needs Icarus Verilog")
     model = render(replace(SMALL, memory="macro", depth=words), "unit")["unit.v"].partition("`ifndef")[2]
-    from asm_hw.handoff.sram import behavioural
+    from asm_hw.handoff.sram_wrappers import behavioural
 
     renamed = behavioural(words, bits).replace(f"asm_hw_sram_{words}x{bits}", "reference")
     assert "module asm_hw_sram_" in model
@@ -359,7 +362,7 @@ def play_network(network, x, folder, arithmetic="asm"):
 
 def test_layers_of_a_network_run_to_the_bit(tmp_path):
     network = tiny()
-    low, high = network.layers[0].config.x_range
+    low, high = network.layers[0].config.activation.range
     generator = torch.Generator().manual_seed(0)
     play_network(network, torch.randint(low, high + 1, (3, *network.input_shape), generator=generator), tmp_path)
 
@@ -368,8 +371,8 @@ def demo_network(images):
     """The demo network on {1}, trained a little, and quantized test images."""
     from asm_hw.training.convert import convert
     from asm_hw.training.data import digits
+    from asm_hw.training.digits_training import train, train_asm
     from asm_hw.training.models import digits_cnn
-    from asm_hw.training.train import train, train_asm
 
     data, model = digits(), digits_cnn(0)
     train(model, data, epochs=4, seed=0)

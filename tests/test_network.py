@@ -8,13 +8,14 @@ import pytest
 import torch
 from tiny_network import SETS, draw, last, tiny
 
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.config import MultiplierConfig, signed_bits
-from asm_hw.encoding import activation_code
 from asm_hw.errors import ParameterError
-from asm_hw.network.graph import IntegerNetwork
-from asm_hw.network.layers import IntegerConv2d, IntegerLinear
-from asm_hw.network.requantize import MAX_SHIFT
+from asm_hw.network.integer_layers import IntegerConv2d, IntegerLinear
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.integer_requantize import MAX_SHIFT
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.integers import signed_bits
+from asm_hw.numbers.level_code import activation_levels
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 # The same in plain Python integers.
 
@@ -24,7 +25,7 @@ def plain_finish(total, channel, out):
     value = (total * scale + bias + (1 << shift - 1 if shift else 0)) >> shift
     low = -(1 << out.bits - 1) if out.signed else 0
     value = max(low, min(value, (1 << out.bits - out.signed) - 1))
-    return value if out.encode is None else activation_code(out.encode, out.bits, out.signed).nearest(value)
+    return value if out.encode is None else activation_levels(out.encode, out.bits, out.signed).nearest(value)
 
 
 def plain_conv(layer, image):
@@ -64,7 +65,7 @@ def plain_forward(network, image):
 @pytest.mark.parametrize(("act_alphabets", "signed"), [(None, False), (None, True), ((1, 3), False), ((1,), False)])
 def test_network_equals_plain_integers(act_alphabets, signed):
     network = tiny(act_alphabets and AlphabetSet(act_alphabets), signed)
-    low, high = network.layers[0].config.x_range
+    low, high = network.layers[0].config.activation.range
     x = draw(range(low, high + 1), (5, 2, 7, 5), 7)
     assert network(x).tolist() == [plain_forward(network, image) for image in x.tolist()]
     step = x

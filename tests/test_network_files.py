@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_network import draw, tiny
 
-from asm_hw.alphabet import AlphabetSet
 from asm_hw.errors import ParameterError
-from asm_hw.network.storage import load, save
+from asm_hw.network.network_file import load, save
+from asm_hw.numbers.alphabets import AlphabetSet
 
 
 @pytest.mark.parametrize("act_alphabets", [None, AlphabetSet((1,))])
@@ -131,7 +131,7 @@ def test_a_damaged_file_never_gives_a_traceback(tmp_path):
 
 def test_network_loads_without_amaranth_and_training():
     program = (
-        "import sys, asm_hw.network.storage;"
+        "import sys, asm_hw.network.network_file;"
         "sys.exit(any(name.split('.')[0] == 'amaranth' or name.startswith('asm_hw.training') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

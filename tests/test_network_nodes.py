@@ -8,13 +8,13 @@ import pytest
 import torch
 from tiny_network import SETS, draw, requantizer
 
-from asm_hw.config import MultiplierConfig
 from asm_hw.errors import ParameterError
-from asm_hw.network.between import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
-from asm_hw.network.graph import IntegerNetwork
-from asm_hw.network.layers import IntegerConv2d
-from asm_hw.network.requantize import Format
-from asm_hw.network.storage import load, save
+from asm_hw.network.integer_layers import IntegerConv2d
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
+from asm_hw.network.integer_requantize import Format
+from asm_hw.network.network_file import load, save
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 SHAPE = (3, 6, 5)
 
@@ -108,7 +108,7 @@ def test_moves_change_no_integer():
 def graph():
     """A convolution joined by what it started from, a pool, a concatenation and a mean."""
     config = MultiplierConfig(alphabets=SETS, weight_bits=5, act_bits=4)
-    weight = draw(config.weight.levels, (3, 3, 3, 3), 7)
+    weight = draw(config.weight.levels.levels, (3, 3, 3, 3), 7)
     return IntegerNetwork(
         layers=(
             IntegerSum(name="top", sources=("input",), requantize=requantizer(3, 8, bits=4)),

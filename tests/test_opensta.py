@@ -11,19 +11,18 @@ import numpy as np
 import pytest
 from small_liberty import design, full_library
 
-from asm_hw.config import make_config
-from asm_hw.gateware import make_component
-from asm_hw.ppa.accounting import Parts, account, leakage_states
-from asm_hw.ppa.cells import Library
-from asm_hw.ppa.energy import analysed
-from asm_hw.ppa.model import load_cells
-from asm_hw.ppa.netlist import Netlist
-from asm_hw.ppa.opensta import opensta_version, run_opensta, unpack
-from asm_hw.ppa.synthesis import RECIPES, mapping_commands
-from asm_hw.ppa.timing import analyse
-from asm_hw.ppa.vcd import Waves
-from asm_hw.ppa.yosys import run_yosys
-from asm_hw.verilog import to_verilog
+from asm_hw.emission.verilog_text import to_verilog
+from asm_hw.ppa.activity.vcd_file import Waves
+from asm_hw.ppa.energy.energy_accounting import Parts, account, leakage_states
+from asm_hw.ppa.energy.unit_energy import analysed
+from asm_hw.ppa.netlist.mapped_netlist import Netlist
+from asm_hw.ppa.netlist.opensta import opensta_version, run_opensta, unpack
+from asm_hw.ppa.netlist.static_timing import analyse
+from asm_hw.ppa.netlist.synthesis import RECIPES, mapping_commands
+from asm_hw.ppa.netlist.yosys import run_yosys
+from asm_hw.ppa.technology.cell_library import Library
+from asm_hw.ppa.technology.liberty_cells import load_cells
+from asm_hw.units.registry import make_component, make_config
 
 # Timing by OpenSTA
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import tiny_training
 import torch
-from asm_hw.training.checkpoint import read_tensors, write_tensors
-from asm_hw.training.program import WEIGHTS
-from asm_hw.training.sensitivity import energy_cost, weight_cost
-from asm_hw.training.settings import read_layers
 from test_bad_input import assert_refused, call, called
 from torch import nn
 
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.cli import main
+from asm_hw.cli.commands import main
 from asm_hw.errors import ParameterError
-from asm_hw.network.storage import load
+from asm_hw.network.network_file import load
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.training.checkpoint import read_tensors, write_tensors
+from asm_hw.training.layer_settings import read_layers
+from asm_hw.training.sensitivity import energy_cost, weight_cost
+from asm_hw.training.training_run import WEIGHTS
 
 TINY = ["--model", "tiny_training:with_norm", "--dataset", "tiny_training:splits", "--threads", "1"]
 ONE, THREE = AlphabetSet((1,)), AlphabetSet((1, 3))
@@ -47,7 +47,7 @@ def test_quantize_leaves_the_integers_of_the_levels(capsys, tmp_path, start):
     network = load(tmp_path / "run" / "integers.safetensors")
     layers = [node for node in network.layers if hasattr(node, "weight")]
     assert [layer.config.weight_bits for layer in layers] == [8, 8]  # the first and the last
-    assert all(set(layer.weight.flatten().tolist()) <= set(layer.config.weight.levels) for layer in layers)
+    assert all(set(layer.weight.flatten().tolist()) <= set(layer.config.weight.levels.levels) for layer in layers)
     images, labels = next(tiny_training.splits().test.batches(torch.arange(128), 128))
     right = (network(network.quantize_input(images)).argmax(1) == labels).double().mean().item()
     assert result["test"]["integer_percent"] == pytest.approx(100 * right, abs=1e-3)

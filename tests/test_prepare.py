@@ -7,14 +7,14 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from asm_hw.training.convert import convert, freeze, scale_errors, settle
-from asm_hw.training.prepare import prepare, quantized_layers
-from asm_hw.training.quantizer import ActivationQuantizer
 from torch import nn
 
 from asm_hw.errors import ParameterError
-from asm_hw.network.between import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
-from asm_hw.network.storage import load, save
+from asm_hw.network.integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
+from asm_hw.network.network_file import load, save
+from asm_hw.training.convert import convert, freeze, scale_errors, settle
+from asm_hw.training.prepare import prepare, quantized_layers
+from asm_hw.training.quantizer import ActivationQuantizer
 
 SHAPE = (3, 12, 12)
 

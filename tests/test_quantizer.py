@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.level_code import LevelCode, weight_levels
 from asm_hw.training.levels import NearestLevel, fit_scale
 from asm_hw.training.quantizer import ActivationQuantizer, WeightQuantizer, fake_quantize
-
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.config import MultiplierConfig
-from asm_hw.encoding import LevelCode, weight_code
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
 
@@ -29,7 +29,7 @@ def test_nearest_level_is_the_encoder_s(alphabets, bits, signed):
 
 
 def test_nearest_level_of_16_bits_has_exact_ties():
-    code = weight_code(AlphabetSet((1, 3)), 16)
+    code = weight_levels(AlphabetSet((1, 3)), 16)
     ties = torch.tensor([(a + b) / 2 for a, b in zip(code.magnitudes, code.magnitudes[1:], strict=False)])
     assert NearestLevel(code)(ties).tolist() == [float(m) for m in code.magnitudes[:-1]]
 
@@ -38,7 +38,7 @@ def test_nearest_level_of_16_bits_has_exact_ties():
 def test_weight_quantizer_is_scale_times_level(per_channel):
     weight = torch.randn(5, 3, 3, 3, generator=torch.Generator().manual_seed(0))
     quantizer = WeightQuantizer(weight, MultiplierConfig(), per_channel)
-    scales, code = quantizer.scale.tolist(), weight_code(AlphabetSet((1, 3)), 5)
+    scales, code = quantizer.scale.tolist(), weight_levels(AlphabetSet((1, 3)), 5)
     assert len(scales) == (5 if per_channel else 1)
     for channel, row in enumerate(weight):
         scale = torch.tensor(scales[channel if per_channel else 0])
@@ -48,7 +48,7 @@ def test_weight_quantizer_is_scale_times_level(per_channel):
 
 
 def test_fit_scale_finds_the_scale_that_made_the_values():
-    code = weight_code(AlphabetSet((1,)), 8)
+    code = weight_levels(AlphabetSet((1,)), 8)
     nearest = NearestLevel(code)
     levels = torch.tensor(code.levels, dtype=torch.float32)
     rows = torch.stack([levels * 0.01, levels * 3, torch.zeros_like(levels)])
@@ -75,7 +75,7 @@ def test_fit_scale_clips_long_tails(bits):
 
 
 def test_gradients_are_straight_through_and_lsq():
-    code = weight_code(AlphabetSet((1, 3)), 5)  # magnitudes up to 12
+    code = weight_levels(AlphabetSet((1, 3)), 5)  # magnitudes up to 12
     scale = torch.tensor(0.5, requires_grad=True)
     values = torch.tensor([0.3, -1.1, 2.6, 9.0, -9.0], requires_grad=True)
     upstream = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
@@ -91,7 +91,7 @@ def test_gradients_are_straight_through_and_lsq():
 @pytest.mark.parametrize("alphabets", SETS, ids=str)
 def test_scale_gradient_is_the_slope_over_many_values(alphabets):
     """A single value jumps between levels; over a dense range the LSQ gradient is the true derivative."""
-    code = weight_code(AlphabetSet(alphabets), 5)
+    code = weight_levels(AlphabetSet(alphabets), 5)
     values = torch.linspace(0, 1.5 * code.max * 0.37, 400_001, dtype=torch.float64)
     scale = torch.tensor(0.37, dtype=torch.float64, requires_grad=True)
 

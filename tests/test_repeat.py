@@ -9,8 +9,8 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from asm_hw.gateware.repeat import Emission
-from asm_hw.verilog import to_verilog
+from asm_hw.emission.verilog_text import to_verilog
+from asm_hw.gateware.repeated_modules import Emission
 
 
 class Delay(wiring.Component):

@@ -15,23 +15,25 @@ import torch
 from click.testing import CliRunner
 from tiny_network import draw, tiny
 
-from asm_hw import cli as command_line
-from asm_hw.config import DotConfig, MacConfig, NearMemoryConfig
+from asm_hw.cli import commands as command_line
 from asm_hw.errors import ParameterError
-from asm_hw.network.graph import IntegerNetwork
-from asm_hw.network.on_rtl import near_program, run_network
-from asm_hw.ppa.cells import compact_library
-from asm_hw.ppa.comparison import LARGEST
-from asm_hw.ppa.contenders import build, compare
-from asm_hw.ppa.energy import map_unit, measure
-from asm_hw.report import demo
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.rtl_layers import near_program, run_network
+from asm_hw.ppa.baselines.area_comparison import build, compare
+from asm_hw.ppa.energy.energy_comparison import LARGEST
+from asm_hw.ppa.energy.unit_energy import map_unit, measure
+from asm_hw.ppa.technology.cell_library import compact_library
+from asm_hw.report import digits_demo as demo
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def plain_play(config, corrupt=None):
     """An array of plain integers: follows release and last beat by beat; adds 1 to sum ``corrupt``."""
-    weights, activations = dict(config.weight_table), dict(config.act_table)
+    weights, activations = dict(config.weight.table), dict(config.activation.table)
 
     def play(beats):
         sums, load = [], 0

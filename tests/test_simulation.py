@@ -7,15 +7,16 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from asm_hw.sim import amaranth_bench
-from asm_hw.sim.player import Player
-from asm_hw.sim.runner import run_folder
 
 from asm_hw import golden
-from asm_hw.catalog import CATALOG
-from asm_hw.config import DotConfig, MacConfig
-from asm_hw.emit import emit
-from asm_hw.network.schedule import schedule
+from asm_hw.emission.emit_folder import emit
+from asm_hw.sim import amaranth_simulation as amaranth_bench
+from asm_hw.sim.dot_player import Player
+from asm_hw.sim.runner import run_folder
+from asm_hw.units.catalog import CATALOG
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.dot.dot_schedule import schedule
+from asm_hw.units.mac.mac_config import MacConfig
 
 
 def one_in(count):
@@ -68,7 +69,7 @@ def test_player_computes_matrix_products(tmp_path):
 def check_products(player, config, inputs):
     """Random products of 7 outputs and 9 vectors with so many ``inputs``."""
     rng = np.random.default_rng(inputs)
-    weights = rng.choice(np.array(config.weight.levels), (7, inputs))
+    weights = rng.choice(np.array(config.weight.levels.levels), (7, inputs))
     activations = rng.integers(0, 256, (9, inputs))
     beats = schedule(config, weights, activations)
     expected = golden.matvec(torch.tensor(weights), torch.tensor(activations)).numpy()

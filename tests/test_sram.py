@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 
 from asm_hw.errors import ParameterError
-from asm_hw.ppa.sram import ACCESSES, COLUMN_MUXES, PARTS, Sram, compute_energies_pj, estimate, macros, table
+from asm_hw.ppa.technology.sram_model import (
+    ACCESSES,
+    COLUMN_MUXES,
+    PARTS,
+    Sram,
+    compute_energies_pj,
+    estimate,
+    macros,
+    table,
+)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ACCEPTED = ["read_energy_pj", "write_energy_pj", "area_um2"]
@@ -291,8 +300,6 @@ def test_command_draws_a_table(cli):
 
 
 def test_estimate_needs_neither_numpy_nor_scipy():
-    code = (
-        "import sys; from asm_hw.ppa.sram import *; estimate(Sram(64, 8)); print({'numpy', 'scipy'} & {*sys.modules})"
-    )
+    code = "import sys; from asm_hw.ppa.technology.sram_model import *; estimate(Sram(64, 8)); print({'numpy', 'scipy'} & {*sys.modules})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

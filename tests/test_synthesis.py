@@ -8,25 +8,22 @@ from itertools import product
 import pytest
 from rich.console import Console
 
-from asm_hw.config import (
-    BitlineConfig,
-    DotConfig,
-    MacConfig,
-    NearMemoryConfig,
-    VnArrayConfig,
-    VnScalarConfig,
-    counterpart,
-)
+from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.errors import ParameterError
-from asm_hw.gateware import make_component, memory_module
-from asm_hw.ppa.cells import compact_library, user_library
-from asm_hw.ppa.compact import compact_table
-from asm_hw.ppa.contenders import build, candidates, choose, compare, contenders, fast_ways, frontier
-from asm_hw.ppa.netlist import Netlist
-from asm_hw.ppa.synthesis import RECIPES, mapping_commands, synthesize
-from asm_hw.ppa.yosys import count_cells, run_yosys
-from asm_hw.report.area import area_table
-from asm_hw.verilog import to_verilog
+from asm_hw.ppa.baselines.area_comparison import baselines_of, build, candidates, choose, compare, fast_ways, frontier
+from asm_hw.ppa.netlist.mapped_netlist import Netlist
+from asm_hw.ppa.netlist.synthesis import RECIPES, mapping_commands, synthesize
+from asm_hw.ppa.netlist.yosys import count_cells, run_yosys
+from asm_hw.ppa.technology.cell_library import compact_library, user_library
+from asm_hw.ppa.technology.compact_tables import compact_table
+from asm_hw.report.area_table import area_table
+from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.registry import make_component, memory_module
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 SMALL_MAC = MacConfig(act_bits=4, acc_bits=10)
 TWO = "module two(input c, input a, input b, output reg y); always @(posedge c) y <= ~(a & b); endmodule"
@@ -115,10 +112,10 @@ def test_the_frontier_holds_what_nothing_betters_in_both(tmp_path):
 
 def test_a_weight_that_an_activation_shifts_has_a_multiplying_twin():
     config = MacConfig(arithmetic="exact", weight_bits=8, act_bits=4, act_alphabets=(1,))
-    twins = contenders(config)
+    twins = baselines_of(config)
     assert list(twins) == ["shift", "exact", "bare"]
     assert twins["shift"] is config
-    assert twins["exact"].activation is None and not twins["exact"].shifts_weight
+    assert twins["exact"].activation.levels is None and not twins["exact"].product.shifts_weight
 
 
 NEAR = NearMemoryConfig(alphabets=(1,), lanes=2, columns=1, hold=2, depth=16, act_bits=4, acc_bits=12)
@@ -184,7 +181,7 @@ def test_a_bitline_array_has_its_serial_twin_beside_it_and_nothing_bare():
 
 
 def test_the_exact_twin_of_a_large_unit_keeps_the_multiplier_of_yosys(tmp_path):
-    tried = candidates(counterpart(NEAR, "exact"), compact_library(tmp_path))
+    tried = candidates(NEAR.baseline("exact"), compact_library(tmp_path))
     ways = {(way.config.structure, way.config.weight_form, way.mapped.recipe) for way in tried}
     assert ways == {
         *(("greedy", form, recipe) for form in ("binary", "booth") for recipe in ("area", "balanced")),
@@ -222,7 +219,7 @@ def test_adder_modules_become_the_cells_of_the_library(tmp_path):
 def test_sixteen_lanes_on_one_alphabet_are_smaller_than_exact(recipe, tmp_path):
     config = DotConfig(alphabets=(1,))
     library = compact_library(tmp_path)
-    units = (config, counterpart(config, "exact"))
+    units = (config, config.baseline("exact"))
     asm, exact = (synthesize(verilog_of(unit), unit.slug, library, recipe).area_um2 for unit in units)
     assert asm < exact
 
@@ -250,7 +247,7 @@ def prove(config, recipe, folder, damage=None):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("config", [SMALL_MAC, counterpart(SMALL_MAC, "exact")], ids=["asm", "exact"])
+@pytest.mark.parametrize("config", [SMALL_MAC, SMALL_MAC.baseline("exact")], ids=["asm", "exact"])
 def test_mapped_netlist_equals_the_rtl(config, recipe, tmp_path):
     prove(config, recipe, tmp_path)
 

@@ -6,8 +6,8 @@ import pytest
 from small_liberty import CELLS, design
 
 from asm_hw.errors import ParameterError
-from asm_hw.ppa.model import load_cells
-from asm_hw.ppa.timing import analyse
+from asm_hw.ppa.netlist.static_timing import analyse
+from asm_hw.ppa.technology.liberty_cells import load_cells
 
 # Timing by hand
 

@@ -8,14 +8,14 @@ import tarfile
 
 import pytest
 import torch
-from asm_hw.training.data import cifar10 as cifar
-from asm_hw.training.data import load_data
-from asm_hw.training.data.folder import ClassFolders, Loaded, random_box
-from asm_hw.training.data.images import ImageTensor, hold_out
-from asm_hw.training.models import MODELS, make_model
 from torch import nn
 
 from asm_hw.errors import ParameterError
+from asm_hw.training.data import cifar10 as cifar
+from asm_hw.training.data import load_data
+from asm_hw.training.data.image_folder import ClassFolders, Loaded, random_box
+from asm_hw.training.data.images import ImageTensor, hold_out
+from asm_hw.training.models import MODELS, make_model
 
 FLOAT_START = "resnet_cifar10/resnet20-12fca82f.th"
 
@@ -332,8 +332,8 @@ def test_functions_that_give_no_model():
 def test_the_float_start_reaches_its_accuracy(data_folder, monkeypatch):
     """91.73 % of the test images, as its authors say: names, shortcuts, normalisation and test set agree."""
     from asm_hw.training.checkpoint import load_state, read_state
-    from asm_hw.training.options import find_init
-    from asm_hw.training.program import evaluate
+    from asm_hw.training.run_options import find_init
+    from asm_hw.training.training_run import evaluate
 
     monkeypatch.setenv("ASM_HW_DATA", str(data_folder))
     model = make_model("resnet20", 10, 32, 0)

@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 import tiny_training
 import torch
+from test_bad_input import assert_refused, call, called
+from tiny_runs import TINY, Interrupted, equal, run, settings, training
+
+from asm_hw.cli.commands import main
+from asm_hw.errors import ParameterError
 from asm_hw.training.checkpoint import load_state, read_state, read_tensors
 from asm_hw.training.convert import convert
 from asm_hw.training.data import load_data
 from asm_hw.training.distributed import Group
 from asm_hw.training.evaluate import compare
-from asm_hw.training.program import CHECKPOINT, WEIGHTS, Settings, Training
 from asm_hw.training.recipes import recipe_for
-from asm_hw.training.result import INTEGERS
-from test_bad_input import assert_refused, call, called
-from tiny_runs import TINY, Interrupted, equal, run, settings, training
-
-from asm_hw.cli import main
-from asm_hw.errors import ParameterError
+from asm_hw.training.training_result import INTEGERS
+from asm_hw.training.training_run import CHECKPOINT, WEIGHTS, Settings, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,17 +9,17 @@ import sys
 
 import pytest
 import torch
+from torch import nn
+
+from asm_hw.errors import ParameterError
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.level_code import weight_levels
 from asm_hw.training.convert import convert, freeze, scale_errors, settle
 from asm_hw.training.data import digits
+from asm_hw.training.digits_training import accuracy, shift_images, train, train_asm
 from asm_hw.training.models import digits_cnn
 from asm_hw.training.prepare import prepare
 from asm_hw.training.quantizer import ActivationQuantizer
-from asm_hw.training.train import accuracy, shift_images, train, train_asm
-from torch import nn
-
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.encoding import weight_code
-from asm_hw.errors import ParameterError
 
 SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
 SHAPE = (1, 8, 8)
@@ -64,7 +64,7 @@ def test_prepare_leaves_the_model_and_its_names_alone(data):
     assert len(layer(prepared, "3").parametrizations.weight[0].scale) == 16
     third = layer(prepared, "3")
     levels = third.weight[2].unique().div(third.parametrizations.weight[0].scale[2]).round().int().tolist()
-    assert set(levels) <= set(weight_code(AlphabetSet((1, 3)), 5).levels)
+    assert set(levels) <= set(weight_levels(AlphabetSet((1, 3)), 5).levels)
 
 
 def test_only_the_scale_of_the_network_s_input_is_fixed(data):
@@ -118,7 +118,7 @@ def test_integers_agree_with_the_fake_quantized_model(data, trained, alphabets):
     prepared = copy.deepcopy(trained[1][alphabets])
     settle(prepared)
     network = convert(prepared, SHAPE)
-    code = weight_code(AlphabetSet(alphabets), 5)
+    code = weight_levels(AlphabetSet(alphabets), 5)
     assert all(value in code for layer in network.layers for value in layer.weight.unique().tolist())
     integers = network(network.quantize_input(data.test_images))
     with torch.no_grad():
@@ -227,7 +227,5 @@ def test_shift_moves_by_at_most_a_pixel():
 
 
 def test_training_loads_without_amaranth():
-    program = (
-        "import sys, asm_hw.training.train; sys.exit(any(name.split('.')[0] == 'amaranth' for name in sys.modules))"
-    )
+    program = "import sys, asm_hw.training.digits_training; sys.exit(any(name.split('.')[0] == 'amaranth' for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asm_hw.ppa.vcd import Vcd
+from asm_hw.ppa.activity.vcd_file import Vcd
 
 HEAD = """$timescale 1ps $end
 $scope module tb $end

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
-from asm_hw.sim.vn_bench import random_words
 from test_vn_scalar import count_accesses
 
-from asm_hw.config import BusBlock, VnArrayConfig
 from asm_hw.errors import ParameterError
-from asm_hw.gateware import vn_array
-from asm_hw.network.words import array_program
-from asm_hw.ppa import system
+from asm_hw.ppa.energy import memory_system as system
+from asm_hw.units.vn_array import vn_array_unit as vn_array
+from asm_hw.units.vn_array.vn_array_config import BusBlock, VnArrayConfig
+from asm_hw.units.von_neumann.vn_checks import random_words
+from asm_hw.units.von_neumann.word_program import array_program
 
 SMALL = VnArrayConfig(arithmetic="exact", weight_bits=8, lanes=4, columns=4, hold=4, depth=256)
 LARGE = VnArrayConfig(arithmetic="exact", weight_bits=8, lanes=64, columns=32, hold=64, depth=8192)

@@ -6,13 +6,14 @@ import random
 from dataclasses import fields
 
 import pytest
-from asm_hw.sim.amaranth_bench import play
-from asm_hw.sim.vn_bench import Model, compare, idle, of_words
 from test_near_memory import demo_network
 from tiny_network import operands_of, tiny, vectors_of
 
-from asm_hw.config import VnArrayConfig, VnScalarConfig
-from asm_hw.network.on_rtl import products_of
+from asm_hw.network.rtl_layers import products_of
+from asm_hw.sim.amaranth_simulation import play
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
+from asm_hw.units.von_neumann.vn_checks import Model, compare, idle, of_words
 
 SHAPE = {"lanes": 8, "columns": 2, "hold": 3, "depth": 1 << 13}
 MACHINES = [(VnScalarConfig, "asm"), (VnScalarConfig, "exact"), (VnArrayConfig, "asm"), (VnArrayConfig, "exact")]
@@ -32,7 +33,9 @@ def unit_for(unit, layer, arithmetic):
 def product_of(config, layer, x, vectors):
     """The first ``vectors`` of a layer's product as the machine stores it."""
     [(weights, inputs)] = products_of(layer, x)
-    w_code, x_code = ({value: code for code, value in table} for table in (config.weight_table, config.act_table))
+    w_code, x_code = (
+        {value: code for code, value in table} for table in (config.weight.table, config.activation.table)
+    )
     w = [[(w_code[value], value) for value in row] for row in weights.tolist()]
     taken = [[(x_code[value], value) for value in row] for row in inputs[:vectors].tolist()]
     return of_words(config, w, taken, layer.requantize.channels)
@@ -73,7 +76,7 @@ def test_layers_of_a_network_run_to_the_bit(unit, arithmetic):
     import torch
 
     network = tiny()
-    low, high = network.layers[0].config.x_range
+    low, high = network.layers[0].config.activation.range
     x = torch.randint(low, high + 1, (1, *network.input_shape), generator=torch.Generator().manual_seed(0))
     assert play_layers(network, x, unit, arithmetic, vectors=2) >= 2
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from asm_hw.sim.amaranth_bench import play
-from asm_hw.sim.vn_bench import Model, random_words
 
 from asm_hw import golden
-from asm_hw.config import Job, VnScalarConfig
 from asm_hw.errors import ParameterError
-from asm_hw.gateware import vn_scalar
-from asm_hw.network.words import word_program
-from asm_hw.ppa import system
+from asm_hw.ppa.energy import memory_system as system
+from asm_hw.sim.amaranth_simulation import play
+from asm_hw.units.vn_scalar import vn_scalar_unit as vn_scalar
+from asm_hw.units.vn_scalar.vn_scalar_config import Job, VnScalarConfig
+from asm_hw.units.von_neumann.vn_checks import Model, random_words
+from asm_hw.units.von_neumann.word_program import word_program
 
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, depth=128)
 
@@ -83,12 +83,12 @@ def count_accesses(gateware, config, product, monkeypatch):
     """Reads and writes of the memory of ``gateware`` while ``product`` is computed, in Amaranth's simulator."""
     memories = []
 
-    class Recorded(gateware.WeightMemory):
+    class Recorded(gateware.Memory):
         def __init__(self, config):
             super().__init__(config)
             memories.append(self)
 
-    monkeypatch.setattr(gateware, "WeightMemory", Recorded)
+    monkeypatch.setattr(gateware, "Memory", Recorded)
     counts = {"reads": 0, "writes": 0}
 
     async def bench(driver):
@@ -125,9 +125,9 @@ def test_the_rtl_accesses_its_memory_as_energies_are_charged(parameters, monkeyp
 def test_the_longest_sum_is_the_last_that_fits(bus_bits):
     for depth in range(5, 60):
         config = VnScalarConfig(alphabets=(1,), act_bits=4, bus_bits=bus_bits, depth=max(depth, 11))
-        assert config.words(1, config.most_inputs, 1) <= config.depth
+        assert config.words(1, config.max_inputs, 1) <= config.depth
         assert (
-            config.words(1, config.most_inputs + max(config.weights_a_word, config.activations_a_word), 1)
+            config.words(1, config.max_inputs + max(config.weights_per_word, config.activations_per_word), 1)
             > config.depth
         )
 

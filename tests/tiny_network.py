@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from asm_hw.alphabet import AlphabetSet
-from asm_hw.config import MultiplierConfig
-from asm_hw.network.graph import IntegerNetwork
-from asm_hw.network.layers import IntegerConv2d, IntegerLinear
-from asm_hw.network.requantize import Requantize, multiplier_code
+from asm_hw.network.integer_layers import IntegerConv2d, IntegerLinear
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.integer_requantize import Requantize, multiplier_code
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 SETS = AlphabetSet((1, 3))
 
@@ -54,7 +54,7 @@ def tiny(act_alphabets=None, signed=False):
     """Two convolutions (strides, padding, groups) and two products, on inputs of (2, 7, 5)."""
     first = MultiplierConfig(alphabets=SETS, weight_bits=5, act_bits=6, act_signed=signed)
     config = MultiplierConfig(alphabets=SETS, weight_bits=5, act_bits=8, act_alphabets=act_alphabets)
-    levels = config.weight.levels
+    levels = config.weight.levels.levels
     return IntegerNetwork(
         layers=(
             IntegerConv2d(

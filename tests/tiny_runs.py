@@ -9,9 +9,10 @@ from pathlib import Path
 
 import tiny_training
 import torch
+
 from asm_hw.training.checkpoint import read_tensors
-from asm_hw.training.program import WEIGHTS, Settings, Training
 from asm_hw.training.recipes import Recipe
+from asm_hw.training.training_run import WEIGHTS, Settings, Training
 
 HERE = Path(__file__).resolve().parent
 TINY = ["--dataset", "tiny_training:splits", "--batch", "32", "--threads", "1", "--save-seconds", "0"]
@@ -37,7 +38,7 @@ def equal(one, other):
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "asm_hw.cli", "train", *TINY, *map(str, arguments)]
+    return [sys.executable, "-m", "asm_hw.cli.commands", "train", *TINY, *map(str, arguments)]
 
 
 def environment(**more):

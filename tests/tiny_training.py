@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
+
 from asm_hw.training.data import tensor_splits
 from asm_hw.training.data.images import ImageTensor, Splits
-from torch import nn
 
 CLASSES = 4
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from asm_hw.training.data.folder import Loaded
-from asm_hw.training.data.images import Splits
 from tiny_training import splits
+
+from asm_hw.training.data.image_folder import Loaded
+from asm_hw.training.data.images import Splits
 
 
 def labels_too_large() -> Splits:

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node
 
-from ..errors import ParameterError
-from .checks import check_inputs
+from asm_hw.errors import ParameterError
+
 from .freeze import freeze, is_frozen, settle
-from .ops import NORMS, evaluating, prepared_shape, watch_prepared
+from .model_checks import check_inputs
 from .prepare import fit_narrow, prepare, thin
 from .quantizer import ActivationQuantizer, Narrowing
+from .traced_operations import NORMS, evaluating, prepared_shape, watch_prepared
 
 KEPT_BATCHES = 8
 """Batches whose values are kept to fit a scale on."""

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..errors import ParameterError
+from asm_hw.errors import ParameterError
 
 METADATA = "asm_hw"
 """The one key of a file's metadata; its value is JSON."""

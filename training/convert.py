@@ -14,19 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Node
 
-from ..config import integer_range
-from ..golden import finest_shift, half_of
-from ..network.between import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
-from ..network.graph import IntegerNetwork
-from ..network.layers import IntegerConv2d, IntegerLayer, IntegerLinear
-from ..network.node import IntegerNode
-from ..network.requantize import ACC_BITS, Format, Requantize
-from .checks import check_model
+from asm_hw.golden import finest_shift, half_of
+from asm_hw.network.integer_layers import IntegerConv2d, IntegerLayer, IntegerLinear
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.integer_node import IntegerNode
+from asm_hw.network.integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
+from asm_hw.network.integer_requantize import ACC_BITS, Format, Requantize
+from asm_hw.numbers.integers import integer_range
+
 from .fold import Joined, Output, Product, Step, Stored, Wide, WindowSum, fold
 from .freeze import EXACT, Multipliers, choose_multiplier, code_of, freeze, multipliers, scale_errors, settle
 from .levels import round_half_up
-from .ops import Seen, classify, prepared_shape, watch_prepared
+from .model_checks import check_model
 from .quantizer import check_annealed
+from .traced_operations import Seen, classify, prepared_shape, watch_prepared
 
 __all__ = ["choose_multiplier", "convert", "freeze", "scale_errors", "settle"]
 

@@ -14,7 +14,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..errors import ParameterError
+from asm_hw.errors import ParameterError
+
 from .device import is_cuda
 
 PATIENCE = timedelta(hours=12)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..network.graph import IntegerNetwork
-from .checks import check_labelled
-from .data.images import Dataset
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.training.data.images import Dataset
+
 from .distributed import Group
+from .model_checks import check_labelled
 
 BATCH = 500
 """Images evaluated at a time."""

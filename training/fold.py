@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
-from ..config import MultiplierConfig
-from ..errors import ParameterError
-from .ops import Op, Seen, classify, path_of
+from asm_hw.errors import ParameterError
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
 from .quantizer import ActivationQuantizer, Gain, WeightQuantizer
+from .traced_operations import Op, Seen, classify, path_of
 
 
 @dataclass(frozen=True, eq=False)

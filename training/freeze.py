@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..encoding import LevelCode
-from ..golden import finest_shift
-from ..network.requantize import MAX_SHIFT, multiplier_code
-from .checks import check_model
+from asm_hw.golden import finest_shift
+from asm_hw.network.integer_requantize import MAX_SHIFT, multiplier_code
+from asm_hw.numbers.level_code import LevelCode
+
 from .fold import Product, Step, Stored, Term, Wide, fold
 from .levels import NearestLevel, round_half_up
-from .ops import NORMS, watch_prepared
+from .model_checks import check_model
 from .quantizer import ActivationQuantizer, WeightQuantizer, check_annealed
+from .traced_operations import NORMS, watch_prepared
 
 EXACT = 1e-6
 """A relative error of a multiplier that is only that of float32 scales."""

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..config import MultiplierConfig, integer_range
-from ..encoding import LevelCode
-from ..golden import half_of, look_up
+from asm_hw.golden import half_of, look_up
+from asm_hw.numbers.integers import integer_range
+from asm_hw.numbers.level_code import LevelCode
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 FIT_RATIOS = torch.exp2(torch.linspace(-3.0, 0.25, 105)).tolist()
 """Scales tried by `fit_scale`, as multiples of the one whose largest level is the largest value.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from torch.fx import GraphModule, Node
 
-from .ops import Op, Seen, classify
+from .traced_operations import Op, Seen, classify
 
 MAX_TERMS = 2
 """Operands of one sum: accumulators and a residual."""

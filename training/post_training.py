@@ -10,29 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..alphabet import AlphabetSet
-from ..errors import ParameterError, check_range
+from asm_hw.errors import ParameterError, check_range
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.training.data.images import Splits
+
 from . import calibrate
 from .checkpoint import write_tensors
-from .data.images import Splits
 from .distributed import Group
 from .evaluate import evaluate, percent
+from .layer_settings import Start
 from .models import check_name
-from .ops import evaluating
-from .options import StartOptions, command_of, find_init
-from .program import RESULT, WEIGHTS, begin_model, first_images
 from .provenance import provenance
-from .result import (
-    check_formats,
-    judge,
-    known_result,
-    make_folder,
-    make_run_folder,
-    read_result,
-    write_result,
-)
+from .run_options import StartOptions, command_of, find_init
 from .sensitivity import Choice, Cost, Point, Score, choose_alphabets, energy_cost, weight_cost
-from .settings import Start
+from .traced_operations import evaluating
+from .training_result import check_formats, judge, known_result, make_folder, make_run_folder, read_result, write_result
+from .training_run import RESULT, WEIGHTS, begin_model, first_images
 
 MOST_IMAGES = 1 << 16
 WIDTHS = ("weight_bits", "act_bits", "act_alphabets", "overrides")

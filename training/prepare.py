@@ -11,15 +11,16 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node
 from torch.nn.utils import parametrize
 
-from ..config import MultiplierConfig
-from ..errors import ParameterError
-from .checks import check_inputs, check_model
+from asm_hw.errors import ParameterError
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
+from .layer_settings import OUTPUT_BITS, RESIDUAL_BITS, Overrides, Settings, resolve
 from .levels import scale_of
-from .ops import INPUT_SHAPE, LAYERS, Seen, classify, evaluating, path_of
+from .model_checks import check_inputs, check_model
 from .placement import Plan, Read, plan
 from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer
-from .settings import OUTPUT_BITS, RESIDUAL_BITS, Overrides, Settings, resolve
 from .trace import trace
+from .traced_operations import INPUT_SHAPE, LAYERS, Seen, classify, evaluating, path_of
 
 FIT_VALUES = 1 << 19
 """Values of a tensor that its scale is fitted on: whole images, evenly chosen."""

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from asm_hw.training.data.images import Splits
+
 from .checkpoint import sha256
-from .data.images import Splits
 from .device import device_name, is_cuda
 from .distributed import Group
 

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..config import MultiplierConfig
-from ..errors import ParameterError
-from ..golden import is_channels_last
+from asm_hw.errors import ParameterError
+from asm_hw.golden import is_channels_last
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
 from .levels import NearestLevel, Rounding, fit_scale, scale_of
 
 

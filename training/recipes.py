@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import ParameterError, check_choice, check_range
-from .models.resnet import CIFAR_STEM_SIZE
+from asm_hw.errors import ParameterError, check_choice, check_range
+from asm_hw.training.models.resnet import CIFAR_STEM_SIZE
 
 PRECISIONS = ("float32", "bfloat16")
 ON_LEVELS = ("settle", "scale_learning_rate", "distill")

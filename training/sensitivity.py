@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..alphabet import AlphabetSet
-from ..errors import ParameterError
+from asm_hw.errors import ParameterError
+from asm_hw.numbers.alphabets import AlphabetSet
+
 from .calibrate import quantize
-from .ops import LAYERS, evaluating
 from .prepare import prepare, quantized_layers
+from .traced_operations import LAYERS, evaluating
 
 CANDIDATES = ((1,), (1, 3), (1, 3, 5, 7), tuple(range(1, 16, 2)))
 """Sets from the cheapest to the exact one."""

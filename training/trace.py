@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Node, Tracer
 
-from ..errors import ParameterError
-from .ops import LAYERS, NORMS, Seen, classify, watch
+from asm_hw.errors import ParameterError
+
+from .traced_operations import LAYERS, NORMS, Seen, classify, watch
 
 IN_PLACE = {operator.iadd: operator.add, "relu_": "relu", "add_": "add", "clamp_": "clamp", "hardtanh_": "hardtanh"}
 DROPOUT_MODULES = {

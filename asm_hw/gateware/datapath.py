@@ -1,7 +1,7 @@
 """How weights and activations reach the lanes, in each arithmetic.
 
 The multiplier, the mac and the dot unit are written once over this; what differs between ASM, its
-exact twin and the bare accumulator is here.
+exact baseline and the bare accumulator is here.
 """
 
 from collections.abc import Callable
@@ -9,42 +9,44 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Shape, Signal, Value
 
-from ..alphabet import AlphabetSet
-from ..config import MultiplierConfig
-from ..encoding import LevelCode
-from ..forms import one_hot_fields
-from .bank import Bank
-from .decoder import ActivationDecoder, Decoder, Recoder
-from .lane import AlphabetLane, ArrayLane, BareLane, BoothLane, ExactLane, Lane, OneHotLane, ShiftLane
-from .shapes import layout, weight_shape, x_shape
+from asm_hw.formats.accumulator_format import AdderStyle
+from asm_hw.formats.product_format import ProductFormat
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.decoded_weights import one_hot_fields
+from asm_hw.numbers.level_code import LevelCode
+
+from .alphabet_bank import Bank
+from .decoders import ActivationDecoder, Decoder, Recoder
+from .lanes import AlphabetLane, ArrayLane, BareLane, BoothLane, ExactLane, Lane, PowerOfTwoLane, ShiftLane
+from .shapes import activation_shape, struct_of, weight_shape
 
 
 class Datapath:
     """Adds decoders, banks and lanes to a module and returns what they drive."""
 
-    def __init__(self, config: MultiplierConfig):
-        self.config = config
+    def __init__(self, product: ProductFormat, adders: AdderStyle):
+        self.product, self.adders = product, adders
 
     def add_weight(self, m: Module, name: str, code: Value):
-        """The decoded weight (`weight_shape`) of a code word ``config.w_bits`` wide."""
-        config, shape = self.config, weight_shape(self.config)
-        if config.weight_code == "decoded" and not isinstance(shape, Shape):
+        """The decoded weight (`weight_shape`) of a code word ``weight.code_bits`` wide."""
+        weight, shape = self.product.weight, weight_shape(self.product.weight)
+        if weight.code == "decoded" and not isinstance(shape, Shape):
             return shape(code)
-        if config.weight_form == "booth":
-            m.submodules[f"{name}_recoder"] = recoder = Recoder(config.weight_bits, shape)
+        if weight.form == "booth":
+            m.submodules[f"{name}_recoder"] = recoder = Recoder(weight.bits, shape)
             m.d.comb += recoder.code.eq(code)
             return recoder.digits
-        if config.arithmetic != "asm":
-            return code.as_signed() if config.arithmetic == "exact" else code.as_unsigned()
-        if config.weight_code == "packed":
-            fields = self._add_decoder(m, f"{name}_decoder", Decoder(config.weight), code).fields
+        if weight.arithmetic != "asm":
+            return code.as_signed() if weight.arithmetic == "exact" else code.as_unsigned()
+        if weight.code == "packed":
+            fields = self._add_decoder(m, f"{name}_decoder", Decoder(weight.levels), code).fields
         else:
-            fields = layout(config.weight.fields)(code)
-        return fields if config.weight_form == "binary" else self._one_hot(m, name, config.weight, fields)
+            fields = struct_of(weight.levels.fields)(code)
+        return fields if weight.form == "binary" else self._one_hot(m, name, weight.levels, fields)
 
     def _one_hot(self, m: Module, name: str, levels: LevelCode, fields):
         """Shift fields as one bit each, none where the digit is zero."""
-        hot = Signal(layout(one_hot_fields(levels)), name=f"{name}_one_hot")
+        hot = Signal(struct_of(one_hot_fields(levels)), name=f"{name}_one_hot")
         if levels.signed:
             m.d.comb += hot.sign.eq(fields.sign)
         for i, digit in enumerate(levels.digits):
@@ -55,18 +57,18 @@ class Datapath:
         return hot
 
     def add_activation(self, m: Module, name: str, code: Value):
-        """What the lanes take of an activation code word ``config.x_bits`` wide."""
-        config = self.config
-        if config.activation is not None and (config.one_hot or config.shifts_weight):
-            fields = self._add_decoder(m, f"{name}_decoder", Decoder(config.activation), code).fields
-            return fields if config.one_hot else self._one_hot(m, name, config.activation, fields)
-        if config.activation is None:
-            x = code.as_signed() if config.act_signed else code.as_unsigned()
+        """What the lanes take of an activation code word ``activation.code_bits`` wide."""
+        product, levels = self.product, self.product.activation.levels
+        if levels is not None and (product.is_power_of_two or product.shifts_weight):
+            fields = self._add_decoder(m, f"{name}_decoder", Decoder(levels), code).fields
+            return fields if product.is_power_of_two else self._one_hot(m, name, levels, fields)
+        if levels is None:
+            x = code.as_signed() if product.activation.signed else code.as_unsigned()
         else:
-            x = self._add_decoder(m, f"{name}_decoder", ActivationDecoder(config.activation), code).x
-        if config.arithmetic != "asm":
+            x = self._add_decoder(m, f"{name}_decoder", ActivationDecoder(levels), code).x
+        if product.weight.arithmetic != "asm":
             return x
-        m.submodules[f"{name}_bank"] = bank = Bank(self._alphabets, x_shape(config))
+        m.submodules[f"{name}_bank"] = bank = Bank(self._alphabets, activation_shape(product.activation))
         multiples = Signal(bank.layout, name=f"{name}_multiples")
         m.d.comb += bank.x.eq(x)
         m.d.comb += [multiples[member].eq(getattr(bank, member)) for member in bank.layout.members]
@@ -74,28 +76,28 @@ class Datapath:
 
     def add_lane(self, m: Module, name: str, weight, x) -> Lane:
         """A lane that multiplies a decoded weight by what `add_activation` returned."""
-        lane = self._lane(self.config, weight_shape(self.config), x.shape())
+        lane = self._lane(self.product, weight_shape(self.product.weight), x.shape())
         m.submodules[name] = lane
         m.d.comb += [lane.weight.eq(weight), lane.x.eq(x)]
         return lane
 
     @property
-    def _lane(self) -> Callable[[MultiplierConfig, Any, Any], Lane]:
-        config = self.config
-        if config.arithmetic == "asm":
-            return OneHotLane if config.one_hot else AlphabetLane
-        if config.arithmetic == "bare":
+    def _lane(self) -> Callable[[ProductFormat, Any, Any], Lane]:
+        product = self.product
+        if product.weight.arithmetic == "asm":
+            return PowerOfTwoLane if product.is_power_of_two else AlphabetLane
+        if product.weight.arithmetic == "bare":
             return BareLane
-        if config.shifts_weight:
+        if product.shifts_weight:
             return ShiftLane
-        if config.weight_form == "booth":
+        if product.weight.form == "booth":
             return BoothLane
-        return ArrayLane if config.has_heap else ExactLane
+        return ArrayLane if self.adders.has_heap else ExactLane
 
     @property
     def _alphabets(self) -> AlphabetSet:
         """The alphabets that at least one digit of the weight can use."""
-        return AlphabetSet(max((digit.multiples for digit in self.config.weight.digits), key=len))
+        return AlphabetSet(max((digit.multiples for digit in self.product.weight.levels.digits), key=len))
 
     @staticmethod
     def _add_decoder(m: Module, name: str, decoder, code: Value):

@@ -1,10 +1,11 @@
 """The integer reference: what every RTL result, every converted layer and every figure is judged by."""
 
-from .arithmetic import dot, fit, is_channels_last, look_up, mac, multiply, requantize
-from .bitline import BitlineModel
-from .linear import conv2d, matvec
-from .near_memory import near_memory
-from .pooling import max_pool, sum_pool
+from asm_hw.units.bitline.bitline_model import BitlineModel
+
+from .exact_linear import conv2d, matvec
+from .integer_arithmetic import dot, fit, is_channels_last, look_up, mac, multiply, requantize
+from .matrix_product import near_memory
+from .pools import max_pool, sum_pool
 from .rounding import finest_shift, half_of
 
 __all__ = [

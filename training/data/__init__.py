@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from ...errors import ParameterError
+from asm_hw.errors import ParameterError
+
 from . import cifar10
-from .digits import ImageData as ImageData
-from .digits import digits as digits
-from .folder import image_folder
+from .digits_data import ImageData as ImageData
+from .digits_data import digits as digits
+from .image_folder import image_folder
 from .images import Dataset as Dataset
 from .images import ImageTensor, Splits, hold_out
 
@@ -34,7 +35,7 @@ def load_data(name: str, held_out: int | None = None, image_size: int = 224, wor
         return tensor_splits(*_digits(), held_out)
     if ":" not in name:
         raise ParameterError(f"dataset must be one of {', '.join(DATASETS)}, not {name!r}")
-    from ..models import imported
+    from asm_hw.training.models import imported
 
     try:
         splits: Any = imported("dataset", name)()

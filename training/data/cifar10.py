@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...cache import cache_folder
-from ...errors import ParameterError
+from asm_hw.cache import cache_folder
+from asm_hw.errors import ParameterError
+
 from .images import ImageTensor
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ...errors import ParameterError
-from .digits import digits_cnn as digits_cnn
+from asm_hw.errors import ParameterError
+
+from .digits_model import digits_cnn as digits_cnn
 from .mobilenet import MobileNetV1, MobileNetV2
 from .resnet import CifarResNet, ResNet8, ResNet18
 

@@ -1,0 +1,1 @@
+"""What every bench of a unit needs, whatever simulates it."""

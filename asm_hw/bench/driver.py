@@ -1,0 +1,35 @@
+"""How a bench reaches the ports of a unit, whatever simulates it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+
+class Driver(Protocol):
+    """Access to the ports of a unit under test."""
+
+    def set(self, port: str, value: int) -> None: ...
+
+    def get(self, port: str) -> int: ...
+
+    async def settle(self) -> None:
+        """Let combinational logic follow the inputs."""
+
+    async def edge(self) -> None:
+        """Pass one rising clock edge; inputs may be set again afterwards."""
+
+
+async def reset(driver: Driver) -> None:
+    """One edge with ``rst``."""
+    driver.set("rst", 1)
+    await driver.edge()
+    driver.set("rst", 0)
+
+
+Check = Callable[[Driver, Any, random.Random], Awaitable[None]]
+"""What a unit must do: drives a unit of a configuration and raises AssertionError at the first difference.
+
+Written once for every simulator and judged by the golden model; ports are flat and raw: unsigned integers by name.
+"""

@@ -1,0 +1,99 @@
+"""The code words that benches drive, with the values that hardware must read in them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import product
+from math import prod
+
+from asm_hw.numbers.integers import signed_bits
+from asm_hw.numbers.level_code import LevelCode
+from asm_hw.units.memory_config import MemoryConfig
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
+Word = tuple[int, int]
+"""A code word and its value."""
+
+
+class Operand:
+    """Every word of one port: the codes of all values, and what the encoder never emits but hardware reads.
+
+    ``len()`` counts them, iteration gives all, `pick` one at random, ``corners`` those of extreme, zero
+    and unit values, a negative zero among them where the code has one.
+    """
+
+    def __init__(self, table: list[Word], code: LevelCode | None = None, storage: str = "packed"):
+        self._digits = code.digit_words(storage) if code else (tuple(table),)
+        fields = () if code is None else code.packed_fields if storage == "packed" else code.fields
+        signs = [1 << field.lsb for field in fields if field.name == "sign"]
+        self._signs = ((0, 1), *((sign, -1) for sign in signs))
+        by_value = {value: (code_word, value) for code_word, value in table}
+        wanted = {min(by_value), max(by_value), 0, 1, -1, max(by_value) // 2}
+        zero = [(sign | by_value[0][0], 0) for sign in signs]
+        self.corners = [by_value[value] for value in sorted(wanted & by_value.keys())] + zero
+
+    def __len__(self) -> int:
+        return len(self._signs) * prod(map(len, self._digits))
+
+    def __iter__(self) -> Iterator[Word]:
+        return (self._word(sign, digits) for sign, *digits in product(self._signs, *self._digits))
+
+    def pick(self, rng: random.Random) -> Word:
+        """Any word; each digit is drawn by itself."""
+        return self._word(rng.choice(self._signs), [rng.choice(digit) for digit in self._digits])
+
+    @staticmethod
+    def _word(sign: Word, digits: list[Word]) -> Word:
+        bit, factor = sign
+        return bit | sum(code for code, _ in digits), factor * sum(value for _, value in digits)
+
+
+class Operands:
+    """The words of ``w`` and ``x`` of a configuration."""
+
+    def __init__(self, config: MultiplierConfig):
+        by_digit = config.arithmetic == "asm" and config.weight_code != "decoded"
+        self.w = Operand(config.weight.table, config.weight.levels if by_digit else None, config.weight_code)
+        self.x = Operand(config.activation.table, config.activation.levels)
+
+    def corners(self) -> Iterator[tuple[Word, Word]]:
+        """Every corner of ``w`` with every corner of ``x``."""
+        return product(self.w.corners, self.x.corners)
+
+    def pairs(self, exhaustive: int, otherwise: int, rng: random.Random) -> Iterator[tuple[Word, Word]]:
+        """All pairs if they are at most ``exhaustive``, else the corners and ``otherwise`` random pairs."""
+        if len(self.w) * len(self.x) <= exhaustive:
+            yield from product(self.w, self.x)
+            return
+        yield from self.corners()
+        for _ in range(otherwise):
+            yield self.w.pick(rng), self.x.pick(rng)
+
+
+def random_channel(config: MemoryConfig, rng: random.Random) -> dict[str, int]:
+    """Random requantize parameters that bring most sums near the range of the outputs."""
+    unit = config.requantize
+    shift = rng.randint(0, 31)
+    small = [level for level in unit.scale.levels.levels if abs(level) <= max(1, 1 << max(0, shift - 8))]
+    spread = 1 << min(unit.bias_bits - 1, shift + config.out_bits)
+    return {"scale": rng.choice(small), "bias": rng.randrange(-spread, spread), "shift": shift}
+
+
+def passing_channel(config: MemoryConfig, inputs: int) -> dict[str, int]:
+    """Requantize parameters that clamp no sum of ``inputs`` products and keep its highest bits."""
+    low, high = (inputs * bound for bound in config.product.range)
+    bits = signed_bits(low, high) if config.out_signed else (high - low).bit_length()
+    return {"scale": 1, "bias": 0 if config.out_signed else -low, "shift": max(0, bits - config.out_bits)}
+
+
+def corner_channels(config: MemoryConfig) -> list[dict[str, int]]:
+    """Requantize parameters at their extremes: what passes, clamps and rounds."""
+    unit = config.requantize
+    top = 1 << unit.bias_bits - 1
+    return [
+        {"scale": scale, "bias": bias, "shift": shift}
+        for scale in (unit.scale.levels.max, unit.scale.levels.min, 1, 0)
+        for bias in (top - 1, -top, 0)
+        for shift in (0, 1, 31)
+    ]

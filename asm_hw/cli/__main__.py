@@ -1,0 +1,5 @@
+"""``python -m asm_hw.cli``."""
+
+from .commands import main
+
+main()

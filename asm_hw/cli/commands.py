@@ -1,0 +1,210 @@
+"""The command line: ``asm-hw COMMAND``; every command takes ``--json``.
+
+Commands import what they need when they run: ``rtl`` needs no PyTorch, ``levels`` no Amaranth.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Column, Table
+
+from asm_hw import __version__
+from asm_hw.errors import ParameterError
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
+from .measure_commands import COMMANDS
+from .post_training_commands import choose, quantize
+from .train_command import train
+from .unit_options import (
+    DEFAULT_ALPHABETS,
+    config_from,
+    emit_result,
+    json_option,
+    note_sums,
+    option,
+    unit_options,
+    was_asked,
+)
+
+BAD_INPUT = 2
+MAX_SEED = (1 << 32) - 1
+
+_DEFAULTS = MultiplierConfig()
+
+_out = option("--out", type=click.Path(path_type=Path), default="rtl_out", show_default=True, help="Parent folder.")
+_jobs = option("--jobs", type=click.IntRange(1), help="Runs at a time. [default: the number of cores]")
+
+
+def main() -> None:
+    """Entry point: bad input is one sentence on stderr and exit status 2."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except ParameterError as error:
+        message = str(error)
+    except click.exceptions.Abort:
+        warnings.simplefilter("ignore")  # of Amaranth: that what was being built is not used
+        sys.exit(130)
+    except click.ClickException as error:
+        message = error.format_message()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("asm_hw"):
+            raise
+        message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[demo]' has all"
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    sys.exit(BAD_INPUT)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="asm-hw")
+def cli() -> None:
+    """Generate, verify and measure multiplier-less neural-network hardware.
+
+    An Alphabet Set Multiplier multiplies by weights whose digits of four bits are an alphabet (a small
+    odd number) shifted left: {1} needs shifts and adders alone, {1,3} one more adder per activation.
+
+    \b
+    asm-hw rtl --alphabets 1,3 --weight-bits 5      write Verilog to rtl_out/
+    asm-hw sim --alphabets 1,3 --weight-bits 5      run it against the golden model
+    asm-hw synth --alphabets 1,3 --weight-bits 5    area beside an exact multiplier
+    asm-hw demo                                     a trained network through the RTL
+
+    Bad input ends with one sentence on stderr and exit status 2.
+    """
+
+
+@cli.command()
+@unit_options
+@_out
+@option("--name", help="Folder and top module. [default: a slug of the parameters]")
+@option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock of constraints and test bench.")
+@option("--force", is_flag=True, help="Replace whatever the output folder holds.")
+@json_option
+def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: bool, **options: Any) -> None:
+    """Write one unit as Verilog, with manifest, test bench and hand-off files, to OUT/NAME/.
+
+    The bytes depend on the parameters alone. The manifest tells another program all it needs: ports,
+    latency, the code of every weight.
+    """
+    from asm_hw.emission.emit_folder import emit
+    from asm_hw.report.progress import working
+
+    config = config_from(options)
+    note_sums(config, options)
+    with working(f"writing {config.unit}"):
+        emitted = emit(config, out, name, clock_mhz, force)
+    result = {"folder": str(emitted.folder), "verilog": str(emitted.verilog), **emitted.manifest}
+    result = {key: value for key, value in result.items() if key not in ("weight", "activation", "ports")}
+    emit_result(as_json, result, lambda console: console.print(f"wrote {emitted.folder}/", highlight=False))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+def manifest(folder: Path, as_json: bool) -> None:
+    """Show the manifest of an emitted FOLDER: ports and latency; --json has the codes and all the rest."""
+    from asm_hw.emission.manifest import load
+
+    loaded = load(folder)
+    table = Table("port", "direction", "width", "meaning", title=loaded["top"])
+    for port in loaded["ports"]:
+        table.add_row(port["name"], port["direction"], str(port["width"]), port["meaning"])
+    table.caption = f"latency {loaded['latency_cycles']} cycles, {len(loaded['weight']['table'])} weights"
+    emit_result(as_json, loaded, lambda console: console.print(table))
+
+
+@cli.command()
+@json_option
+def catalog(as_json: bool) -> None:
+    """List the named configurations that tests, docs and CI loop over."""
+    from asm_hw.units.catalog import CATALOG
+
+    rows = [{"name": name, "unit": config.unit, "parameters": config.parameters} for name, config in CATALOG.items()]
+    table = Table(Column("name", overflow="fold"), "unit", "latency_cycles", "w bits", "x bits")
+    for name, config in CATALOG.items():
+        table.add_row(
+            name, config.unit, str(config.latency), str(config.weight.code_bits), str(config.activation.code_bits)
+        )
+    emit_result(as_json, {"catalog": rows}, lambda console: console.print(table))
+
+
+@cli.command()
+@unit_options
+@json_option
+def levels(as_json: bool, **options: Any) -> None:
+    """Show the weight levels of an alphabet set and their codes."""
+    config = config_from(options)
+    table = Table("value", "code", title=f"{len(config.weight.table)} weights in {config.weight.code_bits} bits")
+    for code, value in sorted(config.weight.table, key=lambda row: row[1]):
+        table.add_row(str(value), f"{code:0{config.weight.code_bits}b}")
+    rows = [{"code": code, "value": value} for code, value in config.weight.table]
+    result = {"parameters": config.parameters, "code_bits": config.weight.code_bits, "weights": rows}
+    emit_result(as_json, result, lambda console: console.print(table))
+
+
+@cli.command()
+@click.argument("names", nargs=-1)
+@unit_options
+@option("--simulator", help="verilator, icarus, or all that are installed. [default: all]")
+@_jobs
+@json_option
+def sim(names: tuple[str, ...], simulator: str | None, jobs: int | None, as_json: bool, **options: Any) -> None:
+    """Simulate the emitted Verilog with cocotb, judged by the golden model.
+
+    Without NAMES (see `asm-hw catalog`) and unit options the whole catalogue runs. Exit status 1 if
+    any check fails.
+    """
+    from asm_hw.report.simulation_table import run_simulations
+
+    sys.exit(run_simulations(names, config_from(options) if was_asked(options) else None, simulator, jobs, as_json))
+
+
+@cli.command()
+@unit_options
+@option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
+@json_option
+def wave(simulator: str, as_json: bool, **options: Any) -> None:
+    """Simulate one unit and leave a waveform for GTKWave or Surfer."""
+    from asm_hw.emission.emit_folder import emit
+    from asm_hw.sim.runner import DEFAULT_BUILD, run_folder
+    from asm_hw.sim.verilator import check_build
+
+    if simulator == "verilator":
+        check_build(DEFAULT_BUILD)
+    folder = emit(config_from(options), DEFAULT_BUILD / "rtl" / "wave", force=True).folder
+    verdict = run_folder(folder, simulator, DEFAULT_BUILD / "wave", waves=True)
+    result = {"passed": verdict.passed, "waveform": str(verdict.waveform), "log": str(verdict.log)}
+    emit_result(as_json, result, lambda console: console.print(f"waveform: {verdict.waveform}", soft_wrap=True))
+    sys.exit(0 if verdict.passed and verdict.waveform else 1)
+
+
+@cli.command()
+@option("--alphabets", default=DEFAULT_ALPHABETS, show_default=True, help="Alphabets of the weights.")
+@option("--weight-bits", type=int, default=_DEFAULTS.weight_bits, show_default=True, help="Weight bits, with sign.")
+@option("--act-bits", type=int, default=_DEFAULTS.act_bits, show_default=True, help="Activation bits.")
+@option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of weights and training.")
+@option("--epochs", type=click.IntRange(1), help="Epochs of each training. [default: the recipe's]")
+@json_option
+def demo(as_json: bool, **options: Any) -> None:
+    """Train a small CNN on handwritten digits and run its whole test set through the RTL.
+
+    Float and alphabet-aware training, conversion to integers, emission of the array, every layer of
+    every test image through Verilator, each output compared with the golden model; then one table.
+    """
+    from asm_hw.report.digits_demo import run_demo
+
+    sys.exit(run_demo(as_json=as_json, **options))
+
+
+for _command in (*COMMANDS, train, quantize, choose):
+    cli.add_command(_command)
+
+
+if __name__ == "__main__":
+    main()

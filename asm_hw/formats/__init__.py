@@ -1,0 +1,1 @@
+"""Number formats that units, networks and training share: weights, activations, products, accumulators."""

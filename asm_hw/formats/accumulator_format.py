@@ -1,0 +1,68 @@
+"""How a sum is kept, and how products are added to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from asm_hw.numbers.integers import integer_range, signed_bits
+
+from .product_format import ProductFormat
+
+OVERFLOW = ("wrap", "saturate")
+ACC_BITS = (2, 62)
+"""Least and most bits: an accumulator plus one beat of products stays inside a 64-bit golden integer."""
+
+
+@dataclass(frozen=True)
+class AccumulatorFormat:
+    """A two's complement accumulator of ``bits`` bits that wraps or saturates."""
+
+    bits: int
+    overflow: str = "wrap"
+
+    @classmethod
+    def for_terms(cls, product: ProductFormat, terms: int, overflow: str = "wrap") -> AccumulatorFormat:
+        """The narrowest accumulator that ``terms`` products cannot overflow."""
+        low, high = product.range
+        return cls(signed_bits(terms * low, terms * high), overflow)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Smallest and largest sum."""
+        return integer_range(self.bits, signed=True)
+
+    def fit(self, total: int) -> int:
+        """``total`` brought into the accumulator; `asm_hw.golden.fit` does it for tensors."""
+        low, high = self.range
+        if self.overflow == "saturate":
+            return max(low, min(total, high))
+        return (total - low) % (1 << self.bits) + low
+
+    def safe_terms(self, product: ProductFormat) -> int:
+        """Products, whatever their values, that a cleared accumulator takes without overflow."""
+        (low, high), (least, most) = product.range, self.range
+        return min(limit // size for limit, size in ((-least, -low), (most, high)) if size > 0)
+
+
+class AdderStyle(StrEnum):
+    """How products are added to one another and to the accumulator.
+
+    A compressor ``heap`` with one carry-propagate adder, the accumulator among its rows (``greedy``: fewer adders in
+    longer chains; ``carry_save``: a carry-save accumulator); a balanced ``tree`` of ``+``, which suits the carry
+    chains of FPGAs; or ``plain``, as one would write it, product by product.
+    """
+
+    HEAP = "heap"
+    GREEDY = "greedy"
+    CARRY_SAVE = "carry_save"
+    TREE = "tree"
+    PLAIN = "plain"
+
+    @property
+    def has_heap(self) -> bool:
+        """Whether products are added by a compressor heap."""
+        return self in (AdderStyle.HEAP, AdderStyle.GREEDY, AdderStyle.CARRY_SAVE)
+
+
+STRUCTURES = tuple(map(str, AdderStyle))

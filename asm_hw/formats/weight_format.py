@@ -1,0 +1,104 @@
+"""How a weight is coded: on an alphabet set, exactly, or as a sign alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.bit_fields import Field, fields_width
+from asm_hw.numbers.decoded_weights import booth_fields, encode_booth, encode_one_hot, one_hot_fields
+from asm_hw.numbers.integers import integer_range
+from asm_hw.numbers.level_code import LevelCode, weight_levels
+
+ARITHMETIC = ("asm", "exact", "bare")
+WEIGHT_CODES = ("packed", "fields", "decoded")
+WEIGHT_FORMS = {"asm": ("one_hot", "binary"), "exact": ("binary", "booth"), "bare": ("binary",)}
+"""How a decoded weight can be held, by arithmetic."""
+
+
+@dataclass(frozen=True)
+class WeightFormat:
+    """Weights of ``bits`` bits, sign included.
+
+    Attributes
+    ----------
+    alphabets : of an ``asm`` weight
+    arithmetic : ``asm`` (sign and magnitude on the levels of ``alphabets``), ``exact`` (two's complement) or
+        ``bare`` (one sign bit: +1 or -1)
+    code : what a port or a memory holds: ``packed`` codes, ``fields`` (asm), or ``decoded`` weights in their ``form``
+    form : how a decoded weight is held: ``one_hot`` (shifts as one bit each, asm), ``binary``, or ``booth``
+        (radix-4 digits, exact)
+    symmetric : an exact weight has no smallest value of its own: hardware that holds sign and magnitude
+    """
+
+    alphabets: AlphabetSet
+    bits: int
+    arithmetic: str = "asm"
+    code: str = "packed"
+    form: str = "binary"
+    symmetric: bool = False
+
+    @cached_property
+    def levels(self) -> LevelCode:
+        """The levels of an asm weight and their codes."""
+        return weight_levels(self.alphabets, self.bits)
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of a code word."""
+        return fields_width(self.fields)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields of a code word."""
+        if self.code == "decoded":
+            return self.form_fields
+        if self.arithmetic == "asm":
+            return self.levels.packed_fields if self.code == "packed" else self.levels.fields
+        return (Field("sign", 0, 1),) if self.arithmetic == "bare" else (Field("value", 0, self.bits),)
+
+    @cached_property
+    def form_fields(self) -> tuple[Field, ...]:
+        """The fields of a decoded weight."""
+        if self.form == "one_hot":
+            return one_hot_fields(self.levels)
+        if self.form == "booth":
+            return booth_fields(self.bits)
+        return self.levels.fields if self.arithmetic == "asm" else replace(self, code="packed").fields
+
+    def encode(self, value: int) -> int:
+        """The code word of a weight. Raises `ParameterError` for what is no level of an asm weight."""
+        if self.arithmetic == "bare":
+            return int(value < 0)
+        if self.code == "decoded" and self.form == "one_hot":
+            return encode_one_hot(self.levels, value)
+        if self.code == "decoded" and self.form == "booth":
+            return encode_booth(self.bits, value)
+        if self.arithmetic == "exact":
+            return value & (1 << self.bits) - 1
+        return self.levels.encode(value) if self.code == "packed" else self.levels.encode_fields(value)
+
+    @cached_property
+    def range(self) -> tuple[int, int]:
+        """Smallest and largest value."""
+        if self.arithmetic == "bare":
+            return -1, 1
+        if self.arithmetic == "asm":
+            return self.levels.min, self.levels.max
+        low, high = integer_range(self.bits, signed=True)
+        return (-high if self.symmetric else low), high
+
+    @property
+    def values(self) -> Sequence[int]:
+        """Every value, ascending."""
+        if self.arithmetic == "asm":
+            return self.levels.levels
+        low, high = self.range
+        return (low, high) if self.arithmetic == "bare" else range(low, high + 1)
+
+    @cached_property
+    def table(self) -> list[tuple[int, int]]:
+        """(code, value) of every legal code word, by ascending code."""
+        return sorted((self.encode(value), value) for value in self.values)

@@ -1,0 +1,141 @@
+"""The sum of the lanes' rows and the accumulator, in each structure of adders."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+
+from asm_hw.formats.accumulator_format import AccumulatorFormat, AdderStyle
+from asm_hw.numbers.integers import signed_bits
+
+from .compressor_heap import Heap, popcount
+from .lanes import Lane
+
+
+def add_tree(values: list[Value], carries: list[Value]) -> Value:
+    """The exact sum of signed ``values`` and of single bits, which enter as carries, as a balanced tree."""
+    waiting = iter(carries)
+    while len(values) > 1:
+        pairs = [_add_with_carry(a, b, next(waiting, None)) for a, b in zip(values[::2], values[1::2], strict=False)]
+        values = pairs + values[len(values) & ~1 :]
+    return sum(waiting, values[0])
+
+
+def _add_with_carry(a: Value, b: Value, carry: Value | None) -> Value:
+    """``a + b + carry`` in one adder, one bit longer at its lower end."""
+    if carry is None:
+        return a + b
+    return (Cat(Const(1, 1), a).as_signed() + Cat(carry, b).as_signed())[1:].as_signed()
+
+
+def add_products(m: Module, adders: AdderStyle, lanes: list[Lane], width: int) -> Value:
+    """The sum of the lanes' products, signed, ``width`` bits."""
+    if adders.has_heap:
+        left, right = products_heap(m, adders, lanes, width).reduce(m)
+        return (left + right)[:width].as_signed()
+    return _sum(adders, lanes, [])[:width].as_signed()
+
+
+def add_accumulator(
+    m: Module, accumulator: AccumulatorFormat, adders: AdderStyle, lanes: list[Lane], enable: Value, clear: Value
+) -> Value:
+    """Registers that take ``(clear ? 0 : acc) + products`` on an edge with ``enable``; their value."""
+    if adders == AdderStyle.CARRY_SAVE:
+        return _add_carry_save(m, accumulator, adders, lanes, enable, clear)
+    acc = Signal(signed(accumulator.bits), name="accumulator")
+    kept = Signal(signed(accumulator.bits))
+    m.d.comb += kept.eq(Mux(clear, 0, acc))
+    total = add_to(m, accumulator, adders, lanes, kept)
+    with m.If(enable):
+        m.d.sync += acc.eq(total)
+    return acc
+
+
+def add_to(
+    m: Module, accumulator: AccumulatorFormat, adders: AdderStyle, lanes: list[Lane], kept: Value, arrival: int = 0
+) -> Value:
+    """``kept`` (an accumulator, signed) plus the products, wrapped or saturated; combinational.
+
+    ``arrival``: full adders' worth of delay of ``kept`` after the clock edge.
+    """
+    if adders.has_heap:
+        width = _sum_width(accumulator, lanes)
+        heap = products_heap(m, adders, lanes, width)
+        heap.add(kept, arrival=arrival)
+        left, right = heap.reduce(m)
+        total = (left + right)[:width].as_signed()
+    else:
+        total = _sum(adders, lanes, [kept])
+    return _overflow(m, accumulator, total)
+
+
+def products_heap(m: Module, adders: AdderStyle, lanes: list[Lane], width: int) -> Heap:
+    """All rows of the lanes; negative bits that mean the same in every lane are counted first."""
+    heap = Heap(width, adders == AdderStyle.GREEDY)
+    for lane in lanes:
+        for row in lane.rows:
+            heap.add(row.bits, row.position, lane.arrival)
+    for index, weight in enumerate(lanes[0].negative_weights):
+        bits = [lane.negatives[index] for lane in lanes]
+        if isinstance(bits[0], Const):
+            heap.add_constant(len(bits) * weight * bits[0].value)
+        else:
+            _add_multiple(heap, popcount(m, bits, f"negatives_{index}"), weight)
+    return heap
+
+
+def _add_multiple(heap: Heap, value: Value, multiple: int) -> None:
+    """Add ``multiple * value`` by the non-adjacent form of the constant: fewest signed digits."""
+    position = 0
+    while multiple:
+        if multiple & 1:
+            digit = 2 - (multiple & 3)
+            multiple -= digit
+            (heap.add if digit > 0 else heap.subtract)(value, position)
+        multiple >>= 1
+        position += 1
+
+
+def _sum(adders: AdderStyle, lanes: list[Lane], start: list[Value]) -> Value:
+    """The products and ``start`` by the ``+`` operator: a balanced tree, or in the order of the lanes."""
+    rows = [row for lane in lanes for row in lane.rows]
+    addends = [row.addend for row in rows] + start
+    carries = [row.negative for row in rows if not isinstance(row.negative, Const)]
+    if adders == AdderStyle.TREE:
+        return add_tree(addends, carries)
+    return sum(addends[1:] + carries, addends[0])
+
+
+def _add_carry_save(
+    m: Module, accumulator: AccumulatorFormat, adders: AdderStyle, lanes: list[Lane], enable: Value, clear: Value
+) -> Value:
+    """The accumulator as two rows that are added on the way out: no carry chain from edge to edge."""
+    width = accumulator.bits
+    rows = [Signal(width, name="acc_sum"), Signal(width, name="acc_carry")]
+    heap = products_heap(m, adders, lanes, width)
+    for row in rows:
+        kept = Signal(width, name=f"kept_{row.name}")
+        m.d.comb += kept.eq(Mux(clear, 0, row))
+        heap.add(kept)
+    with m.If(enable):
+        m.d.sync += [row.eq(total) for row, total in zip(rows, heap.reduce(m), strict=True)]
+    return (rows[0] + rows[1])[:width].as_signed()
+
+
+def _sum_width(accumulator: AccumulatorFormat, lanes: list[Lane]) -> int:
+    """Bits in which the accumulator plus the products of one edge is right: all, where it may saturate."""
+    if accumulator.overflow == "wrap":
+        return accumulator.bits
+    low, high = (len(lanes) * product for product in lanes[0].product.range)
+    least, most = accumulator.range
+    return max(accumulator.bits, signed_bits(low + least, high + most))
+
+
+def _overflow(m: Module, accumulator: AccumulatorFormat, total: Value) -> Value:
+    """``total`` brought into the accumulator's bits: wrapped, or saturated where asked."""
+    result = Signal(signed(accumulator.bits), name="following")
+    if accumulator.overflow == "wrap" or len(total) <= accumulator.bits:
+        m.d.comb += result.eq(total)
+        return result
+    least, most = accumulator.range
+    m.d.comb += result.eq(Mux(total < least, least, Mux(total > most, most, total)))
+    return result

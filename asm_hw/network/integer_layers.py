@@ -1,0 +1,172 @@
+"""Layers of integers: what the hardware computes, evaluated by the golden model.
+
+A layer is two steps: `accumulate` (levels times activations, what a MAC array does) and `finish`
+(requantize, what follows it). Either may be replaced by an RTL run and compared. Nothing here knows
+how a network was trained.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from asm_hw import golden
+from asm_hw.errors import ParameterError, check_range
+from asm_hw.numbers.integers import signed_bits
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
+from .integer_node import IntegerNode
+from .integer_requantize import Format, Requantize, check_levels, describe
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerLayer(IntegerNode):
+    """Levels ``weight`` [out, ...] times activations, then `requantize`, which may add a second source.
+
+    ``config`` holds the operands: alphabets, ``weight_bits`` and the input's bits, sign and encoding; a
+    unit's configuration takes them over (``DotConfig(**layer.config.parameters, lanes=16)``).
+    Raises `ParameterError` where a weight is no level.
+    """
+
+    config: MultiplierConfig
+    weight: Tensor
+    requantize: Requantize
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.config.arithmetic != "asm":
+            raise ParameterError(f"layer {self.name!r} must have arithmetic asm, not {self.config.arithmetic!r}")
+        if self.weight.dtype != torch.int64 or self.weight.dim() != self._dimensions or not self.weight.numel():
+            raise ParameterError(
+                f"layer {self.name!r} must have an int64 weight of {self._dimensions} dimensions, "
+                f"not {describe(self.weight)}"
+            )
+        check_levels(f"layer {self.name!r} weight", self.weight, self.config.weight)
+        if len(self.requantize.scale) != self.outputs:
+            raise ParameterError(
+                f"layer {self.name!r} must requantize {self.outputs} channels, not {len(self.requantize.scale)}"
+            )
+
+    @property
+    def _dimensions(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def outputs(self) -> int:
+        """Output channels."""
+        return self.weight.shape[0]
+
+    @property
+    def terms(self) -> int:
+        """Products summed in one accumulator."""
+        return self.weight[0].numel()
+
+    @cached_property
+    def acc_bits(self) -> int:
+        """Two's complement bits that no accumulator of these weights overflows, partial sums included."""
+        low, high = self.config.x_range
+        rows = self.weight.flatten(1)
+        positive, negative = rows.clamp(min=0).sum(1), rows.clamp(max=0).sum(1)
+        return signed_bits(int((positive * low + negative * high).min()), int((positive * high + negative * low).max()))
+
+    @property
+    def arity(self) -> int:
+        return self.requantize.arity
+
+    def output_format(self, *formats: Format) -> Format:
+        config = self.config
+        self.check_format(formats[0], Format(config.act_bits, config.act_signed, config.act_alphabets))
+        return self.requantize.format
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        shape = self.product_shape(shapes[0])
+        if len(shapes) > 1 and shapes[1] != shape:
+            raise ParameterError(f"layer {self.name!r} must add a tensor of shape {shape}, not {shapes[1]}")
+        return shape
+
+    def product_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the accumulators, without batch, for one input of ``shape``; `ParameterError` if it does not fit."""
+        raise NotImplementedError
+
+    def accumulate(self, x: Tensor) -> Tensor:
+        """Raw accumulators, int64 [n, out, ...], of integer activations ``x`` [n, ...], which are checked."""
+        self.check_input(x)
+        return self.product(x)
+
+    def product(self, x: Tensor) -> Tensor:
+        """`accumulate` of integers that are known to fit."""
+        raise NotImplementedError
+
+    def finish(self, acc: Tensor, skip: Tensor | None = None) -> Tensor:
+        """The layer's output integers, int64, from its raw accumulators and the second source, if any."""
+        return self.requantize(acc, skip)
+
+    def forward(self, *x: Tensor) -> Tensor:
+        """`product` of the first source, then `finish`."""
+        return self.finish(self.product(x[0]), *x[1:])
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise `ParameterError` unless ``x`` holds integers that the input port can take."""
+        low, high = self.config.x_range
+        if x.is_floating_point():
+            raise ParameterError(f"layer {self.name!r} must take integers, not {x.dtype}")
+        for value in map(int, torch.aminmax(x)) if x.numel() else ():
+            if not low <= value <= high:
+                raise ParameterError(f"layer {self.name!r} must take integers from {low} to {high}, not {value}")
+        if self.config.activation is not None:
+            check_levels(f"layer {self.name!r} input", x, self.config.activation)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerConv2d(IntegerLayer):
+    """Convolution: weight [out, in / groups, kh, kw], input [n, in, h, w], zeros as padding."""
+
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, low in (("stride", 1), ("padding", 0), ("dilation", 1)):
+            self.set_pair(name, low)
+        check_range("groups", self.groups, 1, 1 << 16)
+        if self.outputs % self.groups:
+            raise ParameterError(
+                f"layer {self.name!r} must have outputs divisible by {self.groups} groups, not {self.outputs}"
+            )
+
+    @property
+    def _dimensions(self) -> int:
+        return 4
+
+    def product_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        channels = self.weight.shape[1] * self.groups
+        if len(shape) != 3 or shape[0] != channels:
+            raise ParameterError(f"layer {self.name!r} must take ({channels}, h, w), not {shape}")
+        kernel = tuple(self.weight.shape[2:])
+        return (self.outputs, *self.windows(shape, kernel, self.stride, self.padding, self.dilation))
+
+    def product(self, x: Tensor) -> Tensor:
+        return golden.conv2d(self.weight, x, self.stride, self.padding, self.dilation, self.groups)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerLinear(IntegerLayer):
+    """Matrix product: weight [out, in], input [n, ...] that flattens to [n, in]."""
+
+    @property
+    def _dimensions(self) -> int:
+        return 2
+
+    def product_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if math.prod(shape) != self.terms:
+            raise ParameterError(f"layer {self.name!r} must take {self.terms} values, not {shape}")
+        return (self.outputs,)
+
+    def product(self, x: Tensor) -> Tensor:
+        return golden.matvec(self.weight, x.flatten(1))

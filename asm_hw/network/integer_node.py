@@ -1,0 +1,80 @@
+"""What every node of an integer network has: a name, its sources, and shapes and formats that must meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from asm_hw.errors import ParameterError, check_range
+
+from .integer_requantize import Format
+
+INPUT = "input"
+"""The name of the network's input among the sources."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerNode:
+    """A step from stored tensors to one stored tensor.
+
+    ``sources``: names of the nodes before it, or `INPUT`; by default the node listed before it.
+    """
+
+    name: str
+    sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ParameterError(f"name of a layer must be text, not {self.name!r}")
+        object.__setattr__(self, "sources", tuple(self.sources))
+        if not all(isinstance(source, str) for source in self.sources):
+            raise ParameterError(f"layer {self.name!r} must have names as sources, not {self.sources!r}")
+
+    @property
+    def arity(self) -> int:
+        """How many sources it takes."""
+        return 1
+
+    def output_format(self, *formats: Format) -> Format:
+        """How its result is stored, for sources stored as ``formats``; `ParameterError` if they do not fit."""
+        raise NotImplementedError
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one output, without batch, for one input of ``shapes``; `ParameterError` if they do not fit."""
+        raise NotImplementedError
+
+    def forward(self, *x: Tensor) -> Tensor:
+        """The result, int64 [n, ...], of integer tensors [n, ...]."""
+        raise NotImplementedError
+
+    def check_format(self, given: Format, taken: Format) -> None:
+        """Raise `ParameterError` unless a source is stored as this node takes it."""
+        if given != taken:
+            raise ParameterError(
+                f"layer {self.name!r} must be given the (bits, signed, alphabets) {taken} that it takes, not {given}"
+            )
+
+    def set_pair(self, name: str, low: int) -> None:
+        """Check the field ``name``: two integers of at least ``low``."""
+        pair = tuple(getattr(self, name))
+        if len(pair) != 2:
+            raise ParameterError(f"layer {self.name!r} must have two values of {name}, not {pair!r}")
+        object.__setattr__(self, name, tuple(check_range(name, value, low, 1 << 16) for value in pair))
+
+    def windows(
+        self,
+        shape: tuple[int, ...],
+        kernel: tuple[int, ...],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        dilation: tuple[int, int] = (1, 1),
+    ) -> tuple[int, ...]:
+        """Height and width of the windows on maps [c, h, w]."""
+        if len(shape) != 3:
+            raise ParameterError(f"layer {self.name!r} must take (channels, h, w), not {shape}")
+        sizes = zip(shape[1:], kernel, stride, padding, dilation, strict=True)
+        out = tuple((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, k, s, p, d in sizes)
+        if min(out) < 1:
+            raise ParameterError(f"layer {self.name!r} must fit into its input, not {shape}")
+        return out

@@ -1,0 +1,175 @@
+"""Nodes without weights: sums of stored tensors, pools, and moves of integers that change none of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from asm_hw import golden
+from asm_hw.errors import ParameterError, check_choice
+
+from .integer_node import IntegerNode
+from .integer_requantize import Format, Requantize
+
+ACTIONS = {"reshape": None, "slice": None, "pad": 6}
+"""Moves, and how many integers describe one (None: as many as the shape asks)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerSum(IntegerNode):
+    """One or two stored tensors [n, c, ...], each by an ASM multiplier a channel, rounded into one.
+
+    One: a norm or a change of format. Two: a residual that joins no convolution.
+    """
+
+    requantize: Requantize
+
+    @property
+    def arity(self) -> int:
+        return self.requantize.arity
+
+    def output_format(self, *formats: Format) -> Format:
+        return self.requantize.format
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        channels = len(self.requantize.scale)
+        if len(set(shapes)) != 1 or not shapes[0] or shapes[0][0] != channels:
+            raise ParameterError(f"layer {self.name!r} must take tensors alike of {channels} channels, not {shapes}")
+        return shapes[0]
+
+    def forward(self, *x: Tensor) -> Tensor:
+        return self.requantize(*x)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pool(IntegerNode):
+    """Windows of ``kernel`` on [n, c, h, w]."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, low in (("kernel", 1), ("stride", 1), ("padding", 0)):
+            self.set_pair(name, low)
+        if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel, strict=True)):
+            raise ParameterError(f"padding of layer {self.name!r} must be half its kernel at most, not {self.padding}")
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        return (shapes[0][0], *self.windows(shapes[0], self.kernel, self.stride, self.padding))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerSumPool(_Pool):
+    """Sums over windows, zeros as padding, then `requantize`, which divides: a mean. A second source may join."""
+
+    requantize: Requantize
+
+    @property
+    def arity(self) -> int:
+        return self.requantize.arity
+
+    def output_format(self, *formats: Format) -> Format:
+        return self.requantize.format
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        if shapes[0][0] != len(self.requantize.scale):
+            raise ParameterError(
+                f"layer {self.name!r} must requantize {shapes[0][0]} channels, not {len(self.requantize.scale)}"
+            )
+        shape = super().output_shape(*shapes)
+        if len(shapes) > 1 and shapes[1] != shape:
+            raise ParameterError(f"layer {self.name!r} must add a tensor of shape {shape}, not {shapes[1]}")
+        return shape
+
+    def forward(self, *x: Tensor) -> Tensor:
+        return self.requantize(golden.sum_pool(x[0], self.kernel, self.stride, self.padding), *x[1:])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerMaxPool(_Pool):
+    """The largest integer of each window; padding never wins."""
+
+    def output_format(self, *formats: Format) -> Format:
+        return formats[0]
+
+    def forward(self, *x: Tensor) -> Tensor:
+        return golden.max_pool(x[0], self.kernel, self.stride, self.padding)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerMove(IntegerNode):
+    """Integers in another place: ``action`` with its ``arguments``.
+
+    ``reshape``: the new shape. ``slice``: start, stop and step of each dimension. ``pad``: zeros before
+    and after, of width, height and channels.
+    """
+
+    action: str
+    arguments: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(f"action of layer {self.name!r}", self.action, tuple(ACTIONS))
+        object.__setattr__(self, "arguments", tuple(self.arguments))
+        count = ACTIONS[self.action] or len(self.arguments)
+        whole = all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << 31 for v in self.arguments)
+        if not whole or len(self.arguments) != count:
+            raise ParameterError(f"arguments of layer {self.name!r} must be integers from 0, not {self.arguments!r}")
+
+    def output_format(self, *formats: Format) -> Format:
+        return formats[0]
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        shape = shapes[0]
+        if self.action == "reshape" and math.prod(self.arguments) == math.prod(shape):
+            return self.arguments
+        if self.action == "slice" and len(self.arguments) == 3 * len(shape) and 0 not in self.arguments[2::3]:
+            taken = tuple(len(range(*s.indices(size))) for s, size in zip(self._slices, shape, strict=True))
+            if min(taken) > 0:
+                return taken
+        if self.action == "pad" and len(shape) == 3:
+            width, height, channels = (sum(self.arguments[i : i + 2]) for i in (0, 2, 4))
+            return (shape[0] + channels, shape[1] + height, shape[2] + width)
+        raise ParameterError(
+            f"layer {self.name!r} must {self.action} {shape} by numbers that fit, not {self.arguments}"
+        )
+
+    @property
+    def _slices(self) -> tuple[slice, ...]:
+        return tuple(slice(*self.arguments[i : i + 3]) for i in range(0, len(self.arguments), 3))
+
+    def forward(self, *x: Tensor) -> Tensor:
+        if self.action == "reshape":
+            return x[0].reshape(len(x[0]), *self.arguments)
+        if self.action == "slice":
+            return x[0][(slice(None), *self._slices)]
+        return F.pad(x[0], self.arguments)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerConcat(IntegerNode):
+    """Tensors [n, c, ...] side by side in the channels. Their scales differ: a sum must follow."""
+
+    count: int = 2
+
+    @property
+    def arity(self) -> int:
+        return self.count
+
+    def output_format(self, *formats: Format) -> Format:
+        signed = any(f.signed for f in formats)
+        return Format(max(f.bits + (signed and not f.signed) for f in formats), signed)
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        if len({shape[1:] for shape in shapes}) != 1:
+            raise ParameterError(f"layer {self.name!r} must join tensors that differ in channels only, not {shapes}")
+        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+
+    def forward(self, *x: Tensor) -> Tensor:
+        return torch.cat(x, 1)

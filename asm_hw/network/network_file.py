@@ -1,0 +1,193 @@
+"""Integer networks in one safetensors file: tensors, and their parameters as JSON in the header. No pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from asm_hw.errors import ParameterError, check_range
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
+from .integer_layers import IntegerConv2d, IntegerLinear
+from .integer_network import IntegerNetwork
+from .integer_node import IntegerNode
+from .integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
+from .integer_requantize import Format, Requantize
+
+SCHEMA = 2
+METADATA = "asm_hw"
+"""The one key of the file's metadata; its value is the JSON."""
+
+KINDS: dict[str, type[IntegerNode]] = {
+    "conv2d": IntegerConv2d,
+    "linear": IntegerLinear,
+    "sum": IntegerSum,
+    "sum_pool": IntegerSumPool,
+    "max_pool": IntegerMaxPool,
+    "move": IntegerMove,
+    "concat": IntegerConcat,
+}
+TENSORS = {
+    "scale": torch.int16,
+    "bias": torch.int64,
+    "shift": torch.uint8,
+    "skip_scale": torch.int16,
+    "skip_shift": torch.uint8,
+}
+"""Tensors of a requantize step: levels and multipliers have at most 16 bits."""
+
+OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
+
+
+def save(network: IntegerNetwork, path: str | Path) -> None:
+    """Write ``network`` to ``path``, beside it first and then renamed. The same network gives the same bytes.
+
+    Raises `ParameterError` if the folder is missing.
+    """
+    path = Path(path)
+    if not isinstance(network, IntegerNetwork):
+        raise ParameterError(f"network must be what convert gives, not {type(network).__name__}")
+    if not path.parent.is_dir() or path.is_dir():
+        raise ParameterError(f"network file {str(path)!r} must be a file in a folder that exists")
+    tensors: dict[str, Tensor] = {}
+    for i, layer in enumerate(network.layers):
+        for name, values in _tensors(layer).items():
+            tensors[f"{i}.{name}"] = values.contiguous()
+    assert network.input_format is not None
+    header = {
+        "schema": SCHEMA,
+        "input_shape": list(network.input_shape),
+        "input_format": _describe_format(network.input_format),
+        "input_scale": network.input_scale,
+        "output_scale": network.output_scale,
+        "layers": [_describe(layer) for layer in network.layers],
+    }
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        written = Path(folder) / path.name
+        written.write_bytes(to_bytes(tensors, {METADATA: json.dumps(header, sort_keys=True)}))
+        os.replace(written, path)
+
+
+def load(path: str | Path) -> IntegerNetwork:
+    """The network that `save` wrote to ``path``. Raises `ParameterError` for anything else, wrong values included."""
+    if Path(path).is_dir():
+        raise ParameterError(f"network file {str(path)!r} must be a file, not a folder")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            header = json.loads((file.metadata() or {})[METADATA])
+    except (OSError, SafetensorError) as error:
+        raise ParameterError(f"network file {str(path)!r} must be a readable safetensors file: {error}") from None
+    except (KeyError, json.JSONDecodeError):
+        raise ParameterError(f"network file {str(path)!r} must hold metadata {METADATA!r} in JSON") from None
+    if not isinstance(header, dict) or header.get("schema") != SCHEMA:
+        found = header.get("schema") if isinstance(header, dict) else header
+        raise ParameterError(f"network file {str(path)!r} must have schema {SCHEMA}, not {found!r}")
+    try:
+        return IntegerNetwork(
+            layers=tuple(_restore(i, entry, tensors) for i, entry in enumerate(header["layers"])),
+            input_shape=tuple(header["input_shape"]),
+            input_scale=header["input_scale"],
+            output_scale=header["output_scale"],
+            input_format=_restore_format(header["input_format"]),
+        )
+    except ParameterError as error:
+        raise ParameterError(f"network file {str(path)!r} is refused: {error}") from None
+    except KeyError as error:
+        raise ParameterError(f"network file {str(path)!r} must hold {error.args[0]!r}, which is missing") from None
+    except (TypeError, AttributeError, ValueError) as error:  # JSON of another structure
+        raise ParameterError(
+            f"network file {str(path)!r} must have the structure of schema {SCHEMA}: {error}"
+        ) from None
+
+
+def _tensors(layer: IntegerNode) -> dict[str, Tensor]:
+    """The tensors of ``layer`` as they are stored."""
+    found = {}
+    if isinstance(layer, (IntegerConv2d, IntegerLinear)):
+        found["weight"] = layer.weight.to(torch.int16)
+    requantize = getattr(layer, "requantize", None)
+    for name, dtype in TENSORS.items():
+        values = getattr(requantize, name, None)
+        if values is not None:
+            found[name] = values.to(dtype)
+    return found
+
+
+def _describe(layer: IntegerNode) -> dict[str, Any]:
+    """Everything of ``layer`` but its tensors, as JSON values."""
+    entry: dict[str, Any] = {"kind": next(kind for kind, cls in KINDS.items() if type(layer) is cls)}
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        if isinstance(value, MultiplierConfig):
+            entry["operands"] = {name: value.parameters[name] for name in OPERANDS}
+        elif isinstance(value, Requantize):
+            entry["requantize"] = {
+                "alphabets": list(value.alphabets),
+                "format": _describe_format(value.format),
+                "limits": value.limits,
+            }
+        elif not isinstance(value, Tensor):
+            entry[field.name] = value
+    return entry
+
+
+def _describe_format(given: Format) -> list[Any]:
+    return [given.bits, given.signed, None if given.alphabets is None else list(given.alphabets)]
+
+
+def _restore_format(given: Any) -> Format:
+    """The format of three JSON values."""
+    bits, signed, alphabets = given
+    if not isinstance(signed, bool):
+        raise ParameterError(f"format signed must be true or false, not {signed!r}")
+    check_range("format bits", bits, 1 + signed, 32 if alphabets is None else 16)
+    return Format(bits, signed, None if alphabets is None else AlphabetSet.of(tuple(alphabets)))
+
+
+def _restore(index: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> IntegerNode:
+    """The node of an entry; its constructors judge every value."""
+    own = {name.partition(".")[2]: t for name, t in tensors.items() if name.partition(".")[0] == str(index)}
+    for name, tensor in own.items():
+        if tensor.is_floating_point() or tensor.dtype == torch.bool:
+            raise ParameterError(f"tensor {index}.{name} must hold integers, not {tensor.dtype}")
+    values = {name: tensor.to(torch.int64) for name, tensor in own.items()}
+    entry = dict(entry)
+    kind = entry.pop("kind")
+    if kind not in KINDS:
+        raise ParameterError(f"kind of layer {index} must be one of {', '.join(KINDS)}, not {kind!r}")
+    if "operands" in entry:
+        entry["config"] = MultiplierConfig(**entry.pop("operands"))
+        entry["weight"] = _tensor(values, index, "weight")
+    if "requantize" in entry:
+        out = dict(entry["requantize"])
+        bits, signed, encode = _restore_format(out.pop("format"))
+        scale, bias, shift = (_tensor(values, index, name) for name in ("scale", "bias", "shift"))
+        entry["requantize"] = Requantize(
+            **out,
+            scale=scale,
+            bias=bias,
+            shift=shift,
+            bits=bits,
+            signed=signed,
+            encode=encode,
+            skip_scale=values.get("skip_scale"),
+            skip_shift=values.get("skip_shift"),
+        )
+    return KINDS[kind](**entry)
+
+
+def _tensor(values: dict[str, Tensor], index: int, name: str) -> Tensor:
+    if name not in values:
+        raise KeyError(f"{index}.{name}")
+    return values[name]

@@ -1,0 +1,1 @@
+"""Operands, stimulus and transitions."""

@@ -1,0 +1,1 @@
+"""A unit beside its baselines: every way to build each of them."""

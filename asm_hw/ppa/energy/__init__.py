@@ -1,0 +1,1 @@
+"""Energy of netlists and of whole units."""

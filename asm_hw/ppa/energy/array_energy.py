@@ -1,0 +1,70 @@
+"""Energy of the logic of a near-memory array: mapped, timed, simulated gate by gate with a recorded layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from asm_hw.emission.verilog_text import to_verilog
+from asm_hw.errors import ParameterError
+from asm_hw.ppa.activity.array_stimulus import drive_array, matches_golden
+from asm_hw.ppa.activity.gate_simulation import simulator
+from asm_hw.ppa.netlist.mapped_netlist import Netlist
+from asm_hw.ppa.netlist.synthesis import synthesize
+from asm_hw.ppa.technology.cell_library import Library
+from asm_hw.units.near_memory.near_array import NearArray
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+
+from .energy_accounting import account
+from .unit_energy import MappedUnit, Run, analysed, figures, split
+
+WITHIN_COLUMN = ("select_shift", "sign", "heap", "accumulator", "requantize", "other")
+
+
+def array_energy(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str) -> dict[str, Any]:
+    """Figures of the array without its memory; raises `ParameterError` where it computes wrongly or too slowly.
+
+    The output words must be the golden model's. Cycles, MACs and energies are those of one block in steady state;
+    lanes that the layer leaves idle in its last tile compute no MAC.
+    """
+    component = NearArray(config)
+    verilog = to_verilog(component, config.slug)
+    mapped = synthesize(verilog, config.slug, library, recipe)
+    unit = MappedUnit(config, [], verilog, mapped.netlist_json, mapped.netlist_verilog, recipe)
+    netlist = analysed(Netlist.from_yosys_json(unit.netlist_json, config.slug), library)
+    if netlist.timing.min_period_ns > 1000 / clock_mhz:
+        limit = 1000 / netlist.timing.min_period_ns
+        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {config.slug}, not {clock_mhz:g}")
+    driven = drive_array(config)
+    run = Run(netlist, driven.drive, 1000 / clock_mhz, driven.cycles)
+    tool = simulator()
+    waves, whole = run.netlist_waves(tool)
+    outputs = {port: run.words(whole, port) for port in ("o__payload", "o__valid")}
+    if not matches_golden(config, outputs, driven.expected):
+        raise ParameterError(
+            f"netlist of {config.slug} must compute what the golden model does, but its outputs differ"
+        )
+    parts = run.parts(unit, waves, tool)
+    energies = account(netlist, waves, parts, run.state_times)
+    row = {"lanes": config.lanes, "columns": config.columns, "hold": config.hold, "recipe": recipe}
+    row |= {"structure": config.structure, "weight_form": config.weight_form, "cycles": driven.cycles}
+    row |= figures(netlist) | split(energies, driven.cycles, driven.macs / driven.cycles)
+    return row | {"named_cells_percent": round(parts.named_percent, 2)}
+
+
+def per_column(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str, few: int, many: int) -> dict:
+    """What a column adds to the energy of a full cycle and what all columns share, from arrays of two widths, in fJ.
+
+    A full cycle computes a MAC in every lane; where lanes idle it stands for more than one.
+
+    Parts that lie within a column are the mean over the columns of the wider array: columns differ in their
+    weights, so that the difference of two arrays is that of one column only.
+    """
+    rows = [array_energy(replace(config, columns=n, outputs=None), library, clock_mhz, recipe) for n in (few, many)]
+    parts = [{part: fj * row["lanes"] * row["columns"] for part, fj in row["parts_per_mac_fj"].items()} for row in rows]
+    column = {
+        part: fj / many if part in WITHIN_COLUMN else (fj - parts[0][part]) / (many - few)
+        for part, fj in parts[1].items()
+    }
+    shared = {part: max(fj - many * column[part], 0.0) for part, fj in parts[1].items()}
+    return {"column_fj": column, "shared_fj": shared, "measured": rows}

@@ -1,0 +1,192 @@
+"""Energy of a matrix product with its memories, per MAC: near-memory arrays beside von Neumann machines.
+
+Memory accesses are counted, not simulated: each design's loops say how often a row or word is read or written,
+and `asm_hw.ppa.technology.sram_model` says what that costs. Logic is what the gate-level flow measured. Wires of a bus are not
+charged, nor are the registers that assemble a row from bus words: both would add to the von Neumann designs alone.
+Memories leak in every cycle of the unit; logic is charged in those that compute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from asm_hw.numbers.integers import ceil_div
+from asm_hw.ppa.technology.sram_model import MAX_WORDS, Sram, measured
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
+from asm_hw.units.vn_scalar.vn_scalar_config import Job, VnScalarConfig
+
+MACRO_BITS = 64
+"""Widest macro of the fitted library; wider rows are several side by side."""
+FIXED_KBIT = 256
+BANK_ROWS = 1024
+"""Rows of a bank of `shared_memory`, where it has banks: a macro of IHP's own, eight for 256 kbit."""
+KINDS = {"weights": "read", "activations": "read", "outputs": "write"}
+"""The accesses that are charged."""
+MOVEMENT = ("weight_registers", "activations")
+CONTROL = ("clock", "control")
+"""Parts of the logic that are neither compute; everything else is."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A layer: ``vectors`` of ``inputs`` to ``outputs``.
+
+    The memory holds ``resident`` vectors at a time, each of ``stored`` values: a convolution takes the same
+    value for several vectors and stores it once.
+    """
+
+    outputs: int
+    inputs: int
+    vectors: int
+    resident: int
+    stored: int
+    act_bits: int = 8
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.outputs * self.inputs * self.vectors
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``rows`` of ``bits``, made of macros side by side; a row is accessed as one.
+
+    With ``bank_rows`` it is cut into banks of so many rows, of which an access wakes one; selecting is free.
+    Without, that is done beyond `asm_hw.ppa.technology.sram_model.MAX_WORDS` rows alone.
+    """
+
+    rows: int
+    bits: int
+    bank_rows: int | None = None
+
+    @property
+    def _rows_per_bank(self) -> int:
+        return self.bank_rows or min(self.rows, MAX_WORDS)
+
+    @property
+    def _macros(self) -> tuple[int, Sram]:
+        count = ceil_div(self.bits, MACRO_BITS)
+        words = max(64, self._rows_per_bank)
+        mux = Sram(ceil_div(words, 16) * 16, 1).column_mux
+        return count, Sram(ceil_div(words, mux) * mux, ceil_div(self.bits, count))
+
+    def energy_fj(self, access: str) -> float:
+        """Energy of reading or writing a row: the library's own figure where it has just this macro."""
+        count, sram = self._macros
+        exact = measured(sram)
+        return 1000 * count * (exact[f"{access}_energy_pj"] if exact else sram.energy_pj(access))
+
+    @property
+    def access_time_ns(self) -> float:
+        """Access time of a macro; selecting banks is free."""
+        return self._macros[1].figure("access_time_ns")
+
+    @property
+    def leakage_fj_per_ns(self) -> float:
+        """Leakage of all macros."""
+        count, sram = self._macros
+        banks = ceil_div(self.rows, self._rows_per_bank)
+        return count * banks * sram.figure("leakage_uw")
+
+
+def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: bool, banked: bool = False) -> Memory:
+    """The one memory of a von Neumann design: fixed, or weights, inputs and outputs of the layer."""
+    bits = FIXED_KBIT * 1024
+    if sized:
+        maps = (work.stored * work.act_bits + work.outputs * config.out_bits) * work.resident
+        bits = work.outputs * work.inputs * config.weight_bits + maps
+    return Memory(ceil_div(bits, config.bus_bits), config.bus_bits, BANK_ROWS if banked else None)
+
+
+def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
+    """Weights, inputs and outputs. Fixed: half of `FIXED_KBIT` for each of the three, as the outputs of a layer are
+    the inputs of the next: half as much again as a von Neumann design has."""
+    half = FIXED_KBIT * 512
+    act_row, out_row = config.lanes * work.act_bits, config.columns * config.out_bits
+    weights = config.rows(work.outputs, work.inputs) if sized else half // config.row_bits
+    inputs = work.resident * ceil_div(work.stored, config.lanes) if sized else half // act_row
+    outputs = work.resident * ceil_div(work.outputs, config.columns) if sized else max(1, half // out_row)
+    return Memory(weights, config.row_bits), Memory(inputs, act_row), Memory(outputs, out_row)
+
+
+def row_accesses(config: NearMemoryConfig, work: Work) -> dict[str, int]:
+    """Rows that the array reads and writes for the whole layer."""
+    blocks = config.blocks(work.outputs, work.inputs, work.vectors)
+    return {
+        "weights": sum(b.tiles * config.columns + b.parameters * config.parameter_rows for b in blocks),
+        "activations": sum(block.tiles * block.vectors for block in blocks),
+        "outputs": sum(block.vectors for block in blocks),
+    }
+
+
+def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
+    """Energy per MAC of a near-memory array; ``logic``: `per_column` of `asm_hw.ppa.energy.array_energy`."""
+    memories = dict(zip(("weights", "activations", "outputs"), near_memories(config, work, sized), strict=True))
+    accesses = row_accesses(config, work)
+    memory = {name: accesses[name] * memories[name].energy_fj(KINDS[name]) / work.macs for name in accesses}
+    memory["leakage"] = _leakage(config, work, clock_mhz, *memories.values())
+    return _row(memory, logic_per_mac(config, logic, work), *memories.values())
+
+
+def vn_array(
+    config: VnArrayConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float, banked: bool = False
+) -> dict:
+    """The same array and the same reuse, operands from one shared memory over a bus of ``config.bus_bits``.
+
+    What the unit reads and writes is ``config.accesses``; parameters are weights here.
+    """
+    shared = shared_memory(work, config, sized, banked)
+    words = config.accesses(config.blocks(work.outputs, work.inputs, work.vectors))
+    words["weights"] += words.pop("parameters")
+    memory = {name: count * shared.energy_fj(KINDS[name]) / work.macs for name, count in words.items()}
+    memory["leakage"] = _leakage(config, work, clock_mhz, shared)
+    return _row(memory, logic_per_mac(config, logic, work), shared)
+
+
+def vn_scalar(
+    config: VnScalarConfig, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float, banked: bool = False
+) -> dict:
+    """A weight and an activation fetched for every MAC, as many to a word as fit.
+
+    ``logic``: fJ per MAC by part of a ``mac`` unit. What the unit reads and writes is ``config.accesses``; the
+    parameters among them are not charged.
+    """
+    shared = shared_memory(work, config, sized, banked)
+    accesses, macs = config.accesses(work.outputs, work.inputs), work.outputs * work.inputs
+    memory = {name: accesses[name] * shared.energy_fj(kind) / macs for name, kind in KINDS.items()}
+    cycles = config.cycles([Job(0, 0, 0, work.inputs, work.outputs)])
+    memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * cycles / macs
+    return _row(memory, logic, shared)
+
+
+def _leakage(config: NearMemoryConfig, work: Work, clock_mhz: float, *memories: Memory) -> float:
+    """fJ per MAC of memories in all cycles of an array."""
+    cycles = config.cycles(config.blocks(work.outputs, work.inputs, work.vectors))
+    return sum(memory.leakage_fj_per_ns for memory in memories) * 1000 / clock_mhz * cycles / work.macs
+
+
+def logic_per_mac(config: NearMemoryConfig, logic: dict[str, Any], work: Work) -> dict[str, float]:
+    """fJ per MAC by part, of ``config.columns`` columns from what a column costs and what all share.
+
+    Columns beyond the layer's last output are charged as if they computed.
+    """
+    macs = config.lanes * work.outputs / ceil_div(work.outputs, config.columns)
+    return {
+        part: (shared + config.columns * logic["column_fj"][part]) / macs for part, shared in logic["shared_fj"].items()
+    }
+
+
+def _row(memory: dict[str, float], logic: dict[str, float], *memories: Memory) -> dict[str, Any]:
+    totals = {
+        "memory_fj": sum(memory.values()),
+        "movement_fj": sum(logic.get(part, 0.0) for part in MOVEMENT),
+        "control_fj": sum(logic.get(part, 0.0) for part in CONTROL),
+        "compute_fj": sum(fj for part, fj in logic.items() if part not in MOVEMENT + CONTROL),
+    }
+    row = {"energy_per_mac_fj": sum(totals.values())} | totals
+    figures = {name: round(value, 2) for name, value in row.items()}
+    figures["access_time_ns"] = round(max(one.access_time_ns for one in memories), 3)
+    return figures | {"memory_parts_fj": {name: round(value, 3) for name, value in memory.items()}}

@@ -1,0 +1,152 @@
+"""One unit through an FPGA flow: Yosys maps it, nextpnr places and routes it between registers.
+
+A unit of many lanes has more port bits than a package has pins. So each input comes from a shift
+register and each output goes to a register and a fold of exclusive-ors: every path of the unit is
+then a path between registers. This harness is mapped on its own and joined to the mapped unit
+afterwards, so nothing is optimised across the border and the unit's cells are counted without it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from asm_hw.errors import ParameterError
+from asm_hw.ppa.netlist.yosys import run_yosys
+
+from .fpga_devices import Family, Mapped, count
+
+TARGET_MHZ = 400
+"""The clock that nextpnr strives for: out of reach, so that it never rests."""
+
+_COARSE = ["proc", "flatten", "opt", "wreduce", "peepopt", "opt_clean"]
+_CHAIN = ["techmap -map fpga_map.v t:$add t:$sub", "opt_clean"]
+_ROWS = ["techmap -map fpga_map.v t:$mul", "opt", "wreduce", "opt_clean"]
+_RELAXED = ["scratchpad -set abc9.D 50000"]  # ps: ABC maps for area; routed paths are far shorter
+
+RECIPES = {
+    "yosys": ([], ""),
+    "chained": ([*_RELAXED, *_COARSE, *_CHAIN], "narrow"),
+    "rows": ([*_RELAXED, *_COARSE, *_ROWS, *_CHAIN], "narrow"),
+}
+"""What happens before Yosys' own flow, by recipe name: nothing, or each addition on a carry chain of its
+own, or multiplications too as one chain a weight bit. The latter two map for area and without the
+multiplexers that join LUTs to wider ones, which cost more LUTs than they save."""
+
+
+def map_unit(verilog: str, top: str, family: Family, recipe: str, dsp: bool = False) -> Mapped:
+    """The cells of module ``top`` after ``recipe``; hard multipliers only if ``dsp``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        run_yosys(mapping_commands(verilog, top, family, recipe, dsp, Path(scratch)), Path(scratch))
+        return count(_cells(Path(scratch) / "unit.json"), family)
+
+
+def place(
+    verilog: str, top: str, ports: list[dict[str, Any]], family: Family, recipe: str, dsp: bool, seeds: int
+) -> dict[str, Any]:
+    """Place and route a unit in its harness, once for each seed from 1 to ``seeds``.
+
+    ``ports``: as in the manifest. Returns ``fmax_mhz`` of each seed, the harness' own cells, and what the
+    device gave to unit and harness together by nextpnr's names.
+    Raises `ParameterError` if the device cannot take it.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "harness.v").write_text(harness(top, ports))
+        (folder / "pins.txt").write_text(family.pins)
+        joined = [
+            "design -stash unit",
+            "read_verilog harness.v",
+            f"{_synth(family, 'yosys', dsp)} -top harness",
+            "tee -q -o harness.json stat -json",
+            f"delete {top}",
+            f"design -copy-from unit -as {top} {top}",
+            "hierarchy -top harness",
+            "flatten",
+            "opt_clean",
+            "write_json netlist.json",
+        ]
+        run_yosys([*mapping_commands(verilog, top, family, recipe, dsp, folder), *joined], folder)
+        cells = {name: n for name, n in _cells(folder / "harness.json").items() if name != top}
+        with ThreadPoolExecutor(2) as pool:
+            reports = list(pool.map(lambda seed: _run_nextpnr(family, seed, folder), range(1, seeds + 1)))
+    used = {name: entry["used"] for name, entry in reports[0]["utilization"].items() if entry["used"]}
+    fmax = [min(clock["achieved"] for clock in report["fmax"].values()) for report in reports]
+    return {"fmax_mhz": fmax, "harness": cells, "used_with_harness": used}
+
+
+def harness(top: str, ports: list[dict[str, Any]]) -> str:
+    """Verilog of module ``harness``: ``top`` as a black box between registers, with pins clk, rst, d and q."""
+    taps: dict[str, str] = {"clk": "clk", "rst": "rst"}
+    widths = {"input": 0, "output": 0}
+    for port in ports:
+        if port["name"] not in taps:
+            low = widths[port["direction"]]
+            widths[port["direction"]] += port["width"]
+            bus = "feed" if port["direction"] == "input" else "result"
+            taps[port["name"]] = f"{bus}[{low + port['width'] - 1}:{low}]"
+    box = ", ".join(f"{port['direction']} [{port['width'] - 1}:0] {port['name']}" for port in ports)
+    pins = ", ".join(f".{port['name']}({taps[port['name']]})" for port in ports)
+    fed, folded = widths["input"], widths["output"]
+    return f"""(* blackbox *) module {top}({box}); endmodule
+module harness(input clk, input rst, input d, output reg q);
+  reg [{fed - 1}:0] feed;
+  reg [{folded - 1}:0] capture, fold;
+  wire [{folded - 1}:0] result;
+  always @(posedge clk) begin
+    feed <= {{feed, d}};
+    capture <= result;
+    fold <= {{fold, 1'b0}} ^ capture;
+    q <= fold[{folded - 1}];
+  end
+  {top} unit({pins});
+endmodule
+"""
+
+
+def mapping_commands(verilog: str, top: str, family: Family, recipe: str, dsp: bool, folder: Path) -> list[str]:
+    """The Yosys commands that map the unit; the files they name are put into ``folder``.
+
+    They leave the mapped design in Yosys and its statistics in ``unit.json``.
+    """
+    (folder / "design.v").write_text(verilog)
+    (folder / "fpga_map.v").write_text(files(__package__).joinpath("fpga_map.v").read_text(encoding="utf-8"))
+    return [
+        "read_verilog design.v",
+        f"hierarchy -check -top {top}",
+        # Without, memories of a few rows would be flip-flops, of one contender and not of another.
+        'setattr -set ram_style "block" */m:rows',
+        *RECIPES[recipe][0],
+        f"{_synth(family, recipe, dsp)} {family.unit_ports} -top {top}",
+        "tee -q -o unit.json stat -json",
+    ]
+
+
+def _synth(family: Family, recipe: str, dsp: bool) -> str:
+    narrow = family.narrow if RECIPES[recipe][1] == "narrow" else ""
+    return " ".join(filter(None, [family.synth, narrow, "" if dsp else family.soft]))
+
+
+def _cells(stat: Path) -> dict[str, int]:
+    cells = json.loads(stat.read_text())["design"].get("num_cells_by_type", {})
+    return {name: number for name, number in sorted(cells.items()) if not name.startswith("$scopeinfo")}
+
+
+def _run_nextpnr(family: Family, seed: int, folder: Path) -> dict[str, Any]:
+    module, function = family.entry.split(":")
+    script = f"import sys, {module} as m; sys.exit(m.{function}(sys.argv[1:]))"
+    goal = ["--freq", str(TARGET_MHZ), "--timing-allow-fail", "--seed", str(seed)]
+    arguments = [*family.options, *goal, "--json", "netlist.json", "--report", f"report{seed}.json"]
+    result = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
+    if result.returncode:
+        errors = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
+        if not errors:
+            raise RuntimeError(f"nextpnr failed: {result.stderr[-1000:]}")
+        raise ParameterError(f"family must take the unit, but on {family.device} nextpnr says: {errors[0]}")
+    return json.loads((folder / f"report{seed}.json").read_text())

@@ -1,0 +1,1 @@
+"""Mapping, buffering and timing of netlists."""

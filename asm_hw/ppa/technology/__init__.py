@@ -1,0 +1,1 @@
+"""Cell libraries and memory macros: files, tables, models."""

@@ -1,0 +1,49 @@
+"""The area table of a unit beside its exact twin and the bare accumulator."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from asm_hw.ppa.baselines.area_comparison import compare
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+
+from .progress import working
+
+_NOTE = "Mapped standard cells, no wires. Each contender: the smallest of the structures and recipes tried{}."
+
+
+def show_area(
+    config: MultiplierConfig, liberty: str | None, technology: str | None, clock_mhz: float | None, as_json: bool
+) -> None:
+    """Synthesize and print the comparison; one JSON object if asked."""
+    with working(f"mapping {config.unit} and its baselines_of"):
+        result = compare(config, liberty, technology, clock_mhz)
+    if as_json:
+        print(json.dumps(result))
+        return
+    console = Console()
+    console.print(area_table(result))
+    clock = f" that meets {clock_mhz:g} MHz" if clock_mhz else ""
+    console.print(_NOTE.format(clock), highlight=False)
+    if result["memory"]:
+        text = "Without the memory of {rows} x {bits} bits and its access time (see `asm-hw sram`)."
+        console.print(text.format(**result["memory"]))
+    if result["why_alone"]:
+        console.print(f"No exact twin of this shape: {result['why_alone']}.", highlight=False, soft_wrap=True)
+
+
+def area_table(result: dict[str, Any]) -> Table:
+    """The rows of `asm_hw.ppa.netlist.synthesis.compare` as a table."""
+    table = Table(
+        "", "cells", "area um2", "/ exact", "/ bare", "delay ns", "/ exact", "recipe", title=result["library"]
+    )
+    for name, row in result["rows"].items():
+        ratios = [row.get(ratio) for ratio in ("area_ratio_to_exact", "area_ratio_to_bare", "delay_ratio_to_exact")]
+        area, bare, delay = ("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
+        figures = [f"{row['area_um2']:.0f}", area, bare, f"{row['delay_ns']:.2f}", delay]
+        table.add_row(name, str(row["cells"]), *figures, f"{row['structure']} {row['weight_form']}, {row['recipe']}")
+    return table

@@ -1,0 +1,152 @@
+"""The demo: a real network from training to RTL, and one table that says how it went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from asm_hw.emission.emit_folder import Emitted, emit
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.rtl_layers import LayerRun, run_network
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.ppa.baselines.area_comparison import compare
+from asm_hw.sim import verilator
+from asm_hw.sim.dot_player import Player
+from asm_hw.training.convert import convert
+from asm_hw.training.data import ImageData, digits
+from asm_hw.training.digits_training import ASM_EPOCHS, EPOCHS, accuracy, train, train_asm
+from asm_hw.training.models import digits_cnn
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.dot.dot_schedule import Beats
+
+LANES, COLUMNS = 16, 4
+BUILD = Path("build/demo")
+
+
+class _Steps:
+    """Shows progress on stderr and remembers the seconds of each step."""
+
+    def __init__(self, progress: Progress):
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str, total: int = 1) -> Iterator[Any]:
+        task = self.progress.add_task(name, total=total)
+        if not self.progress.console.is_terminal:  # no bars there
+            self.progress.console.print(f"{name} ...", highlight=False)
+        start = perf_counter()
+        yield lambda *_: self.progress.advance(task)
+        self.progress.update(task, completed=total)
+        self.seconds[name] = round(perf_counter() - start, 2)
+
+
+def run_demo(
+    alphabets: str, weight_bits: int, act_bits: int, seed: int, epochs: int | None = None, as_json: bool = False
+) -> int:
+    """Run every step and print the table; 0 if the RTL equals the golden model everywhere."""
+    operands: dict[str, Any] = {
+        "alphabets": AlphabetSet.parse(alphabets),
+        "weight_bits": weight_bits,
+        "act_bits": act_bits,
+    }
+    torch.set_num_threads(1)  # the last bits of float sums, and so the trained weights, depend on it
+    DotConfig(**operands)  # refuses bad values before anything is trained
+    verilator.check_build(BUILD)
+    with Progress(console=Console(stderr=True)) as progress:
+        steps = _Steps(progress)
+        data = digits()
+        float_accuracy, network = _train(steps, data, operands, seed, epochs)
+        terms = max(layer.terms for layer in network.products)
+        config = DotConfig(**operands, lanes=LANES, columns=COLUMNS, terms=terms)
+        with steps.step("emit the array"):
+            emitted = emit(config, BUILD / "rtl", force=True)
+        x = network.quantize_input(data.test_images)
+        outputs, runs = _run_rtl(steps, network, config, emitted, x)
+        with steps.step("synthesize"):
+            area = compare(config, thorough=False)
+    result = {
+        "parameters": config.parameters | {"seed": seed},
+        "test_images": len(x),
+        "accuracy_float": float_accuracy,
+        "accuracy_asm": accuracy(network, x, data.test_labels),
+        "accuracy_rtl": accuracy(lambda _: outputs, x, data.test_labels),
+        "mismatches": sum(run.mismatches for run in runs),
+        "outputs_compared": sum(run.outputs for run in runs),
+        "cycles": sum(run.cycles for run in runs),
+        "layers": [asdict(run) for run in runs],
+        **{f"weight_{kind}": sum(getattr(size, kind) for size in network.sizes) for kind in _STORAGES},
+        "area_um2": {name: row["area_um2"] for name, row in area["rows"].items()},
+        "area_ratio_to_exact": area["rows"]["asm"]["area_ratio_to_exact"],
+        "area_ratio_to_bare": area["rows"]["asm"]["area_ratio_to_bare"],
+        "library": area["library"],
+        "seconds": steps.seconds,
+    }
+    if as_json:
+        print(json.dumps(result))
+    else:
+        Console().print(_table(result))
+    return 0 if result["mismatches"] == 0 else 1
+
+
+_STORAGES = ("float_bits", "binary_bits", "packed_bits")
+
+
+def _train(
+    steps: _Steps, data: ImageData, operands: dict[str, Any], seed: int, epochs: int | None
+) -> tuple[float, IntegerNetwork]:
+    """Float training, alphabet-aware training from it, conversion: (float accuracy, integer network)."""
+    model = digits_cnn(seed)
+    with steps.step("train float", epochs or EPOCHS) as advance:
+        train(model, data, epochs=epochs or EPOCHS, seed=seed, progress=advance)
+    with steps.step("train alphabet-aware", epochs or ASM_EPOCHS) as advance:
+        asm = train_asm(model, data, epochs=epochs or ASM_EPOCHS, seed=seed, progress=advance, **operands)
+    with steps.step("convert to integers"):
+        network = convert(asm, tuple(data.test_images.shape[1:]))
+    return accuracy(model, data.test_images, data.test_labels), network
+
+
+def _run_rtl(
+    steps: _Steps, network: IntegerNetwork, config: DotConfig, emitted: Emitted, x: torch.Tensor
+) -> tuple[torch.Tensor, list[LayerRun]]:
+    """Every layer of every image through the emitted Verilog in Verilator."""
+    with steps.step("build the simulator"):
+        player = Player(emitted, BUILD / "player")
+
+    def play(beats: Beats):
+        played = player.play(beats.x, beats.release, beats.last, beats.w)
+        return played.sums, played.cycles
+
+    with steps.step("stream the test set", len(network.layers)) as advance:
+        return run_network(network, config, play, x, done=advance)
+
+
+def _table(result: dict[str, Any]) -> Table:
+    parameters = result["parameters"]
+    alphabets = ",".join(map(str, parameters["alphabets"]))
+    title = (
+        f"{{{alphabets}}} W={parameters['weight_bits']} A={parameters['act_bits']}, {result['test_images']} test images"
+    )
+    table = Table("", "", title=title, show_header=False)
+    for kind in ("float", "asm", "rtl"):
+        table.add_row(f"accuracy {kind}", f"{100 * result[f'accuracy_{kind}']:.2f} %")
+    table.add_row("mismatches RTL / golden", f"{result['mismatches']} of {result['outputs_compared']:,} outputs")
+    table.add_row("clock cycles", f"{result['cycles']:,} ({LANES} lanes x {COLUMNS} columns)")
+    for kind, text in zip(_STORAGES, ("float32", "binary", "encoded"), strict=True):
+        table.add_row(f"weight bits {text}", f"{result[f'weight_{kind}']:,}")
+    areas = ", ".join(f"{name} {area:,.0f}" for name, area in result["area_um2"].items())
+    table.add_row("array area um2", f"{areas} ({result['library']})")
+    table.add_row("area / exact, / bare", f"{result['area_ratio_to_exact']:.2f}, {result['area_ratio_to_bare']:.2f}")
+    for step, seconds in result["seconds"].items():
+        table.add_row(f"seconds: {step}", f"{seconds:.1f}")
+    return table

@@ -1,0 +1,1 @@
+"""The hardware units, a folder each; `registry` finds them."""

@@ -1,0 +1,49 @@
+"""Parameters of unit ``dot``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from asm_hw.units.operands_config import AccumulatingConfig
+from asm_hw.units.parameters import flag, integer
+
+LANES = (1, 256)
+COLUMNS = (1, 256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DotConfig(AccumulatingConfig):
+    """Unit ``dot``: ``columns`` dot products of ``lanes`` terms a beat, over any number of beats.
+
+    Lane i of every column takes activation i: the columns share the alphabet bank of that lane.
+    Without ``weight_registers`` the weights are used where they are: their stream holds them.
+    """
+
+    unit: ClassVar[str] = "dot"
+    port_meanings: ClassVar[Mapping[str, str]] = {
+        "i__payload": "activations of one beat; release frees the weights after it, last ends the sum",
+        "i__valid": "a beat of activations is offered",
+        "i__ready": "the beat of activations is taken on this edge if valid",
+        "i_weight__payload": "weight codes of one beat, used until a beat of activations releases them",
+        "i_weight__valid": "a beat of weight codes is offered",
+        "i_weight__ready": "the beat of weight codes is taken on this edge if valid",
+        "o__payload": "sums, one a column",
+        "o__valid": "sums are offered",
+        "o__ready": "the sums are taken on this edge if valid",
+    }
+
+    lanes: int = integer(16, LANES, "Products a column adds in a cycle")
+    columns: int = integer(1, COLUMNS, "Dot products side by side")
+    weight_registers: bool = flag(True, "0: the weight stream holds the weights in use")
+
+    @property
+    def array_shape(self) -> tuple[int, int]:
+        return self.columns, self.lanes
+
+    def _slug_words(self) -> list[str]:
+        words = [*super()._slug_words(), f"l{self.lanes}"]
+        if self.columns > 1:
+            words.append(f"c{self.columns}")
+        return words if self.weight_registers else [*words, "noreg"]

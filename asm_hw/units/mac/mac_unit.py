@@ -1,0 +1,49 @@
+"""Unit ``mac``: one multiply-accumulate a cycle."""
+
+from amaranth.hdl import Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from asm_hw.gateware.adders import add_accumulator
+from asm_hw.gateware.datapath import Datapath
+
+from .mac_config import MacConfig
+
+
+class Mac(wiring.Component):
+    """On a clock edge with ``en``: ``acc <= (clear ? 0 : acc) + value(w) * value(x)``; else it holds.
+
+    The operands are not registered: they must be stable before the edge that takes them. Reset
+    (synchronous, active high) sets ``acc`` to 0.
+
+    Members
+    -------
+    en : In(1), take the operands on this edge
+    clear : In(1), start a new sum with this product; ignored without ``en``
+    x : In(``config.activation.code_bits``), the activation
+    w : In(``config.weight.code_bits``), the weight code
+    acc : Out(signed(``config.acc_bits``)), one cycle after the operands
+    """
+
+    def __init__(self, config: MacConfig):
+        self._config = config
+        super().__init__(
+            {
+                "en": In(1),
+                "clear": In(1),
+                "x": In(config.activation.code_bits),
+                "w": In(config.weight.code_bits),
+                "acc": Out(signed(config.accumulator.bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        datapath = Datapath(self._config.product, self._config.adders)
+        lane = datapath.add_lane(
+            m, "lane", datapath.add_weight(m, "weight", self.w), datapath.add_activation(m, "x", self.x)
+        )
+        m.d.comb += self.acc.eq(
+            add_accumulator(m, self._config.accumulator, self._config.adders, [lane], self.en, self.clear)
+        )
+        return m

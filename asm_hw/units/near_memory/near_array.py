@@ -1,0 +1,116 @@
+"""The near-memory array without its memory: rows in, products, outputs."""
+
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from asm_hw.gateware.datapath import Datapath
+from asm_hw.gateware.multiplexers import choose
+from asm_hw.gateware.requantize_stage import Requantize
+from asm_hw.gateware.shapes import struct_of, weight_shape
+
+from .bus_loader import bus_members
+from .near_column import BRANCH, NearColumn
+from .near_control import Control
+from .near_memory_config import NearMemoryConfig
+
+_SHARED = ("swap", "entry", "clear", "add", "write", "open", "finish")
+"""What the control tells all columns alike."""
+
+
+def near_streams(config: NearMemoryConfig) -> dict:
+    """The streams of commands, activations and outputs, as members of a signature."""
+    out = data.ArrayLayout(Shape(config.out_bits, config.out_signed), config.beat_columns)
+    return {
+        "i_command": In(stream.Signature(data.StructLayout(config.command_fields))),
+        "i": In(stream.Signature(data.ArrayLayout(config.activation.code_bits, config.lanes))),
+        "o": Out(stream.Signature(out)),
+    }
+
+
+class NearArray(wiring.Component):
+    """Decoders, columns of lanes, requantize units and their control; see `NearMemory` for the streams.
+
+    Members
+    -------
+    i_command, i, o : streams
+    read : Out(1), read ``address`` on this edge
+    address : Out(``config.row_address_bits``)
+    row : In(``config.row_bits``), what was read last
+    grant, settled : as `BusLoader`, where ``config.waits``
+    """
+
+    def __init__(self, config: NearMemoryConfig):
+        self._config = config
+        memory = {"read": Out(1), "address": Out(config.row_address_bits), "row": In(config.row_bits)}
+        super().__init__(near_streams(config) | memory | bus_members(config))
+
+    def elaborate(self, platform):
+        m = Module()
+        config, datapath = self._config, Datapath(self._config.product, self._config.adders)
+        m.submodules.control = control = Control(config)
+        row = self.row
+        codes = [row[i * config.weight.code_bits : (i + 1) * config.weight.code_bits] for i in range(config.lanes)]
+        weights = [datapath.add_weight(m, f"weight_{i}", code) for i, code in enumerate(codes)]
+        shared = [datapath.add_activation(m, f"x_{lane}", self.i.payload[lane]) for lane in range(config.lanes)]
+        self._streams(m, control)
+        sums, channels = [], []
+        for index in range(config.columns):
+            if index % BRANCH == 0:
+                branch = self._branch(m, index, weights, control)
+            m.submodules[f"column_{index}"] = column = NearColumn(config, datapath, shared[0].shape())
+            m.d.comb += [
+                *(getattr(column, name).eq(getattr(control, name)) for name in _SHARED),
+                column.load.eq(control.load[index]), column.weights.eq(branch),
+                *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
+            ]  # fmt: skip
+            sums.append(column.acc)
+            channels.append(self._channel(m, index, row, control.parameters[index]))
+        self._requantize(m, sums, channels, control.group)
+        return m
+
+    def _streams(self, m: Module, control: Control) -> None:
+        m.d.comb += [
+            self.read.eq(control.read),
+            self.address.eq(control.address),
+            control.command.payload.eq(self.i_command.payload),
+            control.command.valid.eq(self.i_command.valid),
+            self.i_command.ready.eq(control.command.ready),
+            control.x_valid.eq(self.i.valid),
+            self.i.ready.eq(control.x_ready),
+            self.o.valid.eq(control.o_valid),
+            control.o_ready.eq(self.o.ready),
+        ]
+        if self._config.waits:
+            m.d.comb += [control.grant.eq(self.grant), self.settled.eq(control.settled)]
+
+    def _branch(self, m: Module, index: int, weights: list, control: Control):
+        """The decoded row for `BRANCH` columns, 0 while it is for others: their registers need not follow it."""
+        shape = data.ArrayLayout(weight_shape(self._config.weight), self._config.lanes)
+        branch = Signal(shape, name=f"branch_{index}")
+        here = control.load[index : index + BRANCH].any()
+        bits = Cat(Value.cast(weight) for weight in weights)
+        m.d.comb += branch.as_value().eq(bits & here.replicate(len(bits)))
+        return branch
+
+    def _channel(self, m: Module, index: int, row, parts):
+        """The registers of a column's requantize parameters."""
+        shape = struct_of(self._config.requantize.fields)
+        channel = Signal(shape, name=f"channel_{index}", reset_less=True)
+        bits, width = channel.as_value(), self._config.row_bits
+        for part in range(self._config.rows_per_channel):
+            piece = bits[part * width : (part + 1) * width]
+            with m.If(parts[part]):
+                m.d.sync += piece.eq(row[: len(piece)])
+        return channel
+
+    def _requantize(self, m: Module, sums: list, channels: list, group) -> None:
+        """``outputs`` requantize units; each serves the columns of its place in every group."""
+        count = self._config.beat_columns
+        for index in range(count):
+            m.submodules[f"requantize_{index}"] = unit = Requantize(self._config.requantize)
+            m.d.comb += [
+                unit.acc.eq(choose(sums[index::count], group)),
+                unit.channel.eq(choose(channels[index::count], group)),
+                self.o.payload[index].eq(unit.y),
+            ]

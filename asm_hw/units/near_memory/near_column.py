@@ -1,0 +1,97 @@
+"""One column of the near-memory array: two sets of weight registers, lanes, adders and the accumulator file."""
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from asm_hw.gateware.adders import add_to
+from asm_hw.gateware.datapath import Datapath
+from asm_hw.gateware.repeated_modules import Emission
+from asm_hw.gateware.shapes import weight_shape
+from asm_hw.numbers.integers import ceil_div
+
+from .near_memory_config import NearMemoryConfig
+
+BRANCH = 8
+"""Registers that share a gated copy of what one of them takes."""
+
+
+class NearColumn(wiring.Component):
+    """Lanes on the weights in use, while the next ones load; ``hold`` partial sums.
+
+    Members
+    -------
+    load : In(1), take ``weights`` as the next ones on this edge
+    weights : In(array[lanes] of `weight_shape`), decoded, shared by the columns
+    swap : In(1), the next weights become those in use on this edge
+    x : In(array[lanes] of what `Datapath.add_activation` gives), shared by the columns
+    entry : In, the accumulator in use
+    clear : In(1), start it
+    add : In(1), the sum is right on this edge
+    write : In(``hold``), accumulators that take the last sum on this edge
+    open : In, branches of accumulators that one of them is in
+    finish : In(1), ``acc`` takes the sum
+    acc : Out(signed(``config.acc_bits``)), the last finished sum
+    """
+
+    def __init__(self, config: NearMemoryConfig, datapath: Datapath, x_shape):
+        self._config = config
+        self._datapath = datapath
+        super().__init__(
+            {
+                "load": In(1),
+                "weights": In(data.ArrayLayout(weight_shape(config.weight), config.lanes)),
+                "swap": In(1),
+                "x": In(data.ArrayLayout(x_shape, config.lanes)),
+                "entry": In(bits_for(config.hold - 1)),
+                "clear": In(1),
+                "add": In(1),
+                "write": In(config.hold),
+                "open": In(ceil_div(config.hold, BRANCH)),
+                "finish": In(1),
+                "acc": Out(signed(config.accumulator.bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        if isinstance(platform, Emission):
+            return platform.instance("column", self, self._config, clocked=True)
+        m = Module()
+        config, lanes = self._config, []
+        for lane in range(config.lanes):
+            following = Signal(weight_shape(config.weight), name=f"weight_next_{lane}", reset_less=True)
+            weight = Signal(weight_shape(config.weight), name=f"weight_{lane}", reset_less=True)
+            with m.If(self.load):
+                m.d.sync += following.eq(self.weights[lane])
+            with m.If(self.swap):
+                m.d.sync += weight.eq(following)
+            lanes.append(self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane]))
+        shape = signed(config.accumulator.bits)
+        file = [Signal(shape, name=f"entry_{i}", reset_less=True) for i in range(config.hold)]
+        last, kept = Signal(shape, reset_less=True), Signal(shape)
+        m.d.comb += kept.eq(Mux(self.clear, 0, _select(file, self.entry)))
+        total = add_to(m, config.accumulator, config.adders, lanes, kept, arrival=len(self.entry) // 2)
+        with m.If(self.add):
+            m.d.sync += last.eq(total)
+        # Registers that do not take the sum should not see it: neither its glitches nor, but for one branch, itself.
+        for first in range(0, config.hold, BRANCH):
+            branch = Signal(shape, name=f"branch_{first}")
+            m.d.comb += branch.eq(last & self.open[first // BRANCH].replicate(len(last)))
+            for i, entry in enumerate(file[first : first + BRANCH], first):
+                with m.If(self.write[i]):
+                    m.d.sync += entry.eq(branch)
+        with m.If(self.finish):
+            m.d.sync += self.acc.eq(total)
+        return m
+
+
+def _select(values: list[Value], index: Value) -> Value:
+    """``values[index]`` by a tree of multiplexers with the lowest bit of ``index`` at its root.
+
+    Where ``index`` counts up, bit b changes every 2**b cycles and there are 2**b multiplexers under it:
+    one of them a level switches in a cycle, and not half the tree.
+    """
+    if len(values) == 1:
+        return values[0]
+    return Mux(index[0], _select(values[1::2], index[1:]), _select(values[::2], index[1:]))

@@ -1,0 +1,130 @@
+"""Parameters of a unit's configuration: each is declared once, with its default, what is allowed and what it means.
+
+From the declaration come the check of a value, the option of the command line and the variable of ``make``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, overload
+
+from asm_hw.errors import ParameterError, check_choice, check_flag, check_range
+from asm_hw.numbers.alphabets import AlphabetSet
+
+AlphabetsLike = AlphabetSet | str | Sequence[int]
+"""What may be given for an alphabet set."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a configuration.
+
+    Attributes
+    ----------
+    kind : ``integer``, ``flag``, ``choice`` or ``alphabets``
+    about : what it is, for ``--help``
+    default : None where the configuration fills it in
+    limits : smallest and largest integer
+    choices : the texts that are allowed
+    unset : what an absent value means, for ``--help``; None where ``default`` says it
+    """
+
+    name: str
+    kind: str
+    about: str
+    default: Any
+    limits: tuple[int, int] | None = None
+    choices: tuple[str, ...] = ()
+    unset: str | None = None
+
+    def check(self, value: Any) -> None:
+        """Raise `ParameterError` for a value of the wrong type or beyond what is allowed; None may be unset."""
+        if value is None and self.default is None:
+            return
+        if self.kind == "integer" and self.limits:
+            check_range(self.name, value, *self.limits)
+        elif self.kind == "flag":
+            check_flag(self.name, value)
+        elif self.kind == "choice" and self.choices:
+            check_choice(self.name, value, self.choices)
+
+
+def integer(default: int | None, limits: tuple[int, int], about: str, unset: str | None = None) -> Any:
+    """A field that holds an integer within ``limits``."""
+    return field(default=default, metadata={"kind": "integer", "limits": limits, "about": about, "unset": unset})
+
+
+def flag(default: bool, about: str) -> Any:
+    """A field that holds True or False."""
+    return field(default=default, metadata={"kind": "flag", "about": about})
+
+
+def choice(default: str | None, choices: tuple[str, ...], about: str, unset: str | None = None) -> Any:
+    """A field that holds one of ``choices``; of any text where there are none."""
+    return field(default=default, metadata={"kind": "choice", "choices": choices, "about": about, "unset": unset})
+
+
+class Alphabets:
+    """A field that holds an `AlphabetSet` and takes whatever names one (`AlphabetSet.of`).
+
+    A descriptor, so that type checkers know both: what may be given, and what is held.
+    """
+
+    kind = "alphabets"
+
+    def __init__(self, default: AlphabetsLike, about: str) -> None:
+        self.default: AlphabetSet | None = AlphabetSet.of(default)
+        self.about = about
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> AlphabetSet: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> AlphabetSet: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self.default if instance is None else vars(instance)[self.name]
+
+    def __set__(self, instance: object, value: AlphabetsLike) -> None:
+        vars(instance)[self.name] = AlphabetSet.of(value)
+
+
+class OptionalAlphabets:
+    """A field as `Alphabets`, or None; errors name it."""
+
+    kind = "alphabets"
+    default: AlphabetSet | None = None
+
+    def __init__(self, about: str, unset: str) -> None:
+        self.about, self.unset = about, unset
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> AlphabetSet | None: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> AlphabetSet | None: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self.default if instance is None else vars(instance)[self.name]
+
+    def __set__(self, instance: object, value: AlphabetsLike | None) -> None:
+        try:
+            vars(instance)[self.name] = None if value is None else AlphabetSet.of(value)
+        except ParameterError as error:
+            raise ParameterError(f"{self.name}: {error}") from None
+
+
+def parameters_of(config: type) -> dict[str, Parameter]:
+    """The parameters of a configuration's class by name, in the order of their declaration."""
+    found = {}
+    for one in fields(config):
+        made = next((vars(c)[one.name] for c in config.__mro__ if one.name in vars(c)), None)
+        if isinstance(made, Alphabets | OptionalAlphabets):
+            unset = getattr(made, "unset", None)
+            found[one.name] = Parameter(one.name, made.kind, made.about, made.default, unset=unset)
+        else:
+            found[one.name] = Parameter(one.name, default=one.default, **{"kind": "choice", "about": ""} | one.metadata)
+    return found

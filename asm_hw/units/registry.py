@@ -1,0 +1,123 @@
+"""The registry of units: everything that the project knows of a kind of hardware, in one entry.
+
+A unit is a package of this folder that names itself in `BUILT_IN`, or a module that calls `register` and that the
+environment variable ``ASM_HW_UNITS`` names (several are separated by commas). Nothing else in the project lists units.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any
+
+from asm_hw.errors import ParameterError, check_choice
+
+from .unit_config import UnitConfig
+
+BUILT_IN = ("multiplier", "mac", "dot", "near_memory", "bitline", "vn_scalar", "vn_array")
+"""The packages of this folder that hold a unit, ``UNIT``, in the order of ``--help``."""
+ENVIRONMENT = "ASM_HW_UNITS"
+
+Reference = str | Any
+"""An object, or ``module:name`` of one that is imported when it is needed: emission imports no PyTorch."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a unit consists of.
+
+    Attributes
+    ----------
+    config : its parameters; ``config.unit`` is its name
+    component : of a configuration the Amaranth component
+    checks : what its benches must see, a tuple of `asm_hw.bench.driver.Check`; without any it cannot be simulated
+    netlist_bench : of a configuration and the ports of its manifest the `asm_hw.bench.netlist_text.NetlistBench`
+        whose expected responses are plain integers
+    energy : rows of `asm_hw.ppa.energy.memory_comparison` for a unit with a memory; None where the unit is measured
+        in operand streams or not at all
+    energy_clock_mhz : the clock of ``asm-hw energy`` where none is given
+    on_fpga : whether an FPGA can hold it
+    """
+
+    config: type[UnitConfig]
+    component: Reference
+    checks: Reference = ()
+    netlist_bench: Reference = None
+    energy: Reference = None
+    energy_clock_mhz: float = 100.0
+    on_fpga: bool = True
+
+    @property
+    def name(self) -> str:
+        """How manifests and the command line call it."""
+        return self.config.unit
+
+    def load(self, part: str) -> Any:
+        """An attribute, imported where it is a reference."""
+        found = getattr(self, part)
+        if not isinstance(found, str):
+            return found
+        module, _, name = found.partition(":")
+        return getattr(import_module(module), name)
+
+
+_UNITS: dict[str, Unit] = {}
+_LOADED: set[str] = set()
+
+
+def register(unit: Unit) -> None:
+    """Add a unit. Raises `ParameterError` where another one has its name."""
+    if _UNITS.setdefault(unit.name, unit).config is not unit.config:
+        raise ParameterError(f"unit {unit.name!r} must have a name of its own: there is one already")
+
+
+def units() -> Mapping[str, Unit]:
+    """All units by name. Raises `ParameterError` for a module in ``ASM_HW_UNITS`` that cannot be imported."""
+    if not _LOADED:
+        _LOADED.add("")
+        for package in BUILT_IN:
+            register(import_module(f"{__package__}.{package}").UNIT)
+    for module in filter(None, map(str.strip, os.environ.get(ENVIRONMENT, "").split(","))):
+        if module not in _LOADED:
+            _LOADED.add(module)
+            _import_unit(module)
+    return _UNITS
+
+
+def _import_unit(module: str) -> None:
+    """Import a module that registers units; those of the current folder count."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        import_module(module)
+    except (ImportError, SyntaxError, ValueError) as error:
+        raise ParameterError(f"{ENVIRONMENT} must name modules that can be imported, not {module!r}: {error}") from None
+
+
+def unit_of(config: UnitConfig) -> Unit:
+    """The unit that a configuration is of."""
+    return units()[config.unit]
+
+
+def make_config(unit: str, **parameters: Any) -> Any:
+    """The configuration of ``unit`` from its parameters; ones that the unit does not have are refused."""
+    config = units()[check_choice("unit", unit, tuple(units()))].config
+    allowed = {f.name for f in fields(config)}
+    for name, value in parameters.items():
+        if name not in allowed:
+            raise ParameterError(f"{name} {value!r} must be left out: unit {unit} has no such parameter")
+    return config(**parameters)
+
+
+def make_component(config: UnitConfig) -> Any:
+    """The Amaranth component of a configuration."""
+    component: Callable[[UnitConfig], Any] = unit_of(config).load("component")
+    return component(config)
+
+
+def memory_module(config: UnitConfig, top: str) -> str | None:
+    """The module of the emitted ``top`` that holds the unit's memory or bit cells; None where it has none."""
+    return config.memory_instance and f"{top}_{config.memory_instance}"

@@ -1,0 +1,117 @@
+"""What every configuration of a unit has: validated parameters, a name, and what it says to the rest of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from asm_hw.errors import ParameterError
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.weight_format import WeightFormat
+from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.bit_fields import Field
+
+from .parameters import parameters_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitConfig:
+    """The frozen parameters of a unit; each unit's configuration adds its own, and what follows from them.
+
+    All that the gateware, the golden model, the manifest and the benches need to know is here once: none of them
+    computes a width or a latency again. What a unit does not have is None here.
+    """
+
+    unit: ClassVar[str]
+    latency: ClassVar[int] = 1
+    """Cycles from accepted operands to the result; 0 for a combinational unit, which has no clock."""
+    initiation_interval: ClassVar[int] = 1
+    port_meanings: ClassVar[Mapping[str, str]] = {}
+    """What ports mean in this unit, where it is not what their names mean elsewhere (`asm_hw.emission.manifest`)."""
+    memory_instance: ClassVar[str | None] = None
+    """The submodule that holds the unit's memory or bit cells, which logic synthesis leaves out."""
+    baseline_names: ClassVar[tuple[str, ...]] = ()
+    """The arithmetics of the baselines that it is compared with."""
+
+    def __post_init__(self) -> None:
+        for name, parameter in parameters_of(type(self)).items():
+            parameter.check(getattr(self, name))
+
+    @property
+    def weight(self) -> WeightFormat | None:
+        """How weights are coded."""
+        return None
+
+    @property
+    def activation(self) -> ActivationFormat | None:
+        """How activations are coded."""
+        return None
+
+    @property
+    def safe_terms(self) -> int | None:
+        """Products, whatever their values, that a cleared accumulator takes without overflow."""
+        return None
+
+    @property
+    def max_inputs(self) -> int | None:
+        """Terms of the longest sum whose weights fit the memory."""
+        return None
+
+    @property
+    def memory_shape(self) -> tuple[int, int] | None:
+        """Rows and bits of the memory in `memory_instance`."""
+        return None
+
+    @property
+    def macro_shape(self) -> tuple[int, int] | None:
+        """Rows and bits of the memory where it stands behind a macro boundary."""
+        return None
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether the Verilog has a ``*`` for synthesis to map."""
+        return False
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the manifest says of this unit alone, beside ports, weights and activations."""
+        return {}
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All parameters as plain JSON values, derived defaults filled in."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: list(v) if isinstance(v, AlphabetSet) else v for k, v in values.items()}
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """How the unit is built, of all the design points that compute the same."""
+        return {}
+
+    def design_points(self, thorough: bool = True) -> list[Self]:
+        """The configurations that compute the same, for area: few of them unless ``thorough``."""
+        return [self]
+
+    def baseline(self, arithmetic: str) -> Self:
+        """The same unit in another arithmetic, one of ``baseline_names``; `ParameterError` where there can be none."""
+        raise ParameterError(f"baseline of unit {self.unit} must be left out: it has none, not {arithmetic!r}")
+
+    @property
+    def without_macro(self) -> Self:
+        """The same unit with nothing behind a macro boundary, which a simulator of gateware cannot run."""
+        return self
+
+    @cached_property
+    def slug(self) -> str:
+        """A readable name, different for every configuration; a legal Verilog identifier."""
+        return "_".join([self.unit, *self._slug_words()])
+
+    def _slug_words(self) -> list[str]:
+        return [f"{name}{value}" for name, value in self.parameters.items()]
+
+
+def describe_fields(fields: tuple[Field, ...]) -> list[dict[str, Any]]:
+    """Fields as a manifest has them."""
+    return [{"name": field.name, "lsb": field.lsb, "width": field.width} for field in fields]

@@ -1,0 +1,103 @@
+"""The checks of unit ``vn_scalar``: products by the golden model, cycles by the configuration."""
+
+from __future__ import annotations
+
+import random
+
+from asm_hw.bench.driver import Driver
+from asm_hw.bench.operand_words import Operands, corner_channels, random_channel
+from asm_hw.units.von_neumann.vn_checks import (
+    Model,
+    Shape,
+    check_products,
+    check_reset,
+    compare,
+    idle,
+    of_words,
+    random_words,
+)
+from asm_hw.units.von_neumann.word_program import WordProgram
+
+from .vn_scalar_config import VnScalarConfig
+
+
+def _shapes(config: VnScalarConfig) -> list[Shape]:
+    """Outputs, inputs and vectors: one of each, less and more than words hold, what ends with a word."""
+    w, x, packed = config.weights_per_word, config.activations_per_word, config.outputs_per_word
+    shapes = [(1, 1, 1), (2, w, 2), (3, x + 1, 1), (5, 1, 2)]
+    shapes += [(packed, 4 * max(w, x), 1), (packed + 1, 3 * min(w, x) - 1, 2)]
+    return [shape for shape in shapes if config.words(*shape) < config.depth]
+
+
+async def check_vn_scalar_products(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
+    """Random matrices of all shapes: `check_products`."""
+    await check_products(driver, config, rng, _shapes(config))
+
+
+async def check_vn_scalar_reset(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
+    """A reset in the middle of a job: `check_reset`."""
+    await check_reset(driver, config, rng, _shapes(config)[-1], early=8, later=4)
+
+
+async def check_vn_scalar_chain(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
+    """Outputs that are the activations of the next job: the memory holds them as one packs them from outside."""
+    if config.out_bits != config.activation.code_bits or config.activation.levels is not None:
+        return
+    await idle(driver)
+    model, values, operands = Model(driver, config, rng), dict(config.activation.table), Operands(config)
+    for _ in range(3):
+        width = config.outputs_per_word + 1
+        first = random_words(config, rng, (width, 3, 1))
+        raw = first.program.gather(config, first.expected)[0]
+        w = [[operands.w.pick(rng) for _ in range(width)] for _ in range(2)]
+        channels = [random_channel(config, rng) for _ in w]
+        second = of_words(config, w, [[(code, values[code]) for code in raw]], channels, first.program.results.stop)
+        job = second.program.jobs[0]
+        jobs = [*first.program.jobs, type(job)(**vars(job) | {"activations": first.program.results.start})]
+        words = first.program.words + [0] * len(first.program.results) + second.program.words
+        compare(await model.play(WordProgram(0, words, jobs, second.program.results)), second)
+
+
+async def check_vn_scalar_order(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
+    """An access goes before the command offered with it, and its word stays until it is taken; then the job runs."""
+    await idle(driver)
+    product = random_words(config, rng, _shapes(config)[0])
+    await Model(driver, config, rng).play(product.program)
+    driver.set("i_memory__payload", config.access_word(0, product.program.results[0]))
+    driver.set("i_command__payload", config.command_word(product.program.jobs[0]))
+    for cycle in range(6):
+        driver.set("i_memory__valid", int(cycle == 0))
+        driver.set("i_command__valid", 1)
+        driver.set("o__ready", int(cycle == 5))
+        await driver.settle()
+        assert driver.get("i_command__ready") == (cycle == 5), f"i_command__ready in cycle {cycle}"
+        word = driver.get("o__payload") if driver.get("o__valid") else None
+        assert word == (product.expected[0] if cycle else None), f"o offers {word} in cycle {cycle}"
+        await driver.edge()
+    driver.set("i_command__valid", 0)
+    compare(await Model(driver, config, rng).play(product.program), product)
+
+
+async def check_vn_scalar_corners(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
+    """Operands at their extremes, through requantize parameters that pass, clamp and round."""
+    await idle(driver)
+    model, operands = Model(driver, config, rng), Operands(config)
+    pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
+    rng.shuffle(pairs)
+    sizes = [(3, 2 * config.activations_per_word + 1), (3, 1), (2, 1), (1, 1)]
+    outputs, inputs = next(size for size in sizes if config.words(*size, 1) <= config.depth or size == (1, 1))
+    for first in range(0, min(len(pairs), 8 * outputs), outputs):
+        taken = pairs[first : first + outputs]
+        w, x = [[word] * inputs for word, _ in taken], [[word] * inputs for word in operands.x.corners]
+        x = x[: next(n for n in range(len(x), 0, -1) if config.words(len(w), inputs, n) <= config.depth)]
+        product = of_words(config, w, x, [channel for _, channel in taken])
+        compare(await model.play(product.program), product)
+
+
+CHECKS = (
+    check_vn_scalar_products,
+    check_vn_scalar_chain,
+    check_vn_scalar_order,
+    check_vn_scalar_reset,
+    check_vn_scalar_corners,
+)

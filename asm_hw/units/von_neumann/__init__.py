@@ -1,0 +1,1 @@
+"""What the von Neumann machines share."""

@@ -1,0 +1,76 @@
+"""The same checks in Amaranth's own simulator: the gateware before any Verilog."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from amaranth.hdl import ClockDomain, Module, Value
+from amaranth.sim import Simulator
+from asm_hw.sim.benches import CHECKS
+
+from asm_hw.bench.driver import Driver
+from asm_hw.units.memory_config import MemoryConfig
+from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.registry import make_component
+
+Bench = Callable[[Driver], Awaitable[None]]
+
+
+class AmaranthDriver:
+    """Ports of a component by their Verilog names."""
+
+    def __init__(self, context, component, domain: ClockDomain):
+        self._context = context
+        self._ports = {
+            "__".join(map(str, path)): Value.cast(value).as_unsigned()
+            for path, _, value in component.signature.flatten(component)
+        }
+        self._ports["rst"] = domain.rst
+
+    def set(self, port: str, value: int) -> None:
+        self._context.set(self._ports[port], value)
+
+    def get(self, port: str) -> int:
+        return self._context.get(self._ports[port])
+
+    async def settle(self) -> None:
+        pass  # a test bench's reads follow its writes at once
+
+    async def edge(self) -> None:
+        await self._context.tick()
+
+
+def _without_macro(config: MultiplierConfig) -> MultiplierConfig:
+    """The same unit with registers in the place of what this simulator cannot run."""
+    return replace(config, memory="inferred") if isinstance(config, MemoryConfig) else config
+
+
+def play(config: MultiplierConfig, bench: Bench, *processes: Callable[[Any], Awaitable[None]]) -> None:
+    """Run one bench on the gateware of ``config``; ``processes`` of the simulator watch it."""
+    top = Module()
+    top.domains.sync = domain = ClockDomain()
+    top.submodules.dut = component = make_component(config)
+
+    async def drive(context):
+        await bench(AmaranthDriver(context, component, domain))
+
+    simulator = Simulator(top)
+    if config.latency:
+        simulator.add_clock(1e-8)
+    simulator.add_testbench(drive)
+    for process in processes:
+        simulator.add_process(process)
+    simulator.run()
+
+
+def run(config: MultiplierConfig) -> None:
+    """Run every check of the unit; raises AssertionError at the first difference."""
+    for check in CHECKS[config.unit]:
+
+        async def bench(driver, check=check):
+            await check(driver, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
+
+        play(_without_macro(config), bench)

@@ -1,0 +1,180 @@
+"""Images in folders named after their classes, as ImageNet is laid out, and any PyTorch data set."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from asm_hw.errors import ParameterError
+
+from .images import MEAN, STD, Batch, Splits, mix, split
+
+SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm")
+SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
+"""Share of the area and aspect ratio of a random crop (Szegedy et al., arXiv 1409.4842)."""
+CROP = 224 / 256
+"""Test images: the short side becomes ``size / CROP``, then the middle counts."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A map-style data set of (float image [c, h, w], label) pairs behind `Dataset`, loaded by ``workers``.
+
+    What an item draws from PyTorch's global generator is seeded by where in the training it falls, so
+    that it depends neither on the workers nor on an interruption.
+    """
+
+    items: Any
+    workers: int = 0
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def batches(
+        self, order: Tensor, batch: int, augment: int | None = None, part: slice = slice(None), start: int = 0
+    ) -> Iterator[Batch]:
+        parts = [index[part].tolist() for index in order[start * batch :].split(batch)]
+        keys = [[(i, -1 if augment is None else augment) for i in mine] for mine in parts if mine]
+        loader: DataLoader = DataLoader(
+            _Seeded(self.items),
+            batch_sampler=keys,
+            num_workers=self.workers,
+            generator=torch.Generator(),  # type: ignore[arg-type]
+        )
+        try:
+            for images, labels in loader:
+                yield images.contiguous(memory_format=torch.channels_last), labels
+        except ParameterError as error:  # a worker's comes with its stack
+            raise ParameterError(str(error).splitlines()[-1].partition("ParameterError: ")[2] or str(error)) from None
+
+    def fingerprint(self) -> str:
+        """sha256 of the names and sizes of the files where the set knows them (``files``), else of ``name``."""
+        files = getattr(self.items, "files", None)
+        lines = (
+            [self.name, str(len(self))]
+            if files is None
+            else [f"{p.parent.name}/{p.name} {p.stat().st_size}" for p in files]
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+class _Seeded(TorchDataset):
+    """Items by (index, seed): a seed below 0 asks for no augmentation where the set can tell."""
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        index, seed = key
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(mix(seed, index))
+            if isinstance(self.items, ClassFolders):
+                return self.items.load(index, augment=seed >= 0)
+            image, label = self.items[index]
+            return image, int(label)
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """Image files and their classes; `load` decodes one with Pillow."""
+
+    files: Sequence[Path]
+    labels: Sequence[int]
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def load(self, index: int, augment: bool) -> tuple[Tensor, int]:
+        """(float image [3, size, size], label): a random crop, perhaps mirrored, or the middle."""
+        from PIL import Image
+
+        try:
+            with Image.open(self.files[index]) as opened:
+                image = opened.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ParameterError(f"dataset must hold images that Pillow reads, and one is not: {error}") from None
+        mirrored = False
+        if augment:
+            box = random_box(image.width, image.height)
+            mirrored = bool(torch.rand(()) < 0.5)
+        else:
+            side = CROP * min(image.width, image.height)
+            box = (
+                (image.width - side) / 2,
+                (image.height - side) / 2,
+                (image.width + side) / 2,
+                (image.height + side) / 2,
+            )
+        image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
+        if mirrored:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        x = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 255
+        return (x - torch.tensor(MEAN).view(-1, 1, 1)) / torch.tensor(STD).view(-1, 1, 1), self.labels[index]
+
+
+def random_box(width: int, height: int) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of a random crop, drawn from the global generator."""
+    for _ in range(10):
+        area = width * height * torch.empty(()).uniform_(*SCALE).item()
+        ratio = math.exp(torch.empty(()).uniform_(math.log(RATIO[0]), math.log(RATIO[1])).item())
+        w, h = math.sqrt(area * ratio), math.sqrt(area / ratio)
+        if w <= width and h <= height:
+            left, top = torch.rand(2).mul(torch.tensor([width - w, height - h])).tolist()
+            return left, top, left + w, top + h
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def image_folder(root: Path, held_out: int | None, size: int, workers: int) -> Splits:
+    """``root/train/<class>/*`` and ``root/val/<class>/*``; classes are the folders of ``train`` in order of name."""
+    try:
+        import PIL  # noqa: F401
+    except ImportError:
+        raise ParameterError("image folders need Pillow, which is missing: install asm-hw[train]") from None
+    classes = sorted(path.name for path in _folders(root / "train"))
+    train, test = (_scan(root / part, classes, size) for part in ("train", "val"))
+    parts = (part.tolist() for part in split(len(train), held_out))
+    sets = [
+        replace(train, files=[train.files[i] for i in part], labels=[train.labels[i] for i in part]) for part in parts
+    ]
+    rest_set, held_set, test_set = (Loaded(items, workers) for items in (*sets, test))
+    return Splits(rest_set, held_set, test_set, classes=len(classes), image_size=size)
+
+
+def _folders(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise ParameterError(
+            f"dataset must be a folder with train/<class>/ and val/<class>/, and {str(path)!r} is missing"
+        )
+    return [below for below in path.iterdir() if below.is_dir()]
+
+
+def _scan(path: Path, classes: list[str], size: int) -> ClassFolders:
+    """The images below ``path``, in order of class and name."""
+    strange = {below.name for below in _folders(path)} - set(classes)
+    if strange:
+        raise ParameterError(
+            f"dataset must have the same classes in train and val, not {sorted(strange)[0]!r} in val alone"
+        )
+    files = [
+        (file, label)
+        for label, name in enumerate(classes)
+        for file in sorted((path / name).glob("*"))
+        if file.suffix.lower() in SUFFIXES
+    ]
+    if not files:
+        raise ParameterError(f"dataset folder {str(path)!r} must hold class folders with images")
+    return ClassFolders([file for file, _ in files], [label for _, label in files], size)
