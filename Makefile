@@ -4,51 +4,27 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Variables that become options of asm-hw, by target. They travel in the environment, so no shell reads them.
-UNIT_OPTIONS := UNIT ALPHABETS WEIGHT_BITS ACT_BITS ACT_SIGNED ACT_ALPHABETS ARITHMETIC WEIGHT_CODE STRUCTURE WEIGHT_FORM ACC_BITS TERMS \
-                OVERFLOW LANES COLUMNS WEIGHT_REGISTERS HOLD DEPTH MEMORY OUTPUTS OUT_BITS OUT_SIGNED BUS_BITS \
-                ROWS COLS WORD_BITS COUNTER_BITS
-rtl_OPTIONS := $(UNIT_OPTIONS) NAME OUT CLOCK_MHZ FORCE
-sim_OPTIONS := $(UNIT_OPTIONS) SIMULATOR JOBS
-wave_OPTIONS := $(UNIT_OPTIONS) SIMULATOR
-energy_OPTIONS := $(UNIT_OPTIONS) CLOCK_MHZ STREAM WEIGHTS CYCLES SEED SEEDS TECHNOLOGY LIBERTY OUT
-synth_OPTIONS := $(UNIT_OPTIONS) CLOCK_MHZ TECHNOLOGY LIBERTY
-fpga_OPTIONS := $(UNIT_OPTIONS) FAMILY SEEDS
-sram_OPTIONS := WORDS BITS PORTS COLUMN_MUX
-demo_OPTIONS := ALPHABETS WEIGHT_BITS ACT_BITS SEED EPOCHS
-train_OPTIONS := MODEL DATASET ALPHABETS WEIGHT_BITS ACT_BITS ACT_ALPHABETS INIT OUT SEED HOLD_OUT EPOCHS BATCH LEARNING_RATE \
-                 WEIGHT_DECAY WARMUP LABEL_SMOOTHING SETTLE SCALE_LEARNING_RATE DISTILL PRECISION IMAGE_SIZE WORKERS THREADS \
-                 DEVICE SAVE_SECONDS TENSORBOARD LAYERS
-quantize_OPTIONS := MODEL DATASET ALPHABETS WEIGHT_BITS ACT_BITS ACT_ALPHABETS LAYERS INIT OUT HOLD_OUT IMAGE_SIZE WORKERS THREADS \
-                    IMAGES
-choose_OPTIONS := MODEL DATASET WEIGHT_BITS ACT_BITS ACT_ALPHABETS LAYERS INIT OUT HOLD_OUT IMAGE_SIZE WORKERS THREADS IMAGES \
-                  CANDIDATES WITHIN MOST_COST ENERGY LABELS
-TARGETS := rtl sim wave synth energy fpga sram demo train quantize choose
-OPTIONS := $(sort $(foreach target,$(TARGETS),$($(target)_OPTIONS)))
-
-# A variable that no target of this call takes, or an empty one, would be ignored in silence.
-GIVEN := $(filter-out PYTHON VENV,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
-TAKEN := $(sort $(foreach target,$(MAKECMDGOALS),$($(target)_OPTIONS)))
-UNKNOWN := $(filter-out $(TAKEN),$(GIVEN))
-EMPTY := $(strip $(foreach v,$(filter-out ACT_ALPHABETS,$(GIVEN)),$(if $(value $(v)),,$(v))))
-$(if $(UNKNOWN),$(error variable $(UNKNOWN) must be one that `make $(MAKECMDGOALS)` takes: $(TAKEN) PYTHON VENV))
-$(if $(EMPTY),$(error variable $(EMPTY) must have a value))
+# Targets that are commands of asm-hw; they take its options as variables: --weight-bits 5 is WEIGHT_BITS=5. asm-hw
+# itself knows which, and refuses others. Variables travel in the environment, so no shell reads them.
+TARGETS := rtl catalog sim wave synth energy fpga sram demo train quantize choose
 # NAME, OUT and the like are taken from make's command line only: some systems export them.
+GIVEN := $(filter-out PYTHON VENV,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
+GOALS := $(filter $(TARGETS),$(MAKECMDGOALS))
+$(if $(GOALS),,$(if $(GIVEN),$(error variable $(GIVEN) must be left out: `make $(MAKECMDGOALS)` takes PYTHON VENV)))
 define pass_option
-ifeq ($(origin $(1)),command line)
 unexport $(1)
 export ASM_HW_$(1) := $$(value $(1))
-endif
 endef
-$(foreach option,$(OPTIONS),$(eval $(call pass_option,$(option))))
+$(foreach variable,$(GIVEN),$(eval $(call pass_option,$(variable))))
+export ASM_HW_MAKE_VARIABLES := $(GIVEN)
+export ASM_HW_MAKE_GOALS := $(GOALS)
 
 .PHONY: ppa help install rtl catalog sim wave synth energy fpga sram demo train quantize choose figures test test-full lint clean
 
 help: ## show this text
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
-	@echo "Variables: those of \`asm-hw rtl --help\` in capitals, such as"
+	@echo "Variables: the options of a target's command in capitals (\`asm-hw rtl --help\` lists them), such as"
 	@echo "  make rtl ALPHABETS=1,3 UNIT=dot WEIGHT_BITS=5 ACT_BITS=8 LANES=16 NAME=my_dot"
-	@$(foreach target,$(TARGETS),echo "  $(target): $($(target)_OPTIONS)";)
 	@echo "  PYTHON (python3.11) makes the virtual environment VENV (.venv)"
 
 install: $(STAMP) ## virtual environment with everything pinned by constraints.txt

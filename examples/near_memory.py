@@ -8,11 +8,9 @@ from pathlib import Path
 
 import torch
 
-from asm_hw import golden
-from asm_hw.emission.emit_folder import emit
+from asm_hw import NearMemoryConfig, emit, golden
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.sim.near_player import NearPlayer
-from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.near_memory.near_memory_program import program
 
 OUTPUTS, INPUTS, VECTORS = 2, 6, 3
@@ -25,7 +23,7 @@ levels = torch.tensor(config.weight.levels.levels)
 weights = levels[torch.randint(len(levels), (OUTPUTS, INPUTS), generator=draw)]
 activations = torch.randint(256, (VECTORS, INPUTS), generator=draw)
 # y = clamp((96 acc + 40 + 1024) >> 11)
-channel = {"scale": config.requantize.scale.nearest(96), "bias": 40, "shift": 11}
+channel = {"scale": config.requantize.scale.levels.nearest(96), "bias": 40, "shift": 11}
 
 w_codes = [[config.weight.encode(w) for w in row] for row in weights.tolist()]
 streams = program(config, w_codes, activations.tolist(), [config.requantize.encode(channel)] * OUTPUTS)

@@ -22,7 +22,7 @@ def cli(tmp_path):
 
     def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ASM_HW_")}
-        command = [sys.executable, "-m", "asm_hw.cli.commands", *map(str, arguments)]
+        command = [sys.executable, "-m", "asm_hw.cli", *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, env=clean | environment, capture_output=True, text=True)
 
     return run

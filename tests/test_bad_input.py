@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asm_hw.cli.commands import main
+from asm_hw.cli import main
 from asm_hw.emission.manifest import config_of
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.alphabets import AlphabetSet

@@ -1,4 +1,4 @@
-"""FPGA flow: what is mapped equals the RTL, what is counted is what the device gave, baselines_of side by side."""
+"""FPGA flow: what is mapped equals the RTL, what is counted is what the device gave, baselines side by side."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_same_seed_same_result():
 
 
 def test_command(cli):
-    """All baselines_of, each at its best of what was tried, as one JSON object."""
+    """All baselines, each at its best of what was tried, as one JSON object."""
     arguments = "fpga --unit dot --lanes 2 --alphabets 1 --acc-bits 16 --family ecp5 --seeds 1 --json"
     run = cli(*arguments.split())
     assert run.returncode == 0, run.stderr

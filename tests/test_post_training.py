@@ -12,7 +12,7 @@ import torch
 from test_bad_input import assert_refused, call, called
 from torch import nn
 
-from asm_hw.cli.commands import main
+from asm_hw.cli import main
 from asm_hw.errors import ParameterError
 from asm_hw.network.network_file import load
 from asm_hw.numbers.alphabets import AlphabetSet

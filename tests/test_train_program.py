@@ -14,7 +14,7 @@ import torch
 from test_bad_input import assert_refused, call, called
 from tiny_runs import TINY, Interrupted, equal, run, settings, training
 
-from asm_hw.cli.commands import main
+from asm_hw.cli import main
 from asm_hw.errors import ParameterError
 from asm_hw.training.checkpoint import load_state, read_state, read_tensors
 from asm_hw.training.convert import convert

@@ -38,7 +38,7 @@ def equal(one, other):
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "asm_hw.cli.commands", "train", *TINY, *map(str, arguments)]
+    return [sys.executable, "-m", "asm_hw.cli", "train", *TINY, *map(str, arguments)]
 
 
 def environment(**more):

@@ -1,1 +1,5 @@
-"""The command line."""
+"""The command line: ``asm-hw COMMAND``."""
+
+from .entry_point import main
+
+__all__ = ["main"]

@@ -1,5 +1,5 @@
 """``python -m asm_hw.cli``."""
 
-from .commands import main
+from .entry_point import main
 
 main()

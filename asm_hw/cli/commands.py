@@ -6,7 +6,6 @@ Commands import what they need when they run: ``rtl`` needs no PyTorch, ``levels
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from rich.table import Column, Table
 
 from asm_hw import __version__
 from asm_hw.errors import ParameterError
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.formats.product_format import ProductFormat
 
 from .measure_commands import COMMANDS
 from .post_training_commands import choose, quantize
@@ -31,34 +30,12 @@ from .unit_options import (
     was_asked,
 )
 
-BAD_INPUT = 2
 MAX_SEED = (1 << 32) - 1
 
-_DEFAULTS = MultiplierConfig()
+_FORMATS = ProductFormat.of()
 
 _out = option("--out", type=click.Path(path_type=Path), default="rtl_out", show_default=True, help="Parent folder.")
 _jobs = option("--jobs", type=click.IntRange(1), help="Runs at a time. [default: the number of cores]")
-
-
-def main() -> None:
-    """Entry point: bad input is one sentence on stderr and exit status 2."""
-    if len(sys.argv) == 1:
-        sys.argv.append("--help")
-    try:
-        sys.exit(cli.main(standalone_mode=False))
-    except ParameterError as error:
-        message = str(error)
-    except click.exceptions.Abort:
-        warnings.simplefilter("ignore")  # of Amaranth: that what was being built is not used
-        sys.exit(130)
-    except click.ClickException as error:
-        message = error.format_message()
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("asm_hw"):
-            raise
-        message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[demo]' has all"
-    print("error:", " ".join(message.split()), file=sys.stderr)
-    sys.exit(BAD_INPUT)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -115,7 +92,8 @@ def manifest(folder: Path, as_json: bool) -> None:
     table = Table("port", "direction", "width", "meaning", title=loaded["top"])
     for port in loaded["ports"]:
         table.add_row(port["name"], port["direction"], str(port["width"]), port["meaning"])
-    table.caption = f"latency {loaded['latency_cycles']} cycles, {len(loaded['weight']['table'])} weights"
+    weights = len(loaded["weight"]["table"]) if loaded["weight"] else "no"
+    table.caption = f"latency {loaded['latency_cycles']} cycles, {weights} weights"
     emit_result(as_json, loaded, lambda console: console.print(table))
 
 
@@ -140,11 +118,14 @@ def catalog(as_json: bool) -> None:
 def levels(as_json: bool, **options: Any) -> None:
     """Show the weight levels of an alphabet set and their codes."""
     config = config_from(options)
-    table = Table("value", "code", title=f"{len(config.weight.table)} weights in {config.weight.code_bits} bits")
-    for code, value in sorted(config.weight.table, key=lambda row: row[1]):
-        table.add_row(str(value), f"{code:0{config.weight.code_bits}b}")
-    rows = [{"code": code, "value": value} for code, value in config.weight.table]
-    result = {"parameters": config.parameters, "code_bits": config.weight.code_bits, "weights": rows}
+    weight = config.weight
+    if weight is None:
+        raise ParameterError(f"unit must be one with weights, not {config.unit!r}")
+    table = Table("value", "code", title=f"{len(weight.table)} weights in {weight.code_bits} bits")
+    for code, value in sorted(weight.table, key=lambda row: row[1]):
+        table.add_row(str(value), f"{code:0{weight.code_bits}b}")
+    rows = [{"code": code, "value": value} for code, value in weight.table]
+    result = {"parameters": config.parameters, "code_bits": weight.code_bits, "weights": rows}
     emit_result(as_json, result, lambda console: console.print(table))
 
 
@@ -186,8 +167,8 @@ def wave(simulator: str, as_json: bool, **options: Any) -> None:
 
 @cli.command()
 @option("--alphabets", default=DEFAULT_ALPHABETS, show_default=True, help="Alphabets of the weights.")
-@option("--weight-bits", type=int, default=_DEFAULTS.weight_bits, show_default=True, help="Weight bits, with sign.")
-@option("--act-bits", type=int, default=_DEFAULTS.act_bits, show_default=True, help="Activation bits.")
+@option("--weight-bits", type=int, default=_FORMATS.weight.bits, show_default=True, help="Weight bits, with sign.")
+@option("--act-bits", type=int, default=_FORMATS.activation.bits, show_default=True, help="Activation bits.")
 @option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of weights and training.")
 @option("--epochs", type=click.IntRange(1), help="Epochs of each training. [default: the recipe's]")
 @json_option
@@ -204,7 +185,3 @@ def demo(as_json: bool, **options: Any) -> None:
 
 for _command in (*COMMANDS, train, quantize, choose):
     cli.add_command(_command)
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from .unit_options import config_to_compare, emit_result, json_option, option, refuse_given, unit_options
+from asm_hw.units.registry import units
+
+from .unit_options import (
+    DEFAULT_UNIT,
+    config_to_compare,
+    emit_result,
+    json_option,
+    option,
+    refuse_given,
+    unit_options,
+)
 
 _technology = option(
     "--technology", help="Cells of the package: sg13g2, sky130hd or asap7, unless --liberty. [default: sg13g2]"
@@ -54,7 +64,7 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
     from asm_hw.report.progress import working
 
     config = config_to_compare(options)
-    with working(f"placing and routing {config.unit} and its baselines_of"):
+    with working(f"placing and routing {config.unit} and its contenders"):
         result = compare(config, family, seeds)
     emit_result(as_json, result, lambda console: console.print(fpga_table(result)))
 
@@ -95,10 +105,11 @@ def energy(
     from asm_hw.report.energy_table import show_arrays, show_energy
     from asm_hw.report.progress import working
 
+    unit = units().get(options["unit"] or DEFAULT_UNIT)
     if clock_mhz is None:
-        clock_mhz = 50.0 if options["unit"] == "bitline" else 100.0  # an access and an addition take 10 ns and more
-    if options["unit"] in array_comparison.MEASURED:
-        refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, f"for unit {options['unit']}")
+        clock_mhz = unit.energy_clock_mhz if unit else 100.0
+    if unit and unit.energy:
+        refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, f"for unit {unit.name}")
         config = config_to_compare(options)
         with working(f"measuring {config.unit} and its counterparts"):
             result = array_comparison.compare(config, clock_mhz, technology)

@@ -93,7 +93,7 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     \b
     asm-hw train --model resnet8                                        float, from scratch
     asm-hw train --model resnet20 --alphabets 1,3 --init FILE          from float weights
-    torchrun --nproc-per-node 2 -m asm_hw.cli.commands train --model resnet8     several processes
+    torchrun --nproc-per-node 2 -m asm_hw.cli train --model resnet8     several processes
 
     Kill it at any moment: the same command goes on to the same weights. OUT holds checkpoint, weights,
     integers and result.json.

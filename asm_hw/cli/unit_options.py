@@ -1,33 +1,29 @@
-"""Command-line options that several commands share, and how they become a configuration."""
+"""The options that describe a unit, made from the parameters that units declare, and how they become a configuration."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection
-from dataclasses import fields
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from asm_hw.cli.post_training_commands import UNITS
-from asm_hw.errors import ParameterError, check_range
-from asm_hw.formats.accumulator_format import OVERFLOW, STRUCTURES
-from asm_hw.formats.weight_format import ARITHMETIC, WEIGHT_CODES
-from asm_hw.numbers.alphabets import MAX_ALPHABET
-from asm_hw.units.dot.dot_config import DotConfig
-from asm_hw.units.mac.mac_config import MacConfig
-from asm_hw.units.make_config import CONFIGS
-from asm_hw.units.memory_config import MEMORIES, MemoryConfig
-from asm_hw.units.multiplier.multiplier_config import LIMITS, MultiplierConfig
-from asm_hw.units.registry import make_config
+from asm_hw.errors import ParameterError
+from asm_hw.formats.accumulator_format import ACC_BITS
+from asm_hw.formats.product_format import ProductFormat
+from asm_hw.units.operands_config import AccumulatingConfig
+from asm_hw.units.parameters import Parameter, parameters_of
+from asm_hw.units.registry import make_config, units
+from asm_hw.units.unit_config import UnitConfig
 
 PIPE_WIDTH = 160
 """Columns of a table that no terminal shows: names are for the next program to read."""
 DEFAULT_UNIT = "mac"
-DEFAULT_ALPHABETS = str(MultiplierConfig().alphabets)
+DEFAULT_ALPHABETS = str(ProductFormat.of().weight.alphabets)
+_TYPES = {"integer": int, "flag": bool}
 
 
 def option(*names: str, **settings: Any) -> Callable:
@@ -47,114 +43,90 @@ def emit_result(as_json: bool, result: dict[str, Any], show: Callable[[Console],
         show(Console(width=None if sys.stdout.isatty() else PIPE_WIDTH))
 
 
-def _text(value: str | None) -> int | None:
-    """``auto`` or an integer, for --acc-bits."""
-    if value is None or value == "auto":
-        return None
-    try:
-        return int(value)
-    except ValueError:
-        low, high = LIMITS["acc_bits"]
-        raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
+def all_parameters() -> dict[str, dict[str, Parameter]]:
+    """The parameters of all units: by name, then by unit."""
+    found: dict[str, dict[str, Parameter]] = {}
+    for name, unit in units().items():
+        for parameter in parameters_of(unit.config).values():
+            found.setdefault(parameter.name, {})[name] = parameter
+    return found
 
 
-_DEFAULTS = {f.name: f.default for f in fields(DotConfig)}
+def _help(by_unit: Mapping[str, Parameter]) -> str:
+    """What a parameter is, the units that have it where the default unit does not, its range and its defaults."""
+    first = next(iter(by_unit.values()))
+    text = first.about
+    if first.choices and first.choices[0] not in text:
+        text += f": {', '.join(first.choices)}"
+    if DEFAULT_UNIT not in by_unit:
+        text += f", unit{'s' if len(by_unit) > 1 else ''} {', '.join(by_unit)}"
+    if first.limits and first.unset is None:
+        text += " ({} to {})".format(*first.limits)
+    return f"{text}. [default: {_default(by_unit)}]"
 
 
-def _about(name: str, text: str, default: object = None) -> str:
-    """Help of a parameter: ``text``, its range and its default, as the configuration has them."""
-    low_high = " ({} to {})".format(*LIMITS[name]) if name in LIMITS else ""
-    return f"{text}{low_high}. [default: {default or _DEFAULTS[name]}]"
+def _default(by_unit: Mapping[str, Parameter]) -> str:
+    """The default, and those of units where it differs."""
+    values = {unit: _plain(parameter) for unit, parameter in by_unit.items()}
+    first = next(iter(values.values()))
+    return ", ".join([first, *(f"{value} in {unit}" for unit, value in values.items() if value != first)])
 
 
-def _of_units(name: str, text: str) -> str:
-    """`_about` a parameter that some units have: these units, and the defaults where they differ."""
-    defaults = {unit: f.default for unit, config in CONFIGS.items() for f in fields(config) if f.name == name}
-    first = next(iter(defaults.values()))
-    others = [f"{value} in {unit}" for unit, value in defaults.items() if value != first]
-    plural = "s" * (len(defaults) > 1)
-    return _about(name, f"{text}, unit{plural} {', '.join(defaults)}", ", ".join([str(first), *others]))
+def _plain(parameter: Parameter) -> str:
+    if parameter.unset is not None:
+        return parameter.unset
+    return str(int(parameter.default)) if parameter.kind == "flag" else str(parameter.default)
 
 
-_UNIT_OPTIONS = (
-    option("--unit", help=f"What to build: {', '.join(UNITS)}. [default: {DEFAULT_UNIT}]"),
-    option("--alphabets", help=f"Odd integers up to {MAX_ALPHABET}, with 1 among them. [default: {DEFAULT_ALPHABETS}]"),
-    option("--weight-bits", type=int, help=_about("weight_bits", "Weight bits, sign included")),
-    option("--act-bits", type=int, help=_about("act_bits", "Activation bits")),
-    option("--act-signed", type=bool, help="1 if activations are signed. [default: 0]"),
-    option("--act-alphabets", help="Alphabets on which activations are encoded. [default: none, binary]"),
-    option("--arithmetic", help=_about("arithmetic", f"The contender: {', '.join(ARITHMETIC)}")),
-    option("--weight-code", help=_about("weight_code", f"Form of the w port: {', '.join(WEIGHT_CODES)}")),
-    option("--structure", help=_about("structure", f"How products are added: {', '.join(STRUCTURES)}")),
-    option(
-        "--weight-form",
-        help="How decoded weights are held: one_hot or binary (asm), binary or booth (exact)."
-        " [default: one_hot for alphabet 1 alone, else binary]",
-    ),
-    option(
-        "--acc-bits",
-        help="Accumulator bits ({} to {}), or auto: no overflow in --terms products. [default: auto]".format(
-            *LIMITS["acc_bits"]
-        ),
-    ),
-    option("--terms", type=int, help=_about("terms", "Products that an auto accumulator must hold")),
-    option("--overflow", help=_about("overflow", f"What a narrow accumulator does: {', '.join(OVERFLOW)}")),
-    option("--lanes", type=int, help=_of_units("lanes", "Products a column adds in a cycle")),
-    option(
-        "--weight-registers", type=bool, help="0: the weight stream holds the weights in use, unit dot. [default: 1]"
-    ),
-    option("--columns", type=int, help=_of_units("columns", "Dot products side by side")),
-    option("--hold", type=int, help=_of_units("hold", "Vectors that a tile of weights is held for")),
-    option("--depth", type=int, help=_of_units("depth", "Rows of the memory")),
-    option("--memory", help=_of_units("memory", f"The memory: {', '.join(MEMORIES)}")),
-    option("--outputs", type=int, help="Columns requantized a cycle, units near_memory and vn_array. [default: all]"),
-    option("--out-bits", type=int, help=_of_units("out_bits", "Bits of a requantized output")),
-    option("--out-signed", type=bool, help="1 if requantized outputs are signed, where --out-bits is. [default: 0]"),
-    option("--bus-bits", type=int, help=_of_units("bus_bits", "Bits of a word of the memory")),
-    option("--rows", type=int, help=_of_units("rows", "Rows of bit cells")),
-    option("--cols", type=int, help=_of_units("cols", "Columns of bit cells")),
-    option(
-        "--word-bits",
-        type=int,
-        help="Columns of a word, unit bitline. [default: the fewest that divide --cols and hold an activation]",
-    ),
-    option("--counter-bits", type=int, help=_of_units("counter_bits", "Bits of each counter, 0 for none")),
-)
-
-UNIT_PARAMETERS = ("unit", *dict.fromkeys(f.name for config in CONFIGS.values() for f in fields(config)))
+def _option(by_unit: Mapping[str, Parameter]) -> Callable:
+    first = next(iter(by_unit.values()))
+    kind = None if first.unset == "auto" else _TYPES.get(first.kind)
+    return option("--" + first.name.replace("_", "-"), type=kind, help=_help(by_unit))
 
 
 def unit_options(command: Callable) -> Callable:
     """Adds the options that describe one unit."""
-    for decorate in reversed(_UNIT_OPTIONS):
+    unit = option("--unit", help=f"What to build: {', '.join(units())}. [default: {DEFAULT_UNIT}]")
+    for decorate in reversed([unit, *map(_option, all_parameters().values())]):
         command = decorate(command)
     return command
 
 
-def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> MultiplierConfig:
+def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> Any:
     """The configuration that the unit options ask for.
 
     An option that the unit does not have (lanes of a mac) is checked, and left out with a note.
     """
     unit = options.get("unit") or default_unit
-    given = {name: options[name] for name in UNIT_PARAMETERS[1:] if options.get(name) is not None}
+    declared = all_parameters()
+    given = {name: options[name] for name in declared if options.get(name) is not None}
     if "acc_bits" in given:
-        given["acc_bits"] = _text(given["acc_bits"])
+        given["acc_bits"] = _auto_or_integer(given["acc_bits"])
     if given.get("act_alphabets") == "":
         del given["act_alphabets"]  # said to be none
-    config = CONFIGS.get(unit)
-    if config is None:
+    if unit not in units():
         return make_config(unit)  # says which units there are
-    known = {f.name for f in fields(config)}
-    _check_unused(given, known)
-    for name in sorted(given.keys() - known):
+    known = parameters_of(units()[unit].config)
+    for name in sorted(given.keys() - known.keys()):
+        next(iter(declared[name].values())).check(given[name])
         print(f"note: unit {unit} has no {name}: {given[name]} is not used", file=sys.stderr)
     made = make_config(unit, **{name: value for name, value in given.items() if name in known})
     _note_accumulator(made, given)
     return made
 
 
-def config_to_compare(options: dict[str, Any]) -> MultiplierConfig:
+def _auto_or_integer(value: str) -> int | None:
+    """``auto`` (None) or an integer, for --acc-bits."""
+    if value == "auto":
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        low, high = ACC_BITS
+        raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
+
+
+def config_to_compare(options: dict[str, Any]) -> Any:
     """`config_from` for commands that choose the structure and the form of weights of every contender."""
     for name in ("structure", "weight_form"):
         if options.get(name) is not None:
@@ -170,17 +142,11 @@ def refuse_given(names: Collection[str], where: str) -> None:
             raise ParameterError(f"{name} {context.params[name]!r} must be left out {where}")
 
 
-def _check_unused(given: dict[str, Any], known: set[str]) -> None:
-    """Refuse bad values also of parameters that the unit has no use for."""
-    of_dot = {f.name for f in fields(DotConfig)}
-    DotConfig(**{name: value for name, value in given.items() if name in of_dot})
-    for name in given.keys() & LIMITS.keys() - known:
-        check_range(name, given[name], *LIMITS[name])
-
-
-def note_sums(config: MultiplierConfig, options: dict[str, Any]) -> None:
+def note_sums(config: UnitConfig, options: dict[str, Any]) -> None:
     """Say where the memory has room for longer sums than an accumulator takes whose size was left to the default."""
-    if not isinstance(config, MemoryConfig) or any(options.get(name) is not None for name in ("acc_bits", "terms")):
+    if not isinstance(config, AccumulatingConfig) or config.max_inputs is None:
+        return
+    if any(options.get(name) is not None for name in ("acc_bits", "terms")):
         return
     if config.max_inputs > config.safe_terms:
         print(
@@ -190,19 +156,18 @@ def note_sums(config: MultiplierConfig, options: dict[str, Any]) -> None:
         )
 
 
-def _note_accumulator(config: MultiplierConfig, given: dict[str, Any]) -> None:
+def _note_accumulator(config: UnitConfig, given: dict[str, Any]) -> None:
     """Say what a given accumulator makes of other options and of products."""
-    if not isinstance(config, MacConfig) or given.get("acc_bits") is None:
+    if config.safe_terms is None or given.get("acc_bits") is None:
         return
     if "terms" in given:
         print("note: terms only sizes an acc_bits of auto: it is not used", file=sys.stderr)
     if config.safe_terms == 0:
-        print(
-            f"note: acc_bits {config.acc_bits} are fewer than one product needs: sums {config.overflow}",
-            file=sys.stderr,
-        )
+        overflow = config.parameters.get("overflow", "wrap")
+        text = f"note: acc_bits {given['acc_bits']} are fewer than one product needs: sums {overflow}"
+        print(text, file=sys.stderr)
 
 
 def was_asked(options: dict[str, Any]) -> bool:
     """Whether any unit option was given."""
-    return any(options.get(name) is not None for name in UNIT_PARAMETERS)
+    return any(options.get(name) is not None for name in ("unit", *all_parameters()))

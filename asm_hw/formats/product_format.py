@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from asm_hw.errors import check_flag, check_range
+from asm_hw.numbers.alphabets import AlphabetSet, AlphabetsLike, named_alphabets
 from asm_hw.numbers.integers import signed_bits
+from asm_hw.numbers.level_code import ACT_BITS, WEIGHT_BITS
 
 from .activation_format import ActivationFormat
 from .weight_format import WeightFormat
@@ -17,6 +21,35 @@ class ProductFormat:
 
     weight: WeightFormat
     activation: ActivationFormat
+
+    @classmethod
+    def of(
+        cls,
+        alphabets: AlphabetsLike = (1, 3),
+        weight_bits: int = 5,
+        act_bits: int = 8,
+        act_signed: bool = False,
+        act_alphabets: AlphabetsLike | None = None,
+    ) -> ProductFormat:
+        """ASM weights times activations, as units name their parameters. Raises `ParameterError` for wrong ones."""
+        check_range("weight_bits", weight_bits, *WEIGHT_BITS)
+        check_flag("act_signed", act_signed)
+        encoded = None if act_alphabets is None else named_alphabets("act_alphabets", act_alphabets)
+        check_range("act_bits", act_bits, ACT_BITS[0] + (act_signed and encoded is not None), ACT_BITS[1])
+        weight = WeightFormat(AlphabetSet.of(alphabets), weight_bits)
+        return cls(weight, ActivationFormat(act_bits, act_signed, encoded))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What `of` takes, as plain JSON values; a unit's configuration takes them over."""
+        weight, activation = self.weight, self.activation
+        return {
+            "alphabets": list(weight.alphabets),
+            "weight_bits": weight.bits,
+            "act_bits": activation.bits,
+            "act_signed": activation.signed,
+            "act_alphabets": None if activation.alphabets is None else list(activation.alphabets),
+        }
 
     @cached_property
     def range(self) -> tuple[int, int]:

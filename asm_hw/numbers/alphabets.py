@@ -7,6 +7,7 @@ Standard library only.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,7 +64,7 @@ class AlphabetSet:
         return cls(tuple(map(int, words)))
 
     @classmethod
-    def of(cls, value: AlphabetSet | str | tuple[int, ...] | list[int]) -> AlphabetSet:
+    def of(cls, value: AlphabetSet | str | Sequence[int]) -> AlphabetSet:
         """Accept a set, its text or a list of integers; `ParameterError` for anything else."""
         if isinstance(value, AlphabetSet):
             return value
@@ -129,3 +130,15 @@ def _one_adder(target: int, known: list[int]) -> BankStep | None:
                         if (left << left_shift) + (-term if subtract else term) == target:
                             return BankStep(target, left, left_shift, right, right_shift, subtract)
     return None
+
+
+AlphabetsLike = AlphabetSet | str | Sequence[int]
+"""What may be given for an alphabet set."""
+
+
+def named_alphabets(name: str, value: AlphabetsLike) -> AlphabetSet:
+    """The alphabet set of a parameter, whose errors name it."""
+    try:
+        return AlphabetSet.of(value)
+    except ParameterError as error:
+        raise ParameterError(f"{name}: {error}") from None

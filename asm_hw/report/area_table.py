@@ -20,7 +20,7 @@ def show_area(
     config: MultiplierConfig, liberty: str | None, technology: str | None, clock_mhz: float | None, as_json: bool
 ) -> None:
     """Synthesize and print the comparison; one JSON object if asked."""
-    with working(f"mapping {config.unit} and its baselines_of"):
+    with working(f"mapping {config.unit} and its contenders"):
         result = compare(config, liberty, technology, clock_mhz)
     if as_json:
         print(json.dumps(result))

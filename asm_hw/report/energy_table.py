@@ -35,7 +35,7 @@ def show_energy(
     """Measure and print the comparison; one JSON object if asked; the files to redo it into ``out``, if given."""
     if out:
         check_writable(out)
-    with working(f"measuring {config.unit} and its baselines_of"):
+    with working(f"measuring {config.unit} and its contenders"):
         result, measured = compare(config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds)
     if out:
         redo.write(out, result, measured, clock_mhz, None if liberty else technology or TECHNOLOGIES[0])
@@ -55,7 +55,7 @@ def show_energy(
 
 
 def energy_table(result: dict[str, Any]) -> Table:
-    """The rows of `asm_hw.ppa.energy.energy_comparison.compare` as a table: baselines_of across, what the energy goes to downwards."""
+    """The rows of `asm_hw.ppa.energy.energy_comparison.compare` as a table: baselines across, what the energy goes to downwards."""
     rows = result["rows"]
     table = Table("fJ per MAC", *rows, title=result["library"])
     streams = {name: row["by_seed_fj"] for name, row in rows.items()}

@@ -1,4 +1,4 @@
-"""The table of a unit on an FPGA beside its baselines_of."""
+"""The table of a unit on an FPGA beside its baselines."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -44,7 +43,7 @@ class MemoryConfig(AccumulatingConfig):
     @cached_property
     def requantize(self) -> RequantizeFormat:
         """What follows the accumulators."""
-        return RequantizeFormat(self.alphabets, self.accumulator.bits, self.out_bits, self.out_signed)
+        return RequantizeFormat(self.weight.alphabets, self.accumulator.bits, self.out_bits, self.out_signed)
 
     @property
     @abstractmethod
@@ -76,7 +75,7 @@ class MemoryConfig(AccumulatingConfig):
 
     @property
     def without_macro(self) -> Self:
-        return replace(self, memory="inferred")
+        return type(self)(**self.parameters | {"memory": "inferred"})
 
     @property
     def row_address_bits(self) -> int:

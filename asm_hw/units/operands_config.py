@@ -12,6 +12,7 @@ from asm_hw.formats.accumulator_format import ACC_BITS, OVERFLOW, STRUCTURES, Ac
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.formats.weight_format import ARITHMETIC, WEIGHT_CODES, WEIGHT_FORMS, WeightFormat
+from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import ACT_BITS, WEIGHT_BITS
 
 from .parameters import Alphabets, OptionalAlphabets, choice, flag, integer
@@ -44,13 +45,14 @@ class OperandsConfig(UnitConfig):
     @cached_property
     def weight(self) -> WeightFormat:
         """How weights are coded."""
-        plain = WeightFormat(self.alphabets, self.weight_bits, self.arithmetic)
+        plain = WeightFormat(AlphabetSet.of(self.alphabets), self.weight_bits, self.arithmetic)
         return replace(plain, form=ProductFormat(plain, self.activation).default_form)
 
     @cached_property
     def activation(self) -> ActivationFormat:
         """How activations are coded."""
-        return ActivationFormat(self.act_bits, self.act_signed, self.act_alphabets)
+        encoded = None if self.act_alphabets is None else AlphabetSet.of(self.act_alphabets)
+        return ActivationFormat(self.act_bits, self.act_signed, encoded)
 
     @cached_property
     def product(self) -> ProductFormat:
@@ -97,7 +99,7 @@ class DatapathConfig(OperandsConfig):
     structure: str = choice("heap", STRUCTURES, "How products are added")
     weight_form: str | None = choice(
         None,
-        (),
+        ("one_hot", "binary", "booth"),
         "How decoded weights are held: one_hot or binary (asm), binary or booth (exact)",
         "one_hot for alphabet 1 alone, else binary",
     )
@@ -122,7 +124,7 @@ class DatapathConfig(OperandsConfig):
     @cached_property
     def weight(self) -> WeightFormat:
         """How weights are coded at the ``w`` port, and held in the datapath."""
-        plain = WeightFormat(self.alphabets, self.weight_bits, self.arithmetic, self.weight_code)
+        plain = WeightFormat(AlphabetSet.of(self.alphabets), self.weight_bits, self.arithmetic, self.weight_code)
         return replace(plain, form=self.weight_form or ProductFormat(plain, self.activation).default_form)
 
     @property
@@ -171,7 +173,12 @@ class DatapathConfig(OperandsConfig):
 
 def acc_bits_field() -> Any:
     """``acc_bits`` of the units that accumulate."""
-    return integer(None, ACC_BITS, "Accumulator bits, or auto: no overflow in --terms products", "auto")
+    return integer(
+        None,
+        ACC_BITS,
+        "Accumulator bits ({} to {}), or auto: no overflow in --terms products".format(*ACC_BITS),
+        "auto",
+    )
 
 
 def terms_field() -> Any:

@@ -5,15 +5,12 @@ From the declaration come the check of a value, the option of the command line a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, overload
 
-from asm_hw.errors import ParameterError, check_choice, check_flag, check_range
-from asm_hw.numbers.alphabets import AlphabetSet
-
-AlphabetsLike = AlphabetSet | str | Sequence[int]
-"""What may be given for an alphabet set."""
+from asm_hw.errors import check_choice, check_flag, check_range
+from asm_hw.numbers.alphabets import AlphabetSet, AlphabetsLike, named_alphabets
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,10 @@ class Parameter:
             check_range(self.name, value, *self.limits)
         elif self.kind == "flag":
             check_flag(self.name, value)
-        elif self.kind == "choice" and self.choices:
+        elif self.kind == "choice":
             check_choice(self.name, value, self.choices)
+        elif self.kind == "alphabets":
+            AlphabetSet.of(value)
 
 
 def integer(default: int | None, limits: tuple[int, int], about: str, unset: str | None = None) -> Any:
@@ -61,7 +60,7 @@ def flag(default: bool, about: str) -> Any:
 
 
 def choice(default: str | None, choices: tuple[str, ...], about: str, unset: str | None = None) -> Any:
-    """A field that holds one of ``choices``; of any text where there are none."""
+    """A field that holds one of ``choices``."""
     return field(default=default, metadata={"kind": "choice", "choices": choices, "about": about, "unset": unset})
 
 
@@ -111,10 +110,14 @@ class OptionalAlphabets:
         return self.default if instance is None else vars(instance)[self.name]
 
     def __set__(self, instance: object, value: AlphabetsLike | None) -> None:
-        try:
-            vars(instance)[self.name] = None if value is None else AlphabetSet.of(value)
-        except ParameterError as error:
-            raise ParameterError(f"{self.name}: {error}") from None
+        vars(instance)[self.name] = None if value is None else named_alphabets(self.name, value)
+
+
+def _declared(name: str, default: Any, metadata: Mapping[str, Any]) -> Parameter:
+    """The parameter of a field that `integer`, `flag` or `choice` made; others take any text."""
+    if "kind" not in metadata:
+        raise TypeError(f"field {name} must be declared by integer, flag, choice or alphabets")
+    return Parameter(name, default=default, **metadata)
 
 
 def parameters_of(config: type) -> dict[str, Parameter]:
@@ -126,5 +129,5 @@ def parameters_of(config: type) -> dict[str, Parameter]:
             unset = getattr(made, "unset", None)
             found[one.name] = Parameter(one.name, made.kind, made.about, made.default, unset=unset)
         else:
-            found[one.name] = Parameter(one.name, default=one.default, **{"kind": "choice", "about": ""} | one.metadata)
+            found[one.name] = _declared(one.name, one.default, one.metadata)
     return found

@@ -42,7 +42,7 @@ class StreamOptions:
     stream : ``network``, recorded from a trained network (operands.json names it); ``half_normal``,
         activations |N(0,1)| (N(0,1) where signed) with half of them zero and weights N(0,1);
         ``uniform``, every code of the contender equally likely, so that weights differ in value
-        between baselines_of
+        between baselines
     weights : ``held``, new ones every ``hold`` cycles; ``streaming``, new ones every cycle
     hold : cycles that weights are held, and beats that a sum takes either way
     cycles : length of the measurement

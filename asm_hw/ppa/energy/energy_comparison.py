@@ -60,7 +60,7 @@ def compare(
     ``liberty``: see `asm_hw.ppa.technology.cell_library.user_library`; the compact table of ``technology`` (the first) if None. The first
     result is plain JSON: a row each (``plain`` where it meets the clock, else its period is
     ``plain_too_slow_ns``), ratios to exact and bare, the stream and the tools; the second, with ``waves``, what
-    the baselines_of' rows were computed from. A row is of the stream of ``options``; ``by_seed_fj`` has the energies
+    the baselines' rows were computed from. A row is of the stream of ``options``; ``by_seed_fj`` has the energies
     of ``seeds`` streams, of whose means the ratios are. Raises `ParameterError` for what cannot be measured: a unit
     without a clock, a clock that a contender cannot reach, a library without power tables.
     """

@@ -40,7 +40,7 @@ _WITH_DSP = "exact, with DSP"
 
 
 def compare(config: MultiplierConfig, family: str, seeds: int = 3) -> dict[str, Any]:
-    """Place and route a unit and its baselines_of on ``family``; plain JSON.
+    """Place and route a unit and its baselines on ``family``; plain JSON.
 
     ``seeds`` runs of nextpnr give each ``fmax_mhz``, their median. The structure and the form of
     weights that ``config`` names do not matter: all are tried for every contender. The row

@@ -76,7 +76,7 @@ class BitlineConfig(OperandsConfig):
             raise ParameterError(
                 "act_signed must be False where arithmetic is exact, not True: the serial array multiplies magnitudes"
             )
-        largest = max(self.alphabets)
+        largest = max(self.weight.alphabets)
         if self.arithmetic == "asm" and largest not in self.weight.levels.digits[0].multiples:
             raise ParameterError(
                 f"alphabets {{{self.alphabets}}} must fit the digits of weight_bits {self.weight_bits}: "
@@ -134,7 +134,7 @@ class BitlineConfig(OperandsConfig):
         """Columns that hold what a word must hold: the activation's code, or its largest multiple."""
         if self.product.is_power_of_two:
             return self.activation.code_bits
-        return self.act_bits + (max(self.alphabets) - 1).bit_length()
+        return self.act_bits + (max(self.weight.alphabets) - 1).bit_length()
 
     @property
     def columns_per_word(self) -> int:

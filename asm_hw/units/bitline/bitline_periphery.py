@@ -99,7 +99,7 @@ class Word(wiring.Component):
     def _one_hot_sum(self, m: Module, kept: Value) -> Value:
         """The accumulator plus or minus one bit for each digit of the activation, at the sum of both shifts."""
         config = self._config
-        code = config.activation
+        code = config.activation.levels
         assert code is not None
         m.submodules.decoder = decoder = Decoder(code)
         m.d.comb += Value.cast(decoder.code).eq(self.bl[: code.packed_bits])

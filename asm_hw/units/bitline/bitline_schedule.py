@@ -146,7 +146,7 @@ def _tile(config: BitlineConfig, weights: Sequence[Sequence[int]], first: int, n
 def packed_row(config: BitlineConfig, values: Sequence[int]) -> int:
     """A beat of ``i_row``: the code of one activation for each word; words without one hold 0."""
     mask = (1 << config.columns_per_word) - 1  # two's complement over the whole word
-    encode = config.activation.levels.encode if config.activation else mask.__and__
+    encode = config.activation.levels.encode if config.activation.levels else mask.__and__
     codes = map(encode, values)
     return sum(code << word * config.columns_per_word for word, code in enumerate(codes))
 

@@ -6,8 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from asm_hw.gateware.adders import add_accumulator
 from asm_hw.gateware.datapath import Datapath
-
-from .mac_config import MacConfig
+from asm_hw.units.operands_config import AccumulatingConfig
 
 
 class Mac(wiring.Component):
@@ -25,7 +24,7 @@ class Mac(wiring.Component):
     acc : Out(signed(``config.acc_bits``)), one cycle after the operands
     """
 
-    def __init__(self, config: MacConfig):
+    def __init__(self, config: AccumulatingConfig):
         self._config = config
         super().__init__(
             {

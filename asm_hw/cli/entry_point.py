@@ -1,0 +1,60 @@
+"""Where ``asm-hw`` begins, and how it ends: bad input is one sentence on stderr and exit status 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import click
+
+from asm_hw.errors import ParameterError
+
+BAD_INPUT = 2
+MAKE_VARIABLES, MAKE_GOALS = "ASM_HW_MAKE_VARIABLES", "ASM_HW_MAKE_GOALS"
+"""Environment variables in which ``make`` says what was given on its command line."""
+MAY_BE_EMPTY = "ACT_ALPHABETS"
+
+
+def main() -> None:
+    """Run the command that the arguments name and exit."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
+    try:
+        from .commands import cli  # asks the registry for units, and one of a user's own may be wrong
+
+        _check_make(cli)
+        sys.exit(cli.main(standalone_mode=False))
+    except ParameterError as error:
+        message = str(error)
+    except click.exceptions.Abort:
+        warnings.simplefilter("ignore")  # of Amaranth: that what was being built is not used
+        sys.exit(130)
+    except click.ClickException as error:
+        message = error.format_message()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("asm_hw"):
+            raise
+        message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[demo]' has all"
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    sys.exit(BAD_INPUT)
+
+
+def _check_make(cli: click.Group) -> None:
+    """Refuse a variable of make that no command of its goals takes, or an empty one: it would be ignored in silence."""
+    given, goals = (os.environ.get(name, "").split() for name in (MAKE_VARIABLES, MAKE_GOALS))
+    taken = sorted({name for goal in goals for name in _variables(cli, goal)})
+    for name in given:
+        if name not in taken:
+            raise ParameterError(
+                f"variable {name} must be one that `make {' '.join(goals)}` takes: {' '.join(taken)} PYTHON VENV"
+            )
+        if name != MAY_BE_EMPTY and not os.environ.get(f"ASM_HW_{name}"):
+            raise ParameterError(f"variable {name} must have a value")
+
+
+def _variables(cli: click.Group, goal: str) -> list[str]:
+    """The variables of make that a command takes."""
+    command = cli.commands.get(goal)
+    names = [str(parameter.envvar) for parameter in command.params if parameter.envvar] if command else []
+    return [name.removeprefix("ASM_HW_") for name in names]

@@ -1,0 +1,159 @@
+"""A unit in one place: one file beside the package, and every command works on it; parameters are declared once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import jsonschema
+import pytest
+
+from asm_hw import DotConfig, MacConfig, ParameterError, Unit, UnitConfig, make_config, register
+from asm_hw.sim import amaranth_simulation, verilator
+from asm_hw.units.parameters import parameters_of
+from asm_hw.units.registry import BUILT_IN, units
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+EXAMPLE = REPOSITORY / "examples" / "l1_distance.py"
+SCHEMA = json.loads((REPOSITORY / "asm_hw" / "emission" / "manifest.schema.json").read_text())
+CONFIG = ("--unit", "l1_distance", "--element-bits", "4", "--total-bits", "9")
+NAME = "l1_distance_element_bits4_total_bits9"
+
+
+@pytest.fixture
+def own(cli, tmp_path):
+    """``asm-hw`` in a folder that holds the example's file, named in ASM_HW_UNITS."""
+    shutil.copy(EXAMPLE, tmp_path)
+
+    def run(*arguments, **environment):
+        return cli(*arguments, cwd=tmp_path, **{"ASM_HW_UNITS": "l1_distance"} | environment)
+
+    return run
+
+
+def test_the_example_is_one_short_file():
+    assert len(EXAMPLE.read_text().splitlines()) <= 100
+
+
+def test_rtl_manifest_and_help_know_the_unit(own, tmp_path):
+    assert own("rtl", *CONFIG).returncode == 0
+    shown = json.loads(own("manifest", f"rtl_out/{NAME}", "--json").stdout)
+    jsonschema.validate(shown, SCHEMA)
+    assert [port["name"] for port in shown["ports"]] == ["clk", "rst", "en", "clear", "a", "b", "total"]
+    text = " ".join(own("rtl", "--help").stdout.split())
+    assert "vn_array, l1_distance. [default: mac]" in text
+    assert "--element-bits INTEGER Bits of an element, unit l1_distance (1 to 32). [default: 8]" in text
+    assert verilator.lint(tmp_path / "rtl_out" / NAME / f"{NAME}.v", NAME) == ""
+
+
+def test_its_bench_runs_in_every_simulator_and_can_fail(own, tmp_path):
+    passed = own("sim", *CONFIG, "--json")
+    runs = json.loads(passed.stdout)["runs"]
+    assert passed.returncode == 0, passed.stderr
+    assert {run["simulator"] for run in runs} >= {"verilator"}
+    assert all(run["tests"] == 1 and run["passed"] for run in runs)
+    source = tmp_path / EXAMPLE.name
+    source.write_text(source.read_text().replace("Mux(wide > top, top, wide)", "wide"))  # wraps instead
+    failed = own("sim", *CONFIG, "--simulator", "verilator", "--json")
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["failed"] == 1
+    program = "import l1_distance as u; from asm_hw.sim import amaranth_simulation as s; s.run(u.L1DistanceConfig())"
+    simulated = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert "AssertionError: after a=" in simulated.stderr
+
+
+def test_the_hand_off_bench_judges_the_rtl(own, tmp_path):
+    if not shutil.which("iverilog"):
+        pytest.skip("needs Icarus Verilog")
+    assert own("rtl", *CONFIG).returncode == 0
+    folder = tmp_path / "rtl_out" / NAME
+    for wrong in (False, True):
+        rtl = (folder / f"{NAME}.v").read_text()
+        (tmp_path / "unit.v").write_text(rtl.replace("a > b", "a < b") if wrong else rtl)
+        subprocess.run(
+            ["iverilog", "-g2005", "-o", "bench", "unit.v", str(folder / f"{NAME}_tb.v")], cwd=tmp_path, check=True
+        )
+        result = subprocess.run(["vvp", "-N", "bench"], cwd=tmp_path, capture_output=True, text=True)
+        assert ("FAIL" if wrong else "PASS: 200 responses") in result.stdout
+        assert (result.returncode != 0) == wrong
+
+
+def test_synth_maps_the_unit_alone(own):
+    result = own("synth", *CONFIG, "--json")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)["rows"]
+    assert len(rows) == 1
+    assert next(iter(rows.values()))["area_um2"] > 0
+
+
+def test_bad_input_of_the_unit_and_of_the_registry(own):
+    for arguments, environment, words in (
+        (["rtl", *CONFIG[:2], "--element-bits", "33"], {}, ["element_bits", "1 to 32", ", not 33"]),
+        (["levels", *CONFIG], {}, ["unit", "weights", "l1_distance"]),
+        (["catalog"], {"ASM_HW_UNITS": "nonsense"}, ["ASM_HW_UNITS", "imported", "'nonsense'"]),
+        (["rtl", "--unit", "l1_distance"], {"ASM_HW_UNITS": ""}, ["unit must be one of", "'l1_distance'"]),
+    ):
+        result = own(*arguments, **environment)
+        assert result.returncode == 2, result.stderr
+        assert len(result.stderr.splitlines()) == 1
+        assert all(word in result.stderr for word in words), result.stderr
+
+
+def test_a_name_is_taken_once():
+    @dataclass(frozen=True, kw_only=True)
+    class Other(UnitConfig):
+        unit: ClassVar[str] = "mac"
+
+    with pytest.raises(ParameterError, match="unit 'mac' must have a name of its own"):
+        register(Unit(Other, component=None))
+    assert units()["mac"].config is MacConfig
+
+
+def test_a_unit_without_checks_cannot_be_simulated():
+    with pytest.raises(ParameterError, match="checks"):
+        amaranth_simulation.run(_Bare())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bare(UnitConfig):
+    unit: ClassVar[str] = "bare_of_checks"
+
+
+register(Unit(_Bare, component=None))
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_units_are_whole(name):
+    """Every part that an entry names can be imported; what the entry says fits the configuration."""
+    unit = units()[name]
+    assert unit.name == name
+    for part in ("component", "checks", "netlist_bench"):
+        assert unit.load(part), part
+    config = make_config(name)
+    assert (unit.energy is not None) == (config.memory_instance is not None)
+    assert make_config(name, **config.parameters) == config
+
+
+def test_parameters_are_declared_once():
+    lanes = parameters_of(DotConfig)["lanes"]
+    assert (lanes.kind, lanes.default, lanes.limits) == ("integer", 16, (1, 256))
+    alphabets = parameters_of(MacConfig)["alphabets"]
+    assert alphabets.kind == "alphabets" and str(alphabets.default) == "1,3"
+    assert (
+        MacConfig(alphabets="3,1")
+        == MacConfig(alphabets=[1, 3])
+        == replace(MacConfig(alphabets=(1,)), alphabets=(1, 3))
+    )
+
+    @dataclass(frozen=True, kw_only=True)
+    class Undeclared(UnitConfig):
+        unit: ClassVar[str] = "undeclared"
+        width: int = 3
+
+    with pytest.raises(TypeError, match="width"):
+        Undeclared()
