@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.sim import Simulator
-from asm_hw.sim.benches import CHECKS
 
 from asm_hw.bench.driver import Driver
-from asm_hw.units.memory_config import MemoryConfig
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
-from asm_hw.units.registry import make_component
+from asm_hw.errors import ParameterError
+from asm_hw.units.registry import make_component, unit_of
+from asm_hw.units.unit_config import UnitConfig
 
 Bench = Callable[[Driver], Awaitable[None]]
 
@@ -43,12 +41,7 @@ class AmaranthDriver:
         await self._context.tick()
 
 
-def _without_macro(config: MultiplierConfig) -> MultiplierConfig:
-    """The same unit with registers in the place of what this simulator cannot run."""
-    return replace(config, memory="inferred") if isinstance(config, MemoryConfig) else config
-
-
-def play(config: MultiplierConfig, bench: Bench, *processes: Callable[[Any], Awaitable[None]]) -> None:
+def play(config: UnitConfig, bench: Bench, *processes: Callable[[Any], Awaitable[None]]) -> None:
     """Run one bench on the gateware of ``config``; ``processes`` of the simulator watch it."""
     top = Module()
     top.domains.sync = domain = ClockDomain()
@@ -66,11 +59,19 @@ def play(config: MultiplierConfig, bench: Bench, *processes: Callable[[Any], Awa
     simulator.run()
 
 
-def run(config: MultiplierConfig) -> None:
-    """Run every check of the unit; raises AssertionError at the first difference."""
-    for check in CHECKS[config.unit]:
+def run(config: UnitConfig) -> None:
+    """Run every check of the unit; raises AssertionError at the first difference.
+
+    Raises `ParameterError` for a unit without checks: nothing would be judged.
+    """
+    checks = unit_of(config).load("checks")
+    if not checks:
+        raise ParameterError(
+            f"unit {config.unit!r} must have checks to be simulated: its entry in the registry has none"
+        )
+    for check in checks:
 
         async def bench(driver, check=check):
             await check(driver, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
 
-        play(_without_macro(config), bench)
+        play(config.without_macro, bench)

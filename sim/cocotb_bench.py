@@ -7,11 +7,11 @@ import random
 from pathlib import Path
 
 import cocotb
-from asm_hw.sim.benches import CHECKS
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from asm_hw.emission.manifest import config_of, load
+from asm_hw.units.registry import unit_of
 
 from .runner import MANIFEST_FOLDER
 
@@ -54,5 +54,5 @@ def _make_test(check):
     return cocotb.test(timeout_time=100, timeout_unit="ms")(test)
 
 
-for _check in CHECKS[_config.unit]:
+for _check in unit_of(_config).load("checks"):
     globals()[_check.__name__] = _make_test(_check)

@@ -106,9 +106,8 @@ def catalog(as_json: bool) -> None:
     rows = [{"name": name, "unit": config.unit, "parameters": config.parameters} for name, config in CATALOG.items()]
     table = Table(Column("name", overflow="fold"), "unit", "latency_cycles", "w bits", "x bits")
     for name, config in CATALOG.items():
-        table.add_row(
-            name, config.unit, str(config.latency), str(config.weight.code_bits), str(config.activation.code_bits)
-        )
+        bits = [str(operand.code_bits) if operand else "-" for operand in (config.weight, config.activation)]
+        table.add_row(name, config.unit, str(config.latency), *bits)
     emit_result(as_json, {"catalog": rows}, lambda console: console.print(table))
 
 

@@ -1,4 +1,4 @@
-"""The options that describe a unit, made from the parameters that units declare, and how they become a configuration."""
+"""The options that describe a unit, from the parameters that units declare, and how they become a configuration."""
 
 from __future__ import annotations
 

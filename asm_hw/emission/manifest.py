@@ -16,7 +16,6 @@ from asm_hw import __version__
 from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.weight_format import WeightFormat
-from asm_hw.numbers.bit_fields import Field
 from asm_hw.units.registry import make_config
 from asm_hw.units.unit_config import UnitConfig, describe_fields
 

@@ -41,6 +41,7 @@ class AccumulatorFormat:
 
     def safe_terms(self, product: ProductFormat) -> int:
         """Products, whatever their values, that a cleared accumulator takes without overflow."""
+        # The most negative product may fill the accumulator sooner than the largest, or later.
         (low, high), (least, most) = product.range, self.range
         return min(limit // size for limit, size in ((-least, -low), (most, high)) if size > 0)
 

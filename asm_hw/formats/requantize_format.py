@@ -53,6 +53,7 @@ class RequantizeFormat:
     @cached_property
     def product(self) -> ProductFormat:
         """``acc * scale``."""
+        # Shifts as one bit each where there is a single alphabet, as in any other datapath.
         scale, acc = WeightFormat(self.alphabets, SCALE_BITS), ActivationFormat(self.acc_bits, signed=True)
         return ProductFormat(replace(scale, form=ProductFormat(scale, acc).default_form), acc)
 

@@ -53,7 +53,7 @@ class WeightFormat:
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The fields of a code word."""
-        if self.code == "decoded":
+        if self.code == "decoded":  # the port takes what the weight registers hold
             return self.form_fields
         if self.arithmetic == "asm":
             return self.levels.packed_fields if self.code == "packed" else self.levels.fields
@@ -70,7 +70,7 @@ class WeightFormat:
 
     def encode(self, value: int) -> int:
         """The code word of a weight. Raises `ParameterError` for what is no level of an asm weight."""
-        if self.arithmetic == "bare":
+        if self.arithmetic == "bare":  # +1 or -1: the sign is all there is
             return int(value < 0)
         if self.code == "decoded" and self.form == "one_hot":
             return encode_one_hot(self.levels, value)

@@ -42,7 +42,7 @@ def add_accumulator(
     if adders == AdderStyle.CARRY_SAVE:
         return _add_carry_save(m, accumulator, adders, lanes, enable, clear)
     acc = Signal(signed(accumulator.bits), name="accumulator")
-    kept = Signal(signed(accumulator.bits))
+    kept = Signal(signed(accumulator.bits))  # its name stands in the Verilog
     m.d.comb += kept.eq(Mux(clear, 0, acc))
     total = add_to(m, accumulator, adders, lanes, kept)
     with m.If(enable):
@@ -75,6 +75,7 @@ def products_heap(m: Module, adders: AdderStyle, lanes: list[Lane], width: int) 
         for row in lane.rows:
             heap.add(row.bits, row.position, lane.arrival)
     for index, weight in enumerate(lanes[0].negative_weights):
+        # -x is ~x + 1: instead of a 1 in each lane, count the lanes that subtract, and add the count once.
         bits = [lane.negatives[index] for lane in lanes]
         if isinstance(bits[0], Const):
             heap.add_constant(len(bits) * weight * bits[0].value)
@@ -110,6 +111,7 @@ def _add_carry_save(
 ) -> Value:
     """The accumulator as two rows that are added on the way out: no carry chain from edge to edge."""
     width = accumulator.bits
+    # No saturation here: whether the sum overflows is known only after the final addition.
     rows = [Signal(width, name="acc_sum"), Signal(width, name="acc_carry")]
     heap = products_heap(m, adders, lanes, width)
     for row in rows:
@@ -132,7 +134,7 @@ def _sum_width(accumulator: AccumulatorFormat, lanes: list[Lane]) -> int:
 
 def _overflow(m: Module, accumulator: AccumulatorFormat, total: Value) -> Value:
     """``total`` brought into the accumulator's bits: wrapped, or saturated where asked."""
-    result = Signal(signed(accumulator.bits), name="following")
+    result = Signal(signed(accumulator.bits), name="following")  # what the register takes next
     if accumulator.overflow == "wrap" or len(total) <= accumulator.bits:
         m.d.comb += result.eq(total)
         return result

@@ -12,6 +12,9 @@ from .shapes import multiple_shape
 class Bank(wiring.Component):
     """All alphabets times ``x``, one adder each (`AlphabetSet.bank_steps`); combinational.
 
+    {1} needs no adder, {1,3} one (``3x = x + 2x``), {1,3,5,7} three. All lanes that take this activation share it,
+    in every column: the wider the array, the less an alphabet costs.
+
     Members
     -------
     x : In(``shape``)
@@ -35,6 +38,7 @@ class Bank(wiring.Component):
         for step in self._alphabets.bank_steps:
             left = known[step.left].shift_left(step.left_shift)
             right = known[step.right].shift_left(step.right_shift)
+            # A signal with a name: the bank shows in waveforms, and in what its energy is charged to.
             multiple = Signal(multiple_shape(self._shape, step.multiple), name=f"times_{step.multiple}")
             m.d.comb += multiple.eq(left - right if step.subtract else left + right)
             known[step.multiple] = multiple

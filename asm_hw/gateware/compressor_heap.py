@@ -123,9 +123,9 @@ def plan(columns: list[list[Bit]], number: int, greedy: bool = False) -> list[Ad
     numbers = count(number)
     tallest = max(map(len, columns), default=0)
     for height in [2] if greedy else reversed([h for h in _HEIGHTS if h < tallest]):
-        for column, bits in enumerate(columns):
+        for column, bits in enumerate(columns):  # from the lowest: carries of one column enter the next
             while len(bits) > height:
-                bits.sort()
+                bits.sort()  # by arrival: the late ones wait, and cross few adders
                 taken = bits[: 2 if len(bits) == height + 1 and not greedy else 3]
                 adder = Adder(column, tuple(bit for _, bit in taken), next(numbers), next(numbers))
                 adders.append(adder)
@@ -178,7 +178,7 @@ class Compressor(wiring.Component):
             for column, bit in enumerate(value, operand.position):
                 negative = operand.negate != (value.shape().signed and column == operand.position + len(value) - 1)
                 constant -= negative << column
-                if column < self._width:
+                if column < self._width:  # bits past the width are lost anyway
                     columns[column].append((operand.arrival, len(values) - 1))
                     values[len(values) - 1] = ~bit if negative else bit
         return columns, constant % (1 << self._width)
@@ -189,11 +189,13 @@ class Compressor(wiring.Component):
         Those ones are -1 at their lowest column. They move up to the first column that leaves a row free
         above it, so that they cost no adder.
         """
+        # Columns from the top of the constant down that hold ones without a gap.
         first = (~constant & (1 << self._width) - 1).bit_length()
         for top in range(first, self._width + 1):
             low = (constant + (1 << top)) % (1 << self._width) if top < self._width else constant
             trial = [bits + [(-1, ONE)] * (low >> column & 1) for column, bits in enumerate(columns)]
             adders = plan(trial, number, self._greedy)
+            # Above ``top`` one row must be free for the ones that are left out here.
             if all(len(bits) <= 1 for bits in trial[top + 1 :]):
                 break
         return trial, adders, top

@@ -16,8 +16,10 @@ from asm_hw.numbers.decoded_weights import one_hot_fields
 from asm_hw.numbers.level_code import LevelCode
 
 from .alphabet_bank import Bank
+from .asm_lanes import AlphabetLane, PowerOfTwoLane
+from .baseline_lanes import ArrayLane, BareLane, BoothLane, ExactLane, ShiftLane
 from .decoders import ActivationDecoder, Decoder, Recoder
-from .lanes import AlphabetLane, ArrayLane, BareLane, BoothLane, ExactLane, Lane, PowerOfTwoLane, ShiftLane
+from .lanes import Lane
 from .shapes import activation_shape, struct_of, weight_shape
 
 
@@ -30,6 +32,7 @@ class Datapath:
     def add_weight(self, m: Module, name: str, code: Value):
         """The decoded weight (`weight_shape`) of a code word ``weight.code_bits`` wide."""
         weight, shape = self.product.weight, weight_shape(self.product.weight)
+        # Decoded beforehand: the port's bits are the fields already.
         if weight.code == "decoded" and not isinstance(shape, Shape):
             return shape(code)
         if weight.form == "booth":
@@ -50,6 +53,7 @@ class Datapath:
         if levels.signed:
             m.d.comb += hot.sign.eq(fields.sign)
         for i, digit in enumerate(levels.digits):
+            # One bit for each shift replaces the decoder inside every shifter behind it.
             one = 1 << fields[f"shift{i}"] if digit.shift_bits else 1
             m.d.comb += hot[f"hot{i}"].eq(Mux(fields[f"zero{i}"], 0, one))
             if digit.alphabet_bits:
@@ -67,7 +71,7 @@ class Datapath:
         else:
             x = self._add_decoder(m, f"{name}_decoder", ActivationDecoder(levels), code).x
         if product.weight.arithmetic != "asm":
-            return x
+            return x  # baselines multiply the activation itself
         m.submodules[f"{name}_bank"] = bank = Bank(self._alphabets, activation_shape(product.activation))
         multiples = Signal(bank.layout, name=f"{name}_multiples")
         m.d.comb += bank.x.eq(x)
@@ -76,6 +80,7 @@ class Datapath:
 
     def add_lane(self, m: Module, name: str, weight, x) -> Lane:
         """A lane that multiplies a decoded weight by what `add_activation` returned."""
+        # Lanes are modules of their own: equal ones become one module of Verilog, and parts can be told in netlists.
         lane = self._lane(self.product, weight_shape(self.product.weight), x.shape())
         m.submodules[name] = lane
         m.d.comb += [lane.weight.eq(weight), lane.x.eq(x)]

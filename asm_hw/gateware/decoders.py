@@ -37,7 +37,7 @@ class Decoder(wiring.Component):
         return m
 
     def _digit(self, i: int, digit: Digit, value: int):
-        if not value:
+        if not value:  # shift and alphabet of a zero digit may be anything: left at 0
             return [self.fields[f"zero{i}"].eq(1)]
         alphabet, shift = digit.split(value)
         parts = {f"alphabet{i}": alphabet, f"shift{i}": shift}

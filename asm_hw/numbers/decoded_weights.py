@@ -16,7 +16,7 @@ def one_hot_fields(levels: LevelCode) -> tuple[Field, ...]:
     widths = []
     for i, digit in enumerate(levels.digits):
         widths += [(f"hot{i}", digit.bits), (f"alphabet{i}", digit.alphabet_bits)]
-    return place_fields(widths + [("sign", 1)] * levels.signed)
+    return place_fields([*widths, ("sign", int(levels.signed))])
 
 
 def encode_one_hot(levels: LevelCode, value: int) -> int:

@@ -101,7 +101,7 @@ class LevelCode:
     def packed_fields(self) -> tuple[Field, ...]:
         """Where the sign and each digit index sit in a packed code word, least significant first."""
         widths = [(f"digit{i}", digit.index_bits) for i, digit in enumerate(self.digits)]
-        return place_fields(widths + [("sign", 1)] * self.signed)
+        return place_fields([*widths, ("sign", int(self.signed))])
 
     def encode(self, value: int) -> int:
         """The packed code of a level. Raises `ParameterError` if ``value`` is no level."""
@@ -132,7 +132,7 @@ class LevelCode:
         widths = []
         for i, digit in enumerate(self.digits):
             widths += [(f"shift{i}", digit.shift_bits), (f"alphabet{i}", digit.alphabet_bits), (f"zero{i}", 1)]
-        return place_fields(widths + [("sign", 1)] * self.signed)
+        return place_fields([*widths, ("sign", int(self.signed))])
 
     def encode_fields(self, value: int) -> int:
         """The fields code of a level. A zero digit has its flag set and the rest clear."""

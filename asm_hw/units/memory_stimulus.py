@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from asm_hw.bench.netlist_operands import TEXT_BITS, Picker
+from asm_hw.bench.netlist_operands import TEXT_BITS, Operand, Picker
 from asm_hw.formats.requantize_format import MAX_SHIFT, RequantizeFormat
-from asm_hw.gateware.compressor_heap import Operand
 
 from .memory_config import MemoryConfig
 

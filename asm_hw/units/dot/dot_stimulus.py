@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asm_hw.bench.netlist_operands import TEXT_BITS, Picker
+from asm_hw.bench.netlist_operands import TEXT_BITS, Operand, Picker
 from asm_hw.bench.netlist_text import NetlistBench, Ports, indexed, payload_memories
-from asm_hw.gateware.compressor_heap import Operand
 
 from .dot_config import DotConfig
 

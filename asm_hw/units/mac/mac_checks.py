@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from asm_hw.bench.driver import Driver, reset
-from asm_hw.bench.operand_words import Word
+from asm_hw.bench.operand_words import Operands, Word
 from asm_hw.golden import mac
 from asm_hw.numbers.integers import to_signed
-from asm_hw.ppa.activity.operand_streams import Operands
 
 from .mac_config import MacConfig
 

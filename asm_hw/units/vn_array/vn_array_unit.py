@@ -17,7 +17,7 @@ class VnArray(wiring.Component):
     """Blocks of a matrix product with the reuse of `NearMemory`, a word of the memory a cycle.
 
     The host writes operands and reads outputs through ``i_memory`` and ``o`` between blocks. A command names a
-    block (`asm_hw.units.vn_array.vn_array_config.BusBlock`); while it runs the memory is its own. Rows of the next tile go before
+    block (`BusBlock`); while it runs the memory is its own. Rows of the next tile go before
     the beats of the one in use, and outputs before both, so that ``config.cycles`` is exact: a block never waits
     for a stream. The handshakes are those of `VnScalar`. Reset ends a block in the middle; the memory
     keeps its words.

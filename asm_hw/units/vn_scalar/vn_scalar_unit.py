@@ -17,7 +17,7 @@ class VnScalar(wiring.Component):
     """Matrix times vector, one product a cycle at best: every operand is fetched, every output written back.
 
     The host writes operands and reads outputs through ``i_memory`` and ``o`` between jobs. A command names a
-    job (`asm_hw.units.vn_scalar.vn_scalar_config.Job`); while it runs the memory is its own. Two words of weights and two of
+    job (`Job`); while it runs the memory is its own. Two words of weights and two of
     activations are buffered, so that the next ones are read behind the MACs of those in use.
 
     ``config.cycles`` says how long jobs take: the unit never waits for its streams in one. An access goes

@@ -96,7 +96,7 @@ def split(value: int, bus_bits: int, count: int) -> list[int]:
 def array_program(config: VnArrayConfig, w: Matrix, x: Matrix, channels: Sequence[int], start: int = 0) -> WordProgram:
     """The same for a ``vn_array`` unit: rows of tiles and parameters, beats vector by vector, outputs.
 
-    The rows are those of a ``near_memory`` unit (`asm_hw.units.near_memory.near_memory_program.program`), each from a word of its own.
+    The rows are those of a ``near_memory`` unit (`near_memory_program.program`), each from a word of its own.
     """
     (outputs, inputs), bus = check_product(config, w, x, channels), config.bus_bits
     _check_depth(config, start, outputs, inputs, len(x))
