@@ -58,7 +58,9 @@ def test_its_bench_runs_in_every_simulator_and_can_fail(own, tmp_path):
     assert {run["simulator"] for run in runs} >= {"verilator"}
     assert all(run["tests"] == 1 and run["passed"] for run in runs)
     source = tmp_path / EXAMPLE.name
-    source.write_text(source.read_text().replace("Mux(wide > top, top, wide)", "wide"))  # wraps instead
+    source.write_text(
+        source.read_text().replace("Mux(wide[len(self.total) :].any(), top, wide)", "wide")
+    )  # wraps instead
     failed = own("sim", *CONFIG, "--simulator", "verilator", "--json")
     assert failed.returncode == 1
     assert json.loads(failed.stdout)["failed"] == 1
@@ -144,11 +146,7 @@ def test_parameters_are_declared_once():
     assert (lanes.kind, lanes.default, lanes.limits) == ("integer", 16, (1, 256))
     alphabets = parameters_of(MacConfig)["alphabets"]
     assert alphabets.kind == "alphabets" and str(alphabets.default) == "1,3"
-    assert (
-        MacConfig(alphabets="3,1")
-        == MacConfig(alphabets=[1, 3])
-        == replace(MacConfig(alphabets=(1,)), alphabets=(1, 3))
-    )
+    assert MacConfig(alphabets="3,1") == MacConfig(alphabets=[1, 3]) == replace(MacConfig(), alphabets=(1, 3))
 
     @dataclass(frozen=True, kw_only=True)
     class Undeclared(UnitConfig):

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -65,26 +66,35 @@ class Unit:
 
 
 _UNITS: dict[str, Unit] = {}
-_LOADED: set[str] = set()
+_IMPORTED: set[str] = set()
+"""The modules of ``ASM_HW_UNITS`` that have been."""
 
 
 def register(unit: Unit) -> None:
     """Add a unit. Raises `ParameterError` where another one has its name."""
+    _import_built_in()
+    _add(unit)
+
+
+def _add(unit: Unit) -> None:
     if _UNITS.setdefault(unit.name, unit).config is not unit.config:
         raise ParameterError(f"unit {unit.name!r} must have a name of its own: there is one already")
 
 
 def units() -> Mapping[str, Unit]:
     """All units by name. Raises `ParameterError` for a module in ``ASM_HW_UNITS`` that cannot be imported."""
-    if not _LOADED:
-        _LOADED.add("")
-        for package in BUILT_IN:
-            register(import_module(f"{__package__}.{package}").UNIT)
+    _import_built_in()
     for module in filter(None, map(str.strip, os.environ.get(ENVIRONMENT, "").split(","))):
-        if module not in _LOADED:
-            _LOADED.add(module)
+        if module not in _IMPORTED:
+            _IMPORTED.add(module)
             _import_unit(module)
     return _UNITS
+
+
+@cache
+def _import_built_in() -> None:
+    for package in BUILT_IN:
+        _add(import_module(f"{__package__}.{package}").UNIT)
 
 
 def _import_unit(module: str) -> None:
