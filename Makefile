@@ -70,13 +70,15 @@ quantize: $(STAMP) ## integers of a float model without training
 choose: $(STAMP) ## the smallest alphabets of each layer within a budget
 	@$(BIN)/asm-hw choose
 
-figures: $(STAMP) ## measure area and the demo's accuracy: docs/results/ and README.md
+figures: $(STAMP) ## measure area and the demo's accuracy: docs/results/ and the tables of docs/ and README.md
 	$(BIN)/python benchmarks/figures.py
+	$(BIN)/python benchmarks/headline.py
 
-ppa: $(STAMP) ## measure area, delay, energy and FPGA figures: docs/results/, docs/plots/ and README.md
+ppa: $(STAMP) ## measure area, delay, energy and FPGA figures: docs/results/, docs/plots/ and the tables of docs/ and README.md
 	$(BIN)/python benchmarks/figures.py --only area
 	$(BIN)/python benchmarks/ppa.py
 	$(BIN)/python benchmarks/fpga.py
+	$(BIN)/python benchmarks/headline.py
 
 test: $(STAMP) ## the tests
 	$(BIN)/python -m pytest -n 2 -m "not full"

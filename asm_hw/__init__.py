@@ -40,7 +40,6 @@ _HOMES = {
 if TYPE_CHECKING:
     from asm_hw import golden as golden
     from asm_hw.emission.emit_folder import Emitted, emit
-    from asm_hw.errors import ParameterError
     from asm_hw.formats.accumulator_format import AccumulatorFormat
     from asm_hw.formats.activation_format import ActivationFormat
     from asm_hw.formats.product_format import ProductFormat
@@ -63,6 +62,8 @@ if TYPE_CHECKING:
     from asm_hw.units.unit_config import UnitConfig
     from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
     from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
+
+    from .errors import ParameterError
 
 __all__ = [
     "CATALOG", "AccumulatorFormat", "ActivationFormat", "AlphabetSet", "BitlineConfig", "DotConfig", "Emitted",

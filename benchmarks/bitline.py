@@ -1,4 +1,4 @@
-"""Measures the bitline array beside its counterparts: docs/results/bitline.json and the README's table.
+"""Measures the bitline array beside its baselines: docs/results/bitline.json and tables of docs/bitline.md.
 
     python benchmarks/bitline.py [--tables-only]
 
@@ -112,5 +112,5 @@ if __name__ == "__main__":
     parser.add_argument("--tables-only", action="store_true", help="only write the table, from the JSON file")
     if not parser.parse_args().tables_only:
         measure()
-    write_block("bitline", table())
+    write_block("bitline", table(), "docs/bitline.md")
     write_block("arrays", beside_arrays(), "docs/bitline.md")

@@ -1,4 +1,4 @@
-"""Measures what the README states and writes it there: ``docs/results/*.json``, then the tables.
+"""Measures areas and the demo's accuracy: ``docs/results/*.json``, then the tables of the pages.
 
     python benchmarks/figures.py [--tables-only] [--only area|accuracy]
 
@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from asm_hw.ppa.activity.gate_simulation import icarus
-from asm_hw.ppa.baselines.area_comparison import compare
-from asm_hw.ppa.energy.energy_comparison import spread
+from asm_hw.ppa.baselines.area_comparison import compare_area
+from asm_hw.ppa.netlist.worker_pools import in_processes
 from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.mac.mac_config import MacConfig
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.unit_config import UnitConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "docs" / "results"
 
 CLOCK_MHZ = 100.0
-UNITS: tuple[MultiplierConfig, ...] = tuple(
-    config(alphabets=alphabets, weight_bits=bits, acc_bits=24)  # type: ignore[arg-type]
+UNITS: tuple[UnitConfig, ...] = tuple(
+    config(alphabets=alphabets, weight_bits=bits, acc_bits=24)
     for config in (MacConfig, DotConfig)
     for alphabets, bits in (((1,), 4), ((1,), 5), ((1, 3), 5), ((1,), 8), ((1, 3), 8), ((1, 3, 5, 7), 8))
 )
@@ -46,7 +46,7 @@ def commit() -> str:
     """The commit that is measured, marked ``-dirty`` where files differ from it that are not `GENERATED`."""
     head = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in GENERATED))
-    return head + "-dirty" * bool(changed)
+    return f"{head}-dirty" if changed else head
 
 
 def _git(*arguments: str) -> str:
@@ -68,7 +68,7 @@ def provenance(command: str) -> dict[str, Any]:
 def measure_area() -> None:
     """Write docs/results/area.json."""
     area = provenance("python benchmarks/figures.py --only area")
-    compared = spread(partial(compare, clock_mhz=CLOCK_MHZ), UNITS)
+    compared = in_processes(partial(compare_area, clock_mhz=CLOCK_MHZ), UNITS)
     area |= {"comparisons": [row | {"unit": config.unit} for row, config in zip(compared, UNITS, strict=True)]}
     (RESULTS / "area.json").write_text(json.dumps(area, indent=1) + "\n")
 
@@ -111,7 +111,7 @@ def accuracy_table() -> str:
     return "\n".join(lines)
 
 
-def write_block(marker: str, table: str, page: str = "README.md") -> None:
+def write_block(marker: str, table: str, page: str) -> None:
     """Replace what stands between two markers of a page of the repository."""
     path = REPOSITORY / page
     block = f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->"
@@ -124,9 +124,9 @@ def write_block(marker: str, table: str, page: str = "README.md") -> None:
 
 
 def write_tables() -> None:
-    """Write the tables of area and accuracy into the README."""
-    write_block("area", area_table())
-    write_block("accuracy", accuracy_table())
+    """Write the tables of area and accuracy into their pages."""
+    write_block("area", area_table(), "docs/area-and-energy.md")
+    write_block("accuracy", accuracy_table(), "docs/accuracy.md")
 
 
 MEASURES = {"area": measure_area, "accuracy": measure_accuracy}

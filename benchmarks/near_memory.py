@@ -3,8 +3,8 @@
     python benchmarks/near_memory.py [--shape LANESxHOLD ...] [--tables-only]
 
 Logic is measured at gate level on arrays of few columns and carried to more by what each column adds
-(`asm_hw.ppa.energy.array_energy.per_column`); memories are counted (`asm_hw.ppa.energy.memory_system`). IHP SG13G2. The first
-shape is measured for every design, the others for the first one, to choose among them.
+(`asm_hw.ppa.energy.array_energy.per_column`); memories are counted (`asm_hw.ppa.energy.memory_system`). IHP SG13G2.
+The first shape is measured for every design, the others for the first one, to choose among them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from typing import Any
 from figures import RESULTS, provenance, write_block
 
 from asm_hw.ppa.activity.gate_simulation import simulator
-from asm_hw.ppa.energy import memory_system as system
 from asm_hw.ppa.energy.array_energy import per_column
-from asm_hw.ppa.energy.energy_comparison import min_energy, spread
-from asm_hw.ppa.energy.memory_comparison import FEW, LAYER, MANY, STREAM
+from asm_hw.ppa.energy.compared_designs import LAYER
+from asm_hw.ppa.energy.energy_comparison import min_energy
+from asm_hw.ppa.energy.memory_comparison import FEW, MANY, STREAM
+from asm_hw.ppa.energy.memory_system import BANK_ROWS, MemoryRow, near_memory, vn_array, vn_scalar
+from asm_hw.ppa.netlist.worker_pools import in_processes
 from asm_hw.ppa.technology.cell_library import compact_library
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
@@ -35,7 +37,7 @@ SHAPES = ["128x96", "128x64", "64x96", "64x64", "32x96"]
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
 OUTPUT = RESULTS / "near_memory.json"
 Energies = dict[tuple[int, int, int], float]
-BANKED = {"": False, f", banks of {system.BANK_ROWS} words": True}
+BANKED = {"": False, f", banks of {BANK_ROWS} words": True}
 
 
 def _config(**parameters: Any) -> NearMemoryConfig:
@@ -55,7 +57,7 @@ def measure_all(shapes: list[str]) -> None:
     result |= {"layer": asdict(LAYER), "columns_measured": [FEW, MANY], "logic": [], "mac": None}
     jobs = [(name, *map(int, shapes[0].split("x"))) for name in DESIGNS]
     jobs += [(next(iter(DESIGNS)), *map(int, shape.split("x"))) for shape in shapes[1:]]
-    for logic in spread(measure_logic, jobs):
+    for logic in in_processes(measure_logic, jobs):
         result["logic"].append(logic)
         OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
         print(*list(logic.values())[:3], [row["energy_per_mac_fj"] for row in logic["measured"]], flush=True)
@@ -81,7 +83,7 @@ def loads_hide(columns: int, hold: int) -> bool:
     return 4 * hold >= 5 * (columns + 3)
 
 
-def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: int) -> dict[str, dict[str, Any]]:
+def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: int) -> dict[str, MemoryRow]:
     """Every design at one shape, in one regime of memories."""
     logic = {entry["design"]: entry for entry in result["logic"] if (entry["lanes"], entry["hold"]) == (lanes, hold)}
     configs = {
@@ -90,15 +92,15 @@ def rows(result: dict[str, Any], sized: bool, lanes: int, columns: int, hold: in
         if name in logic
     }
     rest = (LAYER, sized, CLOCK_MHZ)
-    found = {name: system.near_memory(config, logic[name], *rest) for name, config in configs.items()}
+    found = {name: near_memory(config, logic[name], *rest) for name, config in configs.items()}
     exact = "near-memory exact W=8"
     if exact in found:
         shared = VnArrayConfig(**configs[exact].parameters | {"depth": VnArrayConfig.depth})
         for title, banked in BANKED.items():
-            found[f"vn_array INT8{title}"] = system.vn_array(shared, logic[exact], *rest, banked=banked)
+            found[f"vn_array INT8{title}"] = vn_array(shared, logic[exact], *rest, banked=banked)
     if result["mac"]:
         for title, banked in BANKED.items():
-            found[f"vn_scalar INT8{title}"] = system.vn_scalar(INT8, result["mac"], *rest, banked=banked)
+            found[f"vn_scalar INT8{title}"] = vn_scalar(INT8, result["mac"], *rest, banked=banked)
     return found
 
 

@@ -11,7 +11,7 @@ import matplotlib as mpl
 from figures import REPOSITORY, RESULTS
 from matplotlib import pyplot as plt
 
-from asm_hw.ppa.energy.energy_parts import PARTS
+from asm_hw.gateware.part_names import PARTS
 
 PLOTS = REPOSITORY / "docs" / "plots"
 LABELS = {
@@ -45,8 +45,8 @@ def _series(series: dict[str, Any], varied: str) -> plt.Figure:
             axis.plot([point["value"] for point in points], [point[key] for point in points], "o-", label=line)
         axis.set(xlabel=varied, ylabel=label, ylim=(0, None))
     axes[0].legend()
-    way = f"{series['structure']} heap, recipe {series['recipe']}"
-    figure.suptitle(f"{series['technology']}, {series['clock_mhz']:g} MHz, {way}, weights held")
+    built = f"{series['structure']} heap, recipe {series['recipe']}"
+    figure.suptitle(f"{series['technology']}, {series['clock_mhz']:g} MHz, {built}, weights held")
     return figure
 
 
@@ -70,10 +70,11 @@ def _parts(rows: list[dict[str, Any]]) -> plt.Figure:
 
 
 def _frontiers(frontiers: dict[str, Any]) -> plt.Figure:
-    """Area of a unit against its clock period, what no other way betters in both."""
+    """Area of a unit against its clock period, what no other design point betters in both."""
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    for name, ways in frontiers["designs"].items():
-        axis.step([way["delay_ns"] for way in ways], [way["area_um2"] for way in ways], "o-", where="pre", label=name)
+    for name, points in frontiers["designs"].items():
+        delays, areas = ([point[figure] for point in points] for figure in ("delay_ns", "area_um2"))
+        axis.step(delays, areas, "o-", where="pre", label=name)
     axis.set(xlabel=LABELS["delay_ns"], ylabel="area, um2", title=frontiers["technology"], ylim=(0, None))
     axis.legend()
     return figure

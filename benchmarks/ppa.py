@@ -1,10 +1,10 @@
-"""Measures area, clock period and energy of dot products: docs/results/energy.json, the README's table, docs/plots.
+"""Measures area, clock period and energy of dot products: docs/results/energy.json, docs/plots, docs/area-and-energy.md.
 
     python benchmarks/ppa.py [--tables-only]
 
-Every design is built in every structure, for each technology at one clock; area is that of the smallest,
+Every design is built in every structure, for each technology at one clock; area is that of the smallest design point,
 energy that of the one that takes least, with held and with streaming weights each its own. Weights come
-decoded from a register outside the unit, for each contender alike: Booth digits for exact ones, one-hot
+decoded from a register outside the unit, for each design alike: Booth digits for exact ones, one-hot
 shifts for {1}. For the first technology there are also series over alphabets, bits and lanes, and what is
 both smaller and faster.
 """
@@ -27,16 +27,19 @@ from figures import RESULTS, provenance, write_block
 from asm_hw.numbers.alphabets import MAX_ALPHABET
 from asm_hw.ppa.activity.gate_simulation import DELAYS, simulator
 from asm_hw.ppa.activity.operand_streams import WEIGHTS, StreamOptions
-from asm_hw.ppa.baselines.area_comparison import build, candidates, choose, fast_ways, frontier, meets, plain
-from asm_hw.ppa.energy.energy_comparison import measured_row, min_energy, spread, with_seeds
+from asm_hw.ppa.baselines.design_points import PointFigures, design_points, map_points, plain_point, points_for_speed
+from asm_hw.ppa.baselines.point_selection import frontier, smallest_meeting_clock
+from asm_hw.ppa.energy.energy_comparison import measured_row, min_energy, with_seeds
+from asm_hw.ppa.energy.energy_figures import EnergyRow
 from asm_hw.ppa.energy.unit_energy import map_unit
+from asm_hw.ppa.netlist.worker_pools import in_processes
 from asm_hw.ppa.technology.cell_library import Library, compact_library
 from asm_hw.units.dot.dot_config import DotConfig
 
 CLOCKS_MHZ = {"sg13g2": 100.0, "sky130hd": 100.0, "asap7": 600.0}
 STREAM = StreamOptions(stream="half_normal", cycles=300)
 SEEDS = 3
-"""Streams of a figure, which is their mean; the way to build a design is chosen in the first."""
+"""Streams of a figure, which is their mean; the design point is chosen in the first."""
 STREAMS = tuple(replace(STREAM, weights=weights) for weights in WEIGHTS)
 SERIES_STREAM = replace(STREAM, cycles=150)
 ALL = tuple(range(1, MAX_ALPHABET + 1, 2))
@@ -85,8 +88,8 @@ SERIES: dict[str, dict[str, list[tuple[str, DotConfig]]]] = {
         "bare": [(str(lanes), _dot(arithmetic="bare", lanes=lanes)) for lanes in (4, 8, 16, 32)],
     },
 }
-"""Designs of the plots, by what varies and by line: each built one way, ``SERIES_WAY``."""
-SERIES_WAY = {"structure": "greedy", "recipe": "balanced"}
+"""Designs of the plots, by what varies and by line: each built in one way, ``SERIES_POINT``."""
+SERIES_POINT = {"structure": "greedy", "recipe": "balanced"}
 
 
 def measure_all() -> None:
@@ -105,16 +108,16 @@ def measure_all() -> None:
         # The largest first, so that no process waits for it; a design's RTL is emitted once for all technologies.
         names = sorted(DESIGNS, key=lambda name: -DESIGNS[name].columns)
         named = [(technology, name) for name in names for technology in CLOCKS_MHZ]
-        rows = _printed(spread(partial(_row, libraries), named, len(CLOCKS_MHZ)))
+        rows = _printed(in_processes(partial(_row, libraries), named, len(CLOCKS_MHZ)))
         published = [(technology, name) for technology in CLOCKS_MHZ for name in DESIGNS]
         result["rows"] = sorted(rows, key=lambda row: published.index((row["technology"], row["design"])))
         technology, clock_mhz = next(iter(CLOCKS_MHZ.items()))
         library = libraries[technology]
-        series = {"technology": technology, "clock_mhz": clock_mhz, **SERIES_WAY, "stream": asdict(SERIES_STREAM)}
-        points = spread(partial(_point, library=library, clock_mhz=clock_mhz), _series())
+        series = {"technology": technology, "clock_mhz": clock_mhz, **SERIES_POINT, "stream": asdict(SERIES_STREAM)}
+        points = in_processes(partial(_point, library=library, clock_mhz=clock_mhz), _series())
         result["series"] = series | {"points": list(_printed(points))}
         single = [name for name, config in DESIGNS.items() if config.columns == 1]
-        frontiers = spread(partial(_frontier, library=library), single)
+        frontiers = in_processes(partial(_frontier, library=library), single)
         result["frontiers"] = {"technology": technology, "designs": dict(zip(single, frontiers, strict=True))}
     (RESULTS / "energy.json").write_text(json.dumps(result, indent=1) + "\n")
 
@@ -131,26 +134,26 @@ def _row(libraries: dict[str, Library], names: tuple[str, str]) -> dict[str, Any
     """One design in one technology, by name."""
     technology, design = names
     config, library, clock_mhz = DESIGNS[design], libraries[technology], CLOCKS_MHZ[technology]
-    smallest = choose(candidates(config, library, clock_mhz), clock_mhz)
-    energies = {stream.weights: _least(config, library, stream, clock_mhz) for stream in STREAMS}
+    smallest = smallest_meeting_clock(design_points(config, library, clock_mhz), clock_mhz)
+    energies = {stream.weights: _min_energy(config, library, stream, clock_mhz) for stream in STREAMS}
     row = {"technology": technology, "clock_mhz": clock_mhz, "design": design}
     row |= {"area_per_mac_um2": _per_mac(smallest.mapped.area_um2, config), "smallest": smallest.figures}
     row |= energies
-    if config.arithmetic == "exact" and not config.product.shifts_weight:
+    if config.multiplies:
         row["plain"] = _plain(config, library, clock_mhz)
     return row
 
 
-def _least(config: DotConfig, library: Library, stream: StreamOptions, clock_mhz: float) -> dict[str, Any]:
+def _min_energy(config: DotConfig, library: Library, stream: StreamOptions, clock_mhz: float) -> EnergyRow:
     unit, row = min_energy(config, library, stream, clock_mhz)
     return with_seeds(unit, row, library, stream, clock_mhz, SEEDS)
 
 
 def _plain(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
     """The unit as one would write it, by Yosys's own flow; energy only where it meets the clock."""
-    written = plain(config, library)
+    written = plain_point(config, library)
     row = {"area_per_mac_um2": _per_mac(written.mapped.area_um2, config), "delay_ns": written.mapped.delay_ns}
-    if not meets(written, clock_mhz):
+    if not written.meets(clock_mhz):
         return row
     unit = map_unit(written)
     for stream in STREAMS:
@@ -175,20 +178,21 @@ def _series() -> list[tuple[dict[str, str], DotConfig]]:
 
 def _point(named: tuple[dict[str, str], DotConfig], library: Library, clock_mhz: float) -> dict[str, Any]:
     names, config = named
-    built = replace(config, structure=SERIES_WAY["structure"])
-    [candidate] = build([(built, SERIES_WAY["recipe"])], library)
-    row = measured_row(map_unit(candidate), library, SERIES_STREAM, clock_mhz)
+    built = replace(config, structure=SERIES_POINT["structure"])
+    [point] = map_points([(built, SERIES_POINT["recipe"])], library)
+    row = measured_row(map_unit(point), library, SERIES_STREAM, clock_mhz)
     return names | {
-        "delay_ns": candidate.mapped.delay_ns,
-        "area_per_mac_um2": _per_mac(candidate.mapped.area_um2, config),
+        "delay_ns": point.mapped.delay_ns,
+        "area_per_mac_um2": _per_mac(point.mapped.area_um2, config),
         "energy_per_mac_fj": row["energy_per_mac_fj"],
     }
 
 
-def _frontier(design: str, library: Library) -> list[dict[str, Any]]:
-    """Area against clock period of a design: what no other way of building it betters in both."""
+def _frontier(design: str, library: Library) -> list[PointFigures]:
+    """Area against clock period of a design: what no other design point betters in both."""
     config = DESIGNS[design]
-    return [way.figures for way in frontier([*candidates(config, library), *build(fast_ways(config), library)])]
+    points = design_points(config, library) + map_points(points_for_speed(config), library)
+    return [point.figures for point in frontier(points)]
 
 
 def energy_table() -> str:
@@ -230,7 +234,7 @@ def _figures(row: dict[str, Any]) -> list[float]:
 def _cell(row: dict[str, Any]) -> str:
     digits = 1 if row["area_per_mac_um2"] < 100 else 0
     figures = [f"{figure:.{digits}f}" for figure in _figures(row)]
-    return " / ".join([*figures, *["too slow"] * (len(figures) == 1)])
+    return " / ".join([*figures, "too slow"] if len(figures) == 1 else figures)
 
 
 if __name__ == "__main__":
@@ -239,5 +243,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if not arguments.tables_only:
         measure_all()
-    write_block("energy", energy_table())
+    write_block("energy", energy_table(), "docs/area-and-energy.md")
     plots.write_all()

@@ -1,4 +1,4 @@
-"""Gathers finished trainings: docs/results/trainings.json and the README's table.
+"""Gathers finished trainings: docs/results/trainings.json and the table of docs/accuracy.md.
 
     asm-hw train --model resnet20 --alphabets 1,3 ... --out RUN     # or make train, for each row
     python benchmarks/trainings.py RUN ...                          # adds runs, or replaces those alike
@@ -95,4 +95,4 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.runs:
         add(arguments.runs)
-    write_block("trainings", table())
+    write_block("trainings", table(), "docs/accuracy.md")

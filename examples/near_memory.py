@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 
-from asm_hw import NearMemoryConfig, emit, golden
+from asm_hw.emission.emit_folder import emit
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.sim.near_player import NearPlayer
+from asm_hw.units.memory_model import expected_outputs
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.near_memory.near_memory_program import program
 
 OUTPUTS, INPUTS, VECTORS = 2, 6, 3
@@ -27,8 +29,7 @@ channel = {"scale": config.requantize.scale.levels.nearest(96), "bias": 40, "shi
 
 w_codes = [[config.weight.encode(w) for w in row] for row in weights.tolist()]
 streams = program(config, w_codes, activations.tolist(), [config.requantize.encode(channel)] * OUTPUTS)
-parameters = {name: torch.full((OUTPUTS,), value) for name, value in channel.items()}
-expected = golden.near_memory(config, weights, activations, parameters)
+expected = expected_outputs(config, weights, activations, [channel] * OUTPUTS)
 
 digits = ceil_div(config.row_bits, 4)
 for address, row in enumerate(streams.rows):

@@ -44,17 +44,17 @@ model = nn.Sequential(
 train(model, epochs=8)
 print(f"float: {right(model.eval()(data.test_images)):.1f} %")
 
-model = prepare(model, data.train_images[:256], alphabets=(1, 3), weight_bits=5, act_bits=4)
-train(model, epochs=4)
-freeze(model)  # requantize multipliers become levels too; weights settle around them
-train(model, epochs=2)
-settle(model.eval())
-network = convert(model)
+quantized = prepare(model, data.train_images[:256], alphabets=(1, 3), weight_bits=5, act_bits=4)
+train(quantized, epochs=4)
+freeze(quantized)  # requantize multipliers become levels too; weights settle around them
+train(quantized, epochs=2)
+settle(quantized.eval())
+network = convert(quantized)
 
 logits = network(network.quantize_input(data.test_images))
-same = (logits.argmax(1) == model(data.test_images).argmax(1)).double().mean().item()
+same = (logits.argmax(1) == quantized(data.test_images).argmax(1)).double().mean().item()
 print(f"integers: {right(logits):.1f} %, {100 * same:.1f} % the classes of the fake-quantized model")
 for layer in network.layers:
     if isinstance(layer, IntegerLayer):
-        code, config = layer.config.weight, layer.config
-        print(f"{layer.name}: weights of {code.packed_bits} bits on {len(code.levels)} levels, A={config.act_bits}")
+        weight, activation = layer.operands.weight, layer.operands.activation
+        print(f"{layer.name}: weights of {weight.code_bits} bits on {len(weight.values)} levels, A={activation.bits}")

@@ -10,9 +10,10 @@ from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.sim import Simulator
 
 from asm_hw.bench.driver import Driver
-from asm_hw.errors import ParameterError
-from asm_hw.units.registry import make_component, unit_of
+from asm_hw.units.registry import make_component
 from asm_hw.units.unit_config import UnitConfig
+
+from .unit_checks import checks_of
 
 Bench = Callable[[Driver], Awaitable[None]]
 
@@ -60,16 +61,8 @@ def play(config: UnitConfig, bench: Bench, *processes: Callable[[Any], Awaitable
 
 
 def run(config: UnitConfig) -> None:
-    """Run every check of the unit; raises AssertionError at the first difference.
-
-    Raises `ParameterError` for a unit without checks: nothing would be judged.
-    """
-    checks = unit_of(config).load("checks")
-    if not checks:
-        raise ParameterError(
-            f"unit {config.unit!r} must have checks to be simulated: its entry in the registry has none"
-        )
-    for check in checks:
+    """Run every check of the unit; raises AssertionError at the first difference, and as `checks_of` does."""
+    for check in checks_of(config):
 
         async def bench(driver, check=check):
             await check(driver, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus

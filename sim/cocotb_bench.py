@@ -11,9 +11,9 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from asm_hw.emission.manifest import config_of, load
-from asm_hw.units.registry import unit_of
 
 from .runner import MANIFEST_FOLDER
+from .unit_checks import checks_of
 
 _manifest = load(Path(os.environ[MANIFEST_FOLDER]))
 _config = config_of(_manifest)
@@ -54,5 +54,5 @@ def _make_test(check):
     return cocotb.test(timeout_time=100, timeout_unit="ms")(test)
 
 
-for _check in unit_of(_config).load("checks"):
+for _check in checks_of(_config):
     globals()[_check.__name__] = _make_test(_check)

@@ -14,11 +14,12 @@ from pathlib import Path
 from time import perf_counter
 
 from asm_hw.emission.emit_folder import emit
-from asm_hw.emission.manifest import load
+from asm_hw.emission.manifest import config_of, load
 from asm_hw.errors import ParameterError, check_choice
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.unit_config import UnitConfig
 
 from . import verilator
+from .unit_checks import checks_of
 
 SIMULATORS = ("verilator", "icarus")
 DEFAULT_BUILD = Path("build/sim")
@@ -28,10 +29,18 @@ MANIFEST_FOLDER = "ASM_HW_MANIFEST_FOLDER"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a simulator said of one unit. ``log`` is the file that holds its whole output."""
+    """What a simulator said of one unit.
+
+    Attributes
+    ----------
+    checks : how many checks the unit must undergo
+    tests, failed : how many were run, and of these failed
+    log : the file that holds the simulator's whole output
+    """
 
     name: str
     simulator: str
+    checks: int
     tests: int
     failed: int
     seconds: float
@@ -46,8 +55,8 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """A run that executed no test has not passed."""
-        return self.tests > 0 and self.failed == 0
+        """A run that executed fewer tests than the unit has checks has not passed."""
+        return self.tests == self.checks > 0 and self.failed == 0
 
 
 def available() -> tuple[str, ...]:
@@ -67,6 +76,7 @@ def run_folder(folder: Path, simulator: str = "verilator", build: Path = DEFAULT
         verilator.check_build(build)
         verilator.check_build(folder)
     manifest = load(folder)
+    checks = len(checks_of(config_of(manifest)))
     name, start = manifest["top"], perf_counter()
     build_dir = (build / simulator / name).resolve()
     shutil.rmtree(build_dir, ignore_errors=True)
@@ -85,7 +95,7 @@ def run_folder(folder: Path, simulator: str = "verilator", build: Path = DEFAULT
         )  # fmt: skip
     tests, failed = _results(build_dir / "results.xml")
     waveform = next((path for suffix in ("fst", "vcd") for path in build_dir.glob(f"*.{suffix}")), None)
-    return Verdict(name, simulator, tests, failed, perf_counter() - start, log, waveform)
+    return Verdict(name, simulator, checks, tests, failed, perf_counter() - start, log, waveform)
 
 
 def _results(path: Path) -> tuple[int, int]:
@@ -96,7 +106,7 @@ def _results(path: Path) -> tuple[int, int]:
 
 
 def run_configs(
-    configs: list[MultiplierConfig], simulators: tuple[str, ...], build: Path = DEFAULT_BUILD, jobs: int | None = None
+    configs: list[UnitConfig], simulators: tuple[str, ...], build: Path = DEFAULT_BUILD, jobs: int | None = None
 ) -> Iterator[Verdict]:
     """Emit and run each configuration in each simulator, ``jobs`` at a time; verdicts as they come."""
     with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:  # threads wait for the simulators' processes

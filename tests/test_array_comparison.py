@@ -250,7 +250,7 @@ def test_bad_input(cli, arguments, words):
 
 @pytest.mark.full
 def test_the_command_gives_the_published_bitline_ratio(cli):
-    """README's {1} array of 64 x 512, memories of the layer's size: 0.15 of an INT8 MAC before one memory."""
+    """docs/bitline.md: {1}, 64 x 512, memories of the layer's size: 0.15 of an INT8 MAC before one memory."""
     arguments = "--unit bitline --alphabets 1 --rows 64 --cols 512 --terms 64 --clock-mhz 50 --json"
     run = cli("energy", *arguments.split())
     assert run.returncode == 0, run.stderr

@@ -20,84 +20,66 @@ from asm_hw.units.mac.mac_config import MacConfig
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 CASES = {
-    "even alphabet": (["--alphabets", "1,4"], ["alphabet", "4", "odd"]),
-    "negative alphabet": (["--alphabets", "1,-3"], ["alphabet", "-3"]),
-    "zero alphabet": (["--alphabets", "0,1"], ["alphabet", "0"]),
-    "duplicate alphabet": (["--alphabets", "1,3,3"], ["3", "twice"]),
-    "missing 1": (["--alphabets", "3,5"], ["must contain 1"]),
-    "17 in the alphabet": (["--alphabets", "1,17"], ["17", "15"]),
-    "alphabet no number": (["--alphabets", "1,three"], ["alphabets", "1,three"]),
-    "empty alphabet": (["--alphabets", ""], ["alphabets"]),
-    "alphabet with an underscore": (["--alphabets", "1,1_5"], ["alphabets", "1,1_5"]),
-    "alphabet float": (["--alphabets", "1,3.0"], ["alphabets", "3.0"]),
-    "weight bits 1": (["--weight-bits", "1"], ["weight_bits", "2 to 16", "1"]),
-    "weight bits 17": (["--weight-bits", "17"], ["weight_bits", "17"]),
+    "even alphabet": (["--alphabets", "1,4"], "alphabet 4 must be odd: even multiples are reached by shifting"),
+    "negative alphabet": (["--alphabets", "1,-3"], "alphabet -3 must be an odd integer from 1 to 15"),
+    "zero alphabet": (["--alphabets", "0,1"], "alphabet 0 must be an odd integer from 1 to 15"),
+    "duplicate alphabet": (["--alphabets", "1,3,3"], "alphabets [1, 3, 3] name 3 twice: each may appear once"),
+    "missing 1": (["--alphabets", "3,5"], "alphabets [3, 5] must contain 1, so that every power of two is a level"),
+    "17 in the alphabet": (["--alphabets", "1,17"], "alphabet 17 must be an odd integer from 1 to 15"),
+    "alphabet no number": (["--alphabets", "1,three"], "alphabets must be odd integers separated by commas, such as 1,3, not '1,three'"),
+    "empty alphabet": (["--alphabets", ""], "alphabets must be odd integers separated by commas, such as 1,3, not ''"),
+    "alphabet with an underscore": (["--alphabets", "1,1_5"], "alphabets must be odd integers separated by commas, such as 1,3, not '1,1_5'"),
+    "alphabet float": (["--alphabets", "1,3.0"], "alphabets must be odd integers separated by commas, such as 1,3, not '1,3.0'"),
+    "weight bits 1": (["--weight-bits", "1"], "weight_bits must be an integer from 2 to 16, not 1"),
+    "weight bits 17": (["--weight-bits", "17"], "weight_bits must be an integer from 2 to 16, not 17"),
+    "act bits 0": (["--act-bits", "0"], "act_bits must be an integer from 1 to 16, not 0"),
+    "act bits 17": (["--act-bits", "17"], "act_bits must be an integer from 1 to 16, not 17"),
+    "encoded sign without magnitude": (["--act-bits", "1", "--act-signed", "1", "--act-alphabets", "1"], "act_bits must be an integer from 2 to 16, not 1"),
+    "even act alphabet": (["--act-alphabets", "1,6"], "act_alphabets: alphabet 6 must be odd: even multiples are reached by shifting"),
+    "acc bits 1": (["--acc-bits", "1"], "acc_bits must be an integer from 2 to 62, not 1"),
+    "acc bits 63": (["--acc-bits", "63"], "acc_bits must be an integer from 2 to 62, not 63"),
+    "acc bits no number": (["--acc-bits", "wide"], "acc_bits must be auto or an integer from 2 to 62, not 'wide'"),
+    "terms 0": (["--terms", "0"], "terms must be an integer from 1 to 16777216, not 0"),
+    "lanes 0": (["--unit", "dot", "--lanes", "0"], "lanes must be an integer from 1 to 256, not 0"),
+    "lanes 0 of a mac": (["--lanes", "0"], "lanes must be an integer from 1 to 256, not 0"),
+    "columns 257": (["--unit", "dot", "--columns", "257"], "columns must be an integer from 1 to 256, not 257"),
+    "rows 2": (["--unit", "bitline", "--rows", "2"], "rows must be an integer from 4 to 1024, not 2"),
+    "rows 0 of a mac": (["--rows", "0"], "rows must be an integer from 4 to 1024, not 0"),
+    "cols that words do not divide": (["--unit", "bitline", "--word-bits", "12", "--cols", "64"], "cols must be a multiple of word_bits 12, not 64"),
+    "words too narrow": (["--unit", "bitline", "--word-bits", "9"], "word_bits must be an integer from 10 to 22, not 9"),
+    "alphabet too large for the digits": (["--unit", "bitline", "--weight-bits", "2"], "alphabets {1,3} must fit the digits of weight_bits 2: 3 needs 2 bits, a digit has 1"),
+    "encoded activations on bit lines": (["--unit", "bitline", "--act-alphabets", "1,3"], "act_alphabets {1,3} must be left out, or 1 where alphabets are 1 (not 1,3): bit lines add binary words"),
+    "a bus of a bit": (["--unit", "vn_scalar", "--bus-bits", "1"], "bus_bits must be an integer from 8 to 512, not 1"),
+    "a bus of a mac": (["--bus-bits", "0"], "bus_bits must be an integer from 8 to 512, not 0"),
+    "operands wider than words": (["--unit", "vn_scalar", "--bus-bits", "8", "--act-bits", "9"], "bus_bits must be at least 9, an operand or an output, not 8"),
+    "a memory without room": (["--unit", "vn_scalar", "--depth", "3"], "depth must be at least 5, an output and its operands, not 3"),
+    "a bus of an array": (["--unit", "vn_array", "--bus-bits", "513", "--depth", "8192"], "bus_bits must be an integer from 8 to 512, not 513"),
+    "a memory without room for a tile": (["--unit", "vn_array", "--depth", "64"], "depth must be at least 2096, a tile, its parameters and a vector, not 64"),
+    "unknown unit": (["--unit", "divider"], "unit must be one of multiplier, mac, dot, near_memory, bitline, vn_scalar, vn_array, not 'divider'"),
+    "unknown arithmetic": (["--arithmetic", "fuzzy"], "arithmetic must be one of asm, exact, bare, not 'fuzzy'"),
+    "unknown weight code": (["--weight-code", "gray"], "weight_code must be one of packed, fields, decoded, not 'gray'"),
+    "fields of the exact twin": (["--arithmetic", "exact", "--weight-code", "fields"], "weight_code 'fields' needs arithmetic asm, not 'exact'"),
+    "unknown structure": (["--structure", "ladder"], "structure must be one of heap, greedy, carry_save, tree, plain, not 'ladder'"),
+    "unknown weight form": (["--weight-form", "gray"], "weight_form must be one of one_hot, binary, not 'gray'"),
+    "booth of an ASM": (["--weight-form", "booth"], "weight_form must be one of one_hot, binary, not 'booth'"),
+    "booth in a tree": (["--arithmetic", "exact", "--weight-form", "booth", "--structure", "tree"], "weight_form 'booth' needs structure heap or carry_save, not 'tree'"),
+    "one hot twice": (["--alphabets", "1", "--act-alphabets", "1", "--weight-form", "one_hot"], "weight_form 'one_hot' must be binary where activations are on {1} too"),
+    "carry save that saturates": (["--structure", "carry_save", "--overflow", "saturate"], "overflow 'saturate' must be wrap where structure is carry_save"),
+    "unknown overflow": (["--overflow", "trap"], "overflow must be one of wrap, saturate, not 'trap'"),
+    "name with a slash": (["--name", "../up"], "name '../up' must be a Verilog identifier of at most 128 letters, digits and underscores that starts with no digit"),
+    "name with a space": (["--name", "my mac"], "name 'my mac' must be a Verilog identifier of at most 128 letters, digits and underscores that starts with no digit"),
+    "name a keyword": (["--name", "module"], "name 'module' must not be a Verilog keyword"),
+    "name with a digit first": (["--name", "4mac"], "name '4mac' must be a Verilog identifier of at most 128 letters, digits and underscores that starts with no digit"),
+    "empty name": (["--name", ""], "name '' must be a Verilog identifier of at most 128 letters, digits and underscores that starts with no digit"),
+    "name too long": (["--name", "m" * 200], f"name {'m' * 200!r} must be a Verilog identifier of at most 128 letters, digits and underscores that starts with no digit"),
+    "clock 0": (["--clock-mhz", "0"], "clock_mhz must be from 0.001 to 100000, not 0.0"),
+    "clock not a number": (["--clock-mhz", "nan"], "clock_mhz must be from 0.001 to 100000, not nan"),
+}  # fmt: skip
+# In the words of the library that reads the command line.
+LIBRARY_CASES = {
     "weight bits no number": (["--weight-bits", "five"], ["weight-bits", "five"]),
-    "act bits 0": (["--act-bits", "0"], ["act_bits", "1 to 16"]),
-    "act bits 17": (["--act-bits", "17"], ["act_bits", "17"]),
     "act bits float": (["--act-bits", "8.5"], ["act-bits", "8.5"]),
     "act signed no flag": (["--act-signed", "maybe"], ["act-signed", "maybe"]),
-    "encoded sign without magnitude": (
-        ["--act-bits", "1", "--act-signed", "1", "--act-alphabets", "1"],
-        ["act_bits", "2"],
-    ),
-    "even act alphabet": (["--act-alphabets", "1,6"], ["act_alphabets", "6", "odd"]),
-    "acc bits 1": (["--acc-bits", "1"], ["acc_bits", "2 to 62"]),
-    "acc bits 63": (["--acc-bits", "63"], ["acc_bits", "63"]),
-    "acc bits no number": (["--acc-bits", "wide"], ["acc_bits", "wide"]),
-    "terms 0": (["--terms", "0"], ["terms", "0"]),
-    "lanes 0": (["--unit", "dot", "--lanes", "0"], ["lanes", "0"]),
-    "lanes 0 of a mac": (["--lanes", "0"], ["lanes", "0"]),
-    "columns 257": (["--unit", "dot", "--columns", "257"], ["columns", "257"]),
-    "rows 2": (["--unit", "bitline", "--rows", "2"], ["rows", "4 to 1024", "2"]),
-    "rows 0 of a mac": (["--rows", "0"], ["rows", "0"]),
-    "cols that words do not divide": (
-        ["--unit", "bitline", "--word-bits", "12", "--cols", "64"],
-        ["cols", "multiple of word_bits 12", "64"],
-    ),
-    "words too narrow": (["--unit", "bitline", "--word-bits", "9"], ["word_bits", "10 to 22", "9"]),
-    "alphabet too large for the digits": (["--unit", "bitline", "--weight-bits", "2"], ["alphabets", "1,3", "2 bits"]),
-    "encoded activations on bit lines": (["--unit", "bitline", "--act-alphabets", "1,3"], ["act_alphabets", "1,3"]),
-    "a bus of a bit": (["--unit", "vn_scalar", "--bus-bits", "1"], ["bus_bits", "8 to 512", "1"]),
-    "a bus of a mac": (["--bus-bits", "0"], ["bus_bits", "0"]),
-    "operands wider than words": (
-        ["--unit", "vn_scalar", "--bus-bits", "8", "--act-bits", "9"],
-        ["bus_bits", "at least 9", "8"],
-    ),
-    "a memory without room": (["--unit", "vn_scalar", "--depth", "3"], ["depth", "at least 5", "3"]),
-    "a bus of an array": (
-        ["--unit", "vn_array", "--bus-bits", "513", "--depth", "8192"],
-        ["bus_bits", "8 to 512", "513"],
-    ),
-    "a memory without room for a tile": (["--unit", "vn_array", "--depth", "64"], ["depth", "at least", "64"]),
-    "unknown unit": (["--unit", "divider"], ["unit", "divider", "mac"]),
-    "unknown arithmetic": (["--arithmetic", "fuzzy"], ["arithmetic", "fuzzy"]),
-    "unknown weight code": (["--weight-code", "gray"], ["weight_code", "gray"]),
-    "fields of the exact twin": (["--arithmetic", "exact", "--weight-code", "fields"], ["weight_code", "fields"]),
-    "unknown structure": (["--structure", "ladder"], ["structure", "ladder", "carry_save"]),
-    "unknown weight form": (["--weight-form", "gray"], ["weight_form", "gray", "one_hot"]),
-    "booth of an ASM": (["--weight-form", "booth"], ["weight_form", "booth", "binary"]),
-    "booth in a tree": (
-        ["--arithmetic", "exact", "--weight-form", "booth", "--structure", "tree"],
-        ["weight_form", "heap or carry_save", "tree"],
-    ),
-    "one hot twice": (
-        ["--alphabets", "1", "--act-alphabets", "1", "--weight-form", "one_hot"],
-        ["weight_form", "one_hot", "binary"],
-    ),
-    "carry save that saturates": (
-        ["--structure", "carry_save", "--overflow", "saturate"],
-        ["overflow", "saturate", "wrap"],
-    ),
-    "unknown overflow": (["--overflow", "trap"], ["overflow", "trap"]),
-    "name with a slash": (["--name", "../up"], ["name", "../up"]),
-    "name with a space": (["--name", "my mac"], ["name", "my mac"]),
-    "name a keyword": (["--name", "module"], ["name", "module", "keyword"]),
-    "name with a digit first": (["--name", "4mac"], ["name", "4mac"]),
-    "empty name": (["--name", ""], ["name"]),
-    "name too long": (["--name", "m" * 200], ["name", "128"]),
-    "clock 0": (["--clock-mhz", "0"], ["clock_mhz", "0"]),
-    "clock not a number": (["--clock-mhz", "nan"], ["clock_mhz", "nan"]),
     "unknown option": (["--alphabet", "1"], ["--alphabet"]),
     "stray argument": (["mac"], ["mac"]),
 }
@@ -130,8 +112,15 @@ def assert_refused(result, words):
         assert word in result.stderr
 
 
-@pytest.mark.parametrize(("arguments", "words"), CASES.values(), ids=CASES)
-def test_rtl_refuses(cli, tmp_path, arguments, words):
+@pytest.mark.parametrize(("arguments", "sentence"), CASES.values(), ids=CASES)
+def test_rtl_refuses_in_one_sentence(cli, tmp_path, arguments, sentence):
+    result = cli("rtl", *arguments)
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", f"error: {sentence}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("arguments", "words"), LIBRARY_CASES.values(), ids=LIBRARY_CASES)
+def test_rtl_refuses_what_is_no_option_or_no_value_of_it(cli, tmp_path, arguments, words):
     assert_refused(cli("rtl", *arguments), words)
     assert list(tmp_path.iterdir()) == []
 

@@ -9,13 +9,13 @@ import torch
 from tiny_network import SETS, draw, last, tiny
 
 from asm_hw.errors import ParameterError
+from asm_hw.formats.product_format import ProductFormat
 from asm_hw.network.integer_layers import IntegerConv2d, IntegerLinear
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_requantize import MAX_SHIFT
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.integers import signed_bits
 from asm_hw.numbers.level_code import activation_levels
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 # The same in plain Python integers.
 
@@ -65,7 +65,7 @@ def plain_forward(network, image):
 @pytest.mark.parametrize(("act_alphabets", "signed"), [(None, False), (None, True), ((1, 3), False), ((1,), False)])
 def test_network_equals_plain_integers(act_alphabets, signed):
     network = tiny(act_alphabets and AlphabetSet(act_alphabets), signed)
-    low, high = network.layers[0].config.activation.range
+    low, high = network.layers[0].operands.activation.range
     x = draw(range(low, high + 1), (5, 2, 7, 5), 7)
     assert network(x).tolist() == [plain_forward(network, image) for image in x.tolist()]
     step = x
@@ -79,9 +79,9 @@ def test_network_equals_plain_integers(act_alphabets, signed):
 
 
 def test_acc_bits_is_reached_and_not_exceeded():
-    config = MultiplierConfig(alphabets=SETS, weight_bits=5, act_bits=8)
+    config = ProductFormat.of(alphabets=SETS, weight_bits=5, act_bits=8)
     layer = IntegerLinear(
-        name="l", config=config, weight=torch.tensor([[12, 12, -8], [-12, -12, -12]]), requantize=last(2, 0)
+        name="l", operands=config, weight=torch.tensor([[12, 12, -8], [-12, -12, -12]]), requantize=last(2, 0)
     )
     assert layer.accumulate(torch.tensor([[255, 255, 0], [255, 255, 255]])).tolist() == [[6120, -6120], [4080, -9180]]
     assert layer.acc_bits == signed_bits(-9180, 6120) == 15
@@ -97,8 +97,8 @@ def test_sizes_count_macs_and_bits():
 
 @pytest.mark.parametrize("encoded", [False, True])
 def test_quantize_input_scales_rounds_and_saturates(encoded):
-    config = MultiplierConfig(alphabets=SETS, weight_bits=5, act_bits=4, act_alphabets=SETS if encoded else None)
-    layer = IntegerLinear(name="l", config=config, weight=torch.tensor([[1] * 6]), requantize=last(1, 0))
+    config = ProductFormat.of(alphabets=SETS, weight_bits=5, act_bits=4, act_alphabets=SETS if encoded else None)
+    layer = IntegerLinear(name="l", operands=config, weight=torch.tensor([[1] * 6]), requantize=last(1, 0))
     network = IntegerNetwork(layers=(layer,), input_shape=(6,), input_scale=0.5, output_scale=1)
     given = network.quantize_input(torch.tensor([[-3.0, 0.24, 0.25, 2.6, 5.4, 99.0]]))
     assert given.tolist() == [[0, 0, 1, 4 if encoded else 5, 12 if encoded else 11, 12 if encoded else 15]]
@@ -156,3 +156,12 @@ def test_inputs_outside_the_port_are_refused():
     encoded = tiny(AlphabetSet((1,))).layers[1]
     with pytest.raises(ParameterError, match=r"layer 'grouped' input must hold levels of \{1\} over 8 bits, not 3"):
         encoded.accumulate(torch.full((1, 4, 4, 3), 3))
+
+
+def test_a_network_prints_a_summary():
+    lines = str(tiny(act_alphabets=SETS)).splitlines()
+    assert lines[0].split() == "layer kind from output MACs weights weight bits W A stored as".split()
+    assert lines[1].split() == ["input", "2x7x5", "u6"]
+    assert lines[2].split() == ["first", "conv2d", "input", "4x4x3", "864", "72", "288", "5{1,3}", "u6", "u8{1,3}"]
+    assert lines[-1].split() == ["total", "1,365", "381", "1,524"]
+    assert len(lines) == 7 and len({line.index("conv2d") for line in lines[2:4]}) == 1

@@ -27,7 +27,7 @@ def test_saved_network_comes_back(tmp_path, act_alphabets):
     x = draw(range(64), (4, 2, 7, 5), 8)
     assert torch.equal(again(x), network(x))
     assert again.sizes == network.sizes
-    assert [layer.config for layer in again.layers] == [layer.config for layer in network.layers]
+    assert [layer.operands for layer in again.layers] == [layer.operands for layer in network.layers]
     assert (again.input_scale, again.output_scale) == (0.125, 0.5)
     save(again, tmp_path / "second")
     assert (tmp_path / "second").read_bytes() == path.read_bytes()

@@ -9,12 +9,12 @@ import torch
 from tiny_network import SETS, draw, requantizer
 
 from asm_hw.errors import ParameterError
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.product_format import ProductFormat
 from asm_hw.network.integer_layers import IntegerConv2d
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
-from asm_hw.network.integer_requantize import Format
 from asm_hw.network.network_file import load, save
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 SHAPE = (3, 6, 5)
 
@@ -107,13 +107,13 @@ def test_moves_change_no_integer():
 
 def graph():
     """A convolution joined by what it started from, a pool, a concatenation and a mean."""
-    config = MultiplierConfig(alphabets=SETS, weight_bits=5, act_bits=4)
+    config = ProductFormat.of(alphabets=SETS, weight_bits=5, act_bits=4)
     weight = draw(config.weight.levels.levels, (3, 3, 3, 3), 7)
     return IntegerNetwork(
         layers=(
             IntegerSum(name="top", sources=("input",), requantize=requantizer(3, 8, bits=4)),
             IntegerConv2d(
-                name="conv", sources=("top", "input"), config=config, weight=weight,
+                name="conv", sources=("top", "input"), operands=config, weight=weight,
                 requantize=joining(3, 9), padding=(1, 1),
             ),
             IntegerMaxPool(name="max", kernel=(2, 2), stride=(2, 2)),
@@ -121,7 +121,7 @@ def graph():
             IntegerConcat(name="both", sources=("max", "shrunk")),
             IntegerSumPool(name="mean", kernel=(3, 2), stride=(3, 2), requantize=requantizer(6, 10)),
         ),
-        input_shape=SHAPE, input_scale=0.5, output_scale=2.0, input_format=Format(8, True),
+        input_shape=SHAPE, input_scale=0.5, output_scale=2.0, input_format=ActivationFormat(8, True),
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def test_graph_runs_node_by_node_and_comes_back_from_a_file(tmp_path):
     assert joined[0].tolist() == mapped(lambda c, a, b: plain_value(conv.requantize, c, a, b), acc, x[0].tolist())
     expected = mean.forward(both.forward(largest.forward(joined), shrunk.forward(x)))
     assert torch.equal(network(x), expected)
-    assert network.shapes["both"] == (6, 3, 2) and network.formats["both"] == Format(9, True)
+    assert network.shapes["both"] == (6, 3, 2) and network.formats["both"] == ActivationFormat(9, True)
     assert [layer.name for layer in network.products] == ["conv"]
     save(network, tmp_path / "net")
     assert torch.equal(load(tmp_path / "net")(x), expected)

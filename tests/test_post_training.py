@@ -46,8 +46,8 @@ def test_quantize_leaves_the_integers_of_the_levels(capsys, tmp_path, start):
     assert result["test"]["float_percent"] > 90 and result["test"]["integer_percent"] > 90
     network = load(tmp_path / "run" / "integers.safetensors")
     layers = [node for node in network.layers if hasattr(node, "weight")]
-    assert [layer.config.weight_bits for layer in layers] == [8, 8]  # the first and the last
-    assert all(set(layer.weight.flatten().tolist()) <= set(layer.config.weight.levels.levels) for layer in layers)
+    assert [layer.operands.weight.bits for layer in layers] == [8, 8]  # the first and the last
+    assert all(set(layer.weight.flatten().tolist()) <= set(layer.operands.weight.levels.levels) for layer in layers)
     images, labels = next(tiny_training.splits().test.batches(torch.arange(128), 128))
     right = (network(network.quantize_input(images)).argmax(1) == labels).double().mean().item()
     assert result["test"]["integer_percent"] == pytest.approx(100 * right, abs=1e-3)
@@ -116,7 +116,7 @@ def test_a_choice_is_trained_and_quantized(capsys, tmp_path, start):
     quantized = call(capsys, "quantize", *TINY, *given, *again)
     for folder in "ab":
         network = load(tmp_path / folder / "integers.safetensors")
-        found = [(n.config.alphabets, n.config.weight_bits) for n in network.layers if hasattr(n, "weight")]
+        found = [(n.operands.weight.alphabets, n.operands.weight.bits) for n in network.layers if hasattr(n, "weight")]
         assert found == [(THREE, 4), (ONE, 8)]
     assert quantized["settings"]["layers"] == layers
     assert f"--init {start.name}/{WEIGHTS}" in quantized["command"] and "--threads 1" in quantized["command"]

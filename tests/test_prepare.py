@@ -142,7 +142,7 @@ def test_a_layer_left_in_float_is_trained_and_named():
     model = build(Foreign)
     prepared = prepare(model, images(64), overrides={"head": None, "down": {"alphabets": (1,), "weight_bits": 6}})
     assert "head" not in quantized_layers(prepared) and "down" in quantized_layers(prepared)
-    assert prepared.get_submodule("down").parametrizations.weight[0].config.weight_bits == 6
+    assert prepared.get_submodule("down").parametrizations.weight[0].format.bits == 6
     train_a_little(prepared)
     with pytest.raises(ParameterError, match="module 'head' must be quantized: it is left in float"):
         convert(prepared, SHAPE)
@@ -165,11 +165,11 @@ def test_prepared_state_loads_and_copies():
 
 def test_edges_are_wider_and_signs_follow_the_graph():
     prepared = prepare(build(Foreign), images(64), weight_bits=5, act_bits=4)
-    bits = {p: m.parametrizations.weight[0].config.weight_bits for p, m in quantized_layers(prepared).items()}
+    bits = {p: m.parametrizations.weight[0].format.bits for p, m in quantized_layers(prepared).items()}
     assert bits.pop("stem.0.0") == bits.pop("head") == 8 and set(bits.values()) == {5}
-    stored = {n: m.config for n, m in prepared.named_modules() if isinstance(m, ActivationQuantizer)}
-    assert stored["asm.values.x"].act_signed and stored["asm.values.x"].act_bits == 8
-    signs = [config.act_signed for config in stored.values()]
+    stored = {n: m.format for n, m in prepared.named_modules() if isinstance(m, ActivationQuantizer)}
+    assert stored["asm.values.x"].signed and stored["asm.values.x"].bits == 8
+    signs = [one.signed for one in stored.values()]
     assert True in signs[1:] and False in signs[1:]
     narrow = prepare(build(Foreign), images(64), weight_bits=5, act_bits=4, edge={}, residual_bits=4)
     assert not hasattr(narrow.asm, "narrow")  # one format everywhere

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import LevelCode, weight_levels
 from asm_hw.training.levels import NearestLevel, fit_scale
 from asm_hw.training.quantizer import ActivationQuantizer, WeightQuantizer, fake_quantize
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
 
@@ -37,7 +38,7 @@ def test_nearest_level_of_16_bits_has_exact_ties():
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_weight_quantizer_is_scale_times_level(per_channel):
     weight = torch.randn(5, 3, 3, 3, generator=torch.Generator().manual_seed(0))
-    quantizer = WeightQuantizer(weight, MultiplierConfig(), per_channel)
+    quantizer = WeightQuantizer(weight, ProductFormat.of().weight, per_channel)
     scales, code = quantizer.scale.tolist(), weight_levels(AlphabetSet((1, 3)), 5)
     assert len(scales) == (5 if per_channel else 1)
     for channel, row in enumerate(weight):
@@ -67,7 +68,7 @@ def test_fit_scale_finds_the_scale_that_made_the_values():
 def test_fit_scale_clips_long_tails(bits):
     """The least error of 600 scales over the whole range, within the distance of two that the search tries."""
     values = torch.empty(64, 1024).exponential_(generator=torch.Generator().manual_seed(1))
-    quantizer = ActivationQuantizer(values, MultiplierConfig(act_bits=bits, act_signed=False))
+    quantizer = ActivationQuantizer(values, ActivationFormat(bits))
     largest = values.max() / ((1 << bits) - 1)
     scales = largest * torch.linspace(0.01, 1.2, 600)
     errors = torch.stack([(quantizer.round(values / s) * s - values).square().sum() for s in scales])
@@ -106,21 +107,21 @@ def test_scale_gradient_is_the_slope_over_many_values(alphabets):
 
 @pytest.mark.parametrize("act_alphabets", [None, (1, 3)])
 def test_activation_quantizer_is_plain_rounding(act_alphabets):
-    config = MultiplierConfig(act_bits=4, act_alphabets=act_alphabets)
+    stored = ProductFormat.of(act_bits=4, act_alphabets=act_alphabets).activation
     sample = torch.tensor([[-1.0, 0.0, 0.124, 0.125, 0.126, 0.374, 0.375, 1.2, 1.9, 2.9, 3.75, 9.0]])
-    quantizer = ActivationQuantizer(sample, config, scale=0.25)
+    quantizer = ActivationQuantizer(sample, stored, scale=0.25)
     rounded = [0, 0, 0, 1, 1, 1, 2, 5, 8, 12, 15, 15]  # half goes up, as in the requantize unit
     if act_alphabets:
-        rounded = [config.activation.nearest(v) for v in rounded]
+        rounded = [stored.levels.nearest(v) for v in rounded]
     assert quantizer.integers(sample).tolist() == [rounded]
     assert quantizer(sample).tolist() == [[0.25 * v for v in rounded]]
     assert not quantizer.log2_scale.requires_grad
-    assert ActivationQuantizer(sample, config).log2_scale.requires_grad
+    assert ActivationQuantizer(sample, stored).log2_scale.requires_grad
 
 
 def test_scales_keep_the_bits_of_a_float32():
     """A float32 logarithm would be off by up to 3e-7, which ties at 100 steps do not survive."""
     values = torch.rand(200, generator=torch.Generator().manual_seed(0)) * 2e-4 + 1e-5
-    quantizer = WeightQuantizer(torch.ones(200, 4), MultiplierConfig(alphabets=(1, 3)))
+    quantizer = WeightQuantizer(torch.ones(200, 4), ProductFormat.of((1, 3)).weight)
     quantizer.log2_scale.data.copy_(values.double().log2())
     assert torch.equal(quantizer.scale, values) and quantizer.scale.dtype == torch.float32

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.errors import ParameterError
-from asm_hw.ppa.baselines.area_comparison import baselines_of, build, candidates, choose, compare, fast_ways, frontier
+from asm_hw.ppa.baselines.area_comparison import baselines_of, build, candidates, choose, compare, fast_ways
+from asm_hw.ppa.baselines.point_selection import frontier
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
 from asm_hw.ppa.netlist.synthesis import RECIPES, mapping_commands, synthesize
 from asm_hw.ppa.netlist.yosys import count_cells, run_yosys

@@ -13,10 +13,13 @@ from typing import ClassVar
 import jsonschema
 import pytest
 
-from asm_hw import DotConfig, MacConfig, ParameterError, Unit, UnitConfig, make_config, register
+from asm_hw.errors import ParameterError
 from asm_hw.sim import amaranth_simulation, verilator
+from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.parameters import parameters_of
-from asm_hw.units.registry import BUILT_IN, units
+from asm_hw.units.registry import BUILT_IN, Unit, make_config, register, units
+from asm_hw.units.unit_config import UnitConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXAMPLE = REPOSITORY / "examples" / "l1_distance.py"

@@ -76,7 +76,7 @@ def test_layers_of_a_network_run_to_the_bit(unit, arithmetic):
     import torch
 
     network = tiny()
-    low, high = network.layers[0].config.activation.range
+    low, high = network.layers[0].operands.activation.range
     x = torch.randint(low, high + 1, (1, *network.input_shape), generator=torch.Generator().manual_seed(0))
     assert play_layers(network, x, unit, arithmetic, vectors=2) >= 2
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from asm_hw.formats.product_format import ProductFormat
 from asm_hw.network.integer_layers import IntegerConv2d, IntegerLinear
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_requantize import Requantize, multiplier_code
 from asm_hw.numbers.alphabets import AlphabetSet
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 SETS = AlphabetSet((1, 3))
 
@@ -21,8 +21,7 @@ def draw(values, shape, seed):
 
 def operands_of(layer):
     """The formats of a layer's weights and activations, as the parameters of a unit."""
-    names = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
-    return {name: getattr(layer.config, name) for name in names}
+    return layer.operands.parameters
 
 
 def vectors_of(maps):
@@ -52,24 +51,24 @@ def last(outputs, seed):
 
 def tiny(act_alphabets=None, signed=False):
     """Two convolutions (strides, padding, groups) and two products, on inputs of (2, 7, 5)."""
-    first = MultiplierConfig(alphabets=SETS, weight_bits=5, act_bits=6, act_signed=signed)
-    config = MultiplierConfig(alphabets=SETS, weight_bits=5, act_bits=8, act_alphabets=act_alphabets)
+    first = ProductFormat.of(alphabets=SETS, weight_bits=5, act_bits=6, act_signed=signed)
+    config = ProductFormat.of(alphabets=SETS, weight_bits=5, act_bits=8, act_alphabets=act_alphabets)
     levels = config.weight.levels.levels
     return IntegerNetwork(
         layers=(
             IntegerConv2d(
-                name="first", config=first, weight=draw(levels, (4, 2, 3, 3), 1),
+                name="first", operands=first, weight=draw(levels, (4, 2, 3, 3), 1),
                 requantize=requantizer(4, 10, encode=act_alphabets), stride=(2, 1), padding=(1, 0),
             ),
             IntegerConv2d(
-                name="grouped", config=config, weight=draw(levels, (6, 2, 2, 1), 2),
+                name="grouped", operands=config, weight=draw(levels, (6, 2, 2, 1), 2),
                 requantize=requantizer(6, 20, encode=act_alphabets), groups=2,
             ),
             IntegerLinear(
-                name="hidden", config=config, weight=draw(levels, (5, 54), 3),
+                name="hidden", operands=config, weight=draw(levels, (5, 54), 3),
                 requantize=requantizer(5, 30, encode=act_alphabets),
             ),
-            IntegerLinear(name="last", config=config, weight=draw(levels, (3, 5), 4), requantize=last(3, 40)),
+            IntegerLinear(name="last", operands=config, weight=draw(levels, (3, 5), 4), requantize=last(3, 40)),
         ),
         input_shape=(2, 7, 5), input_scale=0.125, output_scale=0.5,
     )  # fmt: skip

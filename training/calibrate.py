@@ -17,9 +17,11 @@ from asm_hw.errors import ParameterError
 
 from .freeze import freeze, is_frozen, settle
 from .model_checks import check_inputs
-from .prepare import fit_narrow, prepare, thin
+from .prepare import fit_narrow, prepare
 from .quantizer import ActivationQuantizer, Narrowing
-from .traced_operations import NORMS, evaluating, prepared_shape, watch_prepared
+from .scale_fitting import thin
+from .tensor_shapes import evaluating, prepared_shape, watch_prepared
+from .traced_operations import NORMS
 
 KEPT_BATCHES = 8
 """Batches whose values are kept to fit a scale on."""
@@ -158,9 +160,9 @@ class _Fitter(Interpreter):
         """The scale of ``quantizer`` and the shifts of what narrows it."""
         narrow = _narrowings(node, self.submodules)
         quantizer.log2_scale.copy_(quantizer.fit(sample).double().log2())
-        shifts = fit_narrow(quantizer, sample, list(dict.fromkeys(m.config for m in narrow)))
+        shifts = fit_narrow(quantizer, sample, list(dict.fromkeys(m.format for m in narrow)))
         for module in narrow:
-            module.shift.fill_(shifts[module.config])
+            module.shift.fill_(shifts[module.format])
 
 
 def _narrowings(quantized: Node, modules: dict[str, nn.Module]) -> list[Narrowing]:

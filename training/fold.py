@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,111 +18,12 @@ from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
 from asm_hw.errors import ParameterError
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.formats.activation_format import ActivationFormat
 
-from .quantizer import ActivationQuantizer, Gain, WeightQuantizer
+from .conv_padding import conv_padding
+from .folded_steps import Joined, Output, Product, Step, Stored, Term, Wide, WindowSum
+from .quantizer import ActivationQuantizer
 from .traced_operations import Op, Seen, classify, path_of
-
-
-@dataclass(frozen=True, eq=False)
-class Stored:
-    """A tensor of integers in ``format``; a step is worth ``scale``, float64 [1]."""
-
-    name: str
-    scale: Tensor
-    format: MultiplierConfig
-    node: Node
-
-
-@dataclass(frozen=True, eq=False)
-class Product:
-    """Accumulators of a layer: its levels times a stored tensor."""
-
-    path: str
-    layer: nn.Conv2d | nn.Linear
-    source: Stored
-
-    @property
-    def weights(self) -> WeightQuantizer:
-        """The quantizer of the layer's weight."""
-        return self.layer.parametrizations.weight[0]  # type: ignore[union-attr,index,return-value]
-
-    @property
-    def levels(self) -> Tensor:
-        """The levels of the layer's weight, int64, on the CPU."""
-        return self.weights.integers(self.layer.parametrizations.weight.original).cpu()  # type: ignore[union-attr,arg-type]
-
-
-@dataclass(frozen=True, eq=False)
-class WindowSum:
-    """Sums of a stored tensor over windows (kernel, stride, padding)."""
-
-    source: Stored
-    window: Any
-
-
-@dataclass(frozen=True, eq=False)
-class Joined:
-    """Stored tensors side by side in the channels, each with its own scale."""
-
-    sources: tuple[Stored, ...]
-
-
-Operand = Stored | Product | WindowSum | Joined
-
-
-@dataclass(frozen=True, eq=False)
-class Term:
-    """An operand of a sum; one of its units is worth ``unit``, float64 [channels] or [1].
-
-    ``gain``: the factor on its way that `freeze` may set.
-    """
-
-    operand: Operand
-    unit: Tensor
-    gain: Gain | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Wide:
-    """A sum before it is rounded: terms, an offset [channels] or [1], and where it is clipped.
-
-    ``anchor``: a parameter or buffer [channels] in the offset, and the factor that it enters with.
-    """
-
-    terms: tuple[Term, ...]
-    offset: Tensor
-    anchor: tuple[Tensor, Tensor] | None = None
-    low: float = -math.inf
-    high: float = math.inf
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """A step that stores ``target``: a rounded ``sum``, a narrowed tensor, a max or a move of one.
-
-    ``source``: Wide of a sum (with ``quantizer``), else Stored. ``detail``: shift, window or move.
-    """
-
-    kind: str
-    target: Stored
-    source: Wide | Stored
-    quantizer: ActivationQuantizer | None = None
-    detail: Any = None
-
-    @property
-    def ratios(self) -> list[Tensor]:
-        """Units of the target per unit of each term, float64 [channels]."""
-        assert isinstance(self.source, Wide)
-        parts = torch.broadcast_tensors(*[term.unit for term in self.source.terms], self.source.offset)
-        return [part / self.target.scale for part in parts[:-1]]
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """What the model returns: a stored tensor, or the accumulators of a last layer with its offset."""
-
-    source: Wide | Stored
 
 
 def fold(model: nn.Module, seen: Seen) -> Iterator[Step | Output]:
@@ -215,7 +116,7 @@ class _Folder:
 
     def _clamp(self, node: Node, op: Op) -> Wide | Stored:
         value, (low, high) = self._value(op.inputs[0]), op.detail
-        if isinstance(value, Stored) and (low, high) == (0.0, math.inf) and not value.format.act_signed:
+        if isinstance(value, Stored) and (low, high) == (0.0, math.inf) and not value.format.signed:
             return value
         wide = self._sum(op.inputs[0])
         return replace(wide, low=min(max(wide.low, low), high), high=max(min(wide.high, high), low))
@@ -244,9 +145,9 @@ class _Folder:
         quantizer: ActivationQuantizer = op.detail
         source = op.inputs[0]
         if source.op == "placeholder":
-            return Stored("input", _double(quantizer.scale), quantizer.config, node)
+            return Stored("input", _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
         wide = self._sum(source)
-        target = Stored(self._name(node, wide), _double(quantizer.scale), quantizer.config, node)
+        target = Stored(self._name(node, wide), _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
         return Step("sum", target, wide, quantizer)
 
     def _name(self, node: Node, wide: Wide) -> str:
@@ -257,7 +158,7 @@ class _Folder:
     def _narrow(self, node: Node, op: Op) -> Step:
         source, narrowing = self._stored(op.inputs[0]), op.detail
         shift = int(narrowing.shift)
-        return self._step("narrow", node, source, source.scale * 2.0**shift, narrowing.config, shift)
+        return self._step("narrow", node, source, source.scale * 2.0**shift, narrowing.format, shift)
 
     def _max(self, node: Node, op: Op) -> Step:
         source = self._stored(op.inputs[0])
@@ -268,9 +169,9 @@ class _Folder:
         return self._step("move", node, source, source.scale, source.format, op.detail)
 
     @staticmethod
-    def _step(kind: str, node: Node, source: Stored, scale: Tensor, format: MultiplierConfig, detail: Any) -> Step:
+    def _step(kind: str, node: Node, source: Stored, scale: Tensor, format: ActivationFormat, detail: Any) -> Step:
         name = str(node.target).removeprefix("asm.") if node.op == "call_module" else node.name
-        return Step(kind, Stored(name, scale, format, node), source, detail=detail)
+        return Step(kind, Stored(name, scale, format, node, source.multipliers), source, detail=detail)
 
     def _same(self, node: Node, op: Op) -> Stored | Wide | str:
         return self.values[op.inputs[0]]
@@ -284,7 +185,7 @@ class _Folder:
 def check_layer(path: str, layer: nn.Module) -> None:
     """Refuse what an integer layer cannot express."""
     if isinstance(layer, nn.Conv2d):
-        left, right, top, bottom = layer._reversed_padding_repeated_twice
+        left, right, top, bottom = conv_padding(layer)
         if layer.padding_mode != "zeros" or (left, top) != (right, bottom):
             raise ParameterError(
                 f"module {path!r} must pad with zeros, as many on both sides, "

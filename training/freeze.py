@@ -20,7 +20,8 @@ from .fold import Product, Step, Stored, Term, Wide, fold
 from .levels import NearestLevel, round_half_up
 from .model_checks import check_model
 from .quantizer import ActivationQuantizer, WeightQuantizer, check_annealed
-from .traced_operations import NORMS, watch_prepared
+from .tensor_shapes import watch_prepared
+from .traced_operations import NORMS
 
 EXACT = 1e-6
 """A relative error of a multiplier that is only that of float32 scales."""
@@ -75,7 +76,7 @@ def multipliers(step: Step) -> Multipliers:
     assert isinstance(step.source, Wide)
     code, ratios = code_of(step), step.ratios
     main = next((i for i, term in enumerate(step.source.terms) if not isinstance(term.operand, Stored)), 0)
-    _, shift, _ = found = choose_multiplier(ratios[main], code, finest_shift(step.target.format.act_bits))
+    _, shift, _ = found = choose_multiplier(ratios[main], code, finest_shift(step.target.format.bits))
     chosen = [found if i == main else choose_multiplier(r, code, most=shift) for i, r in enumerate(ratios)]
     levels, shifts, errors = (list(part) for part in zip(*chosen, strict=True))
     return Multipliers(main, levels, [shift - s for s in shifts], shift, errors)
@@ -84,7 +85,7 @@ def multipliers(step: Step) -> Multipliers:
 def code_of(step: Step) -> LevelCode:
     """The levels of a step's multipliers: of the layer's alphabets, else of the tensor's."""
     products = [term.operand for term in step.source.terms if isinstance(term.operand, Product)]  # type: ignore[union-attr]
-    return multiplier_code(products[0].weights.config.alphabets if products else step.target.format.alphabets)
+    return multiplier_code(products[0].weights.format.alphabets if products else step.target.multipliers)
 
 
 def scale_errors(model: nn.Module) -> dict[str, float]:
@@ -150,7 +151,7 @@ def _move_target(step: Step) -> None:
     if not torch.allclose(ratio, ratio[:1]):  # by channel: there is one scale
         return
     code = LevelCode(code_of(step).alphabets, SNAP_BITS, signed=True)
-    level, shift, _ = choose_multiplier(ratio[:1], code, finest_shift(step.target.format.act_bits))
+    level, shift, _ = choose_multiplier(ratio[:1], code, finest_shift(step.target.format.bits))
     move = (level / torch.exp2(shift.double()) / ratio[:1]).log2()
     step.quantizer.log2_scale.sub_(move.to(step.quantizer.log2_scale))
     step.target.scale.copy_(step.quantizer.scale.double().cpu())

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from asm_hw.errors import ParameterError, check_range
-from asm_hw.units.multiplier.multiplier_config import LIMITS, MultiplierConfig
+from asm_hw.formats.product_format import ProductFormat
+from asm_hw.numbers.level_code import ACT_BITS
 
 SETTINGS = ("alphabets", "weight_bits", "act_bits", "act_alphabets")
 """What may be set for a layer; the activation is the layer's input."""
@@ -49,7 +50,7 @@ class Start:
 
     def __post_init__(self) -> None:
         if self.alphabets is not None:
-            MultiplierConfig(**{name: getattr(self, name) for name in SETTINGS})
+            ProductFormat.of(**{name: getattr(self, name) for name in SETTINGS})
         elif self.layers is not None:
             raise ParameterError("layers must be left out of a float training: alphabets are not given")
 
@@ -91,17 +92,17 @@ def check_same(found: dict[str, Any] | None, wanted: dict[str, Any], path: Path)
 
 @dataclass(frozen=True)
 class Settings:
-    """``layers``: the configuration of each layer by path, None for one left in float; ``default`` of the rest."""
+    """``layers``: the operands of each layer by path, None for one left in float; ``default`` of the rest."""
 
-    layers: Mapping[str, MultiplierConfig | None]
-    default: MultiplierConfig
+    layers: Mapping[str, ProductFormat | None]
+    default: ProductFormat
     residual_bits: int
 
-    def of(self, path: str) -> MultiplierConfig:
-        """The configuration of the quantized layer at ``path``."""
-        config = self.layers[path]
-        assert config is not None
-        return config
+    def of(self, path: str) -> ProductFormat:
+        """The operands of the quantized layer at ``path``."""
+        operands = self.layers[path]
+        assert operands is not None
+        return operands
 
     def quantized(self, path: str) -> bool:
         """Whether the layer at ``path`` becomes integer."""
@@ -122,18 +123,18 @@ def resolve(
             raise ParameterError(
                 f"layers must be Conv2d or Linear modules that the model calls, such as {paths[0]!r}, not {path!r}"
             )
-    default = MultiplierConfig(**common)
+    default = ProductFormat.of(**common)
     edge = wider(common) if edge is None else edge
     if not isinstance(edge, Mapping):
         raise ParameterError(f"edge must be settings by name, such as {dict(EDGE)}, not {edge!r}")
-    layers: dict[str, MultiplierConfig | None] = {}
+    layers: dict[str, ProductFormat | None] = {}
     for path in paths:
         own = overrides.get(path, {})
         if own is not None and not isinstance(own, Mapping):
             raise ParameterError(f"settings of module {path!r} must be a mapping, or None, not {own!r}")
         outer = edge if path in (paths[0], paths[-1]) else {}
-        layers[path] = None if own is None else _config(path, {**common, **outer, **own})
-    check_range("residual_bits", residual_bits, *LIMITS["act_bits"])
+        layers[path] = None if own is None else _operands(path, {**common, **outer, **own})
+    check_range("residual_bits", residual_bits, *ACT_BITS)
     return Settings(layers, default, residual_bits)
 
 
@@ -143,11 +144,11 @@ def wider(common: Mapping[str, Any]) -> dict[str, Any]:
     return {**EDGE, **bits}
 
 
-def _config(path: str, settings: Mapping[str, Any]) -> MultiplierConfig:
+def _operands(path: str, settings: Mapping[str, Any]) -> ProductFormat:
     unknown = sorted(set(settings) - set(SETTINGS))
     if unknown:
         raise ParameterError(f"settings of module {path!r} must be among {', '.join(SETTINGS)}, not {unknown[0]!r}")
     try:
-        return MultiplierConfig(**settings)
+        return ProductFormat.of(**settings)
     except ParameterError as error:
         raise ParameterError(f"module {path!r}: {error}") from None

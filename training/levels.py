@@ -7,10 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.golden import half_of, look_up
-from asm_hw.numbers.integers import integer_range
 from asm_hw.numbers.level_code import LevelCode
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 FIT_RATIOS = torch.exp2(torch.linspace(-3.0, 0.25, 105)).tolist()
 """Scales tried by `fit_scale`, as multiples of the one whose largest level is the largest value.
@@ -86,12 +85,12 @@ class Rounding(nn.Module):
 
     levels: Tensor
 
-    def __init__(self, config: MultiplierConfig) -> None:
+    def __init__(self, stored: ActivationFormat) -> None:
         super().__init__()
-        self.low, self.top = integer_range(config.act_bits, config.act_signed)
-        self.offset = half_of(config.act_bits)
+        self.low, self.top = stored.binary_range
+        self.offset = half_of(stored.bits)
         every = torch.arange(self.low, self.top + 1, dtype=torch.float32)
-        levels = None if config.activation is None else NearestLevel(config.activation)(every)
+        levels = None if stored.levels is None else NearestLevel(stored.levels)(every)
         self.register_buffer("levels", levels, persistent=False)
 
     def forward(self, ratio: Tensor) -> Tensor:

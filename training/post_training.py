@@ -23,7 +23,7 @@ from .models import check_name
 from .provenance import provenance
 from .run_options import StartOptions, command_of, find_init
 from .sensitivity import Choice, Cost, Point, Score, choose_alphabets, energy_cost, weight_cost
-from .traced_operations import evaluating
+from .tensor_shapes import evaluating
 from .training_result import check_formats, judge, known_result, make_folder, make_run_folder, read_result, write_result
 from .training_run import RESULT, WEIGHTS, begin_model, first_images
 

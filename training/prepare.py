@@ -6,24 +6,22 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule, Interpreter, Node
+from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
 from asm_hw.errors import ParameterError
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.product_format import ProductFormat
 
 from .layer_settings import OUTPUT_BITS, RESIDUAL_BITS, Overrides, Settings, resolve
-from .levels import scale_of
 from .model_checks import check_inputs, check_model
 from .placement import Plan, Read, plan
 from .quantizer import ActivationQuantizer, Gain, Narrowing, WeightQuantizer
+from .scale_fitting import fit_narrow, sample_values, widest_format
+from .tensor_shapes import INPUT_SHAPE
 from .trace import trace
-from .traced_operations import INPUT_SHAPE, LAYERS, Seen, classify, evaluating, path_of
-
-FIT_VALUES = 1 << 19
-"""Values of a tensor that its scale is fitted on: whole images, evenly chosen."""
+from .traced_operations import LAYERS, Seen, classify, path_of
 
 GAINED = ("add", "clamp", "norm")
 """Operations that read a stored tensor by a multiplier, with no weights to move to one of its levels."""
@@ -59,7 +57,7 @@ def prepare(
     model and ``sample`` are not float32.
     """
     common = {"alphabets": alphabets, "weight_bits": weight_bits, "act_bits": act_bits, "act_alphabets": act_alphabets}
-    MultiplierConfig(**common)
+    ProductFormat.of(**common)
     number = isinstance(input_scale, int | float) and not isinstance(input_scale, bool)
     if input_scale is not None and not (number and 0 < input_scale < math.inf):
         raise ParameterError(f"input_scale must be a number above 0, not {input_scale!r}")
@@ -76,11 +74,11 @@ def prepare(
     settings = resolve(paths, common, edge, overrides, residual_bits)
     _factors(traced, seen)
     layout = plan(traced, seen, settings.quantized, unsigned_input=bool(sample.min() >= 0))
-    samples = _samples(traced, sample, list(layout.reads))
+    samples = sample_values(traced, sample, list(layout.reads))
     _Inserter(traced, seen, settings, layout, input_scale).run(samples)
     for path in filter(settings.quantized, paths):
         layer = traced.get_submodule(path)
-        weights = WeightQuantizer(layer.weight, settings.of(path), per_channel=path != layout.logits)  # type: ignore[arg-type]
+        weights = WeightQuantizer(layer.weight, settings.of(path).weight, per_channel=path != layout.logits)  # type: ignore[arg-type]
         parametrize.register_parametrization(layer, "weight", weights)
     traced.recompile()
     traced.meta[INPUT_SHAPE] = tuple(sample.shape[1:])
@@ -119,14 +117,16 @@ class _Inserter:
         """Quantize ``root``, narrow it for each layer that takes fewer bits, give each sum its factor."""
         signed = root not in self.layout.unsigned
         formats = {read: self._format(read, signed) for read in reads}
-        stored, narrow = _widest(list(formats.values()) or [self._plain(self.settings.residual_bits, signed)])
+        stored, narrow = widest_format(
+            list(formats.values()) or [ActivationFormat(self.settings.residual_bits, signed)]
+        )
         quantizer = self._quantizer(root, sample, stored)
         shifts = fit_narrow(quantizer, sample, [f for f in narrow if any(formats[r] == f and r.layer for r in reads)])
         name = f"asm.values.{root.name.removeprefix('asm_gains_')}"
         quantized = self._insert(name, quantizer, root)
         root.replace_all_uses_with(quantized, delete_user_cb=lambda user: user is not quantized)
         self._absorb_relu(root, quantized)
-        made: dict[tuple[Node, MultiplierConfig], Node] = {}
+        made: dict[tuple[Node, ActivationFormat], Node] = {}
         for read, wanted in formats.items():
             edge = quantized if read.edge is root else read.edge
             if read.layer is None:  # reads what is stored
@@ -142,33 +142,30 @@ class _Inserter:
         """A call of ``module`` on ``source``, right after it."""
         return insert(self.model, self.seen, path, module, source, *more)
 
-    def _format(self, read: Read, signed: bool) -> MultiplierConfig:
-        """The format that a reader takes; its alphabets are those of a multiplier where no layer reads."""
+    def _format(self, read: Read, signed: bool) -> ActivationFormat:
+        """The format that a reader takes."""
         if read.layer is not None:
-            config = self.settings.of(read.layer)
-            return self._plain(config.act_bits, signed, config.act_alphabets)
-        return self._plain(OUTPUT_BITS if read.user.op == "output" else self.settings.residual_bits, signed)
+            return replace(self.settings.of(read.layer).activation, signed=signed)
+        return ActivationFormat(OUTPUT_BITS if read.user.op == "output" else self.settings.residual_bits, signed)
 
-    def _plain(self, bits: int, signed: bool, encode: Any = None) -> MultiplierConfig:
-        return replace(self.settings.default, act_bits=bits, act_signed=signed, act_alphabets=encode)
-
-    def _quantizer(self, root: Node, sample: Tensor, stored: MultiplierConfig) -> ActivationQuantizer:
-        if stored.x_range[1] == 0:
+    def _quantizer(self, root: Node, sample: Tensor, stored: ActivationFormat) -> ActivationQuantizer:
+        if stored.range[1] == 0:
             raise ParameterError(
                 f"act_bits must be at least 2 where values may be negative, as at module {path_of(root)!r}, "
-                f"not {stored.act_bits}"
+                f"not {stored.bits}"
             )
+        multipliers = self.settings.default.weight.alphabets
         if root.op != "placeholder":
-            return ActivationQuantizer(sample, stored)
-        largest = float(sample.abs().max()) / stored.x_range[1]
-        return ActivationQuantizer(sample, stored, self.input_scale or largest or 1.0)
+            return ActivationQuantizer(sample, stored, multipliers=multipliers)
+        largest = float(sample.abs().max()) / stored.range[1]
+        return ActivationQuantizer(sample, stored, self.input_scale or largest or 1.0, multipliers)
 
-    def _narrowing(self, edge: Node, name: str, config: MultiplierConfig, shift: int) -> Node:
-        kind = "level" if config.act_alphabets else "bits"
-        path = f"asm.narrow.{edge.name.removeprefix('asm_values_')}.{kind}{config.act_bits}"
+    def _narrowing(self, edge: Node, name: str, stored: ActivationFormat, shift: int) -> Node:
+        kind = "level" if stored.alphabets else "bits"
+        path = f"asm.narrow.{edge.name.removeprefix('asm_values_')}.{kind}{stored.bits}"
         with self.graph.inserting_after(edge):
             scale = self.graph.get_attr(f"{name}.log2_scale")
-        return self._insert(path, Narrowing(config, shift), edge, scale)
+        return self._insert(path, Narrowing(stored, shift), edge, scale)
 
     def _absorb_relu(self, root: Node, quantized: Node) -> None:
         """An unsigned quantizer clips at 0 by itself."""
@@ -196,76 +193,3 @@ def _factors(model: GraphModule, seen: Seen) -> None:
             gained = insert(model, seen, f"asm.gains.{node.name}", Gain(seen[node][1]), node)
             node.replace_all_uses_with(gained, delete_user_cb=lambda user, g=gained: user is not g)
         called.add(str(node.target))
-
-
-def _widest(formats: list[MultiplierConfig]) -> tuple[MultiplierConfig, list[MultiplierConfig]]:
-    """What is stored, and the formats that readers narrow it to: none if all agree."""
-    distinct = list(dict.fromkeys(formats))
-    if len(distinct) == 1:
-        return distinct[0], []
-    bits = max(f.act_bits for f in distinct)
-    stored = replace(distinct[0], act_bits=bits, act_alphabets=None)
-    return stored, [f for f in distinct if f != stored]
-
-
-@torch.no_grad()
-def fit_narrow(
-    quantizer: ActivationQuantizer, sample: Tensor, formats: list[MultiplierConfig]
-) -> dict[MultiplierConfig, int]:
-    """Shifts of narrower ``formats``; unless fixed, the scale moves to where the narrowest fits best.
-
-    The narrowest has the largest error, so its own best scale is taken, divided by the power of two with
-    the least error of the wide format.
-    """
-    if not formats:
-        return {}
-    values = sample.detach().reshape(1, -1)
-    ordered = sorted(formats, key=lambda f: (f.act_bits, f.act_alphabets is None))
-    if quantizer.log2_scale.requires_grad:
-        best = ActivationQuantizer(sample, ordered[0]).log2_scale.detach()
-        candidates = [best - k for k in range(quantizer.config.act_bits + 1)]
-        errors = [_error(quantizer, values, c) for c in candidates]
-        quantizer.log2_scale.copy_(candidates[errors.index(min(errors))])
-    shifts = {}
-    for config in ordered:
-        reader = ActivationQuantizer(sample, config, 1.0)
-        errors = [_error(reader, values, quantizer.log2_scale + k) for k in range(quantizer.config.act_bits + 1)]
-        shifts[config] = errors.index(min(errors))
-    return shifts
-
-
-def _error(quantizer: ActivationQuantizer, values: Tensor, log2_scale: Tensor) -> float:
-    """The squared error of ``values`` at a scale."""
-    scale = scale_of(log2_scale)
-    if not quantizer.config.act_signed:
-        values = values.clamp(min=0)
-    return (quantizer.round(values / scale) * scale - values).square().sum().item()
-
-
-def thin(values: Tensor) -> Tensor:
-    """Some images of ``values`` [n, ...], evenly chosen, of about `FIT_VALUES` values in all."""
-    images = max(1, FIT_VALUES // max(1, values[0].numel()))
-    return values[:: max(1, len(values) // images)].contiguous()
-
-
-class _Sampler(Interpreter):
-    """Keeps some values of chosen nodes while a model runs."""
-
-    def __init__(self, model: GraphModule, wanted: list[Node]) -> None:
-        super().__init__(model)
-        self.wanted, self.kept = set(wanted), {}  # type: ignore[var-annotated]
-
-    def run_node(self, n: Node) -> Any:
-        result = super().run_node(n)
-        if n in self.wanted:
-            self.kept[n] = thin(result).clone()
-        return result
-
-
-@torch.no_grad()
-def _samples(model: GraphModule, sample: Tensor, wanted: list[Node]) -> dict[Node, Tensor]:
-    """Values of the ``wanted`` tensors when ``model`` evaluates ``sample``."""
-    sampler = _Sampler(model, wanted)
-    with evaluating(model):
-        sampler.run(sample)
-    return sampler.kept

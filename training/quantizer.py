@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from asm_hw.errors import ParameterError
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.weight_format import WeightFormat
 from asm_hw.golden import is_channels_last
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.numbers.alphabets import AlphabetSet
 
 from .levels import NearestLevel, Rounding, fit_scale, scale_of
 
@@ -76,6 +78,9 @@ def _dense(values: Tensor) -> bool:
     return values.is_contiguous() or is_channels_last(values)
 
 
+ONE = AlphabetSet((1,))
+
+
 class WeightQuantizer(nn.Module):
     """Parametrization of a weight [out, ...]: scale times the nearest level, fitted to ``weight``.
 
@@ -83,15 +88,15 @@ class WeightQuantizer(nn.Module):
     blends in the levels of the full alphabet set: what `anneal` lowers and raises.
     """
 
-    def __init__(self, weight: Tensor, config: MultiplierConfig, per_channel: bool = True) -> None:
+    def __init__(self, weight: Tensor, coded: WeightFormat, per_channel: bool = True) -> None:
         super().__init__()
-        self.config = config
+        self.format = coded
         self.mix = 1.0
-        self.nearest = NearestLevel(config.weight).to(weight.device)
+        self.nearest = NearestLevel(coded.levels).to(weight.device)
         rows = weight.detach().flatten(1) if per_channel else weight.detach().reshape(1, -1)
-        scale = fit_scale(rows, self.nearest, config.weight.max)
+        scale = fit_scale(rows, self.nearest, coded.levels.max)
         self.log2_scale = nn.Parameter(scale.double().log2())
-        self.gain = 1 / math.sqrt(rows.shape[1] * config.weight.max)
+        self.gain = 1 / math.sqrt(rows.shape[1] * coded.levels.max)
 
     @property
     def scale(self) -> Tensor:
@@ -100,8 +105,8 @@ class WeightQuantizer(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         scale = self.scale.view(-1, *[1] * (weight.dim() - 1))
-        code = self.config.weight
-        return fake_quantize(weight, scale, self._levels, code.min, code.max, self.gain)
+        levels = self.format.levels
+        return fake_quantize(weight, scale, self._levels, levels.min, levels.max, self.gain)
 
     def _levels(self, ratio: Tensor) -> Tensor:
         levels = self.nearest(ratio)
@@ -111,8 +116,8 @@ class WeightQuantizer(nn.Module):
 
     def _full(self, ratio: Tensor) -> Tensor:
         """What the full alphabet set, every integer, makes of ``ratio`` within the same range."""
-        code = self.config.weight
-        return ratio.round().clamp_(code.min, code.max)
+        levels = self.format.levels
+        return ratio.round().clamp_(levels.min, levels.max)
 
     @torch.no_grad()
     def integers(self, weight: Tensor) -> Tensor:
@@ -122,16 +127,20 @@ class WeightQuantizer(nn.Module):
 
 
 class ActivationQuantizer(nn.Module):
-    """``act_bits`` integers, signed or not, times one scale, fitted to ``sample``; unsigned includes ReLU.
+    """Integers of the format ``stored`` times one scale, fitted to ``sample``; unsigned includes ReLU.
 
-    With ``act_alphabets`` the rounded integer goes on to the nearest level, as in the hardware: first
-    requantize, then encode. ``scale``: fixed instead of fitted and learned.
+    Where it is encoded, the rounded integer goes on to the nearest level, as in the hardware: first
+    requantize, then encode. ``scale``: fixed instead of fitted and learned. ``multipliers``: the alphabets
+    of requantize multipliers into this tensor, where no layer's weights say them.
     """
 
-    def __init__(self, sample: Tensor, config: MultiplierConfig, scale: float | None = None) -> None:
+    def __init__(
+        self, sample: Tensor, stored: ActivationFormat, scale: float | None = None, multipliers: AlphabetSet = ONE
+    ) -> None:
         super().__init__()
-        self.config = config
-        self.round = Rounding(config).to(sample.device)
+        self.format = stored
+        self.multipliers = multipliers
+        self.round = Rounding(stored).to(sample.device)
         fitted = self.fit(sample) if scale is None else torch.full((1,), scale, device=sample.device)
         self.log2_scale = nn.Parameter(fitted.double().log2(), requires_grad=scale is None)
         self.gain = 1 / math.sqrt(max(sample[0].numel(), 1) * self.round.top)
@@ -139,7 +148,7 @@ class ActivationQuantizer(nn.Module):
     def fit(self, sample: Tensor) -> Tensor:
         """The scale [1] with the least squared error on ``sample``."""
         values = sample.detach().reshape(1, -1)
-        return fit_scale(values if self.config.act_signed else values.clamp(min=0), self.round, self.config.x_range[1])
+        return fit_scale(values if self.format.signed else values.clamp(min=0), self.round, self.format.range[1])
 
     @property
     def scale(self) -> Tensor:
@@ -147,7 +156,7 @@ class ActivationQuantizer(nn.Module):
         return scale_of(self.log2_scale)
 
     def forward(self, values: Tensor) -> Tensor:
-        low, high = self.config.x_range
+        low, high = self.format.range
         return fake_quantize(values, self.scale, self.round, low, high, self.gain)
 
     @torch.no_grad()
@@ -164,17 +173,17 @@ class Narrowing(nn.Module):
 
     shift: Tensor
 
-    def __init__(self, config: MultiplierConfig, shift: int) -> None:
+    def __init__(self, stored: ActivationFormat, shift: int) -> None:
         super().__init__()
-        self.config = config
-        self.round = Rounding(config)
+        self.format = stored
+        self.round = Rounding(stored)
         self.register_buffer("shift", torch.tensor(shift))
 
     def forward(self, values: Tensor, log2_scale: Tensor) -> Tensor:
         """``values``: of the wide quantizer, whose ``log2_scale`` [1] learns from both."""
         gain = 1 / math.sqrt(max(values[0].numel(), 1) * self.round.top)
         scale = scale_of(log2_scale + self.shift)
-        low, high = self.config.x_range
+        low, high = self.format.range
         return fake_quantize(values, scale, self.round, low, high, gain)
 
 

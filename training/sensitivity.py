@@ -19,7 +19,8 @@ from asm_hw.numbers.alphabets import AlphabetSet
 
 from .calibrate import quantize
 from .prepare import prepare, quantized_layers
-from .traced_operations import LAYERS, evaluating
+from .tensor_shapes import evaluating
+from .traced_operations import LAYERS
 
 CANDIDATES = ((1,), (1, 3), (1, 3, 5, 7), tuple(range(1, 16, 2)))
 """Sets from the cheapest to the exact one."""

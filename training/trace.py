@@ -15,7 +15,8 @@ from torch.fx import Graph, GraphModule, Node, Tracer
 
 from asm_hw.errors import ParameterError
 
-from .traced_operations import LAYERS, NORMS, Seen, classify, watch
+from .tensor_shapes import watch
+from .traced_operations import LAYERS, NORMS, Seen, classify
 
 IN_PLACE = {operator.iadd: operator.add, "relu_": "relu", "add_": "add", "clamp_": "clamp", "hardtanh_": "hardtanh"}
 DROPOUT_MODULES = {

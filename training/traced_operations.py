@@ -8,31 +8,24 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.fx import GraphModule, Interpreter, Node
-
-from asm_hw.errors import ParameterError
+from torch.fx import GraphModule, Node
 
 from .quantizer import ActivationQuantizer, Gain, Narrowing
+from .tensor_shapes import Seen
 
 LAYERS = (nn.Conv2d, nn.Linear)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 OWN = {ActivationQuantizer: "quantize", Narrowing: "narrow", Gain: "gain"}
 
-INPUT_SHAPE = "asm_input_shape"
-"""In the ``meta`` of a prepared model: the shape of one input that it was prepared with."""
 
 Pair = tuple[int, int]
-Seen = dict[Node, Any]
-"""By node: the torch.Size of its tensor, or its value if it is no tensor."""
 
 
 @dataclass(frozen=True)
@@ -47,65 +40,6 @@ class Op:
     kind: str
     inputs: tuple[Node, ...] = ()
     detail: Any = None
-
-
-class _Watcher(Interpreter):
-    def __init__(self, model: GraphModule) -> None:
-        super().__init__(model)
-        self.seen: Seen = {}
-
-    def run_node(self, n: Node) -> Any:
-        result = super().run_node(n)
-        size = isinstance(result, torch.Size)  # of x.size(): a value, not the shape of a tensor
-        self.seen[n] = result.shape if isinstance(result, Tensor) else tuple(result) if size else result
-        return result
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """``model`` in evaluation mode; afterwards each of its modules is in the mode that it was in before."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@torch.no_grad()
-def watch(model: GraphModule, example: Tensor) -> Seen:
-    """The shape, or the value, of every node when ``model`` evaluates ``example``.
-
-    Raises `ParameterError` where the model does not take it.
-    """
-    watcher = _Watcher(model)
-    watcher.extra_traceback = False
-    try:
-        with evaluating(model):
-            watcher.run(example)
-    except (RuntimeError, ValueError, IndexError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ParameterError(f"inputs of shape {list(example.shape[1:])} must fit the model: {reason}") from None
-    return watcher.seen
-
-
-def watch_prepared(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Seen:
-    """What `watch` sees in a prepared model on inputs of `prepared_shape`."""
-    shape = prepared_shape(model, input_shape)
-    assert isinstance(model, GraphModule)
-    return watch(model, torch.zeros(2, *shape, device=next(model.parameters()).device))
-
-
-def prepared_shape(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> tuple[int, ...]:
-    """``input_shape``, by default the one that ``model`` was prepared with; `ParameterError` if it was not."""
-    if not isinstance(model, GraphModule) or INPUT_SHAPE not in model.meta:
-        raise ParameterError(f"model {type(model).__name__} must be prepared: it has no quantizers")
-    if input_shape is None:
-        return model.meta[INPUT_SHAPE]
-    if not isinstance(input_shape, Sequence) or not all(isinstance(n, int) and n > 0 for n in input_shape):
-        raise ParameterError(f"input_shape must be sizes of at least 1, such as (3, 32, 32), not {input_shape!r}")
-    return tuple(input_shape)
 
 
 def path_of(node: Node) -> str:

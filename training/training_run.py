@@ -12,29 +12,27 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from asm_hw.errors import ParameterError, check_range
-from asm_hw.training.data.images import Dataset, Splits, mix, seeded
+from asm_hw.errors import ParameterError
+from asm_hw.training.data.images import Splits, mix, seeded
 
-from .checkpoint import load_state, pack, read_state, read_tensors, unpack, write_tensors
+from .checkpoint import pack, read_tensors, unpack, write_tensors
 from .convert import freeze, settle
 from .device import repeatable
 from .distributed import Group
 from .evaluate import evaluate
-from .layer_settings import Start, check_same
+from .layer_settings import check_same
 from .model_checks import check_labelled
-from .models import make_model
 from .optimize import loss_of, make_optimizers, rate_at
 from .prepare import prepare
 from .provenance import environment
-from .recipes import Recipe
-from .traced_operations import evaluating
+from .training_start import Epoch, Settings, begin_model, check_batch, first_images
 
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.safetensors", "model.safetensors", "result.json"
 SETTLE_NORM = 1.0
@@ -44,78 +42,9 @@ SAMPLE = 512
 """Training images on which activation scales are fitted."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings(Start):
-    """What the trained weights depend on, and nothing else; a checkpoint goes on only under the same settings.
-
-    ``init``: also what an alphabet-aware training is taught by where the recipe distills.
-    """
-
-    recipe: Recipe
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_range("seed", self.seed, 0, (1 << 32) - 1)
-        super().__post_init__()
-
-
-@dataclass
-class Epoch:
-    """What a run came to with one epoch; accuracies are shares of 1, loss is the mean over the epoch's steps.
-
-    ``learning_rate``: of the step that follows. ``seconds``: of the training so far.
-    """
-
-    epoch: int
-    loss: float
-    held_out_accuracy: float | None
-    learning_rate: float
-    seconds: float
-
-
 Report = Callable[[Epoch], None]
 Tick = Callable[[int, int, float], None]
 """Called after a step with its number in the epoch, the steps of an epoch and the loss."""
-
-
-def check_batch(batch: int, splits: Splits) -> None:
-    """Raise `ParameterError` for a batch of more images than there are."""
-    if batch > len(splits.train):
-        raise ParameterError(f"batch must be at most the {len(splits.train)} training images, not {batch}")
-
-
-def begin_model(name: str, splits: Splits, init: Path | None, seed: int = 0) -> nn.Module:
-    """The float model that a run begins with; `ParameterError` for a name or for weights that give none."""
-    model = make_model(name, splits.classes, splits.image_size, seed)
-    if init is not None:
-        load_state(model, read_state(init), f"init {init.name!r}")
-    _check_fit(model, name, splits)
-    return model
-
-
-@torch.no_grad()
-def _check_fit(model: nn.Module, name: str, splits: Splits) -> None:
-    """Raise `ParameterError` where ``model`` does not give the classes of ``splits`` for its images."""
-    images = first_images(splits.train, 2)[0]
-    if splits.image_size not in images.shape[-2:]:
-        raise ParameterError(
-            f"image_size of the data set must be that of its images, {images.shape[-1]}, not {splits.image_size}"
-        )
-    try:
-        with evaluating(model):
-            logits = model(images)
-    except Exception as error:  # whatever a model raises that was made for other images
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ParameterError(f"model {name!r} must take images {list(images.shape[1:])}: {reason}") from None
-    found = f"shape {list(logits.shape[1:])}" if isinstance(logits, Tensor) else type(logits).__name__
-    if not isinstance(logits, Tensor) or logits.shape != (len(images), splits.classes):
-        raise ParameterError(f"model {name!r} must give {splits.classes} logits an image, not {found}")
-
-
-def first_images(data: Dataset, count: int) -> tuple[Tensor, Tensor]:
-    """The first ``count`` images of ``data``, all if there are fewer, not augmented, and their labels."""
-    index = torch.arange(min(count, len(data)))
-    return next(data.batches(index, len(index)))
 
 
 class Training:

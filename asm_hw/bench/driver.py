@@ -33,3 +33,18 @@ Check = Callable[[Driver, Any, random.Random], Awaitable[None]]
 
 Written once for every simulator and judged by the golden model; ports are flat and raw: unsigned integers by name.
 """
+
+
+def only_where(applies: Callable[[Any], bool]) -> Callable[[Check], Check]:
+    """A check that some configurations cannot undergo: it is left out there, instead of passing without a look."""
+
+    def mark(check: Check) -> Check:
+        check.applies = applies  # type: ignore[attr-defined] # functions take attributes
+        return check
+
+    return mark
+
+
+def applicable(checks: tuple[Check, ...], config: Any) -> tuple[Check, ...]:
+    """The ``checks`` that a configuration must undergo."""
+    return tuple(check for check in checks if getattr(check, "applies", lambda config: True)(config))

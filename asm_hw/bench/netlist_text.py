@@ -35,7 +35,7 @@ def widths_of(ports: Ports) -> dict[str, int]:
 
 
 def vectors_bench(vectors: Iterable[tuple[int, ...]], widths: list[int], body: str) -> NetlistBench:
-    """A bench of one memory ``vectors``: a row holds stimulus and, last, the response; ``body`` loops over ``count``."""
+    """A bench of one memory ``vectors``: a row is stimulus and, last, the response; ``body`` loops over ``count``."""
     rows = [
         "{" + ", ".join(literal(value, width) for value, width in zip(row, widths, strict=True)) + "}"
         for row in vectors

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from itertools import product
 from math import prod
 
-from asm_hw.numbers.integers import signed_bits
+from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.level_code import LevelCode
-from asm_hw.units.memory_config import MemoryConfig
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 Word = tuple[int, int]
 """A code word and its value."""
@@ -50,12 +48,13 @@ class Operand:
 
 
 class Operands:
-    """The words of ``w`` and ``x`` of a configuration."""
+    """The words of a weight, ``w``, and of an activation, ``x``."""
 
-    def __init__(self, config: MultiplierConfig):
-        by_digit = config.arithmetic == "asm" and config.weight_code != "decoded"
-        self.w = Operand(config.weight.table, config.weight.levels if by_digit else None, config.weight_code)
-        self.x = Operand(config.activation.table, config.activation.levels)
+    def __init__(self, product: ProductFormat):
+        weight, activation = product.weight, product.activation
+        by_digit = weight.arithmetic == "asm" and weight.code != "decoded"
+        self.w = Operand(weight.table, weight.levels if by_digit else None, weight.code)
+        self.x = Operand(activation.table, activation.levels)
 
     def corners(self) -> Iterator[tuple[Word, Word]]:
         """Every corner of ``w`` with every corner of ``x``."""
@@ -69,31 +68,3 @@ class Operands:
         yield from self.corners()
         for _ in range(otherwise):
             yield self.w.pick(rng), self.x.pick(rng)
-
-
-def random_channel(config: MemoryConfig, rng: random.Random) -> dict[str, int]:
-    """Random requantize parameters that bring most sums near the range of the outputs."""
-    unit = config.requantize
-    shift = rng.randint(0, 31)
-    small = [level for level in unit.scale.levels.levels if abs(level) <= max(1, 1 << max(0, shift - 8))]
-    spread = 1 << min(unit.bias_bits - 1, shift + config.out_bits)
-    return {"scale": rng.choice(small), "bias": rng.randrange(-spread, spread), "shift": shift}
-
-
-def passing_channel(config: MemoryConfig, inputs: int) -> dict[str, int]:
-    """Requantize parameters that clamp no sum of ``inputs`` products and keep its highest bits."""
-    low, high = (inputs * bound for bound in config.product.range)
-    bits = signed_bits(low, high) if config.out_signed else (high - low).bit_length()
-    return {"scale": 1, "bias": 0 if config.out_signed else -low, "shift": max(0, bits - config.out_bits)}
-
-
-def corner_channels(config: MemoryConfig) -> list[dict[str, int]]:
-    """Requantize parameters at their extremes: what passes, clamps and rounds."""
-    unit = config.requantize
-    top = 1 << unit.bias_bits - 1
-    return [
-        {"scale": scale, "bias": bias, "shift": shift}
-        for scale in (unit.scale.levels.max, unit.scale.levels.min, 1, 0)
-        for bias in (top - 1, -top, 0)
-        for shift in (0, 1, 31)
-    ]

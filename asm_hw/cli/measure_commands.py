@@ -59,13 +59,13 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
     Every structure of adders and form of weights is tried for each of them, the smallest kept; in units with a
     memory, which goes into block RAM, the greedy heap, tree and plain, and that takes long.
     """
-    from asm_hw.ppa.fpga.fpga_comparison import compare
+    from asm_hw.ppa.fpga.fpga_comparison import compare_on_fpga
     from asm_hw.report.fpga_table import fpga_table
     from asm_hw.report.progress import working
 
     config = config_to_compare(options)
     with working(f"placing and routing {config.unit} and its contenders"):
-        result = compare(config, family, seeds)
+        result = compare_on_fpga(config, family, seeds)
     emit_result(as_json, result, lambda console: console.print(fpga_table(result)))
 
 
@@ -101,7 +101,7 @@ def energy(
     --hold is then the unit's.
     """
     from asm_hw.ppa.activity.operand_streams import StreamOptions
-    from asm_hw.ppa.energy import memory_comparison as array_comparison
+    from asm_hw.ppa.energy.system_comparison import compare_with_memories
     from asm_hw.report.energy_table import show_arrays, show_energy
     from asm_hw.report.progress import working
 
@@ -112,7 +112,7 @@ def energy(
         refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, f"for unit {unit.name}")
         config = config_to_compare(options)
         with working(f"measuring {config.unit} and its counterparts"):
-            result = array_comparison.compare(config, clock_mhz, technology)
+            result = compare_with_memories(config, clock_mhz, technology)
         emit_result(as_json, result, lambda console: show_arrays(console, result))
         return
     hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own

@@ -35,7 +35,7 @@ def option(*names: str, **settings: Any) -> Callable:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 
 
-def emit_result(as_json: bool, result: dict[str, Any], show: Callable[[Console], None]) -> None:
+def emit_result(as_json: bool, result: Mapping[str, Any], show: Callable[[Console], None]) -> None:
     """Print ``result`` as one JSON object, or let ``show`` draw it."""
     if as_json:
         print(json.dumps(result))

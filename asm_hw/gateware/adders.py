@@ -9,6 +9,13 @@ from asm_hw.numbers.integers import signed_bits
 
 from .compressor_heap import Heap, popcount
 from .lanes import Lane
+from .part_names import SignalParts
+
+ADDER_PARTS: SignalParts = {
+    r"negatives\w*\..*": "sign",  # they count what the lanes have inverted
+    r"acc\w*|following|_\d+_": "accumulator",  # an adder behind a heap has no name of its own
+}
+"""What this adds to a component, for its ``signal_parts``; compressors name their own."""
 
 
 def add_tree(values: list[Value], carries: list[Value]) -> Value:

@@ -22,6 +22,8 @@ class Bank(wiring.Component):
         depend on each other look like a loop to simulators)
     """
 
+    signal_parts = {r".*": "bank"}
+
     def __init__(self, alphabets: AlphabetSet, shape: Shape):
         self._alphabets = alphabets
         self._shape = shape

@@ -145,6 +145,8 @@ class Compressor(wiring.Component):
     left, right : Out(``width``)
     """
 
+    signal_parts = {r"operand.*": None, r".*": "heap"}
+
     def __init__(self, width: int, operands: list[Operand], constant: int, greedy: bool):
         self._width = width
         self._greedy = greedy

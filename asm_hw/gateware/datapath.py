@@ -20,7 +20,15 @@ from .asm_lanes import AlphabetLane, PowerOfTwoLane
 from .baseline_lanes import ArrayLane, BareLane, BoothLane, ExactLane, ShiftLane
 from .decoders import ActivationDecoder, Decoder, Recoder
 from .lanes import Lane
+from .part_names import SignalParts
 from .shapes import activation_shape, struct_of, weight_shape
+
+DATAPATH_PARTS: SignalParts = {
+    r"weight(_\d+)?(_decoder\..*)?|fields\w*": "weight_registers",
+    r"x(_\d+)?_decoder\..*": "activations",
+    r"x_?\d+(_\d+)?": "bank",  # the multiples, where they arrive
+}
+"""What `Datapath` adds to a component, for its ``signal_parts``; lanes and banks name their own."""
 
 
 class Datapath:

@@ -49,6 +49,7 @@ class Lane(wiring.Component):
     negative<i> : Out(1)
     """
 
+    signal_parts = {r"(row|negative)\w*": "sign", r".*": "select_shift"}
     constant_negatives: tuple[int, ...] = ()
     """The negative bits of a lane that has no ports for them."""
 

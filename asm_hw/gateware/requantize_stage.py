@@ -23,6 +23,8 @@ class Requantize(wiring.Component):
     y : Out(``requantize.out_bits``, signed if ``requantize.out_signed``)
     """
 
+    signal_parts = {r".*": "requantize"}
+
     def __init__(self, requantize: RequantizeFormat):
         self._requantize = requantize
         super().__init__(

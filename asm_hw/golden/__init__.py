@@ -4,11 +4,11 @@ from asm_hw.units.bitline.bitline_model import BitlineModel
 
 from .exact_linear import conv2d, matvec
 from .integer_arithmetic import dot, fit, is_channels_last, look_up, mac, multiply, requantize
-from .matrix_product import near_memory
+from .matrix_product import requantized_product
 from .pools import max_pool, sum_pool
 from .rounding import finest_shift, half_of
 
 __all__ = [
     "BitlineModel", "conv2d", "dot", "finest_shift", "fit", "half_of", "is_channels_last", "look_up", "mac", "matvec",
-    "max_pool", "multiply", "near_memory", "requantize", "sum_pool",
+    "max_pool", "multiply", "requantize", "requantized_product", "sum_pool",
 ]  # fmt: skip

@@ -16,36 +16,39 @@ from torch import Tensor
 
 from asm_hw import golden
 from asm_hw.errors import ParameterError, check_range
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.integers import signed_bits
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 from .integer_node import IntegerNode
-from .integer_requantize import Format, Requantize, check_levels, describe
+from .integer_requantize import Requantize, check_levels, describe
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerLayer(IntegerNode):
     """Levels ``weight`` [out, ...] times activations, then `requantize`, which may add a second source.
 
-    ``config`` holds the operands: alphabets, ``weight_bits`` and the input's bits, sign and encoding; a
-    unit's configuration takes them over (``DotConfig(**layer.config.parameters, lanes=16)``).
+    ``operands``: the formats of weights and of the input; a unit's configuration takes them over
+    (``DotConfig(**layer.operands.parameters, lanes=16)``).
     Raises `ParameterError` where a weight is no level.
     """
 
-    config: MultiplierConfig
+    operands: ProductFormat
     weight: Tensor
     requantize: Requantize
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.config.arithmetic != "asm":
-            raise ParameterError(f"layer {self.name!r} must have arithmetic asm, not {self.config.arithmetic!r}")
+        if self.operands.weight.arithmetic != "asm":
+            raise ParameterError(
+                f"layer {self.name!r} must have arithmetic asm, not {self.operands.weight.arithmetic!r}"
+            )
         if self.weight.dtype != torch.int64 or self.weight.dim() != self._dimensions or not self.weight.numel():
             raise ParameterError(
                 f"layer {self.name!r} must have an int64 weight of {self._dimensions} dimensions, "
                 f"not {describe(self.weight)}"
             )
-        check_levels(f"layer {self.name!r} weight", self.weight, self.config.weight)
+        check_levels(f"layer {self.name!r} weight", self.weight, self.operands.weight.levels)
         if len(self.requantize.scale) != self.outputs:
             raise ParameterError(
                 f"layer {self.name!r} must requantize {self.outputs} channels, not {len(self.requantize.scale)}"
@@ -68,7 +71,7 @@ class IntegerLayer(IntegerNode):
     @cached_property
     def acc_bits(self) -> int:
         """Two's complement bits that no accumulator of these weights overflows, partial sums included."""
-        low, high = self.config.x_range
+        low, high = self.operands.activation.range
         rows = self.weight.flatten(1)
         positive, negative = rows.clamp(min=0).sum(1), rows.clamp(max=0).sum(1)
         return signed_bits(int((positive * low + negative * high).min()), int((positive * high + negative * low).max()))
@@ -77,9 +80,8 @@ class IntegerLayer(IntegerNode):
     def arity(self) -> int:
         return self.requantize.arity
 
-    def output_format(self, *formats: Format) -> Format:
-        config = self.config
-        self.check_format(formats[0], Format(config.act_bits, config.act_signed, config.act_alphabets))
+    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
+        self.check_format(formats[0], self.operands.activation)
         return self.requantize.format
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -111,14 +113,14 @@ class IntegerLayer(IntegerNode):
 
     def check_input(self, x: Tensor) -> None:
         """Raise `ParameterError` unless ``x`` holds integers that the input port can take."""
-        low, high = self.config.x_range
+        low, high = self.operands.activation.range
         if x.is_floating_point():
             raise ParameterError(f"layer {self.name!r} must take integers, not {x.dtype}")
         for value in map(int, torch.aminmax(x)) if x.numel() else ():
             if not low <= value <= high:
                 raise ParameterError(f"layer {self.name!r} must take integers from {low} to {high}, not {value}")
-        if self.config.activation is not None:
-            check_levels(f"layer {self.name!r} input", x, self.config.activation)
+        if self.operands.activation.levels is not None:
+            check_levels(f"layer {self.name!r} input", x, self.operands.activation.levels)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from asm_hw import golden
 from asm_hw.errors import ParameterError, check_range
-from asm_hw.numbers.integers import integer_range
+from asm_hw.formats.activation_format import ActivationFormat
 
 from .integer_layers import IntegerLayer
 from .integer_node import INPUT, IntegerNode
-from .integer_requantize import Format
+from .integer_requantize import encode_tensor
+from .network_summary import summary_of
 
 FLOAT_BITS = 32
 """Bits of a weight before quantization."""
@@ -52,7 +53,7 @@ class IntegerNetwork:
     input_shape: tuple[int, ...]
     input_scale: float
     output_scale: float
-    input_format: Format | None = None
+    input_format: ActivationFormat | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -70,10 +71,8 @@ class IntegerNetwork:
             first = self.layers[0]
             if not isinstance(first, IntegerLayer):
                 raise ParameterError(f"input_format must be given where the first layer is {type(first).__name__}")
-            config = first.config
-            given = Format(config.act_bits, config.act_signed, config.act_alphabets)
-            object.__setattr__(self, "input_format", given)
-        assert self.formats and self.sizes  # what does not fit is refused here rather than at first use
+            object.__setattr__(self, "input_format", first.operands.activation)
+        _ = self.formats, self.sizes  # what does not fit is refused here rather than at first use
 
     def _check_names(self) -> None:
         """Every node has a name of its own and as many sources, listed before it, as it takes."""
@@ -100,7 +99,7 @@ class IntegerNetwork:
         return tuple(layer.sources or (name,) for layer, name in zip(self.layers, before, strict=True))
 
     @cached_property
-    def formats(self) -> dict[str, Format]:
+    def formats(self) -> dict[str, ActivationFormat]:
         """How every tensor is stored, by name, the input's among them."""
         assert self.input_format is not None
         formats = {INPUT: self.input_format}
@@ -147,12 +146,15 @@ class IntegerNetwork:
         if not isinstance(values, Tensor) or not values.is_floating_point() or not values.isfinite().all():
             raise ParameterError("values must be a tensor of finite real numbers, [n, *input_shape]")
         assert self.input_format is not None
-        bits, signed, _ = self.input_format
-        low, high = integer_range(bits, signed)
+        low, high = self.input_format.binary_range
         # The very operations of the training quantizer, so that both agree on every value.
         scale = torch.tensor(self.input_scale, dtype=values.dtype)
-        x = torch.floor(values * scale.reciprocal() + golden.half_of(bits)).clamp(low, high)
-        return self.input_format.encode(x.to(torch.int64))
+        x = torch.floor(values * scale.reciprocal() + golden.half_of(self.input_format.bits)).clamp(low, high)
+        return encode_tensor(self.input_format, x.to(torch.int64))
+
+    def __str__(self) -> str:
+        """A table of the layers: shapes, multiply-accumulates, weights and their bits, formats; totals last."""
+        return summary_of(self)
 
     @cached_property
     def sizes(self) -> tuple[LayerSize, ...]:
@@ -171,6 +173,6 @@ def _size(layer: IntegerNode, shape: tuple[int, ...]) -> LayerSize:
         macs=math.prod(shape) * layer.terms,
         weights=weights,
         float_bits=FLOAT_BITS * weights,
-        binary_bits=layer.config.weight_bits * weights,
-        packed_bits=layer.config.weight.packed_bits * weights,
+        binary_bits=layer.operands.weight.bits * weights,
+        packed_bits=layer.operands.weight.code_bits * weights,
     )

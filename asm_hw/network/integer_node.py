@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from asm_hw.errors import ParameterError, check_range
-
-from .integer_requantize import Format
+from asm_hw.formats.activation_format import ActivationFormat
 
 INPUT = "input"
 """The name of the network's input among the sources."""
@@ -36,7 +35,7 @@ class IntegerNode:
         """How many sources it takes."""
         return 1
 
-    def output_format(self, *formats: Format) -> Format:
+    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
         """How its result is stored, for sources stored as ``formats``; `ParameterError` if they do not fit."""
         raise NotImplementedError
 
@@ -48,7 +47,7 @@ class IntegerNode:
         """The result, int64 [n, ...], of integer tensors [n, ...]."""
         raise NotImplementedError
 
-    def check_format(self, given: Format, taken: Format) -> None:
+    def check_format(self, given: ActivationFormat, taken: ActivationFormat) -> None:
         """Raise `ParameterError` unless a source is stored as this node takes it."""
         if given != taken:
             raise ParameterError(

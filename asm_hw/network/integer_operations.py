@@ -11,9 +11,10 @@ from torch import Tensor
 
 from asm_hw import golden
 from asm_hw.errors import ParameterError, check_choice
+from asm_hw.formats.activation_format import ActivationFormat
 
 from .integer_node import IntegerNode
-from .integer_requantize import Format, Requantize
+from .integer_requantize import Requantize
 
 ACTIONS = {"reshape": None, "slice": None, "pad": 6}
 """Moves, and how many integers describe one (None: as many as the shape asks)."""
@@ -32,7 +33,7 @@ class IntegerSum(IntegerNode):
     def arity(self) -> int:
         return self.requantize.arity
 
-    def output_format(self, *formats: Format) -> Format:
+    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
         return self.requantize.format
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -74,7 +75,7 @@ class IntegerSumPool(_Pool):
     def arity(self) -> int:
         return self.requantize.arity
 
-    def output_format(self, *formats: Format) -> Format:
+    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
         return self.requantize.format
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -95,7 +96,7 @@ class IntegerSumPool(_Pool):
 class IntegerMaxPool(_Pool):
     """The largest integer of each window; padding never wins."""
 
-    def output_format(self, *formats: Format) -> Format:
+    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
         return formats[0]
 
     def forward(self, *x: Tensor) -> Tensor:
@@ -122,7 +123,7 @@ class IntegerMove(IntegerNode):
         if not whole or len(self.arguments) != count:
             raise ParameterError(f"arguments of layer {self.name!r} must be integers from 0, not {self.arguments!r}")
 
-    def output_format(self, *formats: Format) -> Format:
+    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
         return formats[0]
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -162,9 +163,9 @@ class IntegerConcat(IntegerNode):
     def arity(self) -> int:
         return self.count
 
-    def output_format(self, *formats: Format) -> Format:
+    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
         signed = any(f.signed for f in formats)
-        return Format(max(f.bits + (signed and not f.signed) for f in formats), signed)
+        return ActivationFormat(max(f.bits + (signed and not f.signed) for f in formats), signed)
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         if len({shape[1:] for shape in shapes}) != 1:

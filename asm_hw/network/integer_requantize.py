@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from asm_hw import golden
 from asm_hw.errors import ParameterError, check_range
+from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.requantize_format import MAX_SHIFT, SCALE_BITS
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.integers import integer_range
-from asm_hw.numbers.level_code import LevelCode, activation_levels, weight_levels
+from asm_hw.numbers.level_code import LevelCode, weight_levels
 
 MAX_BIAS = 1 << 62
 """Biases are smaller than this, so that 64-bit integers can hold the sum they enter."""
@@ -28,31 +28,19 @@ def multiplier_code(alphabets: AlphabetSet) -> LevelCode:
     return weight_levels(alphabets, SCALE_BITS)
 
 
-class Format(NamedTuple):
-    """How a tensor is stored: bits, two's complement or not, and the alphabet set it is encoded on, if any."""
-
-    bits: int
-    signed: bool
-    alphabets: AlphabetSet | None = None
-
-    def __str__(self) -> str:
-        return str(tuple(self))
-
-    def encode(self, values: Tensor) -> Tensor:
-        """The nearest level of each of ``values``, int64 in the format's range; themselves where it is binary."""
-        if self.alphabets is None:
-            return values
-        low, _ = integer_range(self.bits, self.signed)
-        return golden.look_up(_levels(self), values - low)
+def encode_tensor(stored: ActivationFormat, values: Tensor) -> Tensor:
+    """The nearest level of each of ``values``, int64 in the format's range; themselves where it is binary."""
+    if stored.levels is None:
+        return values
+    return golden.look_up(_nearest_levels(stored), values - stored.binary_range[0])
 
 
 @cache
-def _levels(stored: Format) -> Tensor:
+def _nearest_levels(stored: ActivationFormat) -> Tensor:
     """The nearest level of every integer of the encoded format ``stored``, smallest integer first."""
-    assert stored.alphabets is not None
-    code = activation_levels(stored.alphabets, stored.bits, stored.signed)
-    low, high = integer_range(stored.bits, stored.signed)
-    return torch.tensor([code.nearest(value) for value in range(low, high + 1)])
+    assert stored.levels is not None
+    low, high = stored.binary_range
+    return torch.tensor([stored.levels.nearest(value) for value in range(low, high + 1)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,7 +77,7 @@ class Requantize:
 
     @cached_property
     def channels(self) -> list[dict[str, int]]:
-        """Scale (a level), bias and shift of each output channel, as `asm_hw.units.make_config.RequantizeConfig` encodes them."""
+        """Scale (a level), bias and shift of each output channel, as `RequantizeFormat` encodes them."""
         rows = zip(self.scale.tolist(), self.bias.tolist(), self.shift.tolist(), strict=True)
         return [{"scale": scale, "bias": bias, "shift": shift} for scale, bias, shift in rows]
 
@@ -134,9 +122,9 @@ class Requantize:
         return self.limits or integer_range(self.bits, self.signed)
 
     @property
-    def format(self) -> Format:
+    def format(self) -> ActivationFormat:
         """How the results are stored."""
-        return Format(self.bits, self.signed, self.encode)
+        return ActivationFormat(self.bits, self.signed, self.encode)
 
     def __call__(self, acc: Tensor, skip: Tensor | None = None) -> Tensor:
         """The next layer's integers for accumulators ``acc`` [n, out, ...]; int64 of the same shape.
@@ -151,7 +139,7 @@ class Requantize:
         if self.skip_scale is not None and self.skip_shift is not None:
             joined = (skip, self._along(self.skip_scale << self.skip_shift, acc))
         low, high = self.range
-        return self.format.encode(golden.requantize(acc, scale, bias, shift, low, high, *joined))
+        return encode_tensor(self.format, golden.requantize(acc, scale, bias, shift, low, high, *joined))
 
     @staticmethod
     def _along(values: Tensor, acc: Tensor) -> Tensor:

@@ -15,14 +15,15 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from asm_hw.errors import ParameterError, check_range
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.alphabets import AlphabetSet
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 
 from .integer_layers import IntegerConv2d, IntegerLinear
 from .integer_network import IntegerNetwork
 from .integer_node import IntegerNode
 from .integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
-from .integer_requantize import Format, Requantize
+from .integer_requantize import Requantize
 
 SCHEMA = 2
 METADATA = "asm_hw"
@@ -45,8 +46,6 @@ TENSORS = {
     "skip_shift": torch.uint8,
 }
 """Tensors of a requantize step: levels and multipliers have at most 16 bits."""
-
-OPERANDS = ("alphabets", "weight_bits", "act_bits", "act_signed", "act_alphabets")
 
 
 def save(network: IntegerNetwork, path: str | Path) -> None:
@@ -129,8 +128,8 @@ def _describe(layer: IntegerNode) -> dict[str, Any]:
     entry: dict[str, Any] = {"kind": next(kind for kind, cls in KINDS.items() if type(layer) is cls)}
     for field in fields(layer):
         value = getattr(layer, field.name)
-        if isinstance(value, MultiplierConfig):
-            entry["operands"] = {name: value.parameters[name] for name in OPERANDS}
+        if isinstance(value, ProductFormat):
+            entry["operands"] = value.parameters
         elif isinstance(value, Requantize):
             entry["requantize"] = {
                 "alphabets": list(value.alphabets),
@@ -142,17 +141,17 @@ def _describe(layer: IntegerNode) -> dict[str, Any]:
     return entry
 
 
-def _describe_format(given: Format) -> list[Any]:
+def _describe_format(given: ActivationFormat) -> list[Any]:
     return [given.bits, given.signed, None if given.alphabets is None else list(given.alphabets)]
 
 
-def _restore_format(given: Any) -> Format:
+def _restore_format(given: Any) -> ActivationFormat:
     """The format of three JSON values."""
     bits, signed, alphabets = given
     if not isinstance(signed, bool):
         raise ParameterError(f"format signed must be true or false, not {signed!r}")
     check_range("format bits", bits, 1 + signed, 32 if alphabets is None else 16)
-    return Format(bits, signed, None if alphabets is None else AlphabetSet.of(tuple(alphabets)))
+    return ActivationFormat(bits, signed, None if alphabets is None else AlphabetSet.of(tuple(alphabets)))
 
 
 def _restore(index: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> IntegerNode:
@@ -167,20 +166,20 @@ def _restore(index: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> I
     if kind not in KINDS:
         raise ParameterError(f"kind of layer {index} must be one of {', '.join(KINDS)}, not {kind!r}")
     if "operands" in entry:
-        entry["config"] = MultiplierConfig(**entry.pop("operands"))
+        entry["operands"] = ProductFormat.of(**entry["operands"])
         entry["weight"] = _tensor(values, index, "weight")
     if "requantize" in entry:
         out = dict(entry["requantize"])
-        bits, signed, encode = _restore_format(out.pop("format"))
+        stored = _restore_format(out.pop("format"))
         scale, bias, shift = (_tensor(values, index, name) for name in ("scale", "bias", "shift"))
         entry["requantize"] = Requantize(
             **out,
             scale=scale,
             bias=bias,
             shift=shift,
-            bits=bits,
-            signed=signed,
-            encode=encode,
+            bits=stored.bits,
+            signed=stored.signed,
+            encode=stored.alphabets,
             skip_scale=values.get("skip_scale"),
             skip_shift=values.get("skip_shift"),
         )

@@ -86,13 +86,15 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
     gives, wanted = _out_format(out.bits, out.signed, out.encode), _out_format(config.out_bits, config.out_signed)
     if gives != wanted:
         raise ParameterError(f"layer {layer.name!r} must give what the unit does, {wanted} outputs, not {gives}")
-    if config.acc_width < layer.acc_bits:
+    if config.accumulator.bits < layer.acc_bits:
         least = layer.acc_bits
         raise ParameterError(f"acc_bits must be at least {least} for layer {layer.name!r}, not {config.acc_bits}")
     wide = [c["bias"] for c in out.channels if signed_bits(c["bias"], c["bias"]) > unit.bias_bits]
     if wide:
         raise ParameterError(f"layer {layer.name!r} must have biases of {unit.bias_bits} bits, not {wide[0]}")
-    w_code, x_code = ({value: code for code, value in table} for table in (config.weight_table, config.act_table))
+    w_code, x_code = (
+        {value: code for code, value in table} for table in (config.weight.table, config.activation.table)
+    )
     weight, taken = products[0]
     w = _codes(weight, w_code, f"layer {layer.name!r} must have weights that unit {config.slug} has")
     vectors = _codes(taken, x_code, f"layer {layer.name!r} must have activations that unit {config.slug} has")

@@ -1,15 +1,14 @@
-"""The area table of a unit beside its exact twin and the bare accumulator."""
+"""The area table of a unit beside its baselines."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from asm_hw.ppa.baselines.area_comparison import compare
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.ppa.baselines.area_comparison import AreaComparison, AreaRow, compare_area
+from asm_hw.units.unit_config import UnitConfig
 
 from .progress import working
 
@@ -17,11 +16,11 @@ _NOTE = "Mapped standard cells, no wires. Each contender: the smallest of the st
 
 
 def show_area(
-    config: MultiplierConfig, liberty: str | None, technology: str | None, clock_mhz: float | None, as_json: bool
+    config: UnitConfig, liberty: str | None, technology: str | None, clock_mhz: float | None, as_json: bool
 ) -> None:
     """Synthesize and print the comparison; one JSON object if asked."""
     with working(f"mapping {config.unit} and its contenders"):
-        result = compare(config, liberty, technology, clock_mhz)
+        result = compare_area(config, liberty, technology, clock_mhz)
     if as_json:
         print(json.dumps(result))
         return
@@ -36,14 +35,20 @@ def show_area(
         console.print(f"No exact twin of this shape: {result['why_alone']}.", highlight=False, soft_wrap=True)
 
 
-def area_table(result: dict[str, Any]) -> Table:
-    """The rows of `asm_hw.ppa.netlist.synthesis.compare` as a table."""
+def area_table(result: AreaComparison) -> Table:
+    """The rows of `compare_area` as a table."""
     table = Table(
         "", "cells", "area um2", "/ exact", "/ bare", "delay ns", "/ exact", "recipe", title=result["library"]
     )
     for name, row in result["rows"].items():
-        ratios = [row.get(ratio) for ratio in ("area_ratio_to_exact", "area_ratio_to_bare", "delay_ratio_to_exact")]
+        ratios = (row.get("area_ratio_to_exact"), row.get("area_ratio_to_bare"), row.get("delay_ratio_to_exact"))
         area, bare, delay = ("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
         figures = [f"{row['area_um2']:.0f}", area, bare, f"{row['delay_ns']:.2f}", delay]
-        table.add_row(name, str(row["cells"]), *figures, f"{row['structure']} {row['weight_form']}, {row['recipe']}")
+        table.add_row(name, str(row["cells"]), *figures, _built(row))
     return table
+
+
+def _built(row: AreaRow) -> str:
+    """Structure, form of weights and recipe; of a unit that is built in one way alone the recipe."""
+    form = f"{row['structure']} {row['weight_form']}, " if "structure" in row else ""
+    return form + row["recipe"]

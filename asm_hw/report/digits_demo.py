@@ -19,7 +19,7 @@ from asm_hw.emission.emit_folder import Emitted, emit
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.rtl_layers import LayerRun, run_network
 from asm_hw.numbers.alphabets import AlphabetSet
-from asm_hw.ppa.baselines.area_comparison import compare
+from asm_hw.ppa.baselines.area_comparison import compare_area
 from asm_hw.sim import verilator
 from asm_hw.sim.dot_player import Player
 from asm_hw.training.convert import convert
@@ -74,7 +74,7 @@ def run_demo(
         x = network.quantize_input(data.test_images)
         outputs, runs = _run_rtl(steps, network, config, emitted, x)
         with steps.step("synthesize"):
-            area = compare(config, thorough=False)
+            area = compare_area(config, thorough=False)
     result = {
         "parameters": config.parameters | {"seed": seed},
         "test_images": len(x),

@@ -1,29 +1,40 @@
-"""The energy table of a unit beside its exact twin and the bare accumulator."""
+"""The energy tables: of a unit in an operand stream beside its baselines, and of one with its memories."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
 from asm_hw.emission.emit_folder import check_writable
+from asm_hw.gateware.part_names import PARTS
 from asm_hw.ppa.activity.operand_streams import StreamOptions
-from asm_hw.ppa.energy import energy_export as redo
-from asm_hw.ppa.energy.energy_comparison import compare
-from asm_hw.ppa.energy.energy_parts import PARTS
+from asm_hw.ppa.energy.energy_comparison import EnergyComparison, compare_energy
+from asm_hw.ppa.energy.energy_export import export_energy
+from asm_hw.ppa.energy.energy_figures import EnergyRow
+from asm_hw.ppa.energy.memory_comparison import DesignRow
+from asm_hw.ppa.energy.system_comparison import SystemComparison
 from asm_hw.ppa.technology.compact_tables import TECHNOLOGIES
 from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.unit_config import UnitConfig
 
 from .progress import working
 
+_FIGURES: dict[str, Callable[[EnergyRow], float]] = {
+    "energy": lambda row: row["energy_per_mac_fj"],
+    "switching": lambda row: row["switching_per_mac_fj"],
+    "internal": lambda row: row["internal_per_mac_fj"],
+    "leakage": lambda row: row["leakage_per_mac_fj"],
+}
+
 
 def show_energy(
-    config: Any,
+    config: UnitConfig,
     options: StreamOptions,
     clock_mhz: float,
     liberty: str | None,
@@ -32,13 +43,15 @@ def show_energy(
     as_json: bool,
     seeds: int,
 ) -> None:
-    """Measure and print the comparison; one JSON object if asked; the files to redo it into ``out``, if given."""
+    """Measure and print the comparison, one JSON object if asked; files to measure it again into ``out``, if given."""
     if out:
         check_writable(out)
     with working(f"measuring {config.unit} and its contenders"):
-        result, measured = compare(config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds)
+        result, measured = compare_energy(
+            config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds
+        )
     if out:
-        redo.write(out, result, measured, clock_mhz, None if liberty else technology or TECHNOLOGIES[0])
+        export_energy(out, result, measured, clock_mhz, None if liberty else technology or TECHNOLOGIES[0])
     if as_json:
         print(json.dumps(result))
         return
@@ -54,8 +67,8 @@ def show_energy(
         console.print(f"plain Yosys does not reach the clock: {result['plain_too_slow_ns']:.2f} ns.", highlight=False)
 
 
-def energy_table(result: dict[str, Any]) -> Table:
-    """The rows of `asm_hw.ppa.energy.energy_comparison.compare` as a table: baselines across, what the energy goes to downwards."""
+def energy_table(result: EnergyComparison) -> Table:
+    """The rows of `compare_energy` as a table: the unit and its baselines across, what energy goes to downwards."""
     rows = result["rows"]
     table = Table("fJ per MAC", *rows, title=result["library"])
     streams = {name: row["by_seed_fj"] for name, row in rows.items()}
@@ -64,21 +77,19 @@ def energy_table(result: dict[str, Any]) -> Table:
         table.add_row(
             "least to most", *(f"{min(found):.1f} to {max(found):.1f}" for found in streams.values()), end_section=True
         )
-    for name in ("energy", "switching", "internal", "leakage"):
-        table.add_row(
-            name, *(f"{row[f'{name}_per_mac_fj']:.1f}" for row in rows.values()), end_section=name == "leakage"
-        )
+    for name, figure in _FIGURES.items():
+        table.add_row(name, *(f"{figure(row):.1f}" for row in rows.values()), end_section=name == "leakage")
     for part in PARTS:
         figures = [row["parts_per_mac_fj"][part] for row in rows.values()]
         if any(figures):
             table.add_row(part.replace("_", " "), *(f"{figure:.1f}" for figure in figures))
     table.add_section()
-    for other in ("exact", "bare"):
-        table.add_row(f"/ {other}", *(f"{row[f'energy_ratio_to_{other}']:.2f}" for row in rows.values()))
+    table.add_row("/ exact", *(f"{row['energy_ratio_to_exact']:.2f}" for row in rows.values()))
+    table.add_row("/ bare", *(f"{row['energy_ratio_to_bare']:.2f}" for row in rows.values()))
     return table
 
 
-def show_arrays(console: Console, result: dict[str, Any]) -> None:
+def show_arrays(console: Console, result: SystemComparison) -> None:
     """Print `array_table` and what its figures rest on."""
     console.print(array_table(result))
     console.print(
@@ -97,17 +108,21 @@ def show_arrays(console: Console, result: dict[str, Any]) -> None:
         console.print(f"No exact twin of this shape: {result['why_alone']}.", highlight=False, soft_wrap=True)
 
 
-def array_table(result: dict[str, Any]) -> Table:
-    """The rows of `asm_hw.ppa.energy.memory_comparison.compare` as a table, a section for each regime of memories."""
-    parts = ("memory", "movement", "control", "compute")
-    figures = (Column(name, justify="right", no_wrap=True) for name in ("total", *parts, "busy", "ratio"))
+def array_table(result: SystemComparison) -> Table:
+    """The rows of `compare_with_memories` as a table, a section for each regime of memories."""
+    heads = ("total", "memory", "movement", "control", "compute", "busy", "ratio")
+    figures = (Column(name, justify="right", no_wrap=True) for name in heads)
     title = f"fJ per MAC; busy: MACs of what all lanes could do; ratio: {result['design']} / this"
     table = Table(Column("", no_wrap=True), *figures, title=title, box=SIMPLE_HEAD, padding=0)
     for regime in dict.fromkeys(row["regime"] for row in result["rows"]):
         table.add_row(f"[bold]memory: {regime}[/]")
         for row in (row for row in result["rows"] if row["regime"] == regime):
-            energies = [f"{row[f'{name}_fj']:,.0f}" for name in ("energy_per_mac", *parts)]
-            busy = f"{row['busy_percent']:.0f} %" if "busy_percent" in row else "-"
-            table.add_row(row["design"], *energies, busy, f"{row['energy_ratio_to_this']:.3f}")
+            table.add_row(row["design"], *_energies(row), f"{row['energy_ratio_to_this']:.3f}")
         table.add_section()
     return table
+
+
+def _energies(row: DesignRow) -> list[str]:
+    parts = (row["energy_per_mac_fj"], row["memory_fj"], row["movement_fj"], row["control_fj"], row["compute_fj"])
+    busy = f"{row['busy_percent']:.0f} %" if "busy_percent" in row else "-"
+    return [*(f"{energy:,.0f}" for energy in parts), busy]

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TypedDict
 
 from rich.console import Console
 from rich.progress import Progress
 
 from asm_hw.errors import ParameterError, check_choice
 from asm_hw.sim import verilator
-from asm_hw.sim.runner import DEFAULT_BUILD, SIMULATORS, available, run_configs
+from asm_hw.sim.runner import DEFAULT_BUILD, SIMULATORS, Verdict, available, run_configs
 from asm_hw.units.catalog import CATALOG
-from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.unit_config import UnitConfig
+
+
+class SimulationRow(TypedDict):
+    """A configuration in a simulator."""
+
+    name: str
+    simulator: str
+    tests: int
+    failed: int
+    passed: bool
+    seconds: float
+    log: str
 
 
 def run_simulations(
-    names: tuple[str, ...], config: MultiplierConfig | None, simulator: str | None, jobs: int | None, as_json: bool
+    names: tuple[str, ...], config: UnitConfig | None, simulator: str | None, jobs: int | None, as_json: bool
 ) -> int:
     """Simulate ``config``, or the catalogue rows ``names`` (all if empty); 0 if everything passed."""
     for name in names:
@@ -41,11 +54,7 @@ def run_simulations(
                 if verdict.first_error:
                     progress.console.print(f"  {verdict.first_error}", markup=False)
     passed = sum(verdict.passed for verdict in verdicts)
-    rows = [
-        {"name": v.name, "simulator": v.simulator, "tests": v.tests, "failed": v.failed, "passed": v.passed,
-         "seconds": round(v.seconds, 2), "log": str(v.log)}
-        for v in sorted(verdicts, key=lambda v: (v.name, v.simulator))
-    ]  # fmt: skip
+    rows = [_row(verdict) for verdict in sorted(verdicts, key=lambda v: (v.name, v.simulator))]
     if as_json:
         print(json.dumps({"passed": passed, "failed": len(rows) - passed, "runs": rows}))
     else:
@@ -53,3 +62,15 @@ def run_simulations(
         if "icarus" not in simulators:
             print("icarus: not installed or not asked for, skipped", file=sys.stderr)
     return 0 if passed == len(rows) else 1
+
+
+def _row(verdict: Verdict) -> SimulationRow:
+    return {
+        "name": verdict.name,
+        "simulator": verdict.simulator,
+        "tests": verdict.tests,
+        "failed": verdict.failed,
+        "passed": verdict.passed,
+        "seconds": round(verdict.seconds, 2),
+        "log": str(verdict.log),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
@@ -15,8 +16,8 @@ _FIGURES = {
 }
 
 
-def sram_table(result: dict[str, Any]) -> Table:
-    """The figures of `asm_hw.ppa.technology.sram_model.estimate`, each with the error of the model left without one macro."""
+def sram_table(result: Mapping[str, Any]) -> Table:
+    """The figures of `estimate`, each with the error of the model left without one macro."""
     shape = f"{result['words']} x {result['bits']}, ports: {result['ports']}"
     array = f"{result['rows']} rows x {result['columns']} columns"
     rows = Table("", "model", "library", "mean %", "worst %", title=f"{shape}: {array}")

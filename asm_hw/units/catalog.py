@@ -7,9 +7,10 @@ from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
-from asm_hw.units.unit_config import UnitConfig
 from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
 from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
+
+from .unit_config import UnitConfig
 
 _ALL = (1, 3, 5, 7, 9, 11, 13, 15)
 

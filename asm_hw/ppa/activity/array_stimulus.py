@@ -15,14 +15,14 @@ from amaranth.sim import Simulator
 
 from asm_hw.errors import ParameterError
 from asm_hw.formats.requantize_format import MAX_SHIFT
+from asm_hw.numbers.bit_fields import pack
 from asm_hw.units.near_memory.near_control import Control
 from asm_hw.units.near_memory.near_memory_config import Block, NearMemoryConfig
 from asm_hw.units.near_memory.near_memory_program import program
 
-from .operand_streams import Integers, codes, nearest, recording
-from .port_stimulus import DRAIN_CYCLES, RESET_CYCLES, WARM_UP_BEATS, Drive, Words
-
-LAYER = "operands_wide.json"
+from .level_rounding import Integers, codes_of, level_array, nearest_levels
+from .port_stimulus import WARM_UP_BEATS, Stimulus, Words, framed
+from .recorded_layers import WIDE, recorded_convolution
 
 
 @dataclass(frozen=True)
@@ -35,64 +35,56 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class ArrayDrive:
+class ArrayStimulus:
     """The stimulus, how many cycles are measured, the products of the layer in them, and the words of ``o``."""
 
-    drive: Drive
+    ports: Stimulus
     cycles: int
     macs: int
     expected: list[int]
 
 
-def layer(config: NearMemoryConfig) -> Layer:
-    """The recorded layer, each operand rounded to the nearest of the contender's levels."""
-    real_x, real_w = recording(LAYER)
-    w_levels, x_levels = (
-        np.array(sorted({value for _, value in table}), np.int64)
-        for table in (config.weight.table, config.activation.table)
-    )
-    w, x = nearest(w_levels, real_w, real_w), nearest(x_levels, real_x, real_x)
-    most = np.abs(x @ w.T).max(0)
+def encoded_layer(config: NearMemoryConfig) -> Layer:
+    """The recorded layer, each operand rounded to the nearest level that ``config`` has."""
+    real_x, real_w = recorded_convolution(WIDE)
+    w_levels, x_levels = (level_array(table) for table in (config.weight.table, config.activation.table))
+    w, x = nearest_levels(w_levels, real_w, real_w), nearest_levels(x_levels, real_x, real_x)
+    largest = np.abs(x @ w.T).max(0)
     unit = config.requantize
     high = unit.out_range[1]
-    fitting = (s for s in range(MAX_SHIFT) if (high << s) / most.min() <= unit.scale.max)
+    fitting = (s for s in range(MAX_SHIFT) if (high << s) / largest.min() <= unit.scale.levels.max)
     shift = max(fitting, default=0)  # outputs wider than any sum need no shift; the largest scale does
-    scales = [unit.scale.nearest((high << shift) / float(value)) for value in most]
+    scales = [unit.scale.levels.nearest((high << shift) / float(value)) for value in largest]
     return Layer(w, x, [{"scale": scale, "bias": 0, "shift": shift} for scale in scales])
 
 
-def drive_array(config: NearMemoryConfig) -> ArrayDrive:
+def array_stimulus(config: NearMemoryConfig) -> ArrayStimulus:
     """A whole block of ``hold`` vectors in steady state: from its first beat to the first beat of the next block.
 
     Of the layer's outputs the first ``columns`` are computed; inputs fill all their tiles. So the measured cycles
     hold as many tile loads as tiles, and the requantization of every sum.
     """
-    recorded = layer(config)
+    recorded = encoded_layer(config)
     vectors = config.hold
     check_hold(vectors, config.columns)
     w = recorded.w[: config.columns]
     x = recorded.x[np.arange(vectors) % len(recorded.x)]
     channels = recorded.channels[: config.columns]
-    w_codes, x_codes = codes(config.weight.table, w), codes(config.activation.table, x)
+    w_codes, x_codes = codes_of(config.weight.table, w), codes_of(config.activation.table, x)
     made = program(config, w_codes.tolist(), x_codes.tolist(), [config.requantize.encode(c) for c in channels])
     tiles = made.blocks[0].tiles
     # The block before fills all accumulators: registers without a reset are unknown until then.
     before = min(2, tiles)
     blocks = [Block(0, before, vectors, True), Block(0, tiles, vectors, False), Block(0, before, vectors, False)]
     beats = [*made.x[: before * vectors], *made.x, made.x[0]]
-    inputs_by_port, taken = _stimulus(config, blocks, beats, made.rows)
+    inputs_by_port, taken = _port_values(config, blocks, beats, made.rows)
     first = taken[before * vectors]
-    framed = {
-        name: [values[0]] * RESET_CYCLES + values + [values[-1]] * DRAIN_CYCLES
-        for name, values in inputs_by_port.items()
-    }
-    framed["rst"] = [1] * RESET_CYCLES + [0] * (len(framed["row"]) - RESET_CYCLES)
-    drive = Drive(framed, RESET_CYCLES + first - WARM_UP_BEATS)
-    return ArrayDrive(drive, taken[-1] - first, w.size * vectors, _expected(config, w, x, channels))
+    stimulus, expected = framed(inputs_by_port, first - WARM_UP_BEATS), _expected(config, w, x, channels)
+    return ArrayStimulus(stimulus, taken[-1] - first, w.size * vectors, expected)
 
 
 def check_hold(hold: int, columns: int) -> None:
-    """Raise `ParameterError` where blocks of so many vectors are too short for `drive_array` with so many columns."""
+    """Raise `ParameterError` where blocks are too short for `array_stimulus` with so many columns."""
     if hold < columns + 3:
         raise ParameterError(f"hold must be at least {columns + 3} to be measured, not {hold}")
 
@@ -101,23 +93,18 @@ def _expected(config: NearMemoryConfig, w: Integers, x: Integers, channels: list
     """The words of ``o``."""
     import torch
 
-    from asm_hw.golden import near_memory
+    from asm_hw.units.memory_model import expected_outputs
 
-    parameters = {name: torch.tensor([channel[name] for channel in channels]) for name in channels[0]}
-    rows = near_memory(config, torch.from_numpy(w), torch.from_numpy(np.ascontiguousarray(x)), parameters)
-    return [_word([int(value) for value in row], config.out_bits) for row in rows]
-
-
-def _word(values: list[int], bits: int) -> int:
-    return sum((value & (1 << bits) - 1) << i * bits for i, value in enumerate(values))
+    rows = expected_outputs(config, torch.from_numpy(w), torch.from_numpy(np.ascontiguousarray(x)), channels)
+    return [pack(row, config.out_bits) for row in rows.tolist()]
 
 
-def _stimulus(
+def _port_values(
     config: NearMemoryConfig, blocks: list[Block], beats: list[list[int]], rows: list[int]
 ) -> tuple[dict[str, Words], list[int]]:
     """Port values by cycle, and the cycle in which each beat is taken."""
     commands = [config.command_word(block) for block in blocks]
-    payloads = [_word(beat, config.activation.code_bits) for beat in beats]
+    payloads = [pack(beat, config.activation.code_bits) for beat in beats]
     ports: dict[str, Words] = {
         name: [] for name in ("i_command__payload", "i_command__valid", "i__payload", "i__valid", "row", "o__ready")
     }
@@ -163,7 +150,7 @@ def _stimulus(
     return ports, taken
 
 
-def matches_golden(config: NearMemoryConfig, outputs: Mapping[str, Words], expected: list[int]) -> bool:
+def matches_golden(outputs: Mapping[str, Words], expected: list[int]) -> bool:
     """Whether the settled ``outputs`` end with the words of the measured block."""
     words = [word for word, valid in zip(outputs["o__payload"], outputs["o__valid"], strict=True) if valid]
     return words[-len(expected) :] == expected

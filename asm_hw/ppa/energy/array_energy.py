@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.errors import ParameterError
-from asm_hw.ppa.activity.array_stimulus import drive_array, matches_golden
+from asm_hw.ppa.activity.array_stimulus import array_stimulus, matches_golden
 from asm_hw.ppa.activity.gate_simulation import simulator
+from asm_hw.ppa.baselines.design_points import PointForm, form_of
+from asm_hw.ppa.netlist.clock_limit import check_clock_limit
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
 from asm_hw.ppa.netlist.synthesis import synthesize
 from asm_hw.ppa.technology.cell_library import Library
@@ -16,43 +17,67 @@ from asm_hw.units.near_memory.near_array import NearArray
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 
 from .energy_accounting import account
-from .unit_energy import MappedUnit, Run, analysed, figures, split
+from .energy_figures import EnergyFigures, NetlistFigures, energy_figures, netlist_figures
+from .memory_system import LogicEnergy
+from .stream_run import Rtl, Run, analysed
 
 WITHIN_COLUMN = ("select_shift", "sign", "heap", "accumulator", "requantize", "other")
 
 
-def array_energy(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str) -> dict[str, Any]:
+class ArrayRow(PointForm, NetlistFigures, EnergyFigures):
+    """The logic of an array in a block in steady state."""
+
+    lanes: int
+    columns: int
+    hold: int
+    recipe: str
+    cycles: int
+    named_cells_percent: float
+
+
+class ColumnEnergy(LogicEnergy):
+    """What a column and all columns take, and the two arrays that say so."""
+
+    measured: list[ArrayRow]
+
+
+def array_energy(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str) -> ArrayRow:
     """Figures of the array without its memory; raises `ParameterError` where it computes wrongly or too slowly.
 
     The output words must be the golden model's. Cycles, MACs and energies are those of one block in steady state;
     lanes that the layer leaves idle in its last tile compute no MAC.
     """
-    component = NearArray(config)
-    verilog = to_verilog(component, config.slug)
-    mapped = synthesize(verilog, config.slug, library, recipe)
-    unit = MappedUnit(config, [], verilog, mapped.netlist_json, mapped.netlist_verilog, recipe)
-    netlist = analysed(Netlist.from_yosys_json(unit.netlist_json, config.slug), library)
-    if netlist.timing.min_period_ns > 1000 / clock_mhz:
-        limit = 1000 / netlist.timing.min_period_ns
-        raise ParameterError(f"clock_mhz must be at most {limit:.1f} for {config.slug}, not {clock_mhz:g}")
-    driven = drive_array(config)
-    run = Run(netlist, driven.drive, 1000 / clock_mhz, driven.cycles)
+    verilog = to_verilog(NearArray(config), config.slug)
+    synthesized = synthesize(verilog, config.slug, library, recipe)
+    mapped = analysed(Netlist.from_yosys_json(synthesized.netlist_json, config.slug), library)
+    check_clock_limit(mapped.timing.min_period_ns, clock_mhz, config.slug)
+    driven = array_stimulus(config)
+    run = Run(mapped, driven.ports, 1000 / clock_mhz, driven.cycles)
     tool = simulator()
     waves, whole = run.netlist_waves(tool)
     outputs = {port: run.words(whole, port) for port in ("o__payload", "o__valid")}
-    if not matches_golden(config, outputs, driven.expected):
+    if not matches_golden(outputs, driven.expected):
         raise ParameterError(
             f"netlist of {config.slug} must compute what the golden model does, but its outputs differ"
         )
-    parts = run.parts(unit, waves, tool)
-    energies = account(netlist, waves, parts, run.state_times)
-    row = {"lanes": config.lanes, "columns": config.columns, "hold": config.hold, "recipe": recipe}
-    row |= {"structure": config.structure, "weight_form": config.weight_form, "cycles": driven.cycles}
-    row |= figures(netlist) | split(energies, driven.cycles, driven.macs / driven.cycles)
-    return row | {"named_cells_percent": round(parts.named_percent, 2)}
+    parts = run.parts(Rtl(verilog, config, NearArray), waves, tool)
+    energies = account(mapped, waves, parts, run.state_times)
+    return {
+        "lanes": config.lanes,
+        "columns": config.columns,
+        "hold": config.hold,
+        "recipe": recipe,
+        **form_of(config),
+        "cycles": driven.cycles,
+        **netlist_figures(mapped),
+        **energy_figures(energies, driven.cycles, driven.macs / driven.cycles),
+        "named_cells_percent": round(parts.named_percent, 2),
+    }
 
 
-def per_column(config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str, few: int, many: int) -> dict:
+def per_column(
+    config: NearMemoryConfig, library: Library, clock_mhz: float, recipe: str, few: int, many: int
+) -> ColumnEnergy:
     """What a column adds to the energy of a full cycle and what all columns share, from arrays of two widths, in fJ.
 
     A full cycle computes a MAC in every lane; where lanes idle it stands for more than one.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.errors import ParameterError
+from asm_hw.numbers.bit_fields import pack
 from asm_hw.ppa.activity.gate_netlist import port_nets
 from asm_hw.ppa.activity.gate_simulation import simulator
-from asm_hw.ppa.activity.port_stimulus import DRAIN_CYCLES, RESET_CYCLES, WARM_UP_BEATS, Drive
+from asm_hw.ppa.activity.port_stimulus import DRAIN_CYCLES, RESET_CYCLES, WARM_UP_BEATS, Stimulus, framed
+from asm_hw.ppa.netlist.clock_limit import check_clock_limit
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
 from asm_hw.ppa.netlist.synthesis import synthesize
 from asm_hw.ppa.technology.cell_library import Library
@@ -19,7 +21,7 @@ from asm_hw.units.bitline.bitline_instructions import Instruction
 from asm_hw.units.bitline.bitline_unit import make_core
 
 from .energy_accounting import Parts, account
-from .unit_energy import Run, analysed
+from .stream_run import Run, analysed
 
 Step = tuple[Instruction, list[int] | None]
 """A micro-operation with the words of the row that it takes."""
@@ -45,11 +47,19 @@ class Trace:
     words: list[int]
 
 
+class CoreFigures(TypedDict):
+    """Figures of a core over a trace."""
+
+    area_um2: float
+    min_period_ns: float
+    energy_per_cycle_fj: float
+
+
 def trace(config: BitlineConfig, loads: Sequence[Step], steps: Sequence[Instruction]) -> Trace:
     """``steps`` on rows that ``loads`` have filled. Raises ValueError for what takes more than one cycle."""
     import torch
 
-    from asm_hw.golden import BitlineModel
+    from asm_hw.units.bitline.bitline_model import BitlineModel
 
     model = BitlineModel(config)
     for instruction, row in loads:
@@ -58,7 +68,7 @@ def trace(config: BitlineConfig, loads: Sequence[Step], steps: Sequence[Instruct
     before = model.cycles
     for instruction in steps:
         ones = (1 << config.cols) - 1
-        rows = [_packed(model.cells[a].tolist(), config.columns_per_word) for a in (instruction.a, instruction.b)]
+        rows = [pack(model.cells[a].tolist(), config.columns_per_word) for a in (instruction.a, instruction.b)]
         bl = blb = ones
         for line in rows[: instruction.opened]:
             bl, blb = bl & line, blb & ~line
@@ -67,17 +77,13 @@ def trace(config: BitlineConfig, loads: Sequence[Step], steps: Sequence[Instruct
         found.blb.append(blb)
         words = model.execute(instruction)
         if words is not None:
-            found.words.append(_packed(words.tolist(), config.out_bits))
+            found.words.append(pack(words.tolist(), config.out_bits))
     if model.cycles - before != len(steps):
         raise ValueError("steps must take one cycle each")
     return found
 
 
-def _packed(words: list[int], bits: int) -> int:
-    return sum((word & (1 << bits) - 1) << place * bits for place, word in enumerate(words))
-
-
-def core_energy(config: BitlineConfig, library: Library, found: Trace, clock_mhz: float) -> dict[str, Any]:
+def core_energy(config: BitlineConfig, library: Library, found: Trace, clock_mhz: float) -> CoreFigures:
     """Energy per cycle of the core over a trace, its area and its longest path, mapped by `RECIPE`.
 
     Raises `ParameterError` where the netlist computes wrongly or does not meet the clock.
@@ -87,9 +93,7 @@ def core_energy(config: BitlineConfig, library: Library, found: Trace, clock_mhz
         Netlist.from_yosys_json(synthesize(text, config.slug, library, RECIPE).netlist_json, config.slug), library
     )
     period = mapped.timing.min_period_ns
-    if period > 1000 / clock_mhz:
-        limit = f"{1000 / period:.1f} for what stands around the cells of this {config.unit} array"
-        raise ParameterError(f"clock_mhz must be at most {limit}, not {clock_mhz:g}")
+    check_clock_limit(period, clock_mhz, f"what stands around the cells of this {config.unit} array")
     cycles = len(found.ops) - WARM_UP_BEATS - 1
     run = Run(mapped, _driven(found), 1000 / clock_mhz, cycles)
     waves, whole = run.netlist_waves(simulator())
@@ -107,15 +111,11 @@ def core_energy(config: BitlineConfig, library: Library, found: Trace, clock_mhz
     }
 
 
-def _driven(found: Trace) -> Drive:
+def _driven(found: Trace) -> Stimulus:
     """The trace at the ports after reset; ``o_words`` is always taken, no row is offered."""
-    length = RESET_CYCLES + len(found.ops) + DRAIN_CYCLES
-
-    def framed(values: list[int]) -> list[int]:
-        return [values[0]] * RESET_CYCLES + values + [values[-1]] * DRAIN_CYCLES
-
-    valid = [0] * RESET_CYCLES + [1] * len(found.ops) + [0] * DRAIN_CYCLES
-    inputs = {"i_op__payload": framed(found.ops), "cells__bl": framed(found.bl), "cells__blb": framed(found.blb)}
-    inputs |= {"i_op__valid": valid, "o_words__ready": [1] * length, "i_row__valid": [0] * length}
-    inputs |= {"i_row__payload": [0] * length, "rst": [1] * RESET_CYCLES + [0] * (length - RESET_CYCLES)}
-    return Drive(inputs, RESET_CYCLES)
+    count = len(found.ops)
+    inputs = {"i_op__payload": found.ops, "cells__bl": found.bl, "cells__blb": found.blb}
+    inputs |= {"o_words__ready": [1] * count, "i_row__valid": [0] * count, "i_row__payload": [0] * count}
+    stimulus = framed(inputs, 0)
+    stimulus.inputs["i_op__valid"] = [0] * RESET_CYCLES + [1] * count + [0] * DRAIN_CYCLES
+    return stimulus

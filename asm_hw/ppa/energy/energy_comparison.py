@@ -1,150 +1,157 @@
-"""Energy of a unit beside its exact twin and the bare accumulator: for each the way of building it that takes least."""
+"""Energy of a unit beside its exact and its bare baseline: of each the design point that takes least."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from dataclasses import asdict, replace
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any, TypedDict, cast
 
 from asm_hw.cache import content_key, kept
 from asm_hw.emission.emit_folder import check_clock
 from asm_hw.errors import check_range
 from asm_hw.ppa.activity.gate_simulation import icarus, simulator
-from asm_hw.ppa.activity.operand_streams import StreamOptions, check_unit
-from asm_hw.ppa.baselines.area_comparison import (
-    baselines_of,
-    candidates,
-    mapping_errors,
-    meeting_clock,
-    meets,
-    plain,
-    ratio,
-)
+from asm_hw.ppa.activity.operand_streams import StreamOptions
+from asm_hw.ppa.activity.port_stimulus import check_unit
+from asm_hw.ppa.baselines.area_comparison import mapping_errors
+from asm_hw.ppa.baselines.design_points import DesignPoint, design_points, plain_point
+from asm_hw.ppa.baselines.point_selection import meeting_clock, ratio
+from asm_hw.ppa.baselines.unit_baselines import baselines_of
+from asm_hw.ppa.netlist.program_sources import sources_of
+from asm_hw.ppa.netlist.worker_pools import in_processes
 from asm_hw.ppa.technology.cell_library import Library, check_power, choose_library
-from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.operands_config import AccumulatingConfig
+from asm_hw.units.unit_config import UnitConfig
 
+from .energy_figures import EnergyRow
 from .unit_energy import MappedUnit, Measured, map_unit, measure
 
-S = TypeVar("S")
-T = TypeVar("T")
-
 MAX_SEEDS = 99
-LARGEST = 1.35
-"""Ways larger than the smallest by more than this are not measured, to save time. Each row says how far the way that
-takes least was from it (``area_over_smallest``), and a test holds the published ones to less."""
-_PROGRAMS = (
-    "accounting.py", "activity.py", "celltypes.py", "clocking.py", "drive.py", "energy.py", "expression.py", "gates.py",
-    "liberty.py", "model.py", "netlist.py", "operands.json", "parts.py", "streams.py", "timing.py", "vcd.py",
-)  # fmt: skip
-"""What makes a row of a netlist."""
+MAX_AREA_RATIO = 1.35
+"""Design points larger than the smallest by more than this are not measured, to save time. Each row says how far the
+one that takes least was from it (``area_over_smallest``), and a test holds the published ones to less."""
 
 
-def compare(
-    config: Any,
+class EnergyComparison(TypedDict):
+    """What ``asm-hw energy --json`` prints for a unit in an operand stream; ``rows`` by arithmetic."""
+
+    library: str
+    parameters: dict[str, Any]
+    clock_mhz: float
+    stream: dict[str, Any]
+    activity: str
+    rows: dict[str, EnergyRow]
+    plain_too_slow_ns: float | None
+    tools: dict[str, str | None]
+
+
+def compare_energy(
+    config: UnitConfig,
     options: StreamOptions,
     clock_mhz: float = 100.0,
     liberty: str | None = None,
     technology: str | None = None,
     waves: bool = False,
     seeds: int = 1,
-) -> tuple[dict[str, Any], list[Measured]]:
-    """The energy of ``config``, its exact twin, the same by plain Yosys, and the bare accumulator, in one stream.
+) -> tuple[EnergyComparison, list[Measured]]:
+    """The energy of ``config``, its exact baseline, the same by plain Yosys, and the bare one, in one stream.
 
-    ``liberty``: see `asm_hw.ppa.technology.cell_library.user_library`; the compact table of ``technology`` (the first) if None. The first
-    result is plain JSON: a row each (``plain`` where it meets the clock, else its period is
-    ``plain_too_slow_ns``), ratios to exact and bare, the stream and the tools; the second, with ``waves``, what
-    the baselines' rows were computed from. A row is of the stream of ``options``; ``by_seed_fj`` has the energies
-    of ``seeds`` streams, of whose means the ratios are. Raises `ParameterError` for what cannot be measured: a unit
-    without a clock, a clock that a contender cannot reach, a library without power tables.
+    ``liberty``: see `asm_hw.ppa.technology.cell_library.user_library`; the compact table of ``technology`` (the first)
+    if None. The first result is plain JSON: a row each (``plain`` where it meets the clock, else its period is
+    ``plain_too_slow_ns``), ratios to exact and bare, the stream and the tools; the second, with ``waves``, what the
+    rows were computed from. A row is of the stream of ``options``; ``by_seed_fj`` has the energies of ``seeds``
+    streams, of whose means the ratios are. Raises `ParameterError` for what cannot be measured: a unit without a
+    clock, a clock that a baseline cannot reach, a library without power tables.
     """
-    config = check_unit(config)
+    unit = check_unit(config)
     check_clock(clock_mhz)
     check_range("seeds", seeds, 1, MAX_SEEDS)
     with tempfile.TemporaryDirectory() as scratch:
         library = choose_library(Path(scratch), technology, liberty)
         check_power(library)
-        units = {name: check_unit(unit) for name, unit in baselines_of(config).items()}
-        chosen = mapping_errors(
-            lambda: {name: min_energy(unit, library, options, clock_mhz) for name, unit in units.items()}, liberty
-        )
-        written = plain(config, library)
-        too_slow = None if meets(written, clock_mhz) else written.mapped.delay_ns
-        if too_slow is None:
-            unit = map_unit(written)
-            chosen["plain"] = unit, measured_row(unit, library, options, clock_mhz)
-        measured = [measure(unit, library, options, clock_mhz) for unit, _ in chosen.values() if waves]
-        rows = {name: with_seeds(unit, row, library, options, clock_mhz, seeds) for name, (unit, row) in chosen.items()}
-    for row in rows.values():
-        for other in ("exact", "bare"):
-            means = [fmean(one["by_seed_fj"]) for one in (row, rows[other])]
-            row[f"energy_ratio_to_{other}"] = ratio(*means)
-    result = {
+        with mapping_errors(liberty):
+            chosen = {name: min_energy(one, library, options, clock_mhz) for name, one in baselines_of(unit).items()}
+        written = plain_point(unit, library)
+        if written.meets(clock_mhz):
+            mapped = map_unit(written)
+            chosen["plain"] = mapped, measured_row(mapped, library, options, clock_mhz)
+        measured = [measure(one, library, options, clock_mhz) for one, _ in chosen.values()] if waves else []
+        rows = {name: with_seeds(one, row, library, options, clock_mhz, seeds) for name, (one, row) in chosen.items()}
+    result: EnergyComparison = {
         "library": library.name,
         "parameters": config.parameters,
         "clock_mhz": clock_mhz,
         "stream": asdict(options),
         "activity": simulator(),
-        "rows": rows,
-        "plain_too_slow_ns": too_slow,
-        "tools": {name: version(name) for name in ("asm-hw", "pyosys", "numpy")} | {"iverilog": icarus()},
+        "rows": _with_ratios(rows),
+        "plain_too_slow_ns": None if written.meets(clock_mhz) else written.mapped.delay_ns,
+        "tools": {**{name: version(name) for name in ("asm-hw", "pyosys", "numpy")}, "iverilog": icarus()},
     }
     return result, measured
 
 
+def _with_ratios(rows: dict[str, EnergyRow]) -> dict[str, EnergyRow]:
+    means = {name: fmean(row["by_seed_fj"]) for name, row in rows.items()}
+    return {
+        name: {
+            **row,
+            "energy_ratio_to_exact": ratio(means[name], means["exact"]),
+            "energy_ratio_to_bare": ratio(means[name], means["bare"]),
+        }
+        for name, row in rows.items()
+    }
+
+
 def min_energy(
-    config: MacConfig, library: Library, options: StreamOptions, clock_mhz: float
-) -> tuple[MappedUnit, dict[str, Any]]:
-    """Of all ways to build a unit that meet the clock, the one that takes the least energy, and its row.
+    config: AccumulatingConfig, library: Library, options: StreamOptions, clock_mhz: float
+) -> tuple[MappedUnit, EnergyRow]:
+    """Of all design points of a unit that meet the clock, the one that takes the least energy, and its row.
 
     Rows are kept in the user's cache by the content of everything that they depend on.
     """
-    meeting = meeting_clock(candidates(config, library, clock_mhz), clock_mhz)
-    smallest = min(way.mapped.area_um2 for way in meeting)
-    large = [way for way in meeting if way.mapped.area_um2 > LARGEST * smallest]
-    ways = [way for way in meeting if way not in large]
-    units = [map_unit(way) for way in ways]
-    measure_at = partial(measured_row, library=library, options=options, clock_mhz=clock_mhz)
-    rows = list(spread(measure_at, units))
-    way, unit, row = min(zip(ways, units, rows, strict=True), key=lambda one: one[2]["energy_per_mac_fj"])
-    energies = [{"energy_per_mac_fj": one["energy_per_mac_fj"]} for one in rows]
-    tried = [way.figures | energy for way, energy in zip(ways, energies, strict=True)]
-    above = round(way.mapped.area_um2 / smallest, 3)
-    return unit, row | {"area_over_smallest": above, "tried": tried, "too_large": [way.figures for way in large]}
+    meeting = meeting_clock(design_points(config, library, clock_mhz), clock_mhz)
+    smallest = min(point.mapped.area_um2 for point in meeting)
+    large = [point for point in meeting if point.mapped.area_um2 > MAX_AREA_RATIO * smallest]
+    points = [point for point in meeting if point not in large]
+    rows = list(_rows(points, library, options, clock_mhz))
+    point, row = min(zip(points, rows, strict=True), key=lambda one: one[1]["energy_per_mac_fj"])
+    return map_unit(point), {
+        **row,
+        "area_over_smallest": round(point.mapped.area_um2 / smallest, 3),
+        "tried": [
+            {**one.figures, "energy_per_mac_fj": measured["energy_per_mac_fj"]}
+            for one, measured in zip(points, rows, strict=True)
+        ],
+        "too_large": [one.figures for one in large],
+    }
+
+
+def _rows(
+    points: list[DesignPoint[AccumulatingConfig]], library: Library, options: StreamOptions, clock_mhz: float
+) -> Iterator[EnergyRow]:
+    measure_one = partial(measured_row, library=library, options=options, clock_mhz=clock_mhz)
+    return in_processes(measure_one, [map_unit(point) for point in points])
 
 
 def with_seeds(
-    unit: MappedUnit, row: dict[str, Any], library: Library, options: StreamOptions, clock_mhz: float, seeds: int
-) -> dict[str, Any]:
+    unit: MappedUnit, row: EnergyRow, library: Library, options: StreamOptions, clock_mhz: float, seeds: int
+) -> EnergyRow:
     """``row``, that of ``options``, with fJ per MAC (``by_seed_fj``) in it and in the streams of the next seeds."""
     further = [replace(options, seed=options.seed + i) for i in range(1, seeds)]
-    rows = spread(partial(measured_row, unit, library, clock_mhz=clock_mhz), further)
-    return row | {"by_seed_fj": [one["energy_per_mac_fj"] for one in (row, *rows)]}
+    rows = in_processes(partial(measured_row, unit, library, clock_mhz=clock_mhz), further)
+    return {**row, "by_seed_fj": [one["energy_per_mac_fj"] for one in (row, *rows)]}
 
 
-def spread(function: Callable[[S], T], items: Iterable[S], together: int = 1) -> Iterator[T]:
-    """``function`` of each item, in order, by two processes, ``together`` items by one; within one of them, by itself.
-
-    A script that measures needs an ``if __name__ == "__main__"``: the processes import it.
-    """
-    return map(function, items) if parent_process() else _processes().map(function, items, chunksize=together)
-
-
-@cache
-def _processes() -> ProcessPoolExecutor:
-    """Started once, since each loads PyTorch; not by fork, which threads do not survive."""
-    return ProcessPoolExecutor(2, get_context("spawn"))
-
-
-def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> dict[str, Any]:
+def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> EnergyRow:
     """The row of `measure`, from the user's cache if it is there."""
     settings = (unit.config, options, clock_mhz, simulator(), icarus(), version("numpy"))
     texts = [unit.netlist_json, unit.rtl, repr(settings), unit.recipe]
-    key = content_key(texts, [*library.paths, *(Path(__file__).parent / name for name in _PROGRAMS)])
-    return kept("energy", key, lambda: measure(unit, library, options, clock_mhz).row)
+    # The component names the parts of its signals, which the RTL does not tell.
+    programs = sources_of(measure.__module__, unit.component.__module__)
+    key = content_key(texts, [*library.paths, *programs])
+    row = kept("energy", key, lambda: dict(measure(unit, library, options, clock_mhz).row))
+    return cast(EnergyRow, row)

@@ -1,4 +1,4 @@
-"""What others need to measure again: mapped netlist, constraints and activity of each contender."""
+"""What others need to measure again: mapped netlist, constraints and activity of each row of a comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import tempfile
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from asm_hw.errors import ParameterError
 from asm_hw.handoff.timing_constraints import sdc
@@ -16,13 +15,14 @@ from asm_hw.ppa.netlist.mapped_netlist import Netlist
 from asm_hw.ppa.netlist.opensta import without_wire_load
 from asm_hw.ppa.technology.compact_tables import compact_table, to_liberty
 
+from .energy_comparison import EnergyComparison
 from .unit_energy import Measured
 
 
-def write(
-    out: Path, result: dict[str, Any], measured: list[Measured], clock_mhz: float, technology: str | None = None
+def export_energy(
+    out: Path, result: EnergyComparison, measured: list[Measured], clock_mhz: float, technology: str | None = None
 ) -> None:
-    """``energy.json``, and for each contender its mapped Verilog, SDC and SAIF, into the folder ``out``.
+    """``energy.json``, and for each row its mapped Verilog, SDC and SAIF, into the folder ``out``.
 
     Cells of the package (``technology``) are written too, as ``<technology>.lib``.
     """
@@ -39,7 +39,7 @@ def write(
             raise ParameterError(f"out {str(out)!r} must not hold a folder named {name}")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".redo", dir=out) as scratch:  # nothing half-written
+        with tempfile.TemporaryDirectory(prefix=".export", dir=out) as scratch:  # nothing half-written
             for name, text in files.items():
                 Path(scratch, name).write_text(text, encoding="utf-8", newline="\n")
             for name in files:

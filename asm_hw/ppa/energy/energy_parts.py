@@ -1,13 +1,13 @@
 """Which part of a unit a mapped cell belongs to.
 
-Mapping keeps the names of registers and ports alone. So the RTL is simulated with the same stream: a
-net of the netlist that settles in every cycle to the same bit as a signal of the RTL, or to its inverse,
-computes that signal and belongs to its part. Where several signals agree, the first in the order of
-`PARTS` counts: the one that computes it, not those that pass it on. Any other cell belongs to the part
-of the nearest such net that it drives, through one cell or more. What reaches none is ``other``.
+Mapping keeps the names of registers and ports alone. So the RTL is simulated with the same stream: a net of the netlist
+that settles in every cycle to the same bit as a signal of the RTL, or to its inverse, computes that signal and belongs
+to its part, which its component names (`asm_hw.gateware.part_names`). Where several signals agree, the first in the
+order of `PARTS` counts: the one that computes it, not those that pass it on. Any other cell belongs to the part of the
+nearest such net that it drives, through one cell or more. What reaches none is ``other``.
 
-The limit: nets that stay constant in the stream tell nothing, and logic that mapping shares or moves
-across a border counts where it ends up.
+The limit: nets that stay constant in the stream tell nothing, and logic that mapping shares or moves across a border
+counts where it ends up.
 """
 
 from __future__ import annotations
@@ -16,40 +16,17 @@ import re
 from collections import Counter
 
 import numpy as np
+from amaranth.lib import wiring
 
+from asm_hw.gateware.part_names import PARTS, components_by_path
 from asm_hw.ppa.activity.gate_netlist import TIMESCALE, port_nets
 from asm_hw.ppa.activity.vcd_file import Bits, Times, Vcd, Waves
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
 
 from .energy_accounting import Mapped, Parts
 
-PARTS = (
-    "clock", "control", "weight_registers", "activations", "bank", "select_shift", "sign", "heap", "accumulator",
-    "requantize", "other",
-)  # fmt: skip
-"""``weight_registers`` with the decoders before them; ``activations`` operands at the ports, and decoders;
-``select_shift`` the digits' multiplexers, for exact the partial products; ``sign`` conditional inversion;
-``heap`` full adders; ``accumulator`` its registers and the carry-propagate adder before them, with the structures of
-``+`` all adders; ``requantize`` what follows them in arrays."""
-
-_RULES = (
-    (r"(requantize_\d+\..*|channel_\d+\w*)", "requantize"),
-    (
-        r"(control\..*|read|address|i_command__\w*|x_(valid|ready)|o_(valid|ready)|(column_\d+\.)?(swap|write|finish|entry|add|open))",
-        "control",
-    ),
-    (r"(row|branch_\d+\w*|(column_\d+\.)?weight_next_\d+\w*|column_\d+\.weights\w*)", "weight_registers"),
-    (r"column_\d+\.(entry_\d+|branch_\d+|last|kept|_\d+_)", "accumulator"),
-    (r"(column_\d+\.)?(rst|en|(i|o|i_weight)__(valid|ready)|held|load|add|first|clear|free)", "control"),
-    (r"(w|i_weight__payload|(column_\d+\.)?(weight_?\d*(_decoder\..*)?|fields\w*|codes))", "weight_registers"),
-    (r"(x|i__payload|x(_\d+)?_decoder\..*)", "activations"),
-    (r"(column_\d+\.)?x_?\d+(_\d+)?|x(_\d+)?_bank\..*", "bank"),
-    (r"(.*\.)?lane(_\d+)?\.(row|negative)\w*", "sign"),
-    (r"(.*\.)?lane(_\d+)?\..*", "select_shift"),
-    (r"(.*\.)?negatives\w*\..*", "sign"),
-    (r"(.*\.)?heap\.(?!operand).*", "heap"),
-    (r"(column_\d+\.)?(acc\w*|following|_\d+_)", "accumulator"),
-)
+PartsByBits = dict[bytes, str]
+"""The part of what a signal settles to: equal bytes for equal bits and for inverted ones."""
 
 _UNIT = "tb.dut.unit."
 
@@ -66,7 +43,37 @@ def rtl_wrapper(netlist: Netlist, verilog: str, top: str) -> str:
     return f"{TIMESCALE}module dut({inputs});\n  {top} unit({', '.join(pins)});\nendmodule\n{verilog}"
 
 
-def find_parts(mapped: Mapped, waves: Waves, known: dict[bytes, str], times: Times) -> Parts:
+class PartFinder:
+    """Tells the part of a signal of the RTL by its name below the top, ``column_0.lane_1.row0``.
+
+    ``exact``: weights are exact, and conditional inversion is of their partial products.
+    """
+
+    def __init__(self, top: wiring.Component, exact: bool) -> None:
+        self._components = components_by_path(top)
+        self._exact = exact
+
+    def part(self, name: str) -> str | None:
+        """The part that the outermost component with an expression for ``name`` says; None where none has one."""
+        part = self._named_part(name)
+        return "select_shift" if self._exact and part == "sign" else part
+
+    def _named_part(self, name: str) -> str | None:
+        words = name.split(".")
+        for depth in range(len(words)):
+            component = self._components.get(".".join(words[:depth]))
+            rest = ".".join(words[depth:])
+            for pattern, part in component.signal_parts.items() if component is not None else ():
+                if re.fullmatch(pattern, rest):
+                    return part
+        return None
+
+    def input_part(self, port: str) -> str:
+        """The part of the nets that an input port drives."""
+        return "clock" if port == "clk" else self._named_part(port) or "other"
+
+
+def find_parts(mapped: Mapped, waves: Waves, known: PartsByBits, times: Times, finder: PartFinder) -> Parts:
     """The part of every instance and input net.
 
     ``known``: `known_bits` of the RTL at ``times``, those at which all nets have settled.
@@ -85,22 +92,17 @@ def find_parts(mapped: Mapped, waves: Waves, known: dict[bytes, str], times: Tim
     instances = {name: _nearest(driven, part_of, readers) for name, driven in outputs.items()}
     gates = [name for name in instances if mapped.cells[mapped.netlist.instances[name].cell].clock_gate]
     instances |= dict.fromkeys(gates, "clock")
-    inputs = {
-        net: _input_part(name) for name, (way, bits) in mapped.netlist.ports.items() if way == "input" for net in bits
-    }
+    ports = mapped.netlist.ports.items()
+    inputs = {net: finder.input_part(name) for name, (way, bits) in ports if way == "input" for net in bits}
     named = sum(any(net in part_of for net in driven) for driven in outputs.values())
     return Parts(instances, inputs, 100 * named / len(outputs))
 
 
-def _input_part(port: str) -> str:
-    return "clock" if port == "clk" else _part(port, exact=False) or "other"
-
-
-def known_bits(rtl: Vcd, times: Times, exact: bool) -> dict[bytes, str]:
+def known_bits(rtl: Vcd, times: Times, finder: PartFinder) -> PartsByBits:
     """The part of each signal of the RTL by what it settles to at ``times``."""
-    found: dict[bytes, str] = {}
+    found: PartsByBits = {}
     for code, names in rtl.names.items():
-        named = [_part(name.removeprefix(_UNIT), exact) for name, _ in names if name.startswith(_UNIT)]
+        named = [finder.part(name.removeprefix(_UNIT)) for name, _ in names if name.startswith(_UNIT)]
         parts = [part for part in named if part]
         if not parts:
             continue
@@ -109,11 +111,6 @@ def known_bits(rtl: Vcd, times: Times, exact: bool) -> dict[bytes, str]:
             if key not in found or PARTS.index(part) < PARTS.index(found[key]):
                 found[key] = part
     return found
-
-
-def _part(name: str, exact: bool) -> str | None:
-    part = next((part for rule, part in _RULES if re.fullmatch(rule, name)), None)
-    return "select_shift" if exact and part == "sign" else part
 
 
 def _keys(bits: Bits) -> list[bytes]:

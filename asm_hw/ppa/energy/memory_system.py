@@ -1,15 +1,15 @@
 """Energy of a matrix product with its memories, per MAC: near-memory arrays beside von Neumann machines.
 
-Memory accesses are counted, not simulated: each design's loops say how often a row or word is read or written,
-and `asm_hw.ppa.technology.sram_model` says what that costs. Logic is what the gate-level flow measured. Wires of a bus are not
-charged, nor are the registers that assemble a row from bus words: both would add to the von Neumann designs alone.
-Memories leak in every cycle of the unit; logic is charged in those that compute.
+Memory accesses are counted, not simulated: each design's loops say how often a row or word is read or written, and
+`asm_hw.ppa.technology.sram_model` says what that costs. Logic is what the gate-level flow measured. Wires of a bus are
+not charged, nor are the registers that assemble a row from bus words: both would add to the von Neumann designs alone.
+Memories leak in every cycle of the unit; logic is charged in those that compute. Energies are in fJ.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.ppa.technology.sram_model import MAX_WORDS, Sram, measured
@@ -27,6 +27,30 @@ KINDS = {"weights": "read", "activations": "read", "outputs": "write"}
 MOVEMENT = ("weight_registers", "activations")
 CONTROL = ("clock", "control")
 """Parts of the logic that are neither compute; everything else is."""
+
+
+class LogicEnergy(TypedDict):
+    """What the logic of an array takes in a full cycle, by part: each of its columns, and what all columns share."""
+
+    column_fj: dict[str, float]
+    shared_fj: dict[str, float]
+
+
+class EnergySplit(TypedDict):
+    """Energy per MAC and what it goes to."""
+
+    energy_per_mac_fj: float
+    memory_fj: float
+    movement_fj: float
+    control_fj: float
+    compute_fj: float
+
+
+class MemoryRow(EnergySplit):
+    """... of a design with memories: what their accesses and their leakage take, and how slow the slowest is."""
+
+    access_time_ns: float
+    memory_parts_fj: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -122,7 +146,7 @@ def row_accesses(config: NearMemoryConfig, work: Work) -> dict[str, int]:
     }
 
 
-def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float) -> dict:
+def near_memory(config: NearMemoryConfig, logic: LogicEnergy, work: Work, sized: bool, clock_mhz: float) -> MemoryRow:
     """Energy per MAC of a near-memory array; ``logic``: `per_column` of `asm_hw.ppa.energy.array_energy`."""
     memories = dict(zip(("weights", "activations", "outputs"), near_memories(config, work, sized), strict=True))
     accesses = row_accesses(config, work)
@@ -132,8 +156,8 @@ def near_memory(config: NearMemoryConfig, logic: dict[str, Any], work: Work, siz
 
 
 def vn_array(
-    config: VnArrayConfig, logic: dict[str, Any], work: Work, sized: bool, clock_mhz: float, banked: bool = False
-) -> dict:
+    config: VnArrayConfig, logic: LogicEnergy, work: Work, sized: bool, clock_mhz: float, banked: bool = False
+) -> MemoryRow:
     """The same array and the same reuse, operands from one shared memory over a bus of ``config.bus_bits``.
 
     What the unit reads and writes is ``config.accesses``; parameters are weights here.
@@ -148,7 +172,7 @@ def vn_array(
 
 def vn_scalar(
     config: VnScalarConfig, logic: dict[str, float], work: Work, sized: bool, clock_mhz: float, banked: bool = False
-) -> dict:
+) -> MemoryRow:
     """A weight and an activation fetched for every MAC, as many to a word as fit.
 
     ``logic``: fJ per MAC by part of a ``mac`` unit. What the unit reads and writes is ``config.accesses``; the
@@ -168,7 +192,7 @@ def _leakage(config: NearMemoryConfig, work: Work, clock_mhz: float, *memories: 
     return sum(memory.leakage_fj_per_ns for memory in memories) * 1000 / clock_mhz * cycles / work.macs
 
 
-def logic_per_mac(config: NearMemoryConfig, logic: dict[str, Any], work: Work) -> dict[str, float]:
+def logic_per_mac(config: NearMemoryConfig, logic: LogicEnergy, work: Work) -> dict[str, float]:
     """fJ per MAC by part, of ``config.columns`` columns from what a column costs and what all share.
 
     Columns beyond the layer's last output are charged as if they computed.
@@ -179,14 +203,17 @@ def logic_per_mac(config: NearMemoryConfig, logic: dict[str, Any], work: Work) -
     }
 
 
-def _row(memory: dict[str, float], logic: dict[str, float], *memories: Memory) -> dict[str, Any]:
-    totals = {
-        "memory_fj": sum(memory.values()),
-        "movement_fj": sum(logic.get(part, 0.0) for part in MOVEMENT),
-        "control_fj": sum(logic.get(part, 0.0) for part in CONTROL),
-        "compute_fj": sum(fj for part, fj in logic.items() if part not in MOVEMENT + CONTROL),
+def _row(memory: dict[str, float], logic: dict[str, float], *memories: Memory) -> MemoryRow:
+    stored = sum(memory.values())
+    movement = sum(logic.get(part, 0.0) for part in MOVEMENT)
+    control = sum(logic.get(part, 0.0) for part in CONTROL)
+    compute = sum(fj for part, fj in logic.items() if part not in MOVEMENT + CONTROL)
+    return {
+        "energy_per_mac_fj": round(sum((stored, movement, control, compute)), 2),
+        "memory_fj": round(stored, 2),
+        "movement_fj": round(movement, 2),
+        "control_fj": round(control, 2),
+        "compute_fj": round(compute, 2),
+        "access_time_ns": round(max(one.access_time_ns for one in memories), 3),
+        "memory_parts_fj": {name: round(value, 3) for name, value in memory.items()},
     }
-    row = {"energy_per_mac_fj": sum(totals.values())} | totals
-    figures = {name: round(value, 2) for name, value in row.items()}
-    figures["access_time_ns"] = round(max(one.access_time_ns for one in memories), 3)
-    return figures | {"memory_parts_fj": {name: round(value, 3) for name, value in memory.items()}}

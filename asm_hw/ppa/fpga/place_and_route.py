@@ -12,12 +12,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from asm_hw.errors import ParameterError
+from asm_hw.ppa.netlist.worker_pools import in_threads
 from asm_hw.ppa.netlist.yosys import run_yosys
 
 from .fpga_devices import Family, Mapped, count
@@ -40,6 +40,14 @@ own, or multiplications too as one chain a weight bit. The latter two map for ar
 multiplexers that join LUTs to wider ones, which cost more LUTs than they save."""
 
 
+class Placed(TypedDict):
+    """``fmax_mhz`` of each seed, the harness' own cells, what the device gave to unit and harness together."""
+
+    fmax_mhz: list[float]
+    harness: dict[str, int]
+    used_with_harness: dict[str, int]
+
+
 def map_unit(verilog: str, top: str, family: Family, recipe: str, dsp: bool = False) -> Mapped:
     """The cells of module ``top`` after ``recipe``; hard multipliers only if ``dsp``."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -49,7 +57,7 @@ def map_unit(verilog: str, top: str, family: Family, recipe: str, dsp: bool = Fa
 
 def place(
     verilog: str, top: str, ports: list[dict[str, Any]], family: Family, recipe: str, dsp: bool, seeds: int
-) -> dict[str, Any]:
+) -> Placed:
     """Place and route a unit in its harness, once for each seed from 1 to ``seeds``.
 
     ``ports``: as in the manifest. Returns ``fmax_mhz`` of each seed, the harness' own cells, and what the
@@ -74,8 +82,7 @@ def place(
         ]
         run_yosys([*mapping_commands(verilog, top, family, recipe, dsp, folder), *joined], folder)
         cells = {name: n for name, n in _cells(folder / "harness.json").items() if name != top}
-        with ThreadPoolExecutor(2) as pool:
-            reports = list(pool.map(lambda seed: _run_nextpnr(family, seed, folder), range(1, seeds + 1)))
+        reports = in_threads(lambda seed: _run_nextpnr(family, seed, folder), range(1, seeds + 1))
     used = {name: entry["used"] for name, entry in reports[0]["utilization"].items() if entry["used"]}
     fmax = [min(clock["achieved"] for clock in report["fmax"].values()) for report in reports]
     return {"fmax_mhz": fmax, "harness": cells, "used_with_harness": used}

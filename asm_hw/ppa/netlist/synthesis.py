@@ -18,6 +18,7 @@ from asm_hw.ppa.technology.named_cells import Adder
 
 from .buffering import buffered
 from .mapped_netlist import Netlist
+from .program_sources import sources_of
 from .static_timing import analyse
 from .yosys import run_yosys
 
@@ -61,18 +62,6 @@ ABC buffers by fanout in ``fast`` alone: in large designs it puts a buffer on ne
 """
 
 _WRITERS = ("write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v")
-_PROGRAMS = (
-    "synthesis.py",
-    "buffering.py",
-    "timing.py",
-    "model.py",
-    "netlist.py",
-    "celltypes.py",
-    "clocking.py",
-    "liberty.py",
-    "expression.py",
-)
-"""What makes a `Synthesis` of a netlist."""
 _CELLS = {"full_adder": "a, b, c", "half_adder": "a, b"}
 
 
@@ -112,8 +101,8 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str, outside: s
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         commands = mapping_commands(verilog, top, library, recipe, folder, outside)
-        programs = (Path(__file__).parent / name for name in _PROGRAMS)
-        key = content_key([version("pyosys"), repr(library.special), *commands], [*sorted(folder.iterdir()), *programs])
+        texts = [version("pyosys"), repr(library.special), *commands]
+        key = content_key(texts, [*sorted(folder.iterdir()), *sources_of(__name__)])
 
         def make() -> dict[str, Any]:
             log = run_yosys([*commands, *_WRITERS], folder)
@@ -198,10 +187,11 @@ def _adder_cells(verilog: str, top: str, library: Library) -> dict[str, str]:
 
 def _adder_module(module: str, cell: Adder, ports: str) -> str:
     inputs = ", ".join(f".{pin}({port})" for pin, port in zip(cell.inputs, ports.split(", "), strict=True))
+    sign, carry_sign = ("~" if inverted else "" for inverted in (cell.sum_inverted, cell.carry_inverted))
     return (
         f"module {module} ({ports}, s, co);\n  input {ports};\n  output s, co;\n  wire s0, co0;\n"
         f"  {cell.cell} cell ({inputs}, .{cell.sum}(s0), .{cell.carry}(co0));\n"
-        f"  assign s = {'~' * cell.sum_inverted}s0;\n  assign co = {'~' * cell.carry_inverted}co0;\nendmodule\n"
+        f"  assign s = {sign}s0;\n  assign co = {carry_sign}co0;\nendmodule\n"
     )
 
 

@@ -28,7 +28,7 @@ class Library:
         """
         names = []
         for index, path in enumerate(self.paths):
-            names.append(f"library_{index}.lib" + ".gz" * is_gzip(path))
+            names.append(f"library_{index}.lib{'.gz' if is_gzip(path) else ''}")
             (folder / names[-1]).symlink_to(path.resolve())
         return names
 

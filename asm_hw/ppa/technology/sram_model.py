@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypedDict
 
 from asm_hw.errors import ParameterError, check_range
 
@@ -127,8 +127,31 @@ def compute_energies_pj(sram: Sram) -> dict[str, float]:
     }
 
 
-def estimate(sram: Sram) -> dict[str, Any]:
-    """All figures of one macro with the errors of the model; what ``asm-hw sram --json`` prints."""
+class SramEstimate(TypedDict):
+    """What ``asm-hw sram --json`` prints."""
+
+    technology: str
+    words: int
+    bits: int
+    ports: int
+    column_mux: int
+    rows: int
+    columns: int
+    read_energy_pj: float
+    write_energy_pj: float
+    area_um2: float
+    leakage_uw: float
+    access_time_ns: float
+    parts: dict[str, float]
+    computing: dict[str, float]
+    extrapolated: bool
+    outside_fit: list[str]
+    measured: dict[str, float] | None
+    leave_one_out: dict[str, dict[str, Any]]
+
+
+def estimate(sram: Sram) -> SramEstimate:
+    """All figures of one macro with the errors of the model."""
     outside = sram.outside_fit
     return {
         "technology": table()["technology"],

@@ -130,6 +130,11 @@ class BitlineConfig(OperandsConfig):
         return self.rows, self.cols
 
     @property
+    def form(self) -> dict[str, Any]:
+        """The one way in which it is built, in the words of the other units."""
+        return {"structure": "heap", "weight_form": self.weight.form}
+
+    @property
     def value_bits(self) -> int:
         """Columns that hold what a word must hold: the activation's code, or its largest multiple."""
         if self.product.is_power_of_two:

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div
 
 from .bitline_config import BitlineConfig
@@ -147,8 +148,7 @@ def packed_row(config: BitlineConfig, values: Sequence[int]) -> int:
     """A beat of ``i_row``: the code of one activation for each word; words without one hold 0."""
     mask = (1 << config.columns_per_word) - 1  # two's complement over the whole word
     encode = config.activation.levels.encode if config.activation.levels else mask.__and__
-    codes = map(encode, values)
-    return sum(code << word * config.columns_per_word for word, code in enumerate(codes))
+    return pack(map(encode, values), config.columns_per_word)
 
 
 def loads(config: BitlineConfig, tile: Tile, activations: Sequence[Sequence[int]]) -> list[tuple[Instruction, int]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from asm_hw.bench.netlist_operands import Picker
 from asm_hw.bench.netlist_text import NetlistBench, Ports, widths_of, word_memories
+from asm_hw.numbers.bit_fields import pack
 from asm_hw.units.dot.dot_stimulus import STREAMS_BODY, STREAMS_VARIABLES
 
 from .bitline_config import BitlineConfig
@@ -38,17 +39,13 @@ def bitline_streams(config: BitlineConfig) -> Beats:
     ops, rows, words = [], [], []
     for instruction, row, leaving in steps:
         ops.append(config.encode(instruction))
-        rows += [] if row is None else [_beat(row, config.columns_per_word)]
-        words += [] if leaving is None else [_beat(leaving, config.out_bits)]
+        rows += [] if row is None else [pack(row, config.columns_per_word)]
+        words += [] if leaving is None else [pack(leaving, config.out_bits)]
     return ops, rows, words
 
 
 Step = tuple[Instruction, list[int] | None, list[int] | None]
 """A micro-operation, the words of the row that it takes, and those that leave."""
-
-
-def _beat(words: list[int], bits: int) -> int:
-    return sum((word & (1 << bits) - 1) << place * bits for place, word in enumerate(words))
 
 
 def _sums(config: BitlineConfig) -> Iterator[Step]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asm_hw.numbers.integers import ceil_div
-from asm_hw.units.dot.dot_config import DotConfig
+
+from .dot_config import DotConfig
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from asm_hw.gateware.adders import add_accumulator
-from asm_hw.gateware.datapath import Datapath
+from asm_hw.gateware.adders import ADDER_PARTS, add_accumulator
+from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
 from asm_hw.gateware.shapes import weight_shape
-from asm_hw.units.dot.dot_config import DotConfig
+
+from .dot_config import DotConfig
 
 
 class Column(wiring.Component):
@@ -22,6 +23,11 @@ class Column(wiring.Component):
     clear : In(1), start a new sum; ignored without ``add``
     acc : Out(signed(``config.acc_bits``))
     """
+
+    signal_parts = {
+        r"rst|load|add|clear": "control", r"codes": "weight_registers", r"kept": "accumulator",
+        **DATAPATH_PARTS, **ADDER_PARTS,
+    }  # fmt: skip
 
     def __init__(self, config: DotConfig, datapath: Datapath, x_shape):
         self._config = config
@@ -78,6 +84,12 @@ class Dot(wiring.Component):
     i_weight : In(stream of weight codes, array[columns][lanes] of ``config.weight.code_bits``)
     o : Out(stream of sums, array[columns] of signed(``config.acc_bits``))
     """
+
+    signal_parts = {
+        r"rst|(i|o|i_weight)__(valid|ready)|held|load|add|first|clear": "control",
+        r"i_weight__payload|codes": "weight_registers", r"i__payload": "activations",
+        **DATAPATH_PARTS, **ADDER_PARTS,
+    }  # fmt: skip
 
     def __init__(self, config: DotConfig):
         self._config = config

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from asm_hw.bench.driver import Driver, reset
+from asm_hw.bench.driver import Driver, only_where, reset
 from asm_hw.bench.operand_words import Operands, Word
 from asm_hw.golden import mac
 from asm_hw.numbers.integers import to_signed
@@ -28,8 +28,9 @@ class _MacModel:
             self.driver.set(port, value)
         await self.driver.edge()
         if en:
-            operands = (torch.tensor(v) for v in (self.acc, w[1], x[1], clear))
-            self.acc = int(mac(*operands, self.config.accumulator.bits, self.config.overflow))
+            acc, weight, activation, cleared = (torch.tensor(v) for v in (self.acc, w[1], x[1], clear))
+            accumulator = self.config.accumulator
+            self.acc = int(mac(acc, weight, activation, cleared, accumulator.bits, accumulator.overflow))
         self.compare(f"w={w[1]} x={x[1]} en={en} clear={clear}")
 
     def compare(self, what: str) -> None:
@@ -41,7 +42,7 @@ async def check_mac_products(driver: Driver, config: MacConfig, rng: random.Rand
     """Single products (``clear`` set): every pair of code words up to 2**13, else corners and 5,000 random."""
     await reset(driver)
     model = _MacModel(driver, config)
-    for w, x in Operands(config).pairs(1 << 13, 5_000, rng):
+    for w, x in Operands(config.product).pairs(1 << 13, 5_000, rng):
         await model.step(w, x, 1, 1)
 
 
@@ -49,7 +50,7 @@ async def check_mac_sequence(driver: Driver, config: MacConfig, rng: random.Rand
     """Random operands with enable gaps, clears and resets in the middle of a sum."""
     await reset(driver)
     model = _MacModel(driver, config)
-    for w, x in Operands(config).pairs(0, 4_000, rng):
+    for w, x in Operands(config.product).pairs(0, 4_000, rng):
         if rng.random() < 0.01:
             driver.set("en", 1)
             await reset(driver)
@@ -58,21 +59,28 @@ async def check_mac_sequence(driver: Driver, config: MacConfig, rng: random.Rand
         await model.step(w, x, int(rng.random() < 0.8), int(rng.random() < 0.05))
 
 
+MAX_PUSHES = 20_000
+"""Products of the longest sum that is driven; an accumulator that they do not fill has no check of its overflow."""
+
+
+def _pushes(config: MacConfig) -> list[int]:
+    """How many of the smallest and of the largest product carry a sum past the end that they move to; 0 for none."""
+    top = config.accumulator.range[1]
+    return [top // abs(product) + 3 if product else 0 for product in config.product.range]
+
+
+@only_where(lambda config: max(_pushes(config)) <= MAX_PUSHES)
 async def check_mac_overflow(driver: Driver, config: MacConfig, rng: random.Random) -> None:
-    """Sums pushed past both ends of the accumulator, where 2,000 products reach them, and back."""
-    by_product = sorted(Operands(config).corners(), key=lambda pair: pair[0][1] * pair[1][1])
+    """Sums pushed past both ends of the accumulator and back."""
+    by_product = sorted(Operands(config.product).corners(), key=lambda pair: pair[0][1] * pair[1][1])
     # Products of one step onto the very ends: there a bound that is off by one shows.
     units = [pair for pair in by_product if abs(pair[0][1] * pair[1][1]) == 1]
-    for first, then in ((by_product[-1], by_product[0]), (by_product[0], by_product[-1])):
+    smallest, largest = by_product[0], by_product[-1]
+    for first, then, pushes in zip((smallest, largest), (largest, smallest), _pushes(config), strict=True):
         await reset(driver)
         model = _MacModel(driver, config)
-        top = 1 << config.accumulator.bits - 1
-        step = abs(first[0][1] * first[1][1])
-        pushes = top // step + 3 if step else 3
-        if pushes > 2_000:
-            continue
-        for pair in [first] * pushes + units[::-1] + units + [then] * 3:
-            await model.step(*pair, 1, 0)
+        for w, x in [first] * pushes + units[::-1] + units + [then] * 3:
+            await model.step(w, x, 1, 0)
 
 
 CHECKS = (check_mac_products, check_mac_sequence, check_mac_overflow)

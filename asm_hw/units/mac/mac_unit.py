@@ -4,8 +4,8 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from asm_hw.gateware.adders import add_accumulator
-from asm_hw.gateware.datapath import Datapath
+from asm_hw.gateware.adders import ADDER_PARTS, add_accumulator
+from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
 from asm_hw.units.operands_config import AccumulatingConfig
 
 
@@ -23,6 +23,11 @@ class Mac(wiring.Component):
     w : In(``config.weight.code_bits``), the weight code
     acc : Out(signed(``config.acc_bits``)), one cycle after the operands
     """
+
+    signal_parts = {
+        r"rst|en|clear": "control", r"w": "weight_registers", r"x": "activations",
+        **DATAPATH_PARTS, **ADDER_PARTS,
+    }  # fmt: skip
 
     def __init__(self, config: AccumulatingConfig):
         self._config = config

@@ -18,7 +18,7 @@ RANDOM_PAIRS = 100_000
 
 async def check_multiplier(driver: Driver, config: MultiplierConfig, rng: random.Random) -> None:
     """Every pair of code words up to 2**16, else corners and 100,000 random pairs, against golden multiply."""
-    pairs = list(Operands(config).pairs(1 << 16, RANDOM_PAIRS, rng))
+    pairs = list(Operands(config.product).pairs(1 << 16, RANDOM_PAIRS, rng))
     values = torch.tensor([(w, x) for (_, w), (_, x) in pairs])
     expected = multiply(values[:, 0], values[:, 1]).tolist()
     for ((w_code, w), (x_code, x)), p in zip(pairs, expected, strict=True):

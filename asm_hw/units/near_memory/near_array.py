@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from asm_hw.gateware.datapath import Datapath
+from asm_hw.gateware.adders import ADDER_PARTS
+from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
 from asm_hw.gateware.multiplexers import choose
 from asm_hw.gateware.requantize_stage import Requantize
 from asm_hw.gateware.shapes import struct_of, weight_shape
@@ -39,6 +40,15 @@ class NearArray(wiring.Component):
     row : In(``config.row_bits``), what was read last
     grant, settled : as `BusLoader`, where ``config.waits``
     """
+
+    signal_parts = {
+        r"read|address|i_command__\w*|(i|o)__(valid|ready)|[xo]_(valid|ready)": "control",
+        r"rst|load|swap|entry|clear|add|write|open|finish": "control",
+        r"row|branch_\d+\w*": "weight_registers",
+        r"i__payload": "activations",
+        r"channel_\d+\w*": "requantize",
+        **DATAPATH_PARTS, **ADDER_PARTS,
+    }  # fmt: skip
 
     def __init__(self, config: NearMemoryConfig):
         self._config = config

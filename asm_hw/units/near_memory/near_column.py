@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from asm_hw.gateware.adders import add_to
-from asm_hw.gateware.datapath import Datapath
+from asm_hw.gateware.adders import ADDER_PARTS, add_to
+from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
 from asm_hw.gateware.repeated_modules import Emission
 from asm_hw.gateware.shapes import weight_shape
 from asm_hw.numbers.integers import ceil_div
@@ -34,6 +34,13 @@ class NearColumn(wiring.Component):
     finish : In(1), ``acc`` takes the sum
     acc : Out(signed(``config.acc_bits``)), the last finished sum
     """
+
+    signal_parts = {
+        r"rst|load|swap|entry|clear|add|write|open|finish": "control",
+        r"weights\w*|weight_next_\d+\w*": "weight_registers",
+        r"entry_\d+|branch_\d+|last|kept": "accumulator",
+        **DATAPATH_PARTS, **ADDER_PARTS,
+    }  # fmt: skip
 
     def __init__(self, config: NearMemoryConfig, datapath: Datapath, x_shape):
         self._config = config

@@ -35,6 +35,8 @@ class Control(wiring.Component):
     grant, settled : as `BusLoader`, where ``config.waits``
     """
 
+    signal_parts = {r".*": "control"}
+
     def __init__(self, config: NearMemoryConfig):
         self._config = config
         self._groups = config.columns // config.beat_columns

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from asm_hw.errors import ParameterError
+from asm_hw.numbers.bit_fields import pack, unpack
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.memory_config import MemoryConfig
 
@@ -88,18 +89,14 @@ def check_product(config: MemoryConfig, w: Matrix, x: Matrix, channels: Sequence
 
 def _tile(config: NearMemoryConfig, w: Matrix, first: int) -> list[int]:
     """The rows of one tile: a column's codes side by side, the first lane lowest."""
-    rows = [
-        sum(code << i * config.weight.code_bits for i, code in enumerate(row[first : first + config.lanes]))
-        for row in w
-    ]
+    rows = [pack(row[first : first + config.lanes], config.weight.code_bits) for row in w]
     return rows + [0] * (config.columns - len(rows))
 
 
 def _parameters(config: NearMemoryConfig, channels: Sequence[int]) -> list[int]:
     """The rows of the requantize parameters, the lowest part of a channel first."""
     words = [*channels, *[0] * (config.columns - len(channels))]
-    mask = (1 << config.row_bits) - 1
-    return [word >> part * config.row_bits & mask for word in words for part in range(config.rows_per_channel)]
+    return [part for word in words for part in unpack(word, config.row_bits, config.rows_per_channel)]
 
 
 def _beats(config: NearMemoryConfig, x: Matrix, lengths: list[int]) -> list[list[int]]:

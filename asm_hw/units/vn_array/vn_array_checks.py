@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 from asm_hw.bench.driver import Driver
-from asm_hw.bench.operand_words import Operands, corner_channels
-from asm_hw.units.von_neumann.vn_checks import Model, Shape, check_products, check_reset, compare, idle, of_words
+from asm_hw.bench.operand_words import Operands
+from asm_hw.units.memory_channels import corner_channels
+from asm_hw.units.von_neumann.vn_checks import Model, Shape, check_products, check_reset, compare, of_words
 
 from .vn_array_config import VnArrayConfig
 
@@ -36,8 +37,8 @@ async def check_vn_array_reset(driver: Driver, config: VnArrayConfig, rng: rando
 
 async def check_vn_array_corners(driver: Driver, config: VnArrayConfig, rng: random.Random) -> None:
     """Every lane at the extremes at once, through requantize parameters that pass, clamp and round."""
-    await idle(driver)
-    model, operands = Model(driver, config, rng), Operands(config)
+    await Model(driver, config, rng).streams.idle()
+    model, operands = Model(driver, config, rng), Operands(config.product)
     pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
     rng.shuffle(pairs)
     for first in range(0, min(len(pairs), 8 * config.columns), config.columns):

@@ -6,7 +6,7 @@ from asm_hw.bench.netlist_operands import TEXT_BITS, Picker
 from asm_hw.bench.netlist_text import NetlistBench, Ports
 from asm_hw.units.memory_stimulus import random_product, round_count
 from asm_hw.units.von_neumann.vn_stimulus import von_neumann_bench
-from asm_hw.units.von_neumann.word_program import WordProgram, array_program, split
+from asm_hw.units.von_neumann.word_program import WordProgram, array_output_words, array_program
 
 from .vn_array_config import VnArrayConfig
 
@@ -24,16 +24,8 @@ def vn_array_rounds(config: VnArrayConfig) -> list[tuple[WordProgram, list[int]]
     )
     shapes = ((o * columns, i * lanes, vectors) for o, i in ((2, 2), (1, 2), (1, 1)))
     shape = next((shape for shape in shapes if config.words(*shape) <= config.depth), (columns, lanes, 1))
-    picker, rounds, count, mask = (
-        Picker(config.weight, config.activation),
-        [],
-        config.beat_columns,
-        (1 << config.out_bits) - 1,
-    )
+    picker, rounds = Picker(config.weight, config.activation), []
     for _ in range(round_count(config.words(*shape) * config.bus_bits)):
         w, x, channels, outputs = random_product(picker, config, *shape)
-        beats = [row[first : first + count] for row in outputs for first in range(0, shape[0], count)]
-        raw = [sum((value & mask) << i * config.out_bits for i, value in enumerate(beat)) for beat in beats]
-        words = [word for beat in raw for word in split(beat, config.bus_bits, config.output_words)]
-        rounds.append((array_program(config, w, x, channels), words))
+        rounds.append((array_program(config, w, x, channels), array_output_words(config, outputs)))
     return rounds

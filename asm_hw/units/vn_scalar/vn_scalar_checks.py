@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 
 from asm_hw.bench.driver import Driver
-from asm_hw.bench.operand_words import Operands, corner_channels, random_channel
+from asm_hw.bench.operand_words import Operands
+from asm_hw.units.memory_channels import corner_channels, random_channel
 from asm_hw.units.von_neumann.vn_checks import (
     Model,
     Shape,
     check_products,
     check_reset,
     compare,
-    idle,
     of_words,
     random_words,
 )
@@ -43,8 +43,8 @@ async def check_vn_scalar_chain(driver: Driver, config: VnScalarConfig, rng: ran
     """Outputs that are the activations of the next job: the memory holds them as one packs them from outside."""
     if config.out_bits != config.activation.code_bits or config.activation.levels is not None:
         return
-    await idle(driver)
-    model, values, operands = Model(driver, config, rng), dict(config.activation.table), Operands(config)
+    await Model(driver, config, rng).streams.idle()
+    model, values, operands = Model(driver, config, rng), dict(config.activation.table), Operands(config.product)
     for _ in range(3):
         width = config.outputs_per_word + 1
         first = random_words(config, rng, (width, 3, 1))
@@ -60,7 +60,7 @@ async def check_vn_scalar_chain(driver: Driver, config: VnScalarConfig, rng: ran
 
 async def check_vn_scalar_order(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
     """An access goes before the command offered with it, and its word stays until it is taken; then the job runs."""
-    await idle(driver)
+    await Model(driver, config, rng).streams.idle()
     product = random_words(config, rng, _shapes(config)[0])
     await Model(driver, config, rng).play(product.program)
     driver.set("i_memory__payload", config.access_word(0, product.program.results[0]))
@@ -80,8 +80,8 @@ async def check_vn_scalar_order(driver: Driver, config: VnScalarConfig, rng: ran
 
 async def check_vn_scalar_corners(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
     """Operands at their extremes, through requantize parameters that pass, clamp and round."""
-    await idle(driver)
-    model, operands = Model(driver, config, rng), Operands(config)
+    await Model(driver, config, rng).streams.idle()
+    model, operands = Model(driver, config, rng), Operands(config.product)
     pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
     rng.shuffle(pairs)
     sizes = [(3, 2 * config.activations_per_word + 1), (3, 1), (2, 1), (1, 1)]

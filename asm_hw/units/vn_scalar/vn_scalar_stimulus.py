@@ -6,7 +6,7 @@ from asm_hw.bench.netlist_operands import Picker
 from asm_hw.bench.netlist_text import NetlistBench, Ports
 from asm_hw.units.memory_stimulus import random_product, round_count
 from asm_hw.units.von_neumann.vn_stimulus import von_neumann_bench
-from asm_hw.units.von_neumann.word_program import WordProgram, pack, word_program
+from asm_hw.units.von_neumann.word_program import WordProgram, scalar_output_words, word_program
 
 from .vn_scalar_config import VnScalarConfig
 
@@ -21,9 +21,8 @@ def vn_scalar_rounds(config: VnScalarConfig) -> list[tuple[WordProgram, list[int
     operands, packed = config.weights_per_word + config.activations_per_word, config.outputs_per_word
     shapes = [*((packed + 1, operands + 1, vectors) for vectors in (8, 4, 2)), (2, operands, 2), (1, 1, 1)]
     shape = next(shape for shape in shapes if config.words(*shape) <= config.depth)
-    picker, rounds, mask = Picker(config.weight, config.activation), [], (1 << config.out_bits) - 1
+    picker, rounds = Picker(config.weight, config.activation), []
     for _ in range(round_count(config.words(*shape) * config.bus_bits)):
         w, x, channels, outputs = random_product(picker, config, *shape)
-        words = [pack([value & mask for value in row], config.out_bits, config.bus_bits) for row in outputs]
-        rounds.append((word_program(config, w, x, channels), [word for row in words for word in row]))
+        rounds.append((word_program(config, w, x, channels), scalar_output_words(config, outputs)))
     return rounds

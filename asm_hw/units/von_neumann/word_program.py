@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asm_hw.errors import ParameterError
+from asm_hw.numbers.bit_fields import pack, unpack
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.near_memory.near_memory_program import check_product, program
 from asm_hw.units.vn_array.vn_array_config import BusBlock, VnArrayConfig
@@ -39,8 +40,7 @@ class WordProgram:
     def gather(self, config: VnScalarConfig, words: Sequence[int]) -> list[list[int]]:
         """The words read back as raw outputs [vectors][outputs]."""
         each, count = len(words) // len(self.jobs), config.outputs_per_word
-        mask = (1 << config.out_bits) - 1
-        flat = [[word >> i * config.out_bits & mask for i in range(count)] for word in words]
+        flat = [unpack(word, config.out_bits, count) for word in words]
         return [
             [raw for word in flat[vector * each : (vector + 1) * each] for raw in word][: job.outputs]
             for vector, job in enumerate(self.jobs)
@@ -58,10 +58,10 @@ def word_program(config: VnScalarConfig, w: Matrix, x: Matrix, channels: Sequenc
     _check_depth(config, start, outputs, inputs, len(x))
     words: list[int] = []
     for row, channel in zip(w, channels, strict=True):
-        words += pack(row, config.weight.code_bits, config.bus_bits) + split(
+        words += pack_words(row, config.weight.code_bits, config.bus_bits) + unpack(
             channel, config.bus_bits, config.rows_per_channel
         )
-    vectors = [pack(vector, config.activation.code_bits, config.bus_bits) for vector in x]
+    vectors = [pack_words(vector, config.activation.code_bits, config.bus_bits) for vector in x]
     first_vector, each = start + len(words), ceil_div(outputs, config.outputs_per_word)
     words += [word for vector in vectors for word in vector]
     results = range(start + len(words), start + len(words) + each * len(x))
@@ -79,18 +79,26 @@ def _check_depth(config: VnScalarConfig | VnArrayConfig, start: int, outputs: in
         raise ParameterError(f"depth must be at least {needed} for {shape}, not {config.depth}")
 
 
-def pack(codes: Sequence[int], bits: int, bus_bits: int) -> list[int]:
+def pack_words(codes: Sequence[int], bits: int, bus_bits: int) -> list[int]:
     """Words of as many codes as fit, the first lowest."""
     count = bus_bits // bits
-    return [
-        sum(code << i * bits for i, code in enumerate(codes[first : first + count]))
-        for first in range(0, len(codes), count)
-    ]
+    return [pack(codes[first : first + count], bits) for first in range(0, len(codes), count)]
 
 
-def split(value: int, bus_bits: int, count: int) -> list[int]:
-    """``count`` words of a wide value, the lowest part first."""
-    return [value >> i * bus_bits & (1 << bus_bits) - 1 for i in range(count)]
+def scalar_output_words(config: VnScalarConfig, outputs: Sequence[Sequence[int]]) -> list[int]:
+    """Outputs [vectors][outputs] as the words in which ``vn_scalar`` leaves them."""
+    return [word for row in outputs for word in pack_words(row, config.out_bits, config.bus_bits)]
+
+
+def array_output_words(config: VnArrayConfig, outputs: Sequence[Sequence[int]]) -> list[int]:
+    """Outputs [vectors][outputs] as the words in which ``vn_array`` leaves them, beats padded with zeros."""
+    count, words = config.beat_columns, list[int]()
+    for row in outputs:
+        padded = [*row, *[0] * (-len(row) % config.columns)]
+        for first in range(0, len(padded), count):
+            beat = pack(padded[first : first + count], config.out_bits)
+            words += unpack(beat, config.bus_bits, config.output_words)
+    return words
 
 
 def array_program(config: VnArrayConfig, w: Matrix, x: Matrix, channels: Sequence[int], start: int = 0) -> WordProgram:
@@ -101,15 +109,13 @@ def array_program(config: VnArrayConfig, w: Matrix, x: Matrix, channels: Sequenc
     (outputs, inputs), bus = check_product(config, w, x, channels), config.bus_bits
     _check_depth(config, start, outputs, inputs, len(x))
     made = program(config, w, x, channels)
-    words = [word for row in made.rows for word in split(row, bus, config.row_words)]
+    words = [word for row in made.rows for word in unpack(row, bus, config.row_words)]
     stride = ceil_div(inputs, config.lanes) * config.beat_words
     activations = start + len(words)
     for vector in x:
         for first in range(0, inputs, config.lanes):
-            beat = sum(
-                code << i * config.activation.code_bits for i, code in enumerate(vector[first : first + config.lanes])
-            )
-            words += split(beat, bus, config.beat_words)
+            beat = pack(vector[first : first + config.lanes], config.activation.code_bits)
+            words += unpack(beat, bus, config.beat_words)
     each = ceil_div(outputs, config.columns) * config.vector_words
     results = range(start + len(words), start + len(words) + each * len(x))
     blocks, done = [], 0  # vectors that the blocks so far compute, group after group of columns

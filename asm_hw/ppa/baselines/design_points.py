@@ -1,0 +1,140 @@
+"""Design points: the configurations that compute the same, each emitted and mapped by the recipes that suit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, TypedDict, TypeVar, cast
+
+from asm_hw.emission.manifest import describe
+from asm_hw.emission.verilog_text import to_verilog
+from asm_hw.ppa.netlist.synthesis import Synthesis, has_adder_cells, synthesize
+from asm_hw.ppa.netlist.worker_pools import in_threads
+from asm_hw.ppa.technology.cell_library import Library
+from asm_hw.units.memory_config import MemoryConfig
+from asm_hw.units.operands_config import AccumulatingConfig, DatapathConfig
+from asm_hw.units.registry import make_component, memory_module
+from asm_hw.units.unit_config import UnitConfig
+
+C = TypeVar("C", bound=UnitConfig)
+D = TypeVar("D", bound=DatapathConfig)
+
+
+class PointForm(TypedDict, total=False):
+    """How a unit is built (`UnitConfig.form`); units that are built in one way alone have neither."""
+
+    structure: str
+    weight_form: str | None
+
+
+class PointFigures(PointForm):
+    """A design point in lists of what was tried."""
+
+    recipe: str
+    cells: int
+    area_um2: float
+    delay_ns: float
+
+
+@dataclass(frozen=True)
+class DesignPoint(Generic[C]):
+    """One way to build a unit: the configuration, with its structure, ports, Verilog and the mapped result."""
+
+    config: C
+    ports: list[dict[str, Any]]
+    verilog: str
+    mapped: Synthesis
+
+    @property
+    def figures(self) -> PointFigures:
+        """Structure, recipe and figures."""
+        mapped = self.mapped
+        return {
+            **form_of(self.config),
+            "recipe": mapped.recipe,
+            "cells": mapped.cells,
+            "area_um2": mapped.area_um2,
+            "delay_ns": mapped.delay_ns,
+        }
+
+    def meets(self, clock_mhz: float | None) -> bool:
+        """Whether the netlist runs at a clock; always without one."""
+        return clock_mhz is None or self.mapped.delay_ns <= 1000 / clock_mhz
+
+
+def form_of(config: UnitConfig) -> PointForm:
+    """`UnitConfig.form`, typed."""
+    return cast(PointForm, config.form)
+
+
+def design_points(
+    config: C, library: Library, clock_mhz: float | None = None, thorough: bool = True
+) -> list[DesignPoint[C]]:
+    """All design points of ``config``: structures, weight forms and recipes; unless ``thorough`` heaps for area only.
+
+    The same ones for a unit and its baselines: a compressor heap in every weight form, and a tree of ``+``. Where
+    none of them meets the clock, those for speed come in addition. Units with a memory are large: of their heaps
+    the greedy one alone, of the recipes `_recipes`.
+    """
+    variants = config.design_points(thorough)
+    chosen = [(variant, recipe) for variant in variants for recipe in _recipes(variant, library)]
+    if not thorough:
+        chosen = [(variant, recipe) for variant, recipe in chosen if recipe == "area"]
+    points = map_points(chosen, library)
+    if thorough and not any(point.meets(clock_mhz) for point in points):
+        points += map_points(points_for_speed(config), library)
+    return points
+
+
+def points_for_speed(config: C) -> list[tuple[C, str]]:
+    """Configurations, a carry-save accumulator among them, with the recipe that maps them for delay."""
+    variants = config.design_points()
+    if isinstance(config, AccumulatingConfig) and config.memory_shape is None and config.overflow == "wrap":
+        heaps = [variant for variant in variants if variant.form["structure"] == "heap"]
+        variants += [type(heap)(**heap.parameters | {"structure": "carry_save"}) for heap in heaps]
+    return [(variant, "fast chained" if _adds_by_operator(variant) else "fast") for variant in variants]
+
+
+def map_points(chosen: list[tuple[C, str]], library: Library) -> list[DesignPoint[C]]:
+    """Each configuration emitted and mapped by its recipe; one with several recipes is emitted once."""
+    variants = list(dict.fromkeys(variant for variant, _ in chosen))
+    emitted = dict(zip(variants, in_threads(_emit, variants), strict=True))
+
+    def map_one(choice: tuple[C, str]) -> DesignPoint[C]:
+        config, recipe = choice
+        ports, verilog = emitted[config]
+        mapped = synthesize(verilog, config.slug, library, recipe, memory_module(config, config.slug))
+        return DesignPoint(config, ports, verilog, mapped)
+
+    return in_threads(map_one, chosen)
+
+
+def plain_point(config: D, library: Library) -> DesignPoint[D]:
+    """The exact baseline as one would write it, ``a + w * x``, by Yosys's own flow."""
+    exact = config.baseline("exact")
+    written = type(exact)(**exact.parameters | {"structure": "plain"})
+    return map_points([(written, "plain")], library)[0]
+
+
+@lru_cache(256)
+def _emit(config: UnitConfig) -> tuple[list[dict[str, Any]], str]:
+    """Ports and Verilog of a unit."""
+    component = make_component(config)
+    verilog = to_verilog(component, config.slug)
+    return describe(config, component, config.slug)["ports"], verilog
+
+
+def _recipes(config: UnitConfig, library: Library) -> list[str]:
+    booth = config.multiplies
+    if isinstance(config, MemoryConfig):
+        if config.adders.has_heap:
+            return ["area", "balanced"]
+        return ["area chained", "area booth chained"] if booth else ["area chained"]
+    if _adds_by_operator(config):
+        return ["area", "area chained", "balanced chained", *(["area booth", "area booth chained"] if booth else [])]
+    return ["area", "balanced", *(["adder cells", "adder cells area"] if has_adder_cells(library) else [])]
+
+
+def _adds_by_operator(config: UnitConfig) -> bool:
+    """Whether products are added by ``+``, which Yosys may merge, and not by a heap."""
+    return isinstance(config, DatapathConfig) and not config.adders.has_heap

@@ -1,0 +1,121 @@
+"""What a prepared model folds into: stored tensors, sums of operands, and the steps between them. See `fold`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Node
+
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.numbers.alphabets import AlphabetSet
+
+from .quantizer import ActivationQuantizer, Gain, WeightQuantizer
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A tensor of integers in ``format``; a step is worth ``scale``, float64 [1].
+
+    ``multipliers``: the alphabets of requantize multipliers into it, where no layer's weights say them.
+    """
+
+    name: str
+    scale: Tensor
+    format: ActivationFormat
+    node: Node
+    multipliers: AlphabetSet
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """Accumulators of a layer: its levels times a stored tensor."""
+
+    path: str
+    layer: nn.Conv2d | nn.Linear
+    source: Stored
+
+    @property
+    def weights(self) -> WeightQuantizer:
+        """The quantizer of the layer's weight."""
+        return self.layer.parametrizations.weight[0]  # type: ignore[union-attr,index,return-value]
+
+    @property
+    def levels(self) -> Tensor:
+        """The levels of the layer's weight, int64, on the CPU."""
+        return self.weights.integers(self.layer.parametrizations.weight.original).cpu()  # type: ignore[union-attr,arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSum:
+    """Sums of a stored tensor over windows (kernel, stride, padding)."""
+
+    source: Stored
+    window: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Stored tensors side by side in the channels, each with its own scale."""
+
+    sources: tuple[Stored, ...]
+
+
+Operand = Stored | Product | WindowSum | Joined
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """An operand of a sum; one of its units is worth ``unit``, float64 [channels] or [1].
+
+    ``gain``: the factor on its way that `freeze` may set.
+    """
+
+    operand: Operand
+    unit: Tensor
+    gain: Gain | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Wide:
+    """A sum before it is rounded: terms, an offset [channels] or [1], and where it is clipped.
+
+    ``anchor``: a parameter or buffer [channels] in the offset, and the factor that it enters with.
+    """
+
+    terms: tuple[Term, ...]
+    offset: Tensor
+    anchor: tuple[Tensor, Tensor] | None = None
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A step that stores ``target``: a rounded ``sum``, a narrowed tensor, a max or a move of one.
+
+    ``source``: Wide of a sum (with ``quantizer``), else Stored. ``detail``: shift, window or move.
+    """
+
+    kind: str
+    target: Stored
+    source: Wide | Stored
+    quantizer: ActivationQuantizer | None = None
+    detail: Any = None
+
+    @property
+    def ratios(self) -> list[Tensor]:
+        """Units of the target per unit of each term, float64 [channels]."""
+        assert isinstance(self.source, Wide)
+        parts = torch.broadcast_tensors(*[term.unit for term in self.source.terms], self.source.offset)
+        return [part / self.target.scale for part in parts[:-1]]
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What the model returns: a stored tensor, or the accumulators of a last layer with its offset."""
+
+    source: Wide | Stored
