@@ -21,18 +21,21 @@ from typing import Any
 import torch
 from figures import RESULTS, write_block
 from torch import nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from asm_hw.training.calibrate import calibrate, correct_norms
-from asm_hw.training.convert import convert, freeze, settle
+from asm_hw.training.convert import convert
 from asm_hw.training.data import load_data
 from asm_hw.training.data.images import Splits
 from asm_hw.training.evaluate import evaluate
+from asm_hw.training.freeze import freeze, settle
+from asm_hw.training.prepared_layers import float_weight, quantized_layers, weight_quantizer
 from asm_hw.training.provenance import provenance
 from asm_hw.training.quantizer import WeightQuantizer, anneal
 from asm_hw.training.recipes import recipe_for
 from asm_hw.training.run_options import find_init
-from asm_hw.training.training_run import Settings, Tick, Training, begin_model
+from asm_hw.training.run_settings import TrainingSettings
+from asm_hw.training.training_run import Tick, Training
+from asm_hw.training.training_start import begin_model
 
 OUTPUT = RESULTS / "ablation.json"
 EPOCHS, SETTLE = 3, 1
@@ -61,7 +64,7 @@ def measure(runs: Path, init: Path) -> dict[str, Any]:
     splits = load_data("cifar10")
     common = {"epochs": EPOCHS, "settle": SETTLE}
     recipe = recipe_for("resnet20", splits.image_size, quantized=True, **common)
-    settings = Settings(model="resnet20", dataset="cifar10", recipe=recipe, init=init.name, **FORMAT)
+    settings = TrainingSettings(model="resnet20", dataset="cifar10", recipe=recipe, init=init.name, **FORMAT)
     result: dict[str, Any] = {"settings": settings.as_json(), "rows": []}
     for effort, name in enumerate(UNTRAINED):
         training = Training(settings, splits, runs / "untrained", init)
@@ -70,7 +73,7 @@ def measure(runs: Path, init: Path) -> dict[str, Any]:
         changed = recipe_for("resnet20", splits.image_size, quantized=True, **common | changes)
         folder = runs / re.sub(r"\W+", "_", name)
         folder.mkdir(parents=True, exist_ok=True)
-        training = Training(Settings(**vars(settings) | {"recipe": changed}), splits, folder, init)
+        training = Training(TrainingSettings(**vars(settings) | {"recipe": changed}), splits, folder, init)
         tick = _after_each_step(training, IN_STEPS[name]) if name in IN_STEPS else None
         _report(result, name, changes, training.run(lambda epoch: print(asdict(epoch), flush=True), tick), splits)
     return result | {"provenance": provenance(splits, init, torch.get_num_threads(), training.group)}
@@ -125,10 +128,8 @@ IN_STEPS: dict[str, Callable[[Training], None]] = {
 
 def _quantized(model: nn.Module) -> Iterator[tuple[torch.Tensor, WeightQuantizer]]:
     """Each float weight that training moves, and its quantizer."""
-    for module in model.modules():
-        if is_parametrized(module, "weight"):
-            weights = module.parametrizations.weight  # type: ignore[union-attr]
-            yield weights.original, weights[0]  # type: ignore[misc,index]
+    for layer in quantized_layers(model).values():
+        yield float_weight(layer), weight_quantizer(layer)
 
 
 def _report(result: dict[str, Any], name: str, changes: dict[str, Any], model: nn.Module, splits: Splits) -> None:

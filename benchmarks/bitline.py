@@ -3,7 +3,7 @@
     python benchmarks/bitline.py [--tables-only]
 
 A recorded layer of 64 x 64 (benchmarks/record_layer.py) in IHP SG13G2. Two regimes of memory: one of 256 kbit for
-everybody, and memories as large as the layer.
+everybody, and memories as large as the layer. The file is in pJ.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import near_memory
 from figures import RESULTS, provenance, write_block
 
 from asm_hw.ppa.activity.gate_simulation import simulator
+from asm_hw.ppa.energy.bitline_accesses import FJ_PER_PJ
 from asm_hw.ppa.energy.bitline_energy import layer_energy, measure_core, scalar_energy, serial_energy
 from asm_hw.ppa.energy.energy_comparison import min_energy
 from asm_hw.ppa.energy.memory_comparison import STREAM
@@ -48,19 +51,30 @@ def measure() -> None:
         _, exact = min_energy(mac, library, STREAM, CLOCK_MHZ)
         result["mac"] = {"name": exact["name"], "energy_per_mac_fj": exact["energy_per_mac_fj"]}
         for regime in ("shared", "sized"):
-            result[f"vn_scalar_{regime}"] = scalar_energy(exact["parts_per_mac_fj"], regime == "sized", CLOCK_MHZ)
+            scalar = scalar_energy(exact["parts_per_mac_fj"], regime == "sized", CLOCK_MHZ)
+            result[f"vn_scalar_{regime}"] = in_pj(scalar)
         result["designs"] = {}
         for name, config in DESIGNS.items():
             core = measure_core(config, library, CLOCK_MHZ)
             shapes = {"sized": config, "shared": replace(config, rows=512)}
             regimes = {
-                regime: layer_energy(shape, core, regime == "sized", CLOCK_MHZ) for regime, shape in shapes.items()
+                regime: in_pj(layer_energy(shape, core, regime == "sized", CLOCK_MHZ))
+                for regime, shape in shapes.items()
             }
             result["designs"][name] = {"core": asdict(core)} | regimes
             print(name, {regime: round(row["total_pj"], 2) for regime, row in regimes.items()}, flush=True)
         core = measure_core(SERIAL, library, CLOCK_MHZ)
-        result["bit_serial"] = {"core": asdict(core), "shared": serial_energy(SERIAL, core, CLOCK_MHZ)}
+        result["bit_serial"] = {"core": asdict(core), "shared": in_pj(serial_energy(SERIAL, core, CLOCK_MHZ))}
     (RESULTS / "bitline.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def in_pj(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its energies, which are in fJ, in pJ."""
+    found = {}
+    for name, value in row.items():
+        head = name.removesuffix("_fj")
+        found[name if head == name else f"{head}_pj"] = value if head == name else value / FJ_PER_PJ
+    return found
 
 
 def table() -> str:

@@ -19,10 +19,11 @@ from typing import Any
 
 import torch
 
-from asm_hw.training.convert import convert, scale_errors
+from asm_hw.training.convert import convert
 from asm_hw.training.data import ImageData, digits
 from asm_hw.training.digits_training import ASM_EPOCHS, EPOCHS, accuracy, train, train_asm
 from asm_hw.training.models import digits_cnn
+from asm_hw.training.requantize_multipliers import scale_errors
 
 WEIGHT_BITS, ACT_BITS = 5, 8
 ALPHABETS = ("1,3", "1")

@@ -1,6 +1,6 @@
 """Thins the SRAM macros of IHP SG13G2 to the compact table of the package and fits the model to them.
 
-    python benchmarks/extract_sram.py FOLDER_OF_LIB_FILES > asm_hw/ppa/sram_ihp.json
+    python benchmarks/extract_sram.py FOLDER_OF_LIB_FILES > asm_hw/ppa/technology/sram_ihp.json
 
 One row a macro, from the typical corner: area, energy of a read, of a write and of both in one access (write-through),
 leakage, access time. Then non-negative least squares on relative errors, and the fit repeated without each macro.

@@ -1,4 +1,4 @@
-"""Measures area, clock period and energy of dot products: docs/results/energy.json, docs/plots, docs/area-and-energy.md.
+"""Measures area, clock period and energy of dot products: docs/results/energy.json, docs/plots, a table of the docs.
 
     python benchmarks/ppa.py [--tables-only]
 

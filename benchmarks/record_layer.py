@@ -1,4 +1,4 @@
-"""Records a fully connected layer of 64 x 64 for the energy of arrays: asm_hw/ppa/layer64.json.
+"""Records a fully connected layer of 64 x 64 for the energy of arrays: asm_hw/ppa/activity/layer64.json.
 
 The second layer of a perceptron 64-64-64-10 trained on the digits: its weights, and the activations that
 it takes for the first images of the test set.
@@ -16,7 +16,7 @@ from torch import nn
 from asm_hw.training.data import digits
 from asm_hw.training.digits_training import EPOCHS, accuracy, train
 
-OUTPUT = Path(__file__).parents[1] / "asm_hw" / "ppa" / "layer64.json"
+OUTPUT = Path(__file__).parents[1] / "asm_hw" / "ppa" / "activity" / "layer64.json"
 VECTORS = 320
 SEED = 0
 

@@ -1,4 +1,4 @@
-"""Records the operands of energy figures: ``python benchmarks/record_operands.py`` writes two files into asm_hw/ppa.
+"""Records the operands of energy figures into asm_hw/ppa/activity: ``python benchmarks/record_operands.py``.
 
 operands.json, the stream ``network``:
 
@@ -25,7 +25,7 @@ from asm_hw.training.digits_training import EPOCHS, train
 from asm_hw.training.models import digits_cnn
 from asm_hw.training.models.digits_model import _block
 
-FOLDER = Path(__file__).parents[1] / "asm_hw" / "ppa"
+FOLDER = Path(__file__).parents[1] / "asm_hw" / "ppa" / "activity"
 LAYER = 6  # the third convolution
 SEED = 0
 

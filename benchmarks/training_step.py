@@ -26,12 +26,15 @@ from typing import Any
 import torch
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.training.convert import convert, freeze
+from asm_hw.training.convert import convert
 from asm_hw.training.data.images import ImageTensor, Splits
+from asm_hw.training.freeze import freeze
 from asm_hw.training.models import make_model
 from asm_hw.training.prepare import prepare
 from asm_hw.training.recipes import recipe_for
-from asm_hw.training.training_run import Settings, Training, first_images
+from asm_hw.training.run_settings import TrainingSettings
+from asm_hw.training.training_run import Training
+from asm_hw.training.training_start import first_images
 
 FORMATS: dict[str, dict[str, Any]] = {
     "{1,3} W=5 A=8": {"alphabets": (1, 3), "act_bits": 8},
@@ -58,7 +61,7 @@ def random_splits(batch: int) -> Splits:
 def stepper(splits: Splits, batch: int, formats: dict[str, Any], **changes: Any) -> Callable[[], object]:
     """A function that trains ResNet-20 by one step, in float without ``formats``; ``changes`` to the recipe."""
     recipe = replace(recipe_for("resnet20", 32, bool(formats)), batch=batch, **changes)
-    settings = Settings(model="resnet20", dataset="random", recipe=recipe, **formats)
+    settings = TrainingSettings(model="resnet20", dataset="random", recipe=recipe, **formats)
     with tempfile.TemporaryDirectory() as folder:
         training = Training(settings, splits, Path(folder))
     images, labels = first_images(splits.train, batch)

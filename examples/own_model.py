@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from asm_hw.network.integer_layers import IntegerLayer
-from asm_hw.training.convert import convert, freeze, settle
+from asm_hw.training.convert import convert
 from asm_hw.training.data import digits
+from asm_hw.training.freeze import freeze, settle
 from asm_hw.training.prepare import prepare
 
 

@@ -7,21 +7,24 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from amaranth.hdl import ClockDomain, Module, Value
+from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from asm_hw.bench.driver import Driver
+from asm_hw.bench.driver import Check, Driver
 from asm_hw.units.registry import make_component
 from asm_hw.units.unit_config import UnitConfig
 
 from .unit_checks import checks_of
 
 Bench = Callable[[Driver], Awaitable[None]]
+Context = Any
+"""What the simulator hands to test benches and processes; Amaranth exports no name for it."""
 
 
 class AmaranthDriver:
     """Ports of a component by their Verilog names."""
 
-    def __init__(self, context, component, domain: ClockDomain):
+    def __init__(self, context: Context, component: wiring.Component, domain: ClockDomain):
         self._context = context
         self._ports = {
             "__".join(map(str, path)): Value.cast(value).as_unsigned()
@@ -33,7 +36,7 @@ class AmaranthDriver:
         self._context.set(self._ports[port], value)
 
     def get(self, port: str) -> int:
-        return self._context.get(self._ports[port])
+        return int(self._context.get(self._ports[port]))
 
     async def settle(self) -> None:
         pass  # a test bench's reads follow its writes at once
@@ -42,13 +45,13 @@ class AmaranthDriver:
         await self._context.tick()
 
 
-def play(config: UnitConfig, bench: Bench, *processes: Callable[[Any], Awaitable[None]]) -> None:
+def play(config: UnitConfig, bench: Bench, *processes: Callable[[Context], Awaitable[None]]) -> None:
     """Run one bench on the gateware of ``config``; ``processes`` of the simulator watch it."""
     top = Module()
     top.domains.sync = domain = ClockDomain()
     top.submodules.dut = component = make_component(config)
 
-    async def drive(context):
+    async def drive(context: Context) -> None:
         await bench(AmaranthDriver(context, component, domain))
 
     simulator = Simulator(top)
@@ -63,8 +66,11 @@ def play(config: UnitConfig, bench: Bench, *processes: Callable[[Any], Awaitable
 def run(config: UnitConfig) -> None:
     """Run every check of the unit; raises AssertionError at the first difference, and as `checks_of` does."""
     for check in checks_of(config):
+        play(config.without_macro, _bench_of(check, config))
 
-        async def bench(driver, check=check):
-            await check(driver, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
 
-        play(config.without_macro, bench)
+def _bench_of(check: Check, config: UnitConfig) -> Bench:
+    async def bench(driver: Driver) -> None:
+        await check(driver, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
+
+    return bench

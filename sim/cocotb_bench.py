@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
+from asm_hw.bench.driver import Check
 from asm_hw.emission.manifest import config_of, load
 
 from .runner import MANIFEST_FOLDER
@@ -22,7 +24,7 @@ _config = config_of(_manifest)
 class CocotbDriver:
     """Drives between falling edges, so that inputs are stable around every rising edge."""
 
-    def __init__(self, dut):
+    def __init__(self, dut: Any):
         self._dut = dut
 
     def set(self, port: str, value: int) -> None:
@@ -38,15 +40,15 @@ class CocotbDriver:
         await FallingEdge(self._dut.clk)
 
 
-async def _run(dut, check) -> None:
+async def _run(dut: Any, check: Check) -> None:
     if _manifest["clock"]:
         Clock(dut.clk, 10, unit="ns").start()
         await FallingEdge(dut.clk)
     await check(CocotbDriver(dut), _config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
 
 
-def _make_test(check):
-    async def test(dut):
+def _make_test(check: Check) -> Any:
+    async def test(dut: Any) -> None:
         await _run(dut, check)
 
     test.__name__ = test.__qualname__ = check.__name__

@@ -58,7 +58,7 @@ CASES = {
     "unknown unit": (["--unit", "divider"], "unit must be one of multiplier, mac, dot, near_memory, bitline, vn_scalar, vn_array, not 'divider'"),
     "unknown arithmetic": (["--arithmetic", "fuzzy"], "arithmetic must be one of asm, exact, bare, not 'fuzzy'"),
     "unknown weight code": (["--weight-code", "gray"], "weight_code must be one of packed, fields, decoded, not 'gray'"),
-    "fields of the exact twin": (["--arithmetic", "exact", "--weight-code", "fields"], "weight_code 'fields' needs arithmetic asm, not 'exact'"),
+    "fields of the exact baseline": (["--arithmetic", "exact", "--weight-code", "fields"], "weight_code 'fields' needs arithmetic asm, not 'exact'"),
     "unknown structure": (["--structure", "ladder"], "structure must be one of heap, greedy, carry_save, tree, plain, not 'ladder'"),
     "unknown weight form": (["--weight-form", "gray"], "weight_form must be one of one_hot, binary, not 'gray'"),
     "booth of an ASM": (["--weight-form", "booth"], "weight_form must be one of one_hot, binary, not 'booth'"),
@@ -159,12 +159,12 @@ def test_other_commands_refuse(cli):
     assert_refused(cli("sim", "no_such_row"), ["no_such_row", "catalogue"])
     assert_refused(cli("sim", "--simulator", "modelsim"), ["simulator", "modelsim"])
     assert_refused(cli("wave", "--simulator", "modelsim"), ["simulator", "modelsim"])
-    assert_refused(cli("demo", "--alphabets", "2"), ["2", "odd"])
+    assert_refused(cli("demo", "--alphabets", "2"), ["alphabet 2", "odd"])
     assert_refused(cli("demo", "--seed", "-1"), ["seed", "-1"])
     assert_refused(cli("demo", "--seed", "9" * 23), ["seed", "9" * 23])
     assert_refused(cli("synth", "--liberty", "absent.lib"), ["liberty", "absent.lib"])
     assert_refused(cli("synth", "--technology", "tsmc5"), ["technology", "tsmc5", "sky130hd"])
-    assert_refused(cli("levels", "--weight-bits", "99"), ["weight_bits", "99"])
+    assert_refused(cli("levels", "--weight-bits", "99"), ["weight_bits", ", not 99"])
     assert_refused(cli("frobnicate"), ["frobnicate"])
 
 

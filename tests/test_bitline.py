@@ -1,4 +1,4 @@
-"""The bitline array: schedules and golden model against plain arithmetic, networks on the Verilog."""
+"""The bitline array: schedules and golden model against plain arithmetic."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_network import operands_of, tiny
 
-from asm_hw.emission.emit_folder import emit, render
+from asm_hw.emission.emit_folder import render
 from asm_hw.errors import ParameterError
-from asm_hw.golden import BitlineModel, fit, matvec
-from asm_hw.network.rtl_layers import products_of
-from asm_hw.sim.bitline_player import BitlinePlayer
-from asm_hw.training.convert import convert
-from asm_hw.training.data import digits as images
-from asm_hw.training.digits_training import train, train_asm
-from asm_hw.training.models import digits_cnn
-from asm_hw.units.bitline.bitline_checks import asm_steps, serial_steps
+from asm_hw.golden import fit, matvec
 from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.bitline.bitline_harness import asm_steps, serial_steps
 from asm_hw.units.bitline.bitline_instructions import End, Instruction, Operation
+from asm_hw.units.bitline.bitline_model import BitlineModel
 from asm_hw.units.bitline.bitline_schedule import accesses, accumulate, digits, gaps, tiles
 from asm_hw.units.bitline.serial_schedule import mac_cycles, max_terms, place, serial_sum
 from asm_hw.units.catalog import CATALOG
@@ -175,13 +169,13 @@ def test_eight_times_fewer_cycles_than_bit_serial():
     ({"arithmetic": "exact", "act_signed": True}, "act_signed must be False where arithmetic is exact"),
     ({"arithmetic": "exact", "rows": 128, "word_bits": 8}, "word_bits must be 1 where arithmetic is exact, not 8"),
     ({"arithmetic": "exact", "rows": 64}, "rows must be at least 68 for one term in bit-serial form, not 64"),
-    ({"structure": "tree"}, "structure of unit bitline must be heap, not 'tree'"),
+    ({"structure": "tree"}, "structure 'tree' must be left out: unit bitline has no such parameter"),
     ({"counter_bits": 99}, "counter_bits must be an integer from 0 to 62, not 99"),
 ])  # fmt: skip
 def test_impossible_arrays_are_refused(parameters, sentence):
     with pytest.raises(ParameterError) as error:
-        BitlineConfig(**({"alphabets": (1, 3)} | parameters))
-    assert sentence in str(error.value)
+        make_config("bitline", **{"alphabets": (1, 3)} | parameters)
+    assert str(error.value).startswith(sentence)
 
 
 def test_rows_that_cannot_hold_one_activation_are_refused():
@@ -195,11 +189,11 @@ def test_rows_that_cannot_hold_one_activation_are_refused():
         place(BitlineConfig(arithmetic="exact", rows=96, cols=8), 4)
 
 
-def test_the_serial_twin_has_words_of_one_column():
-    twin = BitlineConfig(alphabets=(1,), rows=128).baseline("exact")
-    assert isinstance(twin, BitlineConfig)
-    assert (twin.word_bits, twin.words) == (1, 64)
-    assert max_terms(twin) >= 1
+def test_the_serial_baseline_has_words_of_one_column():
+    baseline = BitlineConfig(alphabets=(1,), rows=128).baseline("exact")
+    assert isinstance(baseline, BitlineConfig)
+    assert (baseline.word_bits, baseline.words) == (1, 64)
+    assert max_terms(baseline) >= 1
 
 
 def test_the_manifest_gives_the_configuration_back():
@@ -208,50 +202,3 @@ def test_the_manifest_gives_the_configuration_back():
         operations = json.loads(render(config, "unit")["manifest.json"])["operations"]
         assert operations["write"] == 0
         assert ("accumulate" in operations) == (config.arithmetic == "asm")
-
-
-def test_layers_of_a_network_on_the_verilog(tmp_path):
-    """Convolutions and products, tiles and half-empty groups of words, at full pace and under back-pressure."""
-    network = tiny()
-    check_network(
-        network, torch.randint(0, 64, (3, *network.input_shape)), tmp_path, {"rows": 24, "cols": 60}, (100, 40)
-    )
-
-
-def check_network(network, x, folder, shape, paces):
-    """Every layer of one group on an array of ``shape``; layers alike in their operands share it."""
-    players = {}
-    for layer in network.layers:
-        if getattr(layer, "groups", 1) == 1:
-            config = BitlineConfig(**operands_of(layer), **shape, terms=256, counter_bits=0)
-            if config not in players:
-                players[config] = BitlinePlayer(emit(config, folder / "rtl"), folder / config.slug)
-            check_layer(players[config], layer, x, paces)
-        x = layer.forward(x)
-
-
-def check_layer(player, layer, x, paces):
-    """Sums of a layer on the Verilog against golden; cycles are those of the golden model."""
-    [(weights, vectors)] = products_of(layer, x)
-    expected = matvec(weights, vectors).numpy()
-    for pace in paces:
-        sums, cycles = player.matmul(weights.numpy(), vectors.numpy(), pace)
-        assert (sums == expected).all()
-        groups = -(-len(vectors) // player.config.words)
-        model = BitlineModel(player.config)
-        steps = asm_steps(player.config, weights.tolist(), [[0] * weights.shape[1]])
-        for instruction, row in steps:
-            model.execute(instruction, None if row is None else torch.tensor(row))
-        assert cycles == groups * model.cycles + 1 if pace == 100 else cycles > groups * model.cycles
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("alphabets", [(1,), (1, 3)])
-def test_every_layer_of_the_demo_network_on_the_verilog(alphabets, tmp_path):
-    torch.set_num_threads(1)
-    data, model = images(), digits_cnn(0)
-    train(model, data, epochs=2, seed=0)
-    asm = train_asm(model, data, epochs=1, seed=0, alphabets=alphabets, weight_bits=5, act_bits=8)
-    network = convert(asm, tuple(data.test_images.shape[1:]))
-    x = network.quantize_input(data.test_images[:6])
-    check_network(network, x, tmp_path, {"rows": 160, "cols": 128}, (100,))

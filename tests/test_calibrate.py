@@ -10,13 +10,15 @@ import torch
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.training.calibrate import calibrate, correct_norms, quantize, reestimate_norms
-from asm_hw.training.convert import convert, freeze, scale_errors, settle
+from asm_hw.training.convert import convert
 from asm_hw.training.data.digits_data import digits
 from asm_hw.training.digits_training import accuracy, train
+from asm_hw.training.freeze import freeze, settle
 from asm_hw.training.models.digits_model import digits_cnn
 from asm_hw.training.prepare import prepare
 from asm_hw.training.quantizer import ActivationQuantizer, Narrowing, anneal
-from asm_hw.training.sensitivity import choose_alphabets, closeness
+from asm_hw.training.requantize_multipliers import scale_errors
+from asm_hw.training.sensitivity import closeness, select_alphabets
 
 SHAPE = (1, 8, 8)
 
@@ -109,7 +111,7 @@ def test_choice_escalates_until_the_score_or_the_budget(data, model):
     score = closeness(model, data.train_images[256:768])
     settings = {"formats": {"act_bits": 8, "weight_bits": 5}, "candidates": [(1,), (1, 3), (1, 3, 5, 7)]}
     seen = []
-    free = choose_alphabets(model, images, score, least=-0.01, report=seen.append, **settings)
+    free = select_alphabets(model, images, score, least=-0.01, report=seen.append, **settings)
     assert set(free.alphabets) == {"0", "3", "6", "10"} == set(free.sensitivity)
     costs = [point.cost for point in free.curve]
     assert costs == sorted(costs) and free.curve[0].raised is None
@@ -117,13 +119,13 @@ def test_choice_escalates_until_the_score_or_the_budget(data, model):
     for before, after in zip(free.curve, free.curve[1:], strict=False):
         changed = [path for path in before.alphabets if before.alphabets[path] != after.alphabets[path]]
         assert changed == [after.raised]
-    assert free.reached and free.chosen is free.curve[-1] and free.chosen.score >= -0.01
+    assert free.reached and free.selected is free.curve[-1] and free.selected.score >= -0.01
     assert len(free.curve) > 1 and all(point.score < -0.01 for point in free.curve[:-1])
     assert len(seen) == 1 + 4 + len(free.curve) and seen[0] == free.top
     # The score is that of what the hardware computes.
     prepared = quantize(model, images, overrides=free.overrides, act_bits=8, weight_bits=5)
     assert prepared.get_submodule("3").parametrizations.weight[0].format.alphabets == free.alphabets["3"]
-    assert score(prepared) == free.chosen.score
+    assert score(prepared) == free.selected.score
     network = convert(prepared)
     integers = network(network.quantize_input(data.test_images)) * network.output_scale
     assert torch.equal(integers.argmax(1), prepared(data.test_images).argmax(1))
@@ -134,17 +136,17 @@ def test_a_budget_ends_the_escalation_and_its_best_point_counts(model, data):
     scores = iter([10.0, 9.0, 8.0, 7.0, 6.0, 1.0, 5.0, 3.0, 2.0, 4.0, 0.0])  # top, four layers, the curve
     settings = {"cost": lambda path, alphabets: len(alphabets) / 4, "candidates": [(1,), (1, 3)]}
     images = data.train_images[:64]
-    bound = choose_alphabets(model, images, lambda m: next(scores), most_cost=1.75, **settings)
+    bound = select_alphabets(model, images, lambda m: next(scores), most_cost=1.75, **settings)
     assert bound.sensitivity == {"0": 1.0, "3": 2.0, "6": 3.0, "10": 4.0}
     assert [point.raised for point in bound.curve] == [None, "10", "6", "3"]
     assert [point.score for point in bound.curve] == [1.0, 5.0, 3.0, 2.0]
-    assert not bound.reached and bound.chosen.score == 5.0 and bound.chosen.cost == 1.25
-    assert bound.alphabets == bound.chosen.alphabets
+    assert not bound.reached and bound.selected.score == 5.0 and bound.selected.cost == 1.25
+    assert bound.alphabets == bound.selected.alphabets
     for candidates in ([(1, 3), (1,)], [(1,), (1,)]):
         with pytest.raises(ParameterError, match="candidates must cost more from one to the next"):
-            choose_alphabets(model, images, lambda m: 0.0, **settings | {"candidates": candidates})
+            select_alphabets(model, images, lambda m: 0.0, **settings | {"candidates": candidates})
     with pytest.raises(ParameterError, match=r"most_cost must be at least 1, that of .*, not 0\.5"):
-        choose_alphabets(model, images, lambda m: 0.0, most_cost=0.5, **settings)
+        select_alphabets(model, images, lambda m: 0.0, most_cost=0.5, **settings)
 
 
 def test_norms_are_corrected_by_what_quantization_shifts(data, model):
@@ -187,4 +189,4 @@ def test_bad_calls_are_refused(data, model):
     with pytest.raises(ParameterError, match="must be prepared"):
         calibrate(model, [data.train_images[:8]])
     with pytest.raises(ParameterError, match="candidates must name at least one"):
-        choose_alphabets(model, data.train_images[:8], lambda m: 0.0, candidates=[])
+        select_alphabets(model, data.train_images[:8], lambda m: 0.0, candidates=[])

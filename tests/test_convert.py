@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import weight_levels
-from asm_hw.training.convert import choose_multiplier, convert, freeze
+from asm_hw.training.conv_padding import conv_padding
+from asm_hw.training.convert import convert
+from asm_hw.training.freeze import freeze
 from asm_hw.training.models import digits_cnn
 from asm_hw.training.prepare import prepare
+from asm_hw.training.requantize_multipliers import nearest_multiplier
 
 SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
 SHAPE = (1, 8, 8)
@@ -39,6 +43,15 @@ def test_convert_names_the_module_that_does_not_fit(layers, sentence):
         convert(model, SHAPE)
 
 
+@pytest.mark.parametrize("padding", [0, 2, (1, 0), "valid", "same"], ids=str)
+@pytest.mark.parametrize(("kernel", "dilation"), [(3, 1), ((2, 5), 1), ((4, 3), (3, 2))], ids=str)
+def test_the_zeros_around_a_convolution_are_pytorch_s(padding, kernel, dilation):
+    layer = nn.Conv2d(2, 3, kernel, padding=padding, dilation=dilation)
+    x = torch.rand(2, 2, 11, 13, generator=torch.Generator().manual_seed(0))
+    padded = F.pad(x, conv_padding(layer))
+    assert torch.allclose(F.conv2d(padded, layer.weight, layer.bias, dilation=dilation), layer(x), atol=1e-6)
+
+
 def test_convert_refuses_an_unprepared_model():
     with pytest.raises(ParameterError, match="model Sequential must be prepared"):
         convert(digits_cnn(), SHAPE)
@@ -49,7 +62,7 @@ def test_chosen_multiplier_is_the_best_of_all(alphabets):
     code = weight_levels(AlphabetSet(alphabets), 16)
     draw = torch.rand(20, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     ratio = torch.cat([torch.exp2(-12 * draw) * torch.tensor([1.0, -1.0]).repeat(10), torch.tensor([0.0])])
-    level, shift, error = choose_multiplier(ratio, code)
+    level, shift, error = nearest_multiplier(ratio, code)
     for r, m, s, e in zip(ratio.tolist(), level.tolist(), shift.tolist(), error.tolist(), strict=True):
         assert m in code
         if r:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asm_hw.errors import ParameterError
@@ -25,6 +25,15 @@ def plain_levels(alphabets, magnitude_bits):
 def plain_nearest(levels, magnitude):
     """Smallest distance; of two the smaller level."""
     return min(levels, key=lambda level: (abs(level - magnitude), level))
+
+
+@pytest.mark.parametrize("alphabets", [(1,), (1, 3), ALL_SETS[-1]], ids=str)
+def test_a_value_that_equals_a_midpoint_stays_below_it(alphabets):
+    code = weight_levels(AlphabetSet(alphabets), 7)
+    for low, high, midpoint in zip(code.magnitudes, code.magnitudes[1:], code.midpoints, strict=False):
+        assert midpoint - low == high - midpoint
+        assert (code.nearest(midpoint), code.nearest(midpoint + 1e-9)) == (low, high)
+    assert len(code.midpoints) == len(code.magnitudes) - 1
 
 
 def test_there_are_128_alphabet_sets():
@@ -87,6 +96,7 @@ def test_mean_rounding_error_of_the_whole_magnitude():
     assert round(sum(errors) / 128, 2) == 2.67  # DESIGN section 1
 
 
+@settings(deadline=None)  # a code of 16 bits has up to 32,768 magnitudes, made once
 @given(st.sampled_from(ALL_SETS), st.integers(10, 16), st.integers(-(1 << 16), 1 << 16))
 def test_wide_codes_round_trip(alphabets, weight_bits, value):
     code = weight_levels(AlphabetSet(alphabets), weight_bits)

@@ -109,7 +109,7 @@ MUTATIONS = {
     "Booth digit wrong": Mutation(DECODERS, "Mux(high, ~(low | middle), low & middle)", "Mux(high, ~(low | middle), low | middle)", MacConfig(arithmetic="exact", weight_form="booth")),
     "Booth digit 0 negative": Mutation(DECODERS, "high & ~(low & middle)", "high & ~low", MacConfig(arithmetic="exact", weight_form="booth")),
     "bank adds instead of subtracting": Mutation(BANK, "left - right if step.subtract", "left + right if step.subtract", MultiplierConfig(alphabets=(1,7,), weight_bits=5)),
-    "activation sign lost": Mutation(DATAPATH, "code.as_signed() if product.activation.signed", "code.as_unsigned() if config.act_signed", MacConfig(act_signed=True, arithmetic="exact", structure="plain")),
+    "activation sign lost": Mutation(DATAPATH, "code.as_signed() if product.activation.signed", "code.as_unsigned() if product.activation.signed", MacConfig(act_signed=True, arithmetic="exact", structure="plain")),
     # Heap.
     "full adder's carry wrong": Mutation(HEAP, "(self.a & self.b) | (half & self.c)", "(self.a & self.b) | self.c", SMALL_DOT),
     "full adder's sum wrong": Mutation(HEAP, "self.s.eq(half ^ self.c)", "self.s.eq(half | self.c)", SMALL_DOT),
@@ -121,12 +121,12 @@ MUTATIONS = {
     "sign count wrong": Mutation(HEAP, "total.eq(left + right)", "total.eq(left)", SMALL_DOT),
     "weight of the sign count wrong": Mutation(LANES, "return (1 << self.position) - extension", "return -extension", SMALL_DOT),
     # Accumulators.
-    "accumulator one bit short": Mutation(ADDERS, "acc.eq(total)", "acc.eq(following[:-1].as_signed())"),
+    "accumulator one bit short": Mutation(ADDERS, "acc.eq(total)", "acc.eq(total[:-1].as_signed())"),
     "clear ignored": Mutation(ADDERS, "m.d.comb += kept.eq(Mux(clear, 0, acc))", "m.d.comb += kept.eq(acc)"),
     "carries not cleared": Mutation(ADDERS, "kept.eq(Mux(clear, 0, row))", 'kept.eq(Mux(clear, 0, row) if "sum" in row.name else row)', MacConfig(structure="carry_save")),
     "enable ignored": Mutation(ADDERS, "with m.If(enable):\n        m.d.sync += acc.eq(total)", "with m.If(1):\n        m.d.sync += acc.eq(total)"),
-    "saturation one too high": Mutation(ADDERS, "Mux(total > most, most, total)", "Mux(total > top, top - 1, total)", MacConfig(acc_bits=12, overflow="saturate", act_signed=True)),
-    "heap too narrow to saturate": Mutation(ADDERS, "return max(accumulator.bits, signed_bits(low + least, high + most))", "return config.accumulator.bits + 1", DotConfig(lanes=8, act_bits=4, acc_bits=6, overflow="saturate")),
+    "saturation one too high": Mutation(ADDERS, "Mux(total > most, most, total)", "Mux(total > most + 1, most, total)", MacConfig(acc_bits=12, overflow="saturate", act_signed=True)),
+    "heap too narrow to saturate": Mutation(ADDERS, "return max(accumulator.bits, signed_bits(low + least, high + most))", "return accumulator.bits + 1", DotConfig(lanes=8, act_bits=4, acc_bits=6, overflow="saturate")),
     "a lane left out": Mutation(ADDERS, "rows = [row for lane in lanes for row in lane.rows]", "rows = [row for lane in lanes[1:] for row in lane.rows]", DotConfig(lanes=2, act_bits=4, structure="tree")),
     # Streams.
     "weights reloaded while they are held": Mutation(DOT, "self._weight_stage(m, add & self.i.payload.release)", "self._weight_stage(m, add)", SMALL_DOT),

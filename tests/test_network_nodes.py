@@ -12,8 +12,10 @@ from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.network.integer_layers import IntegerConv2d
+from asm_hw.network.integer_moves import IntegerConcat, IntegerMove
 from asm_hw.network.integer_network import IntegerNetwork
-from asm_hw.network.integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
+from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
+from asm_hw.network.integer_sums import IntegerSum
 from asm_hw.network.network_file import load, save
 
 SHAPE = (3, 6, 5)

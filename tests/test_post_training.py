@@ -16,10 +16,10 @@ from asm_hw.cli import main
 from asm_hw.errors import ParameterError
 from asm_hw.network.network_file import load
 from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.training.alphabet_costs import energy_cost, weight_cost
 from asm_hw.training.checkpoint import read_tensors, write_tensors
-from asm_hw.training.layer_settings import read_layers
-from asm_hw.training.sensitivity import energy_cost, weight_cost
-from asm_hw.training.training_run import WEIGHTS
+from asm_hw.training.run_folder import WEIGHTS
+from asm_hw.training.run_settings import read_layers
 
 TINY = ["--model", "tiny_training:with_norm", "--dataset", "tiny_training:splits", "--threads", "1"]
 ONE, THREE = AlphabetSet((1,)), AlphabetSet((1, 3))
@@ -155,7 +155,7 @@ def test_layers_that_are_none_are_refused(tmp_path, text):
     ("arguments", "words"),
     [
         (["quantize"], ["init", "must be given"]),
-        (["quantize", "--init", "START", "--images", "1"], ["images", "1"]),
+        (["quantize", "--init", "START", "--images", "1"], ["images", ", not 1"]),
         (["quantize", "--init", "START", "--layers", "LAYERS"], ["layers", "'nowhere'"]),
         (
             ["train", "--init", "START", "--alphabets", "1", "--batch", "32", "--layers", "LAYERS"],
@@ -165,21 +165,21 @@ def test_layers_that_are_none_are_refused(tmp_path, text):
         (["train", "--layers", "LAYERS"], ["layers", "must be left out where no alphabets are given"]),
         (["train", "--act-bits", "4"], ["act_bits 4 must be left out where no alphabets are given"]),
         (["quantize", "--model", "resnet9"], ["model must be module:function or one of", "'resnet9'"]),
-        (["choose", "--init", "START", "--within", "-1"], ["within", "-1"]),
+        (["choose", "--init", "START", "--within", "-1"], ["within", ", not -1"]),
         (["choose", "--init", "START", "--energy", "1"], ["energy", "SET=ENERGY", "'1'"]),
         (["choose", "--init", "START", "--energy", "1=2"], ["energy", "each candidate", "1,3"]),
         (["choose", "--init", "START", "--candidates", "1", "--energy", "1=2", "--energy", "1=3"], ["once", "'1=3'"]),
         (["choose", "--init", "START", "--energy", "1,5=2"], ["no other set", "'1,5=2'"]),
         (["choose", "--init", "START", "--candidates", "1,3", "--candidates", "1"], ["candidates must cost more"]),
-        (["choose", "--init", "START", "--most-cost", "0.5"], ["most_cost must be at least 1", "0.5"]),
+        (["choose", "--init", "START", "--most-cost", "0.5"], ["most_cost must be at least 1", ", not 0.5"]),
         (["quantize", "--init", "START", "--layers", "NULL"], ["module '4'", "left in float"]),
         (
             ["train", "--init", "START", "--alphabets", "1", "--batch", "32", "--layers", "NULL"],
             ["module '4'", "left in float"],
         ),
-        (["quantize", "--init", "START", "--workers", "-1"], ["workers", "-1"]),
-        (["quantize", "--init", "START", "--image-size", "0"], ["image_size", "0"]),
-        (["choose", "--init", "START", "--candidates", "1,4"], ["4", "odd"]),
+        (["quantize", "--init", "START", "--workers", "-1"], ["workers", ", not -1"]),
+        (["quantize", "--init", "START", "--image-size", "0"], ["image_size", ", not 0"]),
+        (["choose", "--init", "START", "--candidates", "1,4"], ["alphabet 4", "odd"]),
     ],
     ids=lambda value: " ".join(value) if len(value) > 1 else str(value),
 )

@@ -8,15 +8,17 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
-from test_prepare import SHAPE, Foreign, agreement, build, images, train_a_little
+from styled_models import SHAPE, Foreign, agreement, build, images, train_a_little
 from torch import nn
 
 from asm_hw.errors import ParameterError
 from asm_hw.golden import finest_shift
 from asm_hw.training.calibrate import calibrate, correct_norms, reestimate_norms
-from asm_hw.training.convert import convert, freeze, scale_errors, settle
+from asm_hw.training.convert import convert
+from asm_hw.training.freeze import freeze, settle
 from asm_hw.training.prepare import prepare
 from asm_hw.training.quantizer import anneal
+from asm_hw.training.requantize_multipliers import scale_errors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,13 +10,17 @@ import torch
 
 from asm_hw import golden
 from asm_hw.emission.emit_folder import emit
-from asm_hw.sim import amaranth_simulation as amaranth_bench
-from asm_hw.sim.dot_player import Player
+from asm_hw.sim import amaranth_simulation
+from asm_hw.sim.dot_player import DotPlayer
 from asm_hw.sim.runner import run_folder
+from asm_hw.sim.unit_checks import checks_of
 from asm_hw.units.catalog import CATALOG
 from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.dot.dot_schedule import schedule
 from asm_hw.units.mac.mac_config import MacConfig
+from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
+from asm_hw.units.registry import unit_of
+from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 
 def one_in(count):
@@ -28,7 +32,7 @@ def one_in(count):
 
 @one_in(5)
 def test_gateware_equals_golden(name):
-    amaranth_bench.run(CATALOG[name])
+    amaranth_simulation.run(CATALOG[name])
 
 
 @one_in(2)
@@ -52,6 +56,27 @@ def test_a_run_without_tests_or_results_has_not_passed(tmp_path):
     assert verdict.tests == 0
 
 
+def test_a_run_of_fewer_tests_than_checks_has_not_passed(tmp_path, monkeypatch):
+    folder = emit(MacConfig(), tmp_path).folder
+    monkeypatch.setenv("COCOTB_TEST_FILTER", "check_mac_products")
+    verdict = run_folder(folder, "verilator", tmp_path / "build")
+    assert (verdict.tests, verdict.failed, verdict.checks) == (1, 0, 3)
+    assert not verdict.passed
+
+
+@pytest.mark.parametrize(("config", "missing"), [
+    (MacConfig(), set()),
+    (MacConfig(acc_bits=40), {"check_mac_overflow"}),  # nothing drives 2**39 into it
+    (VnScalarConfig(), set()),
+    (VnScalarConfig(out_bits=9), {"check_vn_scalar_chain"}),
+    (NearMemoryConfig(lanes=4, columns=2, depth=64), set()),
+    (NearMemoryConfig(lanes=4, columns=2, depth=10), {"check_near_memory_late_activations"}),  # holds one tile
+], ids=lambda value: getattr(value, "slug", ""))  # fmt: skip
+def test_a_check_that_cannot_look_is_left_out(config, missing):
+    every = {check.__name__ for check in unit_of(config).load("checks")}
+    assert {check.__name__ for check in checks_of(config)} == every - missing
+
+
 def test_a_waveform_is_left(tmp_path):
     verdict = run_folder(emit(MacConfig(), tmp_path).folder, "verilator", tmp_path / "build", waves=True)
     assert verdict.passed
@@ -61,7 +86,7 @@ def test_a_waveform_is_left(tmp_path):
 def test_player_computes_matrix_products(tmp_path):
     """Held (inputs fit the lanes) and streaming weights, at full pace and under back-pressure."""
     config = DotConfig(alphabets=(1, 3), weight_bits=5, lanes=4, columns=3)
-    player = Player(emit(config, tmp_path), tmp_path / "player")
+    player = DotPlayer(emit(config, tmp_path), tmp_path / "player")
     for inputs in (3, 4, 5, 11):
         check_products(player, config, inputs)
 

@@ -14,12 +14,14 @@ from torch import nn
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import weight_levels
-from asm_hw.training.convert import convert, freeze, scale_errors, settle
+from asm_hw.training.convert import convert
 from asm_hw.training.data import digits
 from asm_hw.training.digits_training import accuracy, shift_images, train, train_asm
+from asm_hw.training.freeze import freeze, settle
 from asm_hw.training.models import digits_cnn
 from asm_hw.training.prepare import prepare
 from asm_hw.training.quantizer import ActivationQuantizer
+from asm_hw.training.requantize_multipliers import scale_errors
 
 SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
 SHAPE = (1, 8, 8)

@@ -24,7 +24,7 @@ PLANTED = {
     "sim/runner.py": "from asm_hw.units.mac.mac_config import MacConfig as _Planted; _Planted().nonsense()",
     "sim/amaranth_simulation.py": "run(3)",
     "training/prepare.py": "prepare(1)",
-    "training/layer_settings.py": 'check_range(1, 2, "x", 4)',
+    "training/layer_formats.py": 'check_range(1, 2, "x", 4)',
     "training/data/cifar10.py": 'cache_folder(3) + "x"',
 }
 

@@ -6,8 +6,8 @@ import random
 from dataclasses import fields
 
 import pytest
-from test_near_memory import demo_network
 from tiny_network import operands_of, tiny, vectors_of
+from trained_digits import demo_network
 
 from asm_hw.network.rtl_layers import products_of
 from asm_hw.sim.amaranth_simulation import play

@@ -12,7 +12,9 @@ import torch
 
 from asm_hw.training.checkpoint import read_tensors
 from asm_hw.training.recipes import Recipe
-from asm_hw.training.training_run import WEIGHTS, Settings, Training
+from asm_hw.training.run_folder import WEIGHTS
+from asm_hw.training.run_settings import TrainingSettings
+from asm_hw.training.training_run import Training
 
 HERE = Path(__file__).resolve().parent
 TINY = ["--dataset", "tiny_training:splits", "--batch", "32", "--threads", "1", "--save-seconds", "0"]
@@ -24,7 +26,7 @@ class Interrupted(Exception):
 
 def settings(model="with_norm", **changes):
     recipe = Recipe(epochs=changes.pop("epochs", 3), batch=32, **changes.pop("recipe", {}))
-    return Settings(model=f"tiny_training:{model}", dataset="tiny_training:splits", recipe=recipe, **changes)
+    return TrainingSettings(model=f"tiny_training:{model}", dataset="tiny_training:splits", recipe=recipe, **changes)
 
 
 def training(folder, chosen, **options):

@@ -17,10 +17,10 @@ from asm_hw.errors import ParameterError
 
 from .freeze import freeze, is_frozen, settle
 from .model_checks import check_inputs
-from .prepare import fit_narrow, prepare
+from .prepare import prepare
 from .quantizer import ActivationQuantizer, Narrowing
-from .scale_fitting import thin
-from .tensor_shapes import evaluating, prepared_shape, watch_prepared
+from .scale_fitting import fit_narrow, subsample
+from .tensor_shapes import evaluating, prepared_graph, prepared_shape
 from .traced_operations import NORMS
 
 KEPT_BATCHES = 8
@@ -36,11 +36,10 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor], reestimate: bool = Tr
     network (`reestimate_norms`). The input's scale stays; a model is calibrated before it is frozen.
     Raises `ParameterError` where there is no batch.
     """
-    watch_prepared(model)  # refuses what is not prepared
-    assert isinstance(model, GraphModule)
+    graph = prepared_graph(model)
     images = _checked(islice(batches, KEPT_BATCHES), prepared_shape(model))
     with evaluating(model):
-        _Fitter(model).run(torch.cat(images).to(next(model.parameters()).device))
+        _Fitter(graph).run(torch.cat(images).to(next(model.parameters()).device))
     if reestimate:
         reestimate_norms(model, images)
 
@@ -85,8 +84,7 @@ def correct_norms(model: nn.Module, reference: nn.Module, images: Tensor) -> Non
     al., arXiv 1906.04721). The difference of two means hardly depends on which images they are of, unlike
     the means. Multipliers stay where they are. Norms that are called more than once stay too.
     """
-    watch_prepared(model)
-    assert isinstance(model, GraphModule)
+    graph = prepared_graph(model)
     check_inputs("images", images, prepared_shape(model))
     known = dict(reference.named_modules())
     for path, module in model.named_modules():
@@ -95,7 +93,7 @@ def correct_norms(model: nn.Module, reference: nn.Module, images: Tensor) -> Non
     images = images.to(next(model.parameters()).device)
     means = _means(reference, images)
     with evaluating(model):
-        _Corrector(model, means).run(images)
+        _Corrector(graph, means).run(images)
 
 
 def quantize(model: nn.Module, images: Tensor, **settings: Any) -> GraphModule:
@@ -140,9 +138,10 @@ class _Corrector(Interpreter):
 
     def run_node(self, n: Node) -> object:
         path = str(n.target)
-        if n.op == "call_module" and path in self.means and self.submodules[path].running_mean is not None:
+        norm = self.submodules.get(path) if n.op == "call_module" else None
+        if path in self.means and isinstance(norm, NORMS) and norm.running_mean is not None:
             (values,), _ = self.fetch_args_kwargs_from_env(n)
-            self.submodules[path].running_mean.add_(mean_of(values) - self.means[path])  # type: ignore[union-attr,operator]
+            norm.running_mean.add_(mean_of(values) - self.means[path])
         return super().run_node(n)
 
 
@@ -153,7 +152,7 @@ class _Fitter(Interpreter):
         module = self.submodules.get(str(n.target)) if n.op == "call_module" else None
         if isinstance(module, ActivationQuantizer) and module.log2_scale.requires_grad:
             (values,), _ = self.fetch_args_kwargs_from_env(n)
-            self._fit(n, module, thin(values))
+            self._fit(n, module, subsample(values))
         return super().run_node(n)
 
     def _fit(self, node: Node, quantizer: ActivationQuantizer, sample: Tensor) -> None:

@@ -15,13 +15,11 @@ from torch import nn
 from asm_hw.network.integer_network import IntegerNetwork
 
 from .fold import fold
-from .freeze import EXACT, choose_multiplier, freeze, scale_errors, settle
-from .integer_builder import Builder
+from .integer_builder import NetworkBuilder
 from .model_checks import check_model
 from .quantizer import check_annealed
-from .tensor_shapes import prepared_shape, watch_prepared
-
-__all__ = ["choose_multiplier", "convert", "freeze", "scale_errors", "settle"]
+from .requantize_multipliers import EXACT
+from .tensor_shapes import prepared_graph, prepared_shape, watch_prepared
 
 
 @torch.no_grad()
@@ -39,8 +37,9 @@ def convert(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Int
     seen = watch_prepared(model, input_shape)
     check_model(model)
     check_annealed(model)
-    builder = Builder(model, seen)
-    for step in fold(model, seen):
+    graph = prepared_graph(model)
+    builder = NetworkBuilder(graph, seen)
+    for step in fold(graph, seen):
         builder.add(step)
     entry = builder.inputs[0]
     if builder.error > EXACT:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from asm_hw.errors import ParameterError, check_range
 
-from .convert import freeze
 from .data import ImageData
+from .freeze import freeze
 from .prepare import prepare
 
 EPOCHS, ASM_EPOCHS = 60, 45

@@ -41,7 +41,9 @@ def percent(share: float | None) -> float | None:
 
 
 @torch.no_grad()
-def compare(model: Callable[[Tensor], Tensor], network: IntegerNetwork, data: Dataset) -> dict[str, float | int | None]:
+def compare_with_integers(
+    model: Callable[[Tensor], Tensor], network: IntegerNetwork, data: Dataset
+) -> dict[str, float | int | None]:
     """Percent of ``data`` that model and network name right, and on which they agree; how far logits are apart.
 
     ``largest_logit_difference_steps``: in units of the network's output; ``images_over_a_step``: of how many

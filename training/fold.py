@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,21 +17,34 @@ from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
 from asm_hw.errors import ParameterError
-from asm_hw.formats.activation_format import ActivationFormat
 
 from .conv_padding import conv_padding
-from .folded_steps import Joined, Output, Product, Step, Stored, Term, Wide, WindowSum
+from .folded_steps import (
+    Joined,
+    MaxStep,
+    MoveStep,
+    NarrowStep,
+    Output,
+    Product,
+    Step,
+    Stored,
+    SumStep,
+    Term,
+    Wide,
+    WindowSum,
+)
 from .quantizer import ActivationQuantizer
-from .traced_operations import Op, Seen, classify, path_of
+from .shape_operations import Op
+from .tensor_shapes import Seen
+from .traced_operations import Norm, classify, path_of
 
 
-def fold(model: nn.Module, seen: Seen) -> Iterator[Step | Output]:
+def fold(model: GraphModule, seen: Seen) -> Iterator[Step | Output]:
     """The steps of a prepared ``model`` in order of execution, each computed when it is asked for.
 
     A step therefore sees scales that were moved while an earlier one was looked at. Raises
     `ParameterError`, naming the module, where floats would remain.
     """
-    assert isinstance(model, GraphModule)
     return _Folder(model, seen).run()
 
 
@@ -51,16 +63,14 @@ class _Folder:
             if op.kind == "value":
                 continue
             result = getattr(self, f"_{op.kind}")(node, op)
-            if isinstance(result, Output):
-                yield result
-            elif isinstance(result, Step):
-                yield result
-                target = result.target
-                if result.quantizer is not None:  # its scale may have been moved meanwhile
-                    target = replace(target, scale=_double(result.quantizer.scale))
-                self.values[node] = target
-            else:
+            if not isinstance(result, Step | Output):
                 self.values[node] = result
+                continue
+            yield result
+            if isinstance(result, SumStep):  # the scale may have been moved meanwhile
+                self.values[node] = replace(result.target, scale=_double(result.quantizer.scale))
+            elif not isinstance(result, Output):
+                self.values[node] = result.target
 
     def _value(self, node: Node) -> Stored | Wide:
         """The value of ``node``; one left in float ends the conversion."""
@@ -108,10 +118,11 @@ class _Folder:
             return f"module {node.target!r} must keep running statistics to be folded"
         gain, shift = affine(op.detail)
         wide = self._sum(op.inputs[0])
-        assert math.isinf(wide.low) and math.isinf(wide.high)
+        if (wide.low, wide.high) != (-math.inf, math.inf):
+            return f"module {node.target!r} must take a tensor that is stored, not a sum that is clipped"
         terms = tuple(replace(term, unit=term.unit * gain) for term in wide.terms)
         one = torch.ones(1, dtype=torch.float64)
-        anchor = (op.detail.bias, one) if op.detail.affine else (op.detail.running_mean, -gain)
+        anchor = (op.detail.running_mean, -gain) if op.detail.bias is None else (op.detail.bias, one)
         return Wide(terms, wide.offset * gain + shift, anchor)
 
     def _clamp(self, node: Node, op: Op) -> Wide | Stored:
@@ -141,37 +152,33 @@ class _Folder:
         anchor = wide.anchor and (wide.anchor[0], wide.anchor[1] * factor)
         return Wide(terms, wide.offset * factor, anchor)
 
-    def _quantize(self, node: Node, op: Op) -> Step | Stored:
+    def _quantize(self, node: Node, op: Op) -> SumStep | Stored:
         quantizer: ActivationQuantizer = op.detail
         source = op.inputs[0]
         if source.op == "placeholder":
             return Stored("input", _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
         wide = self._sum(source)
         target = Stored(self._name(node, wide), _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
-        return Step("sum", target, wide, quantizer)
+        return SumStep(target, wide, quantizer)
 
     def _name(self, node: Node, wide: Wide) -> str:
         """The layer's path where a layer is called, else the tensor's name."""
         products = [term.operand for term in wide.terms if isinstance(term.operand, Product)]
         return products[0].path if products else str(node.target).rsplit(".", 1)[-1]
 
-    def _narrow(self, node: Node, op: Op) -> Step:
+    def _narrow(self, node: Node, op: Op) -> NarrowStep:
         source, narrowing = self._stored(op.inputs[0]), op.detail
         shift = int(narrowing.shift)
-        return self._step("narrow", node, source, source.scale * 2.0**shift, narrowing.format, shift)
+        target = replace(source, name=_tensor_name(node), node=node, format=narrowing.format)
+        return NarrowStep(replace(target, scale=source.scale * 2.0**shift), source, shift)
 
-    def _max(self, node: Node, op: Op) -> Step:
+    def _max(self, node: Node, op: Op) -> MaxStep:
         source = self._stored(op.inputs[0])
-        return self._step("max", node, source, source.scale, source.format, op.detail)
+        return MaxStep(replace(source, name=_tensor_name(node), node=node), source, op.detail)
 
-    def _move(self, node: Node, op: Op) -> Step:
+    def _move(self, node: Node, op: Op) -> MoveStep:
         source = self._stored(op.inputs[0])
-        return self._step("move", node, source, source.scale, source.format, op.detail)
-
-    @staticmethod
-    def _step(kind: str, node: Node, source: Stored, scale: Tensor, format: ActivationFormat, detail: Any) -> Step:
-        name = str(node.target).removeprefix("asm.") if node.op == "call_module" else node.name
-        return Step(kind, Stored(name, scale, format, node, source.multipliers), source, detail=detail)
+        return MoveStep(replace(source, name=_tensor_name(node), node=node), source, *op.detail)
 
     def _same(self, node: Node, op: Op) -> Stored | Wide | str:
         return self.values[op.inputs[0]]
@@ -180,6 +187,11 @@ class _Folder:
         if len(op.inputs) != 1 or node.args[0] is not op.inputs[0]:
             raise ParameterError("the model must return one tensor")
         return Output(self._value(op.inputs[0]))
+
+
+def _tensor_name(node: Node) -> str:
+    """What the result of a step without a layer is called."""
+    return str(node.target).removeprefix("asm.") if node.op == "call_module" else node.name
 
 
 def check_layer(path: str, layer: nn.Module) -> None:
@@ -193,15 +205,14 @@ def check_layer(path: str, layer: nn.Module) -> None:
             )
 
 
-def affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """(gain, shift), float64 [channels], of a batch norm in evaluation mode."""
-    mean, variance = _double(norm.running_mean), _double(norm.running_var)  # type: ignore[arg-type]
-    gain = (variance + norm.eps).rsqrt()  # type: ignore[operator]
-    shift = torch.zeros_like(gain)
-    if norm.affine:
-        gain = gain * _double(norm.weight)  # type: ignore[arg-type]
-        shift = _double(norm.bias)  # type: ignore[arg-type]
-    return gain, shift - mean * gain
+def affine(norm: Norm) -> tuple[Tensor, Tensor]:
+    """(gain, shift), float64 [channels], of a batch norm in evaluation mode, which keeps running statistics."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    gain = (_double(norm.running_var) + norm.eps).rsqrt()
+    if norm.weight is not None:
+        gain = gain * _double(norm.weight)
+    shift = torch.zeros_like(gain) if norm.bias is None else _double(norm.bias)
+    return gain, shift - _double(norm.running_mean) * gain
 
 
 def _double(values: Tensor) -> Tensor:

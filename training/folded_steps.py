@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.fx import Node
 
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.numbers.alphabets import AlphabetSet
 
+from .prepared_layers import Layer, float_weight, weight_quantizer
 from .quantizer import ActivationQuantizer, Gain, WeightQuantizer
+from .shape_operations import Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,26 +36,26 @@ class Product:
     """Accumulators of a layer: its levels times a stored tensor."""
 
     path: str
-    layer: nn.Conv2d | nn.Linear
+    layer: Layer
     source: Stored
 
     @property
     def weights(self) -> WeightQuantizer:
         """The quantizer of the layer's weight."""
-        return self.layer.parametrizations.weight[0]  # type: ignore[union-attr,index,return-value]
+        return weight_quantizer(self.layer)
 
     @property
     def levels(self) -> Tensor:
         """The levels of the layer's weight, int64, on the CPU."""
-        return self.weights.integers(self.layer.parametrizations.weight.original).cpu()  # type: ignore[union-attr,arg-type]
+        return self.weights.integers(float_weight(self.layer)).cpu()
 
 
 @dataclass(frozen=True, eq=False)
 class WindowSum:
-    """Sums of a stored tensor over windows (kernel, stride, padding)."""
+    """Sums of a stored tensor over windows."""
 
     source: Stored
-    window: Any
+    window: Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,24 +95,49 @@ class Wide:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """A step that stores ``target``: a rounded ``sum``, a narrowed tensor, a max or a move of one.
+class SumStep:
+    """Stores ``target``: the sum ``source``, rounded by ``quantizer``."""
 
-    ``source``: Wide of a sum (with ``quantizer``), else Stored. ``detail``: shift, window or move.
-    """
-
-    kind: str
     target: Stored
-    source: Wide | Stored
-    quantizer: ActivationQuantizer | None = None
-    detail: Any = None
+    source: Wide
+    quantizer: ActivationQuantizer
 
     @property
     def ratios(self) -> list[Tensor]:
         """Units of the target per unit of each term, float64 [channels]."""
-        assert isinstance(self.source, Wide)
         parts = torch.broadcast_tensors(*[term.unit for term in self.source.terms], self.source.offset)
         return [part / self.target.scale for part in parts[:-1]]
+
+
+@dataclass(frozen=True, eq=False)
+class NarrowStep:
+    """Stores ``target``: the top bits of a stored tensor, ``shift`` bits lower."""
+
+    target: Stored
+    source: Stored
+    shift: int
+
+
+@dataclass(frozen=True, eq=False)
+class MaxStep:
+    """Stores ``target``: the largest integer of each window of a stored tensor."""
+
+    target: Stored
+    source: Stored
+    window: Window
+
+
+@dataclass(frozen=True, eq=False)
+class MoveStep:
+    """Stores ``target``: the integers of a stored tensor in another place, as `IntegerMove` has it."""
+
+    target: Stored
+    source: Stored
+    action: str
+    arguments: tuple[int, ...]
+
+
+Step = SumStep | NarrowStep | MaxStep | MoveStep
 
 
 @dataclass(frozen=True, eq=False)

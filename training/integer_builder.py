@@ -6,27 +6,42 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.fx import Node
+from torch.fx import GraphModule, Node
 
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.golden.rounding import finest_shift, half_of
 from asm_hw.network.integer_layers import IntegerConv2d, IntegerLayer, IntegerLinear
+from asm_hw.network.integer_moves import IntegerConcat, IntegerMove
 from asm_hw.network.integer_node import IntegerNode
-from asm_hw.network.integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
-from asm_hw.network.integer_requantize import ACC_BITS, Requantize
+from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
+from asm_hw.network.integer_requantize import LOGIT_BITS, Requantize
+from asm_hw.network.integer_sums import IntegerSum
 
 from .conv_padding import conv_padding
-from .folded_steps import Joined, Output, Product, Step, Stored, Wide, WindowSum
-from .freeze import Multipliers, code_of, multipliers
+from .folded_steps import (
+    Joined,
+    MaxStep,
+    NarrowStep,
+    Operand,
+    Output,
+    Product,
+    Step,
+    Stored,
+    SumStep,
+    WindowSum,
+)
 from .levels import round_half_up
-from .traced_operations import Seen, classify
+from .requantize_multipliers import Multipliers, multiplier_levels, multipliers
+from .shape_operations import as_pair
+from .tensor_shapes import Seen
+from .traced_operations import classify
 
 
-class Builder:
+class NetworkBuilder:
     """Adds a node for each step, in order; what is read keeps the name that it was stored under."""
 
-    def __init__(self, model: nn.Module, seen: Seen) -> None:
+    def __init__(self, model: GraphModule, seen: Seen) -> None:
         self.model, self.seen = model, seen
         self.nodes: list[IntegerNode] = []
         self.inputs: list[Stored] = []
@@ -40,29 +55,23 @@ class Builder:
         """The node of ``step``, after those before it."""
         if isinstance(step, Output):
             self._output(step)
-        elif step.kind == "sum":
+        elif isinstance(step, SumStep):
             self._keep(step.target, self._sum(step))
-        elif step.kind == "narrow":
+        elif isinstance(step, NarrowStep):
             self._keep(step.target, self._narrow(step))
-        elif step.kind == "max":
-            kernel, stride, padding = step.detail
-            window = {"kernel": kernel, "stride": stride, "padding": padding}
-            self._keep(step.target, IntegerMaxPool(**self._head(step.target, step.source), **window))
-        elif step.detail[0] == "reshape" and self._only_linear(step.target.node):
+        elif isinstance(step, MaxStep):
+            self._keep(step.target, self._max(step))
+        elif step.action == "reshape" and self._only_linear(step.target.node):
             self.names[step.target.node] = self._name_of(step.source)
         else:
-            action, arguments = step.detail
+            name, sources = self._new_name(step.target.name), (self._name_of(step.source),)
             self._keep(
-                step.target, IntegerMove(**self._head(step.target, step.source), action=action, arguments=arguments)
+                step.target, IntegerMove(name=name, sources=sources, action=step.action, arguments=step.arguments)
             )
 
     def _keep(self, target: Stored, node: IntegerNode) -> None:
         self.nodes.append(node)
         self.names[target.node] = node.name
-
-    def _head(self, target: Stored, *sources: object) -> dict:
-        """Name and sources of a node."""
-        return {"name": self._new_name(target.name), "sources": tuple(self._name_of(source) for source in sources)}
 
     def _new_name(self, name: str) -> str:
         """``name``, numbered where a layer is called again."""
@@ -70,7 +79,8 @@ class Builder:
         choices = (name if i == 1 else f"{name}#{i}" for i in range(1, len(used) + 2))
         return next(choice for choice in choices if choice not in used)
 
-    def _name_of(self, stored: object) -> str:
+    def _name_of(self, stored: Operand) -> str:
+        """The node that holds a stored tensor."""
         assert isinstance(stored, Stored)
         if stored.name == "input" and stored.node not in self.names:
             self.inputs.append(stored)
@@ -79,22 +89,21 @@ class Builder:
 
     def _only_linear(self, node: Node) -> bool:
         """Whether nothing but linear layers, which flatten by themselves, reads ``node``."""
-        ops = {user: classify(user, self.model, self.seen) for user in node.users}  # type: ignore[arg-type]
+        ops = {user: classify(user, self.model, self.seen) for user in node.users}
         return all(
             isinstance(op.detail, nn.Linear) or (op.kind == "same" and self._only_linear(user))
             for user, op in ops.items()
         )
 
-    def _sum(self, step: Step) -> IntegerNode:
+    def _sum(self, step: SumStep) -> IntegerNode:
         """A product, a mean or stored tensors, and the residual that joins them."""
-        assert isinstance(step.source, Wide)
         terms = step.source.terms
-        chosen = multipliers(step)
-        used = [error[level != 0] for error, level in zip(chosen.errors, chosen.levels, strict=True)]
+        found = multipliers(step)
+        used = [error[level != 0] for error, level in zip(found.errors, found.levels, strict=True)]
         self.error = max([self.error, *(error.max().item() for error in used if len(error))])
-        requantize = self._requantize(step, chosen)
-        operand = terms[chosen.main].operand
-        skips = [self._name_of(term.operand) for i, term in enumerate(terms) if i != chosen.main]
+        requantize = self._requantize(step, found)
+        operand = terms[found.main].operand
+        skips = [self._name_of(term.operand) for i, term in enumerate(terms) if i != found.main]
         if isinstance(operand, Product):
             return self._layer(step.target, operand, requantize, skips)
         if isinstance(operand, WindowSum):
@@ -108,27 +117,26 @@ class Builder:
             source = self._name_of(operand)
         return IntegerSum(name=self._new_name(step.target.name), sources=(source, *skips), requantize=requantize)
 
-    def _requantize(self, step: Step, chosen: Multipliers) -> Requantize:
-        """The multipliers ``chosen``, bias, shift and clamp into the step's target."""
-        assert isinstance(step.source, Wide)
+    def _requantize(self, step: SumStep, found: Multipliers) -> Requantize:
+        """The multipliers ``found``, bias, shift and clamp into the step's target."""
         channels, scale = self.seen[step.target.node][1], step.target.scale
 
         def each(values: Tensor) -> Tensor:
             return values.expand(channels).clone()
 
-        skip = next((i for i in range(len(chosen.levels)) if i != chosen.main), None)
+        skip = next((i for i in range(len(found.levels)) if i != found.main), None)
         stored = step.target.format
         limits = (_clip(step.source.low / scale, stored), _clip(step.source.high / scale, stored))
         return Requantize(
-            alphabets=code_of(step).alphabets,
-            scale=each(chosen.levels[chosen.main]),
-            bias=each(_bias(step, chosen.shift.double())),
-            shift=each(chosen.shift),
+            alphabets=multiplier_levels(step).alphabets,
+            scale=each(found.levels[found.main]),
+            bias=each(_bias(step, found.shift.double())),
+            shift=each(found.shift),
             bits=stored.bits,
             signed=stored.signed,
             encode=stored.alphabets,
-            skip_scale=None if skip is None else each(chosen.levels[skip]),
-            skip_shift=None if skip is None else each(chosen.left[skip]),
+            skip_scale=None if skip is None else each(found.levels[skip]),
+            skip_shift=None if skip is None else each(found.left[skip]),
             limits=None if limits == stored.binary_range else limits,
         )
 
@@ -146,9 +154,9 @@ class Builder:
             operands=operands,
             weight=levels,
             requantize=requantize,
-            stride=_pair(layer.stride),
+            stride=as_pair(layer.stride),
             padding=(top, left),
-            dilation=_pair(layer.dilation),
+            dilation=as_pair(layer.dilation),
             groups=layer.groups,
         )
 
@@ -169,7 +177,12 @@ class Builder:
         name = self._new_name(f"{target.name}.flat")
         return IntegerMove(name=name, sources=(pool.name,), action="reshape", arguments=tuple(shape))
 
-    def _narrow(self, step: Step) -> IntegerNode:
+    def _max(self, step: MaxStep) -> IntegerNode:
+        kernel, stride, padding = step.window
+        name, sources = self._new_name(step.target.name), (self._name_of(step.source),)
+        return IntegerMaxPool(name=name, sources=sources, kernel=kernel, stride=stride, padding=padding)
+
+    def _narrow(self, step: NarrowStep) -> IntegerNode:
         """The top bits of a tensor: a multiplier of 1, so rounding, shift and clamp alone."""
         channels = self.seen[step.target.node][1]
         stored = step.target.format
@@ -178,12 +191,13 @@ class Builder:
             alphabets=step.target.multipliers,
             scale=zero + 1,
             bias=zero,
-            shift=zero + step.detail,
+            shift=zero + step.shift,
             bits=stored.bits,
             signed=stored.signed,
             encode=stored.alphabets,
         )
-        return IntegerSum(**self._head(step.target, step.source), requantize=requantize)
+        name, sources = self._new_name(step.target.name), (self._name_of(step.source),)
+        return IntegerSum(name=name, sources=sources, requantize=requantize)
 
     def _output(self, step: Output) -> None:
         """The accumulators of a last layer with its bias; or a stored tensor, which must come last."""
@@ -200,19 +214,20 @@ class Builder:
         bias = round_half_up(step.source.offset / term.unit).to(torch.int64).expand(channels).clone()
         zero = torch.zeros_like(bias)
         alphabets = term.operand.weights.format.alphabets
-        requantize = Requantize(alphabets=alphabets, scale=zero + 1, bias=bias, shift=zero, bits=ACC_BITS, signed=True)
+        requantize = Requantize(
+            alphabets=alphabets, scale=zero + 1, bias=bias, shift=zero, bits=LOGIT_BITS, signed=True
+        )
         target = replace(term.operand.source, name=term.operand.path)
         self.nodes.append(self._layer(target, term.operand, requantize, []))
         self.output_scale = term.unit.item()
 
 
-def _bias(step: Step, shift: Tensor) -> Tensor:
+def _bias(step: SumStep, shift: Tensor) -> Tensor:
     """The bias of a sum step in the units that ``shift`` (float64) leaves, int64.
 
     A channel of tiny ratios has a longer shift than the others. Its sums are finer than what a quantizer rounds
     up below half a step (`half_of`), so that the hardware has to be told.
     """
-    assert isinstance(step.source, Wide)
     bias = round_half_up(step.source.offset / step.target.scale * torch.exp2(shift))
     return (bias + torch.exp2(shift - finest_shift(step.target.format.bits) - 1).floor()).to(torch.int64)
 
@@ -221,9 +236,3 @@ def _clip(limit: Tensor, stored: ActivationFormat) -> int:
     """A real limit in steps as an integer of the range: what the quantizer makes of it."""
     low, high = stored.binary_range
     return low if limit < low else high if limit > high else int(torch.floor(limit + half_of(stored.bits)))
-
-
-def _pair(values: tuple[int, ...]) -> tuple[int, int]:
-    """The two values of a two-dimensional layer; its types say only that they are some."""
-    vertical, horizontal = values
-    return vertical, horizontal

@@ -17,8 +17,7 @@ FIT_RATIOS = torch.exp2(torch.linspace(-3.0, 0.25, 105)).tolist()
 Three octaves: few levels are spread unevenly, and one or two bits clip most of what has long tails.
 """
 
-
-FEW = 16
+FEW_MIDPOINTS = 16
 """Midpoints up to which comparisons are faster than a search on a CPU; a GPU waits for each of them to begin."""
 
 
@@ -31,22 +30,21 @@ class NearestLevel(nn.Module):
     def __init__(self, code: LevelCode) -> None:
         super().__init__()
         self.code = code
-        magnitudes = torch.tensor(code.magnitudes, dtype=torch.float32)
-        # Magnitudes have at most 16 bits, so levels and the points halfway between are exact floats.
-        self.register_buffer("magnitudes", magnitudes, persistent=False)
-        self.register_buffer("midpoints", (magnitudes[1:] + magnitudes[:-1]) / 2, persistent=False)
+        # Magnitudes have at most 16 bits, so levels and the points halfway between are exact in float32.
+        for name, values in (("magnitudes", code.magnitudes), ("midpoints", code.midpoints)):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
         """The level nearest to each of ``values`` (floating point, any shape), in the same dtype."""
         if not self.code.signed:
             values = values.clamp(min=0)
         size = values.abs()
-        if len(self.midpoints) <= FEW and not size.is_cuda:
-            # A step at each midpoint; one that equals it stays below: the tie rule.
+        if len(self.midpoints) <= FEW_MIDPOINTS and not size.is_cuda:
+            # A step at each midpoint below the value.
             level = torch.zeros_like(size)
             for midpoint, step in zip(self.midpoints.tolist(), self.magnitudes.diff().tolist(), strict=True):
                 level.add_(size > midpoint, alpha=step)
-        else:  # right=False puts a value that equals a midpoint below it
+        else:
             index = torch.bucketize(size.contiguous(), self.midpoints.to(values.dtype), right=False)
             level = self.magnitudes.to(values.dtype)[index]
         # In place, so that the result lies in memory as the values do: convolutions work in that order.
@@ -83,7 +81,7 @@ def fit_scale(values: Tensor, quantize: Callable[[Tensor], Tensor], top: int) ->
 class Rounding(nn.Module):
     """Rounds to the integers of an activation format: half up, saturated, then to a level if encoded."""
 
-    levels: Tensor
+    levels: Tensor | None
 
     def __init__(self, stored: ActivationFormat) -> None:
         super().__init__()

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from torch.fx import GraphModule, Node
 
-from .traced_operations import Op, Seen, classify
+from .shape_operations import Op
+from .tensor_shapes import Seen
+from .traced_operations import classify
 
 MAX_TERMS = 2
 """Operands of one sum: accumulators and a residual."""
@@ -29,7 +31,7 @@ class Read:
 
 
 @dataclass
-class Plan:
+class Placement:
     """Stored tensors by the node that computes them, with their readers; ``unsigned`` ones are never below 0."""
 
     reads: dict[Node, list[Read]] = field(default_factory=dict)
@@ -51,18 +53,20 @@ class _Value:
     layer: str | None = None
 
 
-def plan(model: GraphModule, seen: Seen, quantized: Callable[[str], bool], unsigned_input: bool) -> Plan:
+def place_quantizers(
+    model: GraphModule, seen: Seen, quantized: Callable[[str], bool], unsigned_input: bool
+) -> Placement:
     """Where to put quantizers; ``quantized`` tells by path which Conv2d and Linear become integer."""
-    return _Planner(model, seen, quantized, unsigned_input).run()
+    return _Placer(model, seen, quantized, unsigned_input).run()
 
 
-class _Planner:
+class _Placer:
     def __init__(self, model: GraphModule, seen: Seen, quantized: Callable[[str], bool], unsigned_input: bool) -> None:
         self.model, self.seen, self.quantized, self.unsigned_input = model, seen, quantized, unsigned_input
         self.values: dict[Node, _Value] = {}
-        self.plan = Plan()
+        self.placement = Placement()
 
-    def run(self) -> Plan:
+    def run(self) -> Placement:
         for node in self.model.graph.nodes:
             op = classify(node, self.model, self.seen)
             if op.kind == "value":
@@ -71,23 +75,23 @@ class _Planner:
             wide = value.root is None and not value.real and op.kind not in ("input", "output")
             if wide and len(node.users) > 1:  # computed once, so kept
                 self._store(node)
-        return self.plan
+        return self.placement
 
     def _store(self, node: Node) -> _Value:
         """The value of ``node``, stored from now on."""
         value = self.values[node]
         if value.root is None:
             value = self.values[node] = _Value(root=node, unsigned=value.unsigned)
-            self.plan.reads[node] = []
+            self.placement.reads[node] = []
             if value.unsigned:
-                self.plan.unsigned.add(node)
+                self.placement.unsigned.add(node)
         return value
 
     def _read(self, user: Node, edge: Node, layer: str | None = None) -> _Value:
         """``edge`` stored, with ``user`` as a reader."""
         value = self._store(edge)
         assert value.root is not None
-        self.plan.reads[value.root].append(Read(user, edge, layer))
+        self.placement.reads[value.root].append(Read(user, edge, layer))
         return value
 
     def _input(self, node: Node, op: Op) -> _Value:
@@ -170,7 +174,7 @@ class _Planner:
     def _output(self, node: Node, op: Op) -> _Value:
         value = self.values[op.inputs[0]]
         if value.layer is not None:
-            self.plan.logits = value.layer
+            self.placement.logits = value.layer
         elif not value.real:
             self._read(node, op.inputs[0])
         return value

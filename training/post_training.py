@@ -1,4 +1,4 @@
-"""The quick paths of the command line: quantization, and the choice of alphabets, without training."""
+"""The quick paths of the command line: quantization, and the selection of alphabets, without training."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.training.data.images import Splits
 
 from . import calibrate
+from .alphabet_costs import Cost, energy_cost, weight_cost
 from .checkpoint import write_tensors
 from .distributed import Group
 from .evaluate import evaluate, percent
-from .layer_settings import Start
+from .final_evaluation import check_formats, evaluate_test_set
 from .models import check_name
 from .provenance import provenance
+from .run_folder import RESULT, WEIGHTS, finished_result, make_folder, make_run_folder, read_result, write_result
 from .run_options import StartOptions, command_of, find_init
-from .sensitivity import Choice, Cost, Point, Score, choose_alphabets, energy_cost, weight_cost
+from .run_settings import StartSettings
+from .sensitivity import Point, Score, Selection, select_alphabets
 from .tensor_shapes import evaluating
-from .training_result import check_formats, judge, known_result, make_folder, make_run_folder, read_result, write_result
-from .training_run import RESULT, WEIGHTS, begin_model, first_images
+from .training_start import begin_model, first_images
 
-MOST_IMAGES = 1 << 16
-WIDTHS = ("weight_bits", "act_bits", "act_alphabets", "overrides")
+MAX_IMAGES = 1 << 16
 
 
 @dataclass(frozen=True)
 class _Begun:
     """The float model, its data, and images to fit scales on."""
 
-    settings: Start
+    settings: StartSettings
     splits: Splits
     init: Path
     model: nn.Module
@@ -52,15 +53,15 @@ def _begin(options: StartOptions, images: int) -> _Begun:
     init = find_init(options.init)
     if init is None:
         raise ParameterError("init must be given: a file of float weights, or the folder of a run")
-    check_range("images", images, 2, MOST_IMAGES)
+    check_range("images", images, 2, MAX_IMAGES)
     splits = options.load()
-    settings = Start(**options.settings(splits, init))
+    settings = StartSettings(**options.settings(splits, init))
     model = begin_model(settings.model, splits, init).eval()
     check_formats(settings, splits)
     return _Begun(settings, splits, init, model, first_images(splits.train, images)[0])
 
 
-def quantize(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
+def run_quantization(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
     """Quantize float weights without training; the result, also in ``out/result.json``.
 
     Scales and norms are fitted on the first ``images`` training images, whose labels are not read. ``out`` gets
@@ -70,16 +71,16 @@ def quantize(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
     begun = _begin(options, images)
     more = {"images": images}
     settings = begun.settings.as_json() | more
-    if (known := known_result(out, settings, begun.splits)) is not None:
-        return known
-    model = calibrate.quantize(begun.model, begun.images, **begun.settings.formats())
+    if (finished := finished_result(out, settings, begun.splits)) is not None:
+        return finished
+    model = calibrate.quantize(begun.model, begun.images, **begun.settings.prepare_arguments())
     make_run_folder(out)
     write_tensors(out / WEIGHTS, model.state_dict(), {"settings": settings})
     held_out = {"held_out_percent": percent(evaluate(model, begun.splits.held_out))}
     before = {"float_percent": percent(evaluate(begun.model, begun.splits.test))}
     result = {
         "settings": settings,
-        "test": before | judge(model, begun.splits, begun.settings, out),
+        "test": before | evaluate_test_set(model, begun.splits, begun.settings, out),
         "choices": held_out,
         "command": command_of(begun.settings, "quantize", **more, threads=torch.get_num_threads()),
         "provenance": begun.source,
@@ -90,7 +91,7 @@ def quantize(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Where the escalation of alphabets stops; `choose_alphabets` says how.
+    """Where the escalation of alphabets stops; `select_alphabets` says how.
 
     ``within``: percent points of the score. ``most_cost``: alphabets a weight, or with ``energy`` (of one MAC
     by set) energy a MAC; means over the network. ``labels``: the score is the accuracy, else the share of
@@ -109,7 +110,7 @@ class Budget:
         return {**vars(self), "candidates": list(map(str, self.candidates)), "energy": energy}
 
 
-def choose(
+def run_selection(
     options: StartOptions,
     budget: Budget,
     out: Path,
@@ -126,11 +127,11 @@ def choose(
     if not len(begun.splits.held_out):
         raise ParameterError("hold_out must be at least 1: alphabets are chosen on held-out images, not 0")
     settings = begun.settings.as_json() | budget.as_json() | {"images": images}
-    if (known := read_result(out, settings, begun.splits)) is not None:
-        return known
+    if (finished := read_result(out, settings, begun.splits)) is not None:
+        return finished
     make_folder(out.parent)
-    score = _share(begun, images, budget.labels)
-    chosen = choose_alphabets(
+    score = _agreement(begun, images, budget.labels)
+    selection = select_alphabets(
         begun.model,
         begun.images,
         score,
@@ -138,26 +139,25 @@ def choose(
         most_cost=float("inf") if budget.most_cost is None else budget.most_cost,
         candidates=budget.candidates,
         cost=_cost(begun, budget),
-        formats={name: value for name, value in begun.settings.formats().items() if name in WIDTHS},
+        formats={name: value for name, value in begun.settings.prepare_arguments().items() if name != "alphabets"},
         report=report,
     )
     counts = {"fitted": len(begun.images), "scored": min(images, len(begun.splits.held_out))}
     result = {"settings": settings, "images": counts, "float_score": score(begun.model)}
-    result |= _found(chosen) | {"provenance": begun.source}
+    result |= _as_json(selection) | {"provenance": begun.source}
     write_result(out, result)
     return result
 
 
-def _found(chosen: Choice) -> dict[str, Any]:
-    """A choice as JSON."""
-    plain = {path: own | {"alphabets": list(own["alphabets"])} for path, own in chosen.overrides.items()}
+def _as_json(selection: Selection) -> dict[str, Any]:
+    layers = {path: own | {"alphabets": list(own["alphabets"])} for path, own in selection.overrides.items()}
     return {
-        "top": _row(chosen.top),
-        "curve": [_row(point) for point in chosen.curve],
-        "chosen": _row(chosen.chosen),
-        "reached": chosen.reached,
-        "sensitivity": chosen.sensitivity,
-        "layers": plain,
+        "top": _row(selection.top),
+        "curve": [_row(point) for point in selection.curve],
+        "chosen": _row(selection.selected),
+        "reached": selection.reached,
+        "sensitivity": selection.sensitivity,
+        "layers": layers,
     }
 
 
@@ -173,7 +173,7 @@ def _cost(begun: _Begun, budget: Budget) -> Cost:
     return energy_cost(begun.model, begun.images, budget.energy)
 
 
-def _share(begun: _Begun, images: int, labels: bool) -> Score:
+def _agreement(begun: _Begun, images: int, labels: bool) -> Score:
     """Percent of the first held-out images to which a model gives their class, or the float model's."""
     inputs, classes = first_images(begun.splits.held_out, images)
     if not labels:

@@ -23,6 +23,9 @@ from asm_hw.numbers.alphabets import AlphabetSet
 
 from .levels import NearestLevel, Rounding, fit_scale, scale_of
 
+ONE = AlphabetSet((1,))
+"""The alphabets of a multiplier that only shifts."""
+
 
 def fake_quantize(
     values: Tensor, scale: Tensor, quantize: Callable[[Tensor], Tensor], low: int, high: int, gain: float
@@ -76,9 +79,6 @@ def _sum_product(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
 def _dense(values: Tensor) -> bool:
     """Whether the elements fill a run of memory without gaps."""
     return values.is_contiguous() or is_channels_last(values)
-
-
-ONE = AlphabetSet((1,))
 
 
 class WeightQuantizer(nn.Module):

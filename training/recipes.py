@@ -10,7 +10,7 @@ from asm_hw.errors import ParameterError, check_choice, check_range
 from asm_hw.training.models.resnet import CIFAR_STEM_SIZE
 
 PRECISIONS = ("float32", "bfloat16")
-ON_LEVELS = ("settle", "scale_learning_rate", "distill")
+ALPHABET_OPTIONS = ("settle", "scale_learning_rate", "distill")
 """What only an alphabet-aware training reads."""
 
 

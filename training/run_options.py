@@ -14,11 +14,11 @@ from asm_hw.training.data.images import Splits
 
 from .checkpoint import sha256
 from .data import load_data
-from .layer_settings import Start, read_layers
-from .recipes import ON_LEVELS
-from .training_run import RESULT, WEIGHTS
+from .recipes import ALPHABET_OPTIONS
+from .run_folder import RESULT, WEIGHTS
+from .run_settings import StartSettings, read_layers
 
-MOST_WORKERS, MOST_PIXELS = 1 << 10, 1 << 14
+MAX_WORKERS, MAX_PIXELS = 1 << 10, 1 << 14
 FOLDER = "folder:"
 """Before the path of a data set in folders; where it lies is no setting."""
 
@@ -41,12 +41,12 @@ class StartOptions:
 
     def load(self) -> Splits:
         """The data."""
-        check_range("workers", self.workers, 0, MOST_WORKERS)
-        check_range("image_size", self.image_size, 1, MOST_PIXELS)
+        check_range("workers", self.workers, 0, MAX_WORKERS)
+        check_range("image_size", self.image_size, 1, MAX_PIXELS)
         return load_data(self.dataset, self.hold_out, self.image_size, self.workers)
 
     def settings(self, splits: Splits, init: Path | None) -> dict[str, Any]:
-        """The parameters of `Start`."""
+        """The parameters of `StartSettings`."""
         return {
             "model": self.model,
             "dataset": FOLDER if self.dataset.startswith(FOLDER) else self.dataset,
@@ -93,7 +93,7 @@ def start_name(init: Path) -> str:
     return f"{init.parent.resolve().name}/{init.name}" if init.name == WEIGHTS else init.name
 
 
-def command_of(settings: Start, command: str = "train", **more: Any) -> str:
+def command_of(settings: StartSettings, command: str = "train", **more: Any) -> str:
     """The command with which ``settings`` are used again; files and folders by their names alone.
 
     The layers are those that the result holds, so it names the result. ``more``: options of ``command``.
@@ -102,7 +102,7 @@ def command_of(settings: Start, command: str = "train", **more: Any) -> str:
     given = {**plain.pop("recipe", {}), **plain, "init_sha256": None, **more}
     given["layers"] = RESULT if plain["layers"] else None
     if settings.alphabets is None:
-        given |= dict.fromkeys(("weight_bits", "act_bits", "act_alphabets", *ON_LEVELS))
+        given |= dict.fromkeys(("weight_bits", "act_bits", "act_alphabets", *ALPHABET_OPTIONS))
     if settings.dataset == FOLDER:
         given["dataset"] += "PATH"
     else:

@@ -61,7 +61,7 @@ def _error(quantizer: ActivationQuantizer, values: Tensor, log2_scale: Tensor) -
     return (quantizer.round(values / scale) * scale - values).square().sum().item()
 
 
-def thin(values: Tensor) -> Tensor:
+def subsample(values: Tensor) -> Tensor:
     """Some images of ``values`` [n, ...], evenly chosen, of about `FIT_VALUES` values in all."""
     images = max(1, FIT_VALUES // max(1, values[0].numel()))
     return values[:: max(1, len(values) // images)].contiguous()
@@ -72,12 +72,13 @@ class _Sampler(Interpreter):
 
     def __init__(self, model: GraphModule, wanted: list[Node]) -> None:
         super().__init__(model)
-        self.wanted, self.kept = set(wanted), {}  # type: ignore[var-annotated]
+        self.wanted = set(wanted)
+        self.kept: dict[Node, Tensor] = {}
 
     def run_node(self, n: Node) -> Any:
         result = super().run_node(n)
         if n in self.wanted:
-            self.kept[n] = thin(result).clone()
+            self.kept[n] = subsample(result).clone()
         return result
 
 

@@ -1,7 +1,7 @@
 """Which layer needs how many alphabets: sensitivity, and the smallest sets within a budget.
 
 Both work on post-training quantization (`calibrate.quantize`), which takes seconds a trial; train with the
-sets that were chosen.
+sets that were selected.
 """
 
 from __future__ import annotations
@@ -17,19 +17,17 @@ from torch import Tensor, nn
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.alphabets import AlphabetSet
 
+from .alphabet_costs import Cost, weight_cost
 from .calibrate import quantize
-from .prepare import prepare, quantized_layers
+from .prepare import prepare
+from .prepared_layers import quantized_layers
 from .tensor_shapes import evaluating
-from .traced_operations import LAYERS
 
 CANDIDATES = ((1,), (1, 3), (1, 3, 5, 7), tuple(range(1, 16, 2)))
 """Sets from the cheapest to the exact one."""
 
 Score = Callable[[nn.Module], float]
 """How good a model is, more is better: an accuracy on held-out images, or `closeness` to the float model."""
-
-Cost = Callable[[str, AlphabetSet], float]
-"""What the layer at a path adds to the cost of the network with a set: `weight_cost`, `energy_cost` or any other."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +42,12 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """``alphabets`` by module path, ``overrides`` as `prepare` takes them; how they were found.
 
     ``sensitivity``: what the score loses when one layer alone has the first candidate, by path. ``top``:
     the last candidate everywhere. ``curve``: every step of the escalation, the first with the first
-    candidate everywhere; ``chosen``: its first point that reached the score, else its best.
+    candidate everywhere; ``selected``: its first point that reached the score, else its best.
     """
 
     alphabets: dict[str, AlphabetSet]
@@ -57,7 +55,7 @@ class Choice:
     sensitivity: dict[str, float]
     top: Point
     curve: tuple[Point, ...]
-    chosen: Point
+    selected: Point
     reached: bool
 
 
@@ -75,55 +73,7 @@ def closeness(model: nn.Module, images: Tensor) -> Score:
     return score
 
 
-def weight_cost(model: nn.Module, sample: Tensor) -> Cost:
-    """The mean number of alphabets over all weights that ``model`` uses on an input like ``sample`` [n, ...]."""
-    return _mean({path: model.get_submodule(path).weight.numel() for path in _macs(model, sample)}, len)  # type: ignore[union-attr,operator,misc]
-
-
-def energy_cost(model: nn.Module, sample: Tensor, energies: Mapping[Any, float]) -> Cost:
-    """The mean energy over all MACs of ``model`` on an input like ``sample`` [n, ...].
-
-    ``energies``: of one MAC by alphabet set, in any unit, as ``asm-hw energy`` measures them; wider weights of
-    a first and a last layer are taken to cost as much.
-    """
-
-    energies = {AlphabetSet.of(alphabets): energy for alphabets, energy in energies.items()}
-
-    def energy(alphabets: AlphabetSet) -> float:
-        if alphabets not in energies:
-            raise ParameterError(f"energies must hold one for each candidate, not none for {alphabets}")
-        return energies[alphabets]
-
-    return _mean(_macs(model, sample), energy)
-
-
-@torch.no_grad()
-def _macs(model: nn.Module, sample: Tensor) -> dict[str, int]:
-    """Products of each layer that ``model`` calls on one input, by path."""
-    macs: dict[str, int] = {}
-
-    def count(path: str) -> Callable[..., None]:
-        def hook(layer: Any, inputs: object, output: Tensor) -> None:
-            macs[path] = macs.get(path, 0) + output[0].numel() * layer.weight[0].numel()
-
-        return hook
-
-    layers = ((path, module) for path, module in model.named_modules() if isinstance(module, LAYERS))
-    hooks = [layer.register_forward_hook(count(path)) for path, layer in layers]
-    with evaluating(model):
-        model(sample[:1])
-    for hook in hooks:
-        hook.remove()
-    return macs
-
-
-def _mean(counts: Mapping[str, int], value: Callable[[AlphabetSet], float]) -> Cost:
-    """What a layer adds to the mean of ``value`` over all that ``counts`` counts."""
-    total = sum(counts.values())
-    return lambda path, alphabets: counts[path] / total * value(alphabets)
-
-
-def choose_alphabets(
+def select_alphabets(
     model: nn.Module,
     images: Tensor,
     score: Score,
@@ -135,7 +85,7 @@ def choose_alphabets(
     cost: Cost | None = None,
     formats: Mapping[str, Any] | None = None,
     report: Callable[[Point], None] | None = None,
-) -> Choice:
+) -> Selection:
     """The smallest alphabet set of each layer of the float ``model``, found by escalation.
 
     All layers start with the first of ``candidates``. The layer with the most sensitivity for the cost of
@@ -159,17 +109,18 @@ def choose_alphabets(
     if within is not None or least == math.inf:
         least = min(least, top.score - (within or 0.0))
     sensitivity = search.sensitivity(top)
-    place, curve = dict.fromkeys(search.paths, 0), [search.point(dict.fromkeys(search.paths, 0))]
+    set_index = dict.fromkeys(search.paths, 0)
+    curve = [search.point(set_index)]
     while curve[-1].score < least:
-        path = search.next_layer(place, sensitivity, most_cost)
+        path = search.next_layer(set_index, sensitivity, most_cost)
         if path is None:
             break
-        place[path] += 1
-        curve.append(search.point(place, path))
+        set_index[path] += 1
+        curve.append(search.point(set_index, path))
     # max() takes the first of equals: the one of least cost.
-    chosen = curve[-1] if curve[-1].score >= least else max(curve, key=lambda point: point.score)
-    overrides = search.overrides(chosen.alphabets)
-    return Choice(chosen.alphabets, overrides, sensitivity, top, tuple(curve), chosen, chosen.score >= least)
+    selected = curve[-1] if curve[-1].score >= least else max(curve, key=lambda point: point.score)
+    overrides = search.overrides(selected.alphabets)
+    return Selection(selected.alphabets, overrides, sensitivity, top, tuple(curve), selected, selected.score >= least)
 
 
 class _Search:
@@ -189,7 +140,7 @@ class _Search:
         self.paths = list(quantized_layers(prepare(model, images[:2], overrides=self.own, **formats)))
 
     def check(self, most_cost: float) -> None:
-        """Raise `ParameterError` for candidates or a budget that leave nothing to choose."""
+        """Raise `ParameterError` for candidates or a budget that leave nothing to select."""
         costs = [sum(self.cost(path, alphabets) for path in self.paths) for alphabets in self.sets]
         for before, after, one, other in zip(self.sets, self.sets[1:], costs, costs[1:], strict=False):
             if not one < other:
@@ -204,14 +155,14 @@ class _Search:
 
     def overrides(self, alphabets: Mapping[str, AlphabetSet]) -> dict[str, dict[str, Any]]:
         """What `prepare` is told of each layer."""
-        chosen = {path: {**self.own.get(path, {}), "alphabets": tuple(one)} for path, one in alphabets.items()}
-        return self.own | chosen
+        selected = {path: {**self.own.get(path, {}), "alphabets": tuple(one)} for path, one in alphabets.items()}
+        return self.own | selected
 
-    def point(self, place: dict[str, int], raised: str | None = None) -> Point:
-        """What the sets at ``place`` reach and cost."""
-        alphabets = {path: self.sets[i] for path, i in place.items()}
+    def point(self, set_index: dict[str, int], raised: str | None = None) -> Point:
+        """What the sets at ``set_index`` reach and cost."""
+        alphabets = {path: self.sets[i] for path, i in set_index.items()}
         prepared = quantize(self.model, self.images, overrides=self.overrides(alphabets), **self.formats)
-        total = sum(self.cost(path, chosen) for path, chosen in alphabets.items())
+        total = sum(self.cost(path, one) for path, one in alphabets.items())
         point = Point(alphabets, self.score(prepared), total, raised)
         if self.report:
             self.report(point)
@@ -222,11 +173,11 @@ class _Search:
         last = dict.fromkeys(self.paths, len(self.sets) - 1)
         return {path: top.score - self.point({**last, path: 0}).score for path in self.paths}
 
-    def next_layer(self, place: dict[str, int], sensitivity: dict[str, float], most_cost: float) -> str | None:
+    def next_layer(self, set_index: dict[str, int], sensitivity: dict[str, float], most_cost: float) -> str | None:
         """The layer to raise: most sensitivity left for each unit of cost; None if none may be."""
-        total = sum(self.cost(path, self.sets[i]) for path, i in place.items())
+        total = sum(self.cost(path, self.sets[i]) for path, i in set_index.items())
         gains: dict[str, float] = {}
-        for path, i in place.items():
+        for path, i in set_index.items():
             if i + 1 < len(self.sets):
                 extra = self.cost(path, self.sets[i + 1]) - self.cost(path, self.sets[i])
                 if total + extra <= most_cost:

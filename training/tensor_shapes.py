@@ -15,7 +15,6 @@ from asm_hw.errors import ParameterError
 INPUT_SHAPE = "asm_input_shape"
 """In the ``meta`` of a prepared model: the shape of one input that it was prepared with."""
 
-
 Seen = dict[Node, Any]
 """By node: the torch.Size of its tensor, or its value if it is no tensor."""
 
@@ -64,16 +63,21 @@ def watch(model: GraphModule, example: Tensor) -> Seen:
 def watch_prepared(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Seen:
     """What `watch` sees in a prepared model on inputs of `prepared_shape`."""
     shape = prepared_shape(model, input_shape)
-    assert isinstance(model, GraphModule)
-    return watch(model, torch.zeros(2, *shape, device=next(model.parameters()).device))
+    return watch(prepared_graph(model), torch.zeros(2, *shape, device=next(model.parameters()).device))
+
+
+def prepared_graph(model: nn.Module) -> GraphModule:
+    """``model`` as the graph that `prepare` made; `ParameterError` if it was not prepared."""
+    if not isinstance(model, GraphModule) or INPUT_SHAPE not in model.meta:
+        raise ParameterError(f"model {type(model).__name__} must be prepared: it has no quantizers")
+    return model
 
 
 def prepared_shape(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> tuple[int, ...]:
     """``input_shape``, by default the one that ``model`` was prepared with; `ParameterError` if it was not."""
-    if not isinstance(model, GraphModule) or INPUT_SHAPE not in model.meta:
-        raise ParameterError(f"model {type(model).__name__} must be prepared: it has no quantizers")
+    known: tuple[int, ...] = prepared_graph(model).meta[INPUT_SHAPE]
     if input_shape is None:
-        return model.meta[INPUT_SHAPE]
+        return known
     if not isinstance(input_shape, Sequence) or not all(isinstance(n, int) and n > 0 for n in input_shape):
         raise ParameterError(f"input_shape must be sizes of at least 1, such as (3, 32, 32), not {input_shape!r}")
     return tuple(input_shape)

@@ -15,8 +15,9 @@ from torch.fx import Graph, GraphModule, Node, Tracer
 
 from asm_hw.errors import ParameterError
 
-from .tensor_shapes import watch
-from .traced_operations import LAYERS, NORMS, Seen, classify
+from .prepared_layers import LAYERS
+from .tensor_shapes import Seen, watch
+from .traced_operations import NORMS, classify
 
 IN_PLACE = {operator.iadd: operator.add, "relu_": "relu", "add_": "add", "clamp_": "clamp", "hardtanh_": "hardtanh"}
 DROPOUT_MODULES = {

@@ -1,6 +1,6 @@
 """The training program: one run from its settings to a result, which an interruption does not change.
 
-A run is a function of its `Settings`: data order, augmentation and dropout follow from the seed and the
+A run is a function of its `TrainingSettings`: data order, augmentation and dropout follow from the seed and the
 number of the step, and everything else that training goes on from is in the checkpoint. So a run that
 was killed and started again ends with the same weights, to the bit, on the same number of threads; on a
 GPU as well (`device.repeatable`), on one of the same kind.
@@ -12,7 +12,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -23,23 +23,37 @@ from asm_hw.errors import ParameterError
 from asm_hw.training.data.images import Splits, mix, seeded
 
 from .checkpoint import pack, read_tensors, unpack, write_tensors
-from .convert import freeze, settle
 from .device import repeatable
 from .distributed import Group
 from .evaluate import evaluate
-from .layer_settings import check_same
+from .freeze import freeze, settle
 from .model_checks import check_labelled
 from .optimize import loss_of, make_optimizers, rate_at
 from .prepare import prepare
 from .provenance import environment
-from .training_start import Epoch, Settings, begin_model, check_batch, first_images
+from .run_folder import CHECKPOINT, WEIGHTS
+from .run_settings import TrainingSettings, check_same
+from .training_start import begin_model, check_batch, first_images
 
-CHECKPOINT, WEIGHTS, RESULT = "checkpoint.safetensors", "model.safetensors", "result.json"
 SETTLE_NORM = 1.0
 """The gradient's norm at most, once norms are frozen: ResNet-8 diverged without, at rates that were fine before."""
 
 SAMPLE = 512
 """Training images on which activation scales are fitted."""
+
+
+@dataclass
+class Epoch:
+    """What a run came to with one epoch; accuracies are shares of 1, loss is the mean over the epoch's steps.
+
+    ``learning_rate``: of the step that follows. ``seconds``: of the training so far.
+    """
+
+    epoch: int
+    loss: float
+    held_out_accuracy: float | None
+    learning_rate: float
+    seconds: float
 
 
 Report = Callable[[Epoch], None]
@@ -52,7 +66,7 @@ class Training:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TrainingSettings,
         splits: Splits,
         folder: Path,
         init: Path | None = None,
@@ -93,7 +107,7 @@ class Training:
         if settings.alphabets is not None:
             if self.recipe.distill:
                 self.teacher = copy.deepcopy(self.model).eval()
-            self.model = prepare(self.model, self.sample(), **settings.formats())
+            self.model = prepare(self.model, self.sample(), **settings.prepare_arguments())
         self.optimizers = make_optimizers(self.model, self.recipe)
 
     def sample(self) -> Tensor:

@@ -1,50 +1,18 @@
-"""What a training begins with: settings, the model and what is known of an epoch."""
+"""What a training begins with: a model that fits its data, and the first images."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from asm_hw.errors import ParameterError, check_range
+from asm_hw.errors import ParameterError
 from asm_hw.training.data.images import Dataset, Splits
 
 from .checkpoint import load_state, read_state
-from .layer_settings import Start
 from .models import make_model
-from .recipes import Recipe
 from .tensor_shapes import evaluating
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings(Start):
-    """What the trained weights depend on, and nothing else; a checkpoint goes on only under the same settings.
-
-    ``init``: also what an alphabet-aware training is taught by where the recipe distills.
-    """
-
-    recipe: Recipe
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_range("seed", self.seed, 0, (1 << 32) - 1)
-        super().__post_init__()
-
-
-@dataclass
-class Epoch:
-    """What a run came to with one epoch; accuracies are shares of 1, loss is the mean over the epoch's steps.
-
-    ``learning_rate``: of the step that follows. ``seconds``: of the training so far.
-    """
-
-    epoch: int
-    loss: float
-    held_out_accuracy: float | None
-    learning_rate: float
-    seconds: float
 
 
 def check_batch(batch: int, splits: Splits) -> None:

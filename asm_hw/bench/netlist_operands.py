@@ -41,14 +41,14 @@ class Picker:
         pairs = product(_corners(self._weights), _corners(self._activations))
         return sorted(pairs, key=lambda pair: pair[0][1] * pair[1][1])
 
-    def pairs(self, most: int) -> Iterator[tuple[Operand, Operand]]:
-        """All (weight, activation) where at most ``most``, else the corners and random ones."""
-        if len(self._weights) * len(self._activations) <= most:
+    def pairs(self, max_pairs: int) -> Iterator[tuple[Operand, Operand]]:
+        """All (weight, activation) where at most ``max_pairs``, else the corners and random ones."""
+        if len(self._weights) * len(self._activations) <= max_pairs:
             yield from product(self._weights, self._activations)
             return
         corners = self.corners()
         yield from corners
-        for _ in range(most - len(corners)):
+        for _ in range(max_pairs - len(corners)):
             yield self.weight(), self.activation()
 
 

@@ -51,11 +51,28 @@ class StreamBench:
 
     async def idle(self) -> None:
         """Nothing offered, nothing taken, and a reset."""
-        for name in self.inputs:
-            self.offer(name, None)
+        self.withdraw()
         self.driver.set(f"{self.output}__ready", 0)
         await reset(self.driver)
         self._stalled = None
+
+    async def interrupt(self, ready: bool, offers: Mapping[str, int] | None = None) -> None:
+        """A reset under what the last `run` offered, and ``offers`` by input; the output must then offer nothing."""
+        for name, word in (offers or {}).items():
+            self.offer(name, word)
+        self.driver.set(f"{self.output}__ready", int(ready))
+        await reset(self.driver)
+        await self.driver.settle()
+        assert not self.driver.get(f"{self.output}__valid"), (
+            f"{self.output} offers after a reset at cycle {self.cycles}"
+        )
+        self.withdraw()
+        self._stalled = None
+
+    def withdraw(self) -> None:
+        """Offer nothing."""
+        for name in self.inputs:
+            self.offer(name, None)
 
     def offer(self, name: str, word: int | None) -> None:
         """Drive an input; None is no offer."""
@@ -104,8 +121,7 @@ class StreamBench:
 
     async def trail(self) -> None:
         """Nothing follows the last beat."""
-        for name in self.inputs:
-            self.offer(name, None)
+        self.withdraw()
         for _ in range(TRAILING_CYCLES):
             assert await self._take(True) is None, f"a beat follows the last one of {self.output}"
             await self.driver.edge()

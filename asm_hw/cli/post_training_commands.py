@@ -38,12 +38,12 @@ def quantize(as_json: bool, out: Path | None, threads: int | None, images: int, 
 
     Minutes, most of them evaluation, for what a training does better. OUT holds weights, integers and result.json.
     """
-    from asm_hw.training.post_training import quantize as run
+    from asm_hw.training.post_training import run_quantization
     from asm_hw.training.run_options import StartOptions
 
     options = StartOptions(**given)
     use_threads(threads)
-    result = run(options, out or Path("runs") / run_name(options, "quantized"), images)
+    result = run_quantization(options, out or Path("runs") / run_name(options, "quantized"), images)
     emit_result(as_json, result, lambda console: console.print(result_table(result)))
 
 
@@ -70,7 +70,7 @@ def choose(as_json: bool, out: Path, threads: int | None, images: int, **given: 
     Every layer begins with the first candidate; the most sensitive one for its cost is raised, again and
     again, without training. OUT holds the sensitivities, the curve and the layers.
     """
-    from asm_hw.training.post_training import choose as run
+    from asm_hw.training.post_training import run_selection
     from asm_hw.training.run_options import StartOptions
 
     use_threads(threads)
@@ -85,7 +85,7 @@ def choose(as_json: bool, out: Path, threads: int | None, images: int, **given: 
             text = f"trial {next(trials)}: {point.score:.2f} % at {point.cost:.3f} {unit}"
             status.update(text) if console.is_terminal else console.print(text)
 
-        result = run(options, budget, out, images, report)
+        result = run_selection(options, budget, out, images, report)
     emit_result(as_json, result, lambda shown: _show(shown, result, out))
 
 

@@ -99,12 +99,14 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     integers and result.json.
     """
     from asm_hw.training.distributed import process_group
-    from asm_hw.training.recipes import ON_LEVELS, Recipe
+    from asm_hw.training.recipes import ALPHABET_OPTIONS, Recipe
     from asm_hw.training.run_options import Options
-    from asm_hw.training.training_result import run
+    from asm_hw.training.training_program import run_training
 
     if given["alphabets"] is None:
-        refuse_given(("weight_bits", "act_bits", "act_alphabets", "layers", *ON_LEVELS), "where no alphabets are given")
+        refuse_given(
+            ("weight_bits", "act_bits", "act_alphabets", "layers", *ALPHABET_OPTIONS), "where no alphabets are given"
+        )
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ParameterError("tensorboard must be installed for --tensorboard: pip install 'asm-hw[train]'")
     recipe = {f.name: given.pop(f.name) for f in fields(Recipe)}
@@ -112,7 +114,7 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
     use_threads(threads)
     out = out or Path("runs") / run_name(options, f"seed{options.seed}")
     with process_group(options.device) as group, _Display(group.first, tensorboard) as display:
-        result = run(options, out, group, display.report, display.tick)
+        result = run_training(options, out, group, display.report, display.tick)
         if display.folder != out:
             display.console.print(f"{out} had been trained to the end: nothing was trained")
     if group.first:

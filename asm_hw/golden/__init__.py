@@ -1,7 +1,5 @@
 """The integer reference: what every RTL result, every converted layer and every figure is judged by."""
 
-from asm_hw.units.bitline.bitline_model import BitlineModel
-
 from .exact_linear import conv2d, matvec
 from .integer_arithmetic import dot, fit, is_channels_last, look_up, mac, multiply, requantize
 from .matrix_product import requantized_product
@@ -9,6 +7,6 @@ from .pools import max_pool, sum_pool
 from .rounding import finest_shift, half_of
 
 __all__ = [
-    "BitlineModel", "conv2d", "dot", "finest_shift", "fit", "half_of", "is_channels_last", "look_up", "mac", "matvec",
-    "max_pool", "multiply", "requantize", "requantized_product", "sum_pool",
+    "conv2d", "dot", "finest_shift", "fit", "half_of", "is_channels_last", "look_up", "mac", "matvec", "max_pool",
+    "multiply", "requantize", "requantized_product", "sum_pool",
 ]  # fmt: skip

@@ -116,10 +116,10 @@ def wrapper(words: int, bits: int, family: str) -> str:
     made_of = FAMILIES[family]
 
     def area(macro: Macro) -> float:
-        return _count(words, macro.words) * _count(bits, macro.bits) * macro.area_um2
+        return ceil_div(words, macro.words) * ceil_div(bits, macro.bits) * macro.area_um2
 
     macro = min(made_of.macros, key=area)
-    banks, slices, address = _count(words, macro.words), _count(bits, macro.bits), max(1, ceil_log2(words))
+    banks, slices, address = ceil_div(words, macro.words), ceil_div(bits, macro.bits), max(1, ceil_log2(words))
     width, inside = slices * macro.bits, max(address, macro.address_bits)
     once = f"{sram_module(words, bits).upper()}_WRAPPER"
     lines = [
@@ -179,7 +179,3 @@ def _extended(name: str, bits: int, width: int) -> str:
 def _head(words: int, bits: int) -> str:
     ports = f"input clk, input read, input write, input [{max(1, ceil_log2(words)) - 1}:0] address"
     return f"module {sram_module(words, bits)}({ports}, input [{bits - 1}:0] data, output [{bits - 1}:0] row);\n"
-
-
-def _count(whole: int, part: int) -> int:
-    return ceil_div(whole, part)

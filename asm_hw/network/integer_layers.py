@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -127,6 +128,8 @@ class IntegerLayer(IntegerNode):
 class IntegerConv2d(IntegerLayer):
     """Convolution: weight [out, in / groups, kh, kw], input [n, in, h, w], zeros as padding."""
 
+    kind: ClassVar[str] = "conv2d"
+
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
@@ -160,6 +163,8 @@ class IntegerConv2d(IntegerLayer):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerLinear(IntegerLayer):
     """Matrix product: weight [out, in], input [n, ...] that flattens to [n, in]."""
+
+    kind: ClassVar[str] = "linear"
 
     @property
     def _dimensions(self) -> int:

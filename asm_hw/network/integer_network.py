@@ -145,12 +145,12 @@ class IntegerNetwork:
         """The integers, int64, of real inputs: scaled, rounded half up, saturated, encoded where the layer asks."""
         if not isinstance(values, Tensor) or not values.is_floating_point() or not values.isfinite().all():
             raise ParameterError("values must be a tensor of finite real numbers, [n, *input_shape]")
-        assert self.input_format is not None
-        low, high = self.input_format.binary_range
+        stored = self.formats[INPUT]
+        low, high = stored.binary_range
         # The very operations of the training quantizer, so that both agree on every value.
         scale = torch.tensor(self.input_scale, dtype=values.dtype)
-        x = torch.floor(values * scale.reciprocal() + golden.half_of(self.input_format.bits)).clamp(low, high)
-        return encode_tensor(self.input_format, x.to(torch.int64))
+        x = torch.floor(values * scale.reciprocal() + golden.half_of(stored.bits)).clamp(low, high)
+        return encode_tensor(stored, x.to(torch.int64))
 
     def __str__(self) -> str:
         """A table of the layers: shapes, multiply-accumulates, weights and their bits, formats; totals last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -19,6 +20,9 @@ class IntegerNode:
 
     ``sources``: names of the nodes before it, or `INPUT`; by default the node listed before it.
     """
+
+    kind: ClassVar[str]
+    """What files and summaries call such a node."""
 
     name: str
     sources: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from asm_hw.numbers.level_code import LevelCode, weight_levels
 MAX_BIAS = 1 << 62
 """Biases are smaller than this, so that 64-bit integers can hold the sum they enter."""
 
-ACC_BITS = 32
+LOGIT_BITS = 32
 """Output bits of a last layer: its accumulators plus bias, signed."""
 
 
@@ -71,7 +71,7 @@ class Requantize:
             object.__setattr__(self, "encode", AlphabetSet.of(self.encode))
         if not isinstance(self.signed, bool):
             raise ParameterError(f"requantize signed must be true or false, not {self.signed!r}")
-        check_range("requantize bits", self.bits, 1 + self.signed, ACC_BITS if self.encode is None else 16)
+        check_range("requantize bits", self.bits, 1 + self.signed, LOGIT_BITS if self.encode is None else 16)
         self._check_tensors()
         self._check_limits()
 

@@ -20,23 +20,20 @@ from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.alphabets import AlphabetSet
 
 from .integer_layers import IntegerConv2d, IntegerLinear
+from .integer_moves import IntegerConcat, IntegerMove
 from .integer_network import IntegerNetwork
-from .integer_node import IntegerNode
-from .integer_operations import IntegerConcat, IntegerMaxPool, IntegerMove, IntegerSum, IntegerSumPool
+from .integer_node import INPUT, IntegerNode
+from .integer_pools import IntegerMaxPool, IntegerSumPool
 from .integer_requantize import Requantize
+from .integer_sums import IntegerSum
 
 SCHEMA = 2
 METADATA = "asm_hw"
 """The one key of the file's metadata; its value is the JSON."""
 
 KINDS: dict[str, type[IntegerNode]] = {
-    "conv2d": IntegerConv2d,
-    "linear": IntegerLinear,
-    "sum": IntegerSum,
-    "sum_pool": IntegerSumPool,
-    "max_pool": IntegerMaxPool,
-    "move": IntegerMove,
-    "concat": IntegerConcat,
+    node.kind: node
+    for node in (IntegerConv2d, IntegerLinear, IntegerSum, IntegerSumPool, IntegerMaxPool, IntegerMove, IntegerConcat)
 }
 TENSORS = {
     "scale": torch.int16,
@@ -62,11 +59,10 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
     for i, layer in enumerate(network.layers):
         for name, values in _tensors(layer).items():
             tensors[f"{i}.{name}"] = values.contiguous()
-    assert network.input_format is not None
     header = {
         "schema": SCHEMA,
         "input_shape": list(network.input_shape),
-        "input_format": _describe_format(network.input_format),
+        "input_format": _describe_format(network.formats[INPUT]),
         "input_scale": network.input_scale,
         "output_scale": network.output_scale,
         "layers": [_describe(layer) for layer in network.layers],
@@ -125,7 +121,7 @@ def _tensors(layer: IntegerNode) -> dict[str, Tensor]:
 
 def _describe(layer: IntegerNode) -> dict[str, Any]:
     """Everything of ``layer`` but its tensors, as JSON values."""
-    entry: dict[str, Any] = {"kind": next(kind for kind, cls in KINDS.items() if type(layer) is cls)}
+    entry: dict[str, Any] = {"kind": layer.kind}
     for field in fields(layer):
         value = getattr(layer, field.name)
         if isinstance(value, ProductFormat):

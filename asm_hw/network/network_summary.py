@@ -23,12 +23,11 @@ def summary_of(network: IntegerNetwork) -> str:
     MACs are of one input; weight bits are those of packed codes. W is the weights' format, A the activations' that a
     layer takes, ``stored as`` that of its result: ``u8`` unsigned, ``s8`` signed, ``u4{1,3}`` on the levels of {1,3}.
     """
-    assert network.input_format is not None
     rows: list[tuple[str, ...]] = [HEAD]
-    rows.append((INPUT, "", "", _shape(network.input_shape), "", "", "", "", "", _stored(network.input_format)))
+    rows.append((INPUT, "", "", _shape(network.input_shape), "", "", "", "", "", _stored(network.formats[INPUT])))
     for layer, sources, size in zip(network.layers, network.sources, network.sizes, strict=True):
         numbers = [f"{number:,}" if number else "" for number in (size.macs, size.weights, size.packed_bits)]
-        head = (layer.name, _kind(layer), ", ".join(sources), _shape(size.output_shape))
+        head = (layer.name, layer.kind, ", ".join(sources), _shape(size.output_shape))
         rows.append((*head, *numbers, *_operands(layer), _stored(network.formats[layer.name])))
     totals = [sum(getattr(size, name) for size in network.sizes) for name in ("macs", "weights", "packed_bits")]
     rows.append(("total", "", "", "", *(f"{total:,}" for total in totals), "", "", ""))
@@ -41,10 +40,6 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
         f"{cell:<{w}}" if i < LEFT else f"{cell:>{w}}" for i, (cell, w) in enumerate(zip(row, widths, strict=True))
     )
     return "  ".join(cells).rstrip()
-
-
-def _kind(layer: IntegerNode) -> str:
-    return type(layer).__name__.removeprefix("Integer").lower()
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -53,7 +53,7 @@ def run_network(
             continue
         golden = layer.accumulate(theirs[0])
         acc, cycles, held = _accumulate(config, play, layer, mine[0])
-        acc = _maps(acc, golden)
+        acc = _as_output(acc, golden)
         macs = golden.numel() * layer.terms
         runs.append(LayerRun(layer.name, macs, cycles, held, golden.numel(), int((acc != golden).sum())))
         if done:
@@ -87,8 +87,8 @@ def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Pr
     if gives != wanted:
         raise ParameterError(f"layer {layer.name!r} must give what the unit does, {wanted} outputs, not {gives}")
     if config.accumulator.bits < layer.acc_bits:
-        least = layer.acc_bits
-        raise ParameterError(f"acc_bits must be at least {least} for layer {layer.name!r}, not {config.acc_bits}")
+        min_bits = layer.acc_bits
+        raise ParameterError(f"acc_bits must be at least {min_bits} for layer {layer.name!r}, not {config.acc_bits}")
     wide = [c["bias"] for c in out.channels if signed_bits(c["bias"], c["bias"]) > unit.bias_bits]
     if wide:
         raise ParameterError(f"layer {layer.name!r} must have biases of {unit.bias_bits} bits, not {wide[0]}")
@@ -128,7 +128,7 @@ def products_of(layer: IntegerLayer, x: Tensor) -> list[tuple[Tensor, Tensor]]:
     return list(zip(weight.chunk(layer.groups), vectors.chunk(layer.groups, 1), strict=True))
 
 
-def _maps(rows: Tensor, like: Tensor) -> Tensor:
+def _as_output(rows: Tensor, like: Tensor) -> Tensor:
     """Accumulators [vectors, outputs] in the layout of ``like``: [n, outputs] or [n, outputs, h, w]."""
     if like.dim() == 2:
         return rows

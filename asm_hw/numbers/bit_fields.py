@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from asm_hw.errors import ParameterError, check_range
 
+from .integers import to_signed
+
 
 @dataclass(frozen=True)
 class Field:
@@ -61,3 +63,8 @@ def unpack(word: int, bits: int, count: int) -> list[int]:
     """The ``count`` lowest elements of ``bits`` bits of a word, raw, the lowest first."""
     mask = (1 << bits) - 1
     return [word >> place * bits & mask for place in range(count)]
+
+
+def unpack_signed(word: int, bits: int, count: int) -> list[int]:
+    """The same in two's complement."""
+    return [to_signed(element, bits) for element in unpack(word, bits, count)]

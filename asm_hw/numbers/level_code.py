@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product
+from itertools import pairwise, product
 
 from asm_hw.errors import ParameterError, check_range
 
@@ -76,18 +76,21 @@ class LevelCode:
         """The smallest level: 0 if unsigned."""
         return -self.max if self.signed else 0
 
+    @cached_property
+    def midpoints(self) -> tuple[float, ...]:
+        """The points halfway between magnitudes that follow each other, exact floats, ascending.
+
+        The nearest magnitude is the one at the number of midpoints *below* a value: one that equals a midpoint stays
+        below it. This is the rule of ties for every search (`bisect_left`, ``searchsorted`` and ``bucketize`` from the
+        left).
+        """
+        return tuple((low + high) / 2 for low, high in pairwise(self.magnitudes))
+
     def nearest(self, value: float) -> int:
         """The level nearest to ``value``; a tie goes to the smaller magnitude, the range saturates."""
         if value < 0 and not self.signed:
             return 0
-        magnitude = abs(value)
-        above = bisect_left(self.magnitudes, magnitude)
-        if above == len(self.magnitudes):
-            magnitude = self.max
-        elif above == 0 or self.magnitudes[above] - magnitude < magnitude - self.magnitudes[above - 1]:
-            magnitude = self.magnitudes[above]
-        else:
-            magnitude = self.magnitudes[above - 1]
+        magnitude = self.magnitudes[bisect_left(self.midpoints, abs(value))]
         return -magnitude if value < 0 else magnitude
 
     # Packed code words: what memories hold.

@@ -21,7 +21,7 @@ from asm_hw.network.rtl_layers import LayerRun, run_network
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.ppa.baselines.area_comparison import compare_area
 from asm_hw.sim import verilator
-from asm_hw.sim.dot_player import Player
+from asm_hw.sim.dot_player import DotPlayer
 from asm_hw.training.convert import convert
 from asm_hw.training.data import ImageData, digits
 from asm_hw.training.digits_training import ASM_EPOCHS, EPOCHS, accuracy, train, train_asm
@@ -31,6 +31,7 @@ from asm_hw.units.dot.dot_schedule import Beats
 
 LANES, COLUMNS = 16, 4
 BUILD = Path("build/demo")
+_STORAGES = ("float_bits", "binary_bits", "packed_bits")
 
 
 class _Steps:
@@ -64,34 +65,7 @@ def run_demo(
     DotConfig(**operands)  # refuses bad values before anything is trained
     verilator.check_build(BUILD)
     with Progress(console=Console(stderr=True)) as progress:
-        steps = _Steps(progress)
-        data = digits()
-        float_accuracy, network = _train(steps, data, operands, seed, epochs)
-        terms = max(layer.terms for layer in network.products)
-        config = DotConfig(**operands, lanes=LANES, columns=COLUMNS, terms=terms)
-        with steps.step("emit the array"):
-            emitted = emit(config, BUILD / "rtl", force=True)
-        x = network.quantize_input(data.test_images)
-        outputs, runs = _run_rtl(steps, network, config, emitted, x)
-        with steps.step("synthesize"):
-            area = compare_area(config, thorough=False)
-    result = {
-        "parameters": config.parameters | {"seed": seed},
-        "test_images": len(x),
-        "accuracy_float": float_accuracy,
-        "accuracy_asm": accuracy(network, x, data.test_labels),
-        "accuracy_rtl": accuracy(lambda _: outputs, x, data.test_labels),
-        "mismatches": sum(run.mismatches for run in runs),
-        "outputs_compared": sum(run.outputs for run in runs),
-        "cycles": sum(run.cycles for run in runs),
-        "layers": [asdict(run) for run in runs],
-        **{f"weight_{kind}": sum(getattr(size, kind) for size in network.sizes) for kind in _STORAGES},
-        "area_um2": {name: row["area_um2"] for name, row in area["rows"].items()},
-        "area_ratio_to_exact": area["rows"]["asm"]["area_ratio_to_exact"],
-        "area_ratio_to_bare": area["rows"]["asm"]["area_ratio_to_bare"],
-        "library": area["library"],
-        "seconds": steps.seconds,
-    }
+        result = _measure(_Steps(progress), operands, seed, epochs)
     if as_json:
         print(json.dumps(result))
     else:
@@ -99,7 +73,43 @@ def run_demo(
     return 0 if result["mismatches"] == 0 else 1
 
 
-_STORAGES = ("float_bits", "binary_bits", "packed_bits")
+def _measure(steps: _Steps, operands: dict[str, Any], seed: int, epochs: int | None) -> dict[str, Any]:
+    """All steps, and what they found."""
+    data = digits()
+    float_accuracy, network = _train(steps, data, operands, seed, epochs)
+    terms = max(layer.terms for layer in network.products)
+    config = DotConfig(**operands, lanes=LANES, columns=COLUMNS, terms=terms)
+    with steps.step("emit the array"):
+        emitted = emit(config, BUILD / "rtl", force=True)
+    x = network.quantize_input(data.test_images)
+    outputs, runs = _run_rtl(steps, network, config, emitted, x)
+    with steps.step("synthesize"):
+        area = compare_area(config, thorough=False)
+    asm = area["rows"]["asm"]
+    return {
+        "parameters": config.parameters | {"seed": seed},
+        "test_images": len(x),
+        "accuracy_float": float_accuracy,
+        "accuracy_asm": accuracy(network, x, data.test_labels),
+        "accuracy_rtl": accuracy(lambda _: outputs, x, data.test_labels),
+        **_totals(runs),
+        **{f"weight_{kind}": sum(getattr(size, kind) for size in network.sizes) for kind in _STORAGES},
+        "area_um2": {name: row["area_um2"] for name, row in area["rows"].items()},
+        "area_ratio_to_exact": asm["area_ratio_to_exact"],
+        "area_ratio_to_bare": asm["area_ratio_to_bare"],
+        "library": area["library"],
+        "seconds": steps.seconds,
+    }
+
+
+def _totals(runs: list[LayerRun]) -> dict[str, Any]:
+    """What all layers' runs sum up to, and each of them."""
+    return {
+        "mismatches": sum(run.mismatches for run in runs),
+        "outputs_compared": sum(run.outputs for run in runs),
+        "cycles": sum(run.cycles for run in runs),
+        "layers": [asdict(run) for run in runs],
+    }
 
 
 def _train(
@@ -121,7 +131,7 @@ def _run_rtl(
 ) -> tuple[torch.Tensor, list[LayerRun]]:
     """Every layer of every image through the emitted Verilog in Verilator."""
     with steps.step("build the simulator"):
-        player = Player(emitted, BUILD / "player")
+        player = DotPlayer(emitted, BUILD / "player")
 
     def play(beats: Beats):
         played = player.play(beats.x, beats.release, beats.last, beats.w)

@@ -157,7 +157,7 @@ _BASELINES = tuple(
 )
 
 _BITLINE = (
-    # Alphabets, word widths, signs, gaps between shifts; {1} on both sides; the bit-serial counterpart.
+    # Alphabets, word widths, signs, gaps between shifts; {1} on both sides; the bit-serial baseline.
     BitlineConfig(alphabets=(1,), rows=32, cols=32),
     BitlineConfig(alphabets=(1,), weight_bits=4, act_bits=4, rows=8, cols=12, word_bits=6, acc_bits=12, counter_bits=8),
     BitlineConfig(alphabets=(1, 3), rows=24, cols=40),

@@ -105,6 +105,8 @@ class DatapathConfig(OperandsConfig):
     )
 
     def __post_init__(self) -> None:
+        if self.weight_form is not None and self.arithmetic in WEIGHT_FORMS:  # so the error names no other one's forms
+            check_choice("weight_form", self.weight_form, WEIGHT_FORMS[self.arithmetic])
         super().__post_init__()
         if self.weight_form is None:
             object.__setattr__(self, "weight_form", self.product.default_form)
@@ -113,7 +115,6 @@ class DatapathConfig(OperandsConfig):
             raise ParameterError(f"weight_code {self.weight_code!r} needs arithmetic asm, not {self.arithmetic!r}")
 
     def _check_weight_form(self, form: str) -> None:
-        check_choice("weight_form", form, WEIGHT_FORMS[self.arithmetic])
         if form == "one_hot" and self.product.is_power_of_two:
             raise ParameterError("weight_form 'one_hot' must be binary where activations are on {1} too")
         if form == "booth" and self.product.shifts_weight:

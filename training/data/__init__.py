@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from asm_hw.errors import ParameterError
 
@@ -58,7 +59,10 @@ def tensor_splits(train: ImageTensor, test: ImageTensor, held_out: int | None = 
 def _digits() -> tuple[ImageTensor, ImageTensor]:
     """The digits as integers 0..16, which the model sees as 0..1."""
     data = digits()
-    parts = ((data.train_images, data.train_labels), (data.test_images, data.test_labels))
-    scaled = [((images / data.input_scale).to(torch.uint8), labels) for images, labels in parts]
     one = 1 / data.input_scale / 255
-    return tuple(ImageTensor(x, y, (0.0,), (one,), pad=1, flip=False) for x, y in scaled)  # type: ignore[return-value]
+
+    def integers(images: Tensor, labels: Tensor) -> ImageTensor:
+        scaled = (images / data.input_scale).to(torch.uint8)
+        return ImageTensor(scaled, labels, (0.0,), (one,), pad=1, flip=False)
+
+    return integers(data.train_images, data.train_labels), integers(data.test_images, data.test_labels)

@@ -50,7 +50,7 @@ class Loaded:
             _Seeded(self.items),
             batch_sampler=keys,
             num_workers=self.workers,
-            generator=torch.Generator(),  # type: ignore[arg-type]
+            generator=torch.Generator(),
         )
         try:
             for images, labels in loader:

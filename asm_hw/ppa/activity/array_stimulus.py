@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import Module
@@ -105,49 +106,45 @@ def _port_values(
     """Port values by cycle, and the cycle in which each beat is taken."""
     commands = [config.command_word(block) for block in blocks]
     payloads = [pack(beat, config.activation.code_bits) for beat in beats]
-    ports: dict[str, Words] = {
-        name: [] for name in ("i_command__payload", "i_command__valid", "i__payload", "i__valid", "row", "o__ready")
-    }
     taken: list[int] = []
+    cycles: list[dict[str, int]] = []
+    top = Module()
+    top.submodules.control = control = Control(config)
 
-    async def bench(context) -> None:
-        command, row, cycle = 0, 0, 0
+    async def bench(context: Any) -> None:
+        given, row = 0, 0
         while len(taken) < len(beats):
             values = {
-                "i_command__payload": commands[min(command, len(commands) - 1)],
-                "i_command__valid": int(command < len(commands)),
+                "i_command__payload": commands[min(given, len(commands) - 1)],
+                "i_command__valid": int(given < len(commands)),
                 "i__payload": payloads[len(taken)],
                 "i__valid": 1,
                 "row": row,
                 "o__ready": 1,
             }
-            for name, value in values.items():
-                ports[name].append(value)
-            context.set(control.command.payload, shape.from_bits(values["i_command__payload"]))
-            context.set(control.command.valid, values["i_command__valid"])
-            context.set(control.x_valid, 1)
-            context.set(control.o_ready, 1)
-            command += context.get(control.command.ready) & values["i_command__valid"]
+            _offer(context, control, values)
+            given += context.get(control.command.ready) & values["i_command__valid"]
             if context.get(control.x_ready):
-                taken.append(cycle)
+                taken.append(len(cycles))
             if context.get(control.read):
                 row = rows[context.get(control.address)]
+            cycles.append(values)
             await context.tick()
-            cycle += 1
-
-    top = Module()
-    top.submodules.control = control = Control(config)
-    shape = control.command.payload.shape()
 
     simulator = Simulator(top)
     simulator.add_clock(1e-8)
     simulator.add_testbench(bench)
     simulator.run()
-    ports["i__valid"].append(0)
-    for name, values in ports.items():
-        if name != "i__valid":
-            values.append(values[-1])
-    return ports, taken
+    cycles.append(cycles[-1] | {"i__valid": 0})
+    return {name: [values[name] for values in cycles] for name in cycles[0]}, taken
+
+
+def _offer(context: Any, control: Control, values: Mapping[str, int]) -> None:
+    """What the control sees of a cycle's values."""
+    context.set(control.command.payload, control.command.payload.shape().from_bits(values["i_command__payload"]))
+    context.set(control.command.valid, values["i_command__valid"])
+    context.set(control.x_valid, values["i__valid"])
+    context.set(control.o_ready, values["o__ready"])
 
 
 def matches_golden(outputs: Mapping[str, Words], expected: list[int]) -> bool:

@@ -1,1 +1,1 @@
-"""A unit beside its baselines: every way to build each of them."""
+"""A unit beside its baselines: the design points of each, and which of them counts."""

@@ -100,7 +100,7 @@ def core_energy(config: BitlineConfig, library: Library, found: Trace, clock_mhz
     valid, payload = (run.words(whole, f"o_words__{name}") for name in ("valid", "payload"))
     if [word for word, flag in zip(payload, valid, strict=True) if flag] != found.words:
         raise ParameterError(f"netlist of {config.slug} must compute what the golden model does, but its words differ")
-    inputs = {net: _PART for net, way in port_nets(mapped.netlist).items() if way == "input"}
+    inputs = {net: _PART for net, direction in port_nets(mapped.netlist).items() if direction == "input"}
     parts = Parts(dict.fromkeys(mapped.netlist.instances, _PART), inputs)
     energies = account(mapped, waves, parts, run.state_times)
     area = sum(mapped.cells[instance.cell].area_um2 for instance in mapped.netlist.instances.values())

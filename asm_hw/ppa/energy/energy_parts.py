@@ -93,7 +93,7 @@ def find_parts(mapped: Mapped, waves: Waves, known: PartsByBits, times: Times, f
     gates = [name for name in instances if mapped.cells[mapped.netlist.instances[name].cell].clock_gate]
     instances |= dict.fromkeys(gates, "clock")
     ports = mapped.netlist.ports.items()
-    inputs = {net: finder.input_part(name) for name, (way, bits) in ports if way == "input" for net in bits}
+    inputs = {net: finder.input_part(name) for name, (direction, bits) in ports if direction == "input" for net in bits}
     named = sum(any(net in part_of for net in driven) for driven in outputs.values())
     return Parts(instances, inputs, 100 * named / len(outputs))
 

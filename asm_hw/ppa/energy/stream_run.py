@@ -98,7 +98,7 @@ class Run:
     def _inputs(self) -> dict[str, list[int]]:
         """The nets of each input but the clock."""
         ports = self.mapped.netlist.ports.items()
-        return {name: bits for name, (way, bits) in ports if way == "input" and name != "clk"}
+        return {name: bits for name, (direction, bits) in ports if direction == "input" and name != "clk"}
 
     def _bench(self, depth: int = 1) -> str:
         clock = self.mapped.netlist.ports["clk"][1][0]

@@ -74,7 +74,8 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
     run = Run(mapped, driven, 1000 / clock_mhz, options.cycles)
     tool = simulator()
     waves, whole = run.netlist_waves(tool)
-    words = {port: run.words(whole, port) for port, (way, _) in mapped.netlist.ports.items() if way == "output"}
+    outputs = [port for port, (direction, _) in mapped.netlist.ports.items() if direction == "output"]
+    words = {port: run.words(whole, port) for port in outputs}
     if not matches_golden(config, beats, Outputs(words, driven.first_beat)):
         raise ParameterError(f"netlist of {name} must compute what the golden model does, but its sums differ")
     parts = run.parts(Rtl(unit.rtl, config, unit.component), waves, tool)

@@ -127,7 +127,7 @@ def mapping_commands(verilog: str, top: str, family: Family, recipe: str, dsp: b
     return [
         "read_verilog design.v",
         f"hierarchy -check -top {top}",
-        # Without, memories of a few rows would be flip-flops, of one contender and not of another.
+        # Without, memories of a few rows would be flip-flops, of one unit and not of its baseline.
         'setattr -set ram_style "block" */m:rows',
         *RECIPES[recipe][0],
         f"{_synth(family, recipe, dsp)} {family.unit_ports} -top {top}",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import asm_hw
 
@@ -15,7 +16,10 @@ PACKAGE = asm_hw.__name__
 ROOT = Path(asm_hw.__file__).parent
 
 
-@cache
+_PARSING = Lock()
+"""Threads that parse at a time upset one another in Python 3.11: "AST constructor recursion depth mismatch"."""
+
+
 def sources_of(*modules: str) -> tuple[Path, ...]:
     """The source files of ``modules`` and of all that they import within the package, in order of their paths.
 
@@ -23,6 +27,12 @@ def sources_of(*modules: str) -> tuple[Path, ...]:
     the module has its name as a text: data that it reads. What is looked up by a text of another kind, such as a unit
     in the registry, must be named in ``modules``.
     """
+    with _PARSING:
+        return _followed(modules)
+
+
+@cache
+def _followed(modules: tuple[str, ...]) -> tuple[Path, ...]:
     waiting, found = list(modules), {}
     while waiting:
         module = waiting.pop()

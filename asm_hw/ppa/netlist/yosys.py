@@ -47,5 +47,6 @@ def count_cells(verilog: str, top: str, cell: str = "$mul") -> int:
         commands = ["read_verilog design.v", f"hierarchy -check -top {top}", "proc", "flatten", "opt"]
         run_yosys([*commands, f"tee -q -o count select -count t:{cell}"], folder)
         match = re.search(r"(\d+) objects", (folder / "count").read_text())
-        assert match
+        if match is None:
+            raise YosysError("Yosys failed: it has counted nothing")
         return int(match[1])

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from asm_hw.errors import ParameterError, check_range
+from asm_hw.errors import ParameterError, check_choice, check_range
 from asm_hw.formats.accumulator_format import ACC_BITS, AccumulatorFormat
-from asm_hw.formats.weight_format import WeightFormat
+from asm_hw.formats.weight_format import ARITHMETIC, WeightFormat
 from asm_hw.numbers.alphabets import QUARTET_BITS
 from asm_hw.numbers.bit_fields import Field, join_fields, place_fields
 from asm_hw.numbers.integers import ceil_log2
@@ -29,7 +29,7 @@ class BitlineConfig(OperandsConfig):
     the periphery. ``word_bits`` None is the smallest divisor of ``cols`` that holds an activation and its
     largest multiple. ``counter_bits`` 0 leaves the counters of micro-operations out.
 
-    ``arithmetic`` ``exact`` is the bit-serial counterpart: one word a column, its bits in rows.
+    ``arithmetic`` ``exact`` is the bit-serial baseline: one word a column, its bits in rows.
     """
 
     unit: ClassVar[str] = "bitline"
@@ -59,6 +59,8 @@ class BitlineConfig(OperandsConfig):
     counter_bits: int = integer(32, (0, 62), "Bits of each counter, 0 for none")
 
     def __post_init__(self) -> None:
+        if self.arithmetic in ARITHMETIC:
+            check_choice(f"arithmetic of unit {self.unit}", self.arithmetic, tuple(COUNTED))
         super().__post_init__()
         if self.acc_bits is None:
             accumulator = AccumulatorFormat.for_terms(self.product, self.terms)

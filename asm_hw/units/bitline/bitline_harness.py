@@ -121,9 +121,8 @@ def asm_steps(config: BitlineConfig, weights: list[list[int]], vectors: list[lis
     """Loads, multiples and sums of all tiles."""
     steps: list[Step] = []
     for tile in tiles(config, weights):
-        mask, bits = (1 << config.columns_per_word) - 1, config.columns_per_word
         for instruction, row in loads(config, tile, vectors):
-            steps.append((instruction, [row >> i * bits & mask for i in range(config.words)]))
+            steps.append((instruction, unpack(row, config.columns_per_word, config.words)))
         steps += [(instruction, None) for instruction in tile.bank]
         steps += [(instruction, None) for output in tile.sums for instruction in output]
     return steps
@@ -131,8 +130,7 @@ def asm_steps(config: BitlineConfig, weights: list[list[int]], vectors: list[lis
 
 def serial_steps(config: BitlineConfig, weights: list[list[int]], vectors: list[list[int]]) -> list[Step]:
     """The same on the bit-serial array."""
-    bits = range(config.cols)
     return [
-        (instruction, None if row is None else [row >> i & 1 for i in bits])
+        (instruction, None if row is None else unpack(row, 1, config.cols))
         for instruction, row in serial_program(config, weights, vectors)
     ]

@@ -11,7 +11,7 @@ MOVE = 3
 
 class Operation(IntEnum):
     """What one micro-operation does. ``MASK`` and ``ACCUMULATE`` exist in the ASM array alone, ``TAG`` and
-    ``ADD`` in its bit-serial counterpart alone."""
+    ``ADD`` in its bit-serial baseline alone."""
 
     WRITE = 0  # row d <= the offered row
     READ = 1  # row a leaves

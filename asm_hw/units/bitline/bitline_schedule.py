@@ -124,10 +124,10 @@ def _multiples(config: BitlineConfig, weights: Iterable[int]) -> tuple[int, ...]
 def _tile(config: BitlineConfig, weights: Sequence[Sequence[int]], first: int, needed: list[tuple[int, ...]]) -> Tile:
     rows: list[Multiples] = []
     bank: list[Instruction] = []
-    following = 0
+    next_row = 0
     for multiples in needed:
-        rows.append({multiple: following + i for i, multiple in enumerate(multiples)})
-        following += len(multiples)
+        rows.append({multiple: next_row + i for i, multiple in enumerate(multiples)})
+        next_row += len(multiples)
         for step in AlphabetSet(tuple(sorted(multiples))).bank_steps:
             left = (rows[-1][step.left], step.left_shift, 0)
             right = (rows[-1][step.right], step.right_shift, int(step.subtract))

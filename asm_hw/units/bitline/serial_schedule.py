@@ -1,4 +1,4 @@
-"""The bit-serial counterpart's schedule: multiply by AND and add, one bit a cycle. Plain Python.
+"""The bit-serial baseline's schedule: multiply by AND and add, one bit a cycle. Plain Python.
 
 After Neural Cache (Eckert et al., ISCA 2018, arXiv 1805.03718): words lie in columns, one bit a row; a bit of
 the weight is the tag under which a column adds the activation to its product. The weights lie in the array
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from asm_hw.errors import ParameterError
+from asm_hw.numbers.bit_fields import pack
 
 from .bitline_config import BitlineConfig
 from .bitline_instructions import Instruction, Operation
@@ -64,8 +65,7 @@ def serial_program(
     steps: list[Step] = []
     for term, places in enumerate(rows.x):
         for bit, d in enumerate(places):
-            row = sum((vector[term] >> bit & 1) << column for column, vector in enumerate(vectors))
-            steps.append((Instruction(Operation.WRITE, d=d), row))
+            steps.append((Instruction(Operation.WRITE, d=d), pack((vector[term] >> bit for vector in vectors), 1)))
     ones = (1 << config.cols) - 1
     for output in weights:
         for weight, places in zip(output, rows.w, strict=True):

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import torch
 
-from asm_hw.bench.driver import Driver, reset
+from asm_hw.bench.driver import Driver
 from asm_hw.bench.operand_words import Operands, Word
 from asm_hw.bench.stream_bench import Pace, StreamBench, paces
 from asm_hw.golden import dot
-from asm_hw.numbers.bit_fields import pack, unpack
-from asm_hw.numbers.integers import to_signed
+from asm_hw.numbers.bit_fields import pack, unpack_signed
 
 from .dot_config import DotConfig
 
@@ -68,9 +67,8 @@ class _DotModel:
         """Stream until all sums have left and nothing else does, or for ``limit`` cycles; judge every sum."""
         words = {"i": [self.beat_word(beat) for beat in beats], "i_weight": [self.load_word(load) for load in loads]}
         sums = await self.streams.run(words, len(expected), pace, limit)
-        bits = self.config.accumulator.bits
         for index, (raw, golden) in enumerate(zip(sums, expected, strict=limit is None)):
-            got = [to_signed(element, bits) for element in unpack(raw, bits, self.config.columns)]
+            got = unpack_signed(raw, self.config.accumulator.bits, self.config.columns)
             assert got == golden, f"sum {index}: {got}, golden {golden}"
         if limit is None:
             await self.streams.trail()
@@ -107,13 +105,9 @@ async def check_dot_reset(driver: Driver, config: DotConfig, rng: random.Random)
         await model.streams.idle()
         beats, loads, expected = model.stimulus(20, lambda beat: beat == 0)
         await model.run(beats, loads, expected, PACES[1], limit=cycles)
-        model.streams.offer("i", model.beat_word(beats[0]))
-        model.streams.offer("i_weight", model.load_word(loads[0]))
-        driver.set("o__ready", cycles % 2)
-        await reset(driver)
-        assert not driver.get("o__valid"), f"o__valid is set after a reset at cycle {cycles}"
-        fresh = _DotModel(driver, config, rng)
-        await fresh.run(*fresh.stimulus(5, lambda beat: beat % 2 == 0), PACES[1])
+        offers = {"i": model.beat_word(beats[0]), "i_weight": model.load_word(loads[0])}
+        await model.streams.interrupt(bool(cycles % 2), offers)
+        await model.run(*model.stimulus(5, lambda beat: beat % 2 == 0), PACES[1])
 
 
 async def check_dot_corners(driver: Driver, config: DotConfig, rng: random.Random) -> None:

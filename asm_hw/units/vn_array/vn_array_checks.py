@@ -22,7 +22,7 @@ def _shapes(config: VnArrayConfig) -> list[Shape]:
         (columns, 3 * lanes, hold + 1),
         (columns + 1, 2 * lanes + 1, 2 * hold + 1),
     ]
-    return [shape for shape in shapes if config.words(*shape) < config.depth]
+    return [shape for shape in shapes if config.words(*shape) <= config.depth]
 
 
 async def check_vn_array_products(driver: Driver, config: VnArrayConfig, rng: random.Random) -> None:

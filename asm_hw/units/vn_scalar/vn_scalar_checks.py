@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from asm_hw.bench.driver import Driver
+from asm_hw.bench.driver import Driver, only_where
 from asm_hw.bench.operand_words import Operands
 from asm_hw.units.memory_channels import corner_channels, random_channel
 from asm_hw.units.von_neumann.vn_checks import (
@@ -26,7 +26,7 @@ def _shapes(config: VnScalarConfig) -> list[Shape]:
     w, x, packed = config.weights_per_word, config.activations_per_word, config.outputs_per_word
     shapes = [(1, 1, 1), (2, w, 2), (3, x + 1, 1), (5, 1, 2)]
     shapes += [(packed, 4 * max(w, x), 1), (packed + 1, 3 * min(w, x) - 1, 2)]
-    return [shape for shape in shapes if config.words(*shape) < config.depth]
+    return [shape for shape in shapes if config.words(*shape) <= config.depth]
 
 
 async def check_vn_scalar_products(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
@@ -39,10 +39,16 @@ async def check_vn_scalar_reset(driver: Driver, config: VnScalarConfig, rng: ran
     await check_reset(driver, config, rng, _shapes(config)[-1], early=8, later=4)
 
 
+def _can_chain(config: VnScalarConfig) -> bool:
+    """Whether outputs can be activations, and a job and the next one that takes a word more than one of them fit."""
+    width = config.outputs_per_word + 1
+    same = config.out_bits == config.activation.code_bits and config.activation.levels is None
+    return same and config.words(width, 3, 1) + config.words(2, width, 1) <= config.depth
+
+
+@only_where(_can_chain)
 async def check_vn_scalar_chain(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
     """Outputs that are the activations of the next job: the memory holds them as one packs them from outside."""
-    if config.out_bits != config.activation.code_bits or config.activation.levels is not None:
-        return
     await Model(driver, config, rng).streams.idle()
     model, values, operands = Model(driver, config, rng), dict(config.activation.table), Operands(config.product)
     for _ in range(3):

@@ -1,6 +1,6 @@
 """A matrix product on a near-memory array: what to stream, what must come out, and the Verilog giving just that.
 
-Needs the extra sim: pip install ".[sim]" in the checkout. Then: python examples/near_memory.py
+Needs the extra sim: pip install ".[sim]" in the checkout. Then: python examples/near_memory_streams.py
 """
 
 import tempfile

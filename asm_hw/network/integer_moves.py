@@ -1,106 +1,22 @@
-"""Nodes without weights: sums of stored tensors, pools, and moves of integers that change none of them."""
+"""Integers in another place, and tensors side by side: nothing is computed."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from asm_hw import golden
 from asm_hw.errors import ParameterError, check_choice
 from asm_hw.formats.activation_format import ActivationFormat
 
 from .integer_node import IntegerNode
-from .integer_requantize import Requantize
 
 ACTIONS = {"reshape": None, "slice": None, "pad": 6}
 """Moves, and how many integers describe one (None: as many as the shape asks)."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class IntegerSum(IntegerNode):
-    """One or two stored tensors [n, c, ...], each by an ASM multiplier a channel, rounded into one.
-
-    One: a norm or a change of format. Two: a residual that joins no convolution.
-    """
-
-    requantize: Requantize
-
-    @property
-    def arity(self) -> int:
-        return self.requantize.arity
-
-    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
-        return self.requantize.format
-
-    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-        channels = len(self.requantize.scale)
-        if len(set(shapes)) != 1 or not shapes[0] or shapes[0][0] != channels:
-            raise ParameterError(f"layer {self.name!r} must take tensors alike of {channels} channels, not {shapes}")
-        return shapes[0]
-
-    def forward(self, *x: Tensor) -> Tensor:
-        return self.requantize(*x)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Pool(IntegerNode):
-    """Windows of ``kernel`` on [n, c, h, w]."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int] = (0, 0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, low in (("kernel", 1), ("stride", 1), ("padding", 0)):
-            self.set_pair(name, low)
-        if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel, strict=True)):
-            raise ParameterError(f"padding of layer {self.name!r} must be half its kernel at most, not {self.padding}")
-
-    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-        return (shapes[0][0], *self.windows(shapes[0], self.kernel, self.stride, self.padding))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class IntegerSumPool(_Pool):
-    """Sums over windows, zeros as padding, then `requantize`, which divides: a mean. A second source may join."""
-
-    requantize: Requantize
-
-    @property
-    def arity(self) -> int:
-        return self.requantize.arity
-
-    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
-        return self.requantize.format
-
-    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-        if shapes[0][0] != len(self.requantize.scale):
-            raise ParameterError(
-                f"layer {self.name!r} must requantize {shapes[0][0]} channels, not {len(self.requantize.scale)}"
-            )
-        shape = super().output_shape(*shapes)
-        if len(shapes) > 1 and shapes[1] != shape:
-            raise ParameterError(f"layer {self.name!r} must add a tensor of shape {shape}, not {shapes[1]}")
-        return shape
-
-    def forward(self, *x: Tensor) -> Tensor:
-        return self.requantize(golden.sum_pool(x[0], self.kernel, self.stride, self.padding), *x[1:])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class IntegerMaxPool(_Pool):
-    """The largest integer of each window; padding never wins."""
-
-    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
-        return formats[0]
-
-    def forward(self, *x: Tensor) -> Tensor:
-        return golden.max_pool(x[0], self.kernel, self.stride, self.padding)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,6 +26,8 @@ class IntegerMove(IntegerNode):
     ``reshape``: the new shape. ``slice``: start, stop and step of each dimension. ``pad``: zeros before
     and after, of width, height and channels.
     """
+
+    kind: ClassVar[str] = "move"
 
     action: str
     arguments: tuple[int, ...]
@@ -156,6 +74,8 @@ class IntegerMove(IntegerNode):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerConcat(IntegerNode):
     """Tensors [n, c, ...] side by side in the channels. Their scales differ: a sum must follow."""
+
+    kind: ClassVar[str] = "concat"
 
     count: int = 2
 

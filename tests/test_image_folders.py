@@ -1,0 +1,99 @@
+"""Images in folders of classes, and any data set of PyTorch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from asm_hw.errors import ParameterError
+from asm_hw.training.data import load_data
+from asm_hw.training.data.image_folder import ClassFolders, Loaded, random_box
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Images whose red half says the class: 24 of each of two classes to train, 6 to test."""
+    Image = pytest.importorskip("PIL.Image")
+    generator = torch.Generator().manual_seed(0)
+    for part, count in (("train", 24), ("val", 6)):
+        for label, name in enumerate(["left", "right"]):
+            folder = tmp_path / part / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = torch.randint(0, 60, (90 + i, 100, 3), generator=generator)
+                pixels[:, 50 * label : 50 * label + 50, 0] += 180
+                Image.fromarray(pixels.to(torch.uint8).numpy()).save(folder / f"{i:02}.png")
+    return tmp_path
+
+
+def test_folder_images_are_seeded_whatever_the_workers(folders):
+    splits = load_data(f"folder:{folders}", held_out=4, image_size=72)
+    assert (len(splits.train), len(splits.held_out), len(splits.test), splits.classes) == (44, 4, 12, 2)
+    order = torch.arange(44)
+    one = list(splits.train.batches(order, 10, augment=1))
+    two = list(Loaded(splits.train.items, workers=2).batches(order, 10, augment=1))
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(one, two, strict=True))
+    later = list(splits.train.batches(order, 10, augment=1, start=2, part=slice(5, 10)))
+    assert torch.equal(later[0][0], one[2][0][5:])
+    assert one[0][0].shape == (10, 3, 72, 72) and not torch.equal(one[0][0][0], one[0][0][1])
+    assert not torch.equal(next(splits.train.batches(order, 10, augment=2))[0], one[0][0])
+    plain = next(splits.train.batches(order, 10))[0]
+    assert torch.equal(plain, next(splits.train.batches(order, 10))[0]) and not torch.equal(plain, one[0][0])
+    assert splits.train.fingerprint() != splits.test.fingerprint()
+
+
+def test_crops_lie_inside_and_middle_is_the_middle(folders):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        boxes = torch.tensor([random_box(100, 60) for _ in range(500)])
+        tall = random_box(10, 4000)
+    assert boxes[:, :2].min() >= 0 and boxes[:, 2].max() <= 100 and boxes[:, 3].max() <= 60
+    shares = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / 6000
+    assert 0.079 < shares.min() < 0.15 and shares.max() > 0.7
+    assert tall[2] - tall[0] <= 10
+    splits = load_data(f"folder:{folders}", held_out=0, image_size=64)
+    image, label = ClassFolders(splits.test.items.files, splits.test.items.labels, 64).load(0, augment=False)
+    red = image[0] * 0.229 + 0.485
+    assert label == 0 and red[:, :28].mean() > 0.7 and red[:, 36:].mean() < 0.3
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_image_is_one_sentence(folders, workers):
+    splits = load_data(f"folder:{folders}", held_out=0, image_size=64, workers=workers)
+    broken = splits.test.items.files[1]
+    broken.write_bytes(broken.read_bytes()[:60])
+    with pytest.raises(
+        ParameterError, match=r"^dataset must hold images that Pillow reads, and one is not: .*$"
+    ) as raised:
+        list(splits.test.batches(torch.arange(3), 3))
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_folders_that_do_not_fit(folders):
+    (folders / "val" / "middle").mkdir()
+    with pytest.raises(ParameterError, match="same classes in train and val, not 'middle'"):
+        load_data(f"folder:{folders}")
+    for part in ("train", "val"):
+        (folders / "empty" / part / "class").mkdir(parents=True)
+    with pytest.raises(ParameterError, match="must hold class folders with images"):
+        load_data(f"folder:{folders / 'empty'}")
+
+
+class Foreign(torch.utils.data.Dataset):
+    """A data set of someone else's that draws from the global generator."""
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        return torch.rand(1, 4, 4) + index, index % 3
+
+
+def test_any_data_set_is_drawn_by_seed():
+    data = Loaded(Foreign(), name="foreign")
+    state = torch.get_rng_state()
+    one, two = (list(data.batches(torch.arange(20), 8, augment=seed)) for seed in (1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    later = list(data.batches(torch.arange(20), 8, augment=1, start=1))
+    assert torch.equal(one[1][0], later[0][0]) and not torch.equal(one[0][0], two[0][0])
+    assert one[2][1].tolist() == [1, 2, 0, 1] and len(data.fingerprint()) == 64
