@@ -144,3 +144,16 @@ def test_arguments_keep_their_defaults_and_dropout_follows_the_mode(training):
     freeze(prepared)
     settle(prepared)
     assert agreement(prepared, convert(prepared)).max() < 0.51
+
+
+def normed(bias):
+    return nn.Sequential(nn.Conv2d(3, 4, 3, 4), nn.BatchNorm2d(4, bias=bias), nn.ReLU(), nn.Flatten(), nn.Linear(36, 5))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_norm_without_bias_folds_as_well(bias):
+    prepared = prepare(build(normed, bias), images(64))
+    train_a_little(prepared)
+    freeze(prepared)
+    settle(prepared)
+    assert agreement(prepared, convert(prepared)).max() < 0.51
