@@ -2,6 +2,9 @@
 
     python benchmarks/extract_cells.py TECHNOLOGY FOLDER > asm_hw/ppa/technology/TECHNOLOGY.json
 
+A new TECHNOLOGY needs three lines elsewhere: what to take of it in `extracted_technologies.py`, its name in
+`asm_hw.ppa.technology.compact_tables.TECHNOLOGIES`, and its licence in NOTICE.
+
 FOLDER holds the library's files and the SOURCE.txt that says where they come from. The result is a
 table of figures, not a copy: the cells that mapping for area uses, at 3 x 3 of the library's slews and
 loads, in one set of units. Conditional figures are reduced as the docstrings of `liberty_thinner.py` say.

@@ -23,7 +23,7 @@ from torch import nn
 from asm_hw.training.data import digits
 from asm_hw.training.digits_training import EPOCHS, train
 from asm_hw.training.models import digits_cnn
-from asm_hw.training.models.digits_model import _block
+from asm_hw.training.models.digits_model import conv_block
 
 FOLDER = Path(__file__).parents[1] / "asm_hw" / "ppa" / "activity"
 LAYER = 6  # the third convolution
@@ -40,7 +40,7 @@ def wide_cnn(seed: int) -> nn.Sequential:
     """A classifier of 8x8 images with a convolution from 64 to 64 channels on maps of 4x4."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        blocks = [_block(1, 32, stride=1), _block(32, 64, stride=2), _block(64, 64, stride=1)]
+        blocks = [conv_block(1, 32, stride=1), conv_block(32, 64, stride=2), conv_block(64, 64, stride=1)]
         return nn.Sequential(*(layer for block in blocks for layer in block), nn.Flatten(), nn.Linear(64 * 16, 10))
 
 

@@ -1,6 +1,7 @@
 """A unit compiled with the Verilog test bench ``stream_tb.v`` (Verilator): for work that is too long for Python.
 
-The test bench reads and writes the streams from files.
+The test bench reads and writes the streams from files. It only plays them: what holds the protocol to account
+is `asm_hw.bench.stream_bench`.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def play_network(network, x, folder, arithmetic="asm"):
 
 def test_layers_of_a_network_run_to_the_bit(tmp_path):
     network = tiny()
-    low, high = network.layers[0].config.activation.range
+    low, high = network.layers[0].operands.activation.range
     generator = torch.Generator().manual_seed(0)
     play_network(network, torch.randint(low, high + 1, (3, *network.input_shape), generator=generator), tmp_path)
 

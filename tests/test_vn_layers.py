@@ -13,7 +13,7 @@ from asm_hw.network.rtl_layers import products_of
 from asm_hw.sim.amaranth_simulation import play
 from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
 from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
-from asm_hw.units.von_neumann.vn_checks import Model, compare, idle, of_words
+from asm_hw.units.von_neumann.vn_checks import Model, compare, of_words
 
 SHAPE = {"lanes": 8, "columns": 2, "hold": 3, "depth": 1 << 13}
 MACHINES = [(VnScalarConfig, "asm"), (VnScalarConfig, "exact"), (VnArrayConfig, "asm"), (VnArrayConfig, "exact")]
@@ -63,8 +63,8 @@ def check_product(config, product):
     """One product on the gateware, in the predicted cycles; what is read back is what golden says."""
 
     async def bench(driver):
-        await idle(driver)
         model = Model(driver, config, random.Random(0))
+        await model.streams.idle()
         compare(await model.play(product.program), product)
         assert model.cycles == config.cycles(product.program.jobs)
 

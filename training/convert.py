@@ -2,7 +2,8 @@
 
 Between two stored tensors the float model computes sums, norms, ReLU and a quantizer; the integers
 compute ``clamp((acc * m + skip * m' + b + (1 << (s-1))) >> s)``. They agree as far as ``m / 2**s`` meets
-the real ratio, which `freeze` makes exact.
+the real ratio, which `freeze` makes exact. `requantize_multipliers` finds ``m`` and ``s``;
+`integer_builder` rounds ``b`` and puts the three together.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from asm_hw.ppa.technology.compact_tables import TECHNOLOGIES
 from asm_hw.units.registry import units
 
 from .unit_options import (
@@ -20,7 +21,8 @@ from .unit_options import (
 )
 
 _technology = option(
-    "--technology", help="Cells of the package: sg13g2, sky130hd or asap7, unless --liberty. [default: sg13g2]"
+    "--technology",
+    help=f"Cells of the package: {', '.join(TECHNOLOGIES)}, unless --liberty. [default: {TECHNOLOGIES[0]}]",
 )
 _liberty = option("--liberty", help="Liberty files (.lib, .lib.gz), comma-separated, instead of --technology.")
 

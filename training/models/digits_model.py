@@ -15,15 +15,15 @@ def digits_cnn(seed: int = 0) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.Sequential(
-            *_block(1, 8, stride=1),
-            *_block(8, 16, stride=2),
-            *_block(16, 32, stride=2),
+            *conv_block(1, 8, stride=1),
+            *conv_block(8, 16, stride=2),
+            *conv_block(16, 32, stride=2),
             nn.Flatten(),
             nn.Linear(32 * 2 * 2, 10),
         )
 
 
-def _block(channels: int, outputs: int, stride: int) -> list[nn.Module]:
+def conv_block(channels: int, outputs: int, stride: int) -> list[nn.Module]:
     """3x3 convolution, batch norm, ReLU; the norm's shift makes a bias of the convolution pointless."""
     convolution = nn.Conv2d(channels, outputs, 3, stride=stride, padding=1, bias=False)
     return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]

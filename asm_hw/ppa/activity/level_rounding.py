@@ -30,16 +30,18 @@ def nearest_levels(levels: Integers, reals: Reals, population: Reals) -> Integer
     sample = population.ravel()[:: max(1, population.size // SAMPLE)]
     largest = float(np.abs(population).max())
     scales = largest / float(np.abs(levels).max()) * np.linspace(0.2, 1.0, SCALES)
-    errors = [np.square(levels[_index(levels, sample / scale)] * scale - sample).mean() for scale in scales]
-    return levels[_index(levels, reals / scales[int(np.argmin(errors))])]
+    errors = [np.square(_rounded(levels, sample / scale) * scale - sample).mean() for scale in scales]
+    return _rounded(levels, reals / scales[int(np.argmin(errors))])
 
 
-def _index(levels: Integers, values: Reals) -> Integers:
-    """Where the nearest level stands in the ascending ``levels``."""
-    above = np.searchsorted(levels, values).clip(1, len(levels) - 1)
-    down, up = values - levels[above - 1], levels[above] - values
-    smaller = np.abs(levels[above - 1]) <= np.abs(levels[above])
-    return above - ((down < up) | ((down == up) & smaller))
+def _rounded(levels: Integers, values: Reals) -> Integers:
+    """Each value's nearest level, by the rule of `asm_hw.numbers.level_code.LevelCode.midpoints`.
+
+    Exact weights have one more level below zero than above, and levels without a zero take it as negative.
+    """
+    magnitudes = np.unique(np.abs(levels))
+    nearest = magnitudes[np.searchsorted((magnitudes[1:] + magnitudes[:-1]) / 2, np.abs(values), "left")]
+    return np.where(values > 0, nearest, -nearest).clip(levels[0], levels[-1])
 
 
 def codes_of(table: Table, values: Integers) -> NDArray[np.object_]:
