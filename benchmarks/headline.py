@@ -36,17 +36,16 @@ def _cell(figure: Figure) -> str:
 
 
 def _areas() -> list[tuple[str, Figure, Figure]]:
-    """Few alphabets pay; many do not. Decoders and weight registers count."""
-    found = []
+    """Few alphabets pay, also beside the same storage; many do not. Decoders and weight registers count."""
+    asm, exact = {}, {}
     for result in _read("area")["comparisons"]:
         parameters, rows = result["parameters"], result["rows"]
-        bits, name = parameters["weight_bits"], f"{{{','.join(map(str, parameters['alphabets']))}}}"
-        if result["unit"] == "dot" and (name, bits) in (("{1}", 5), ("{1,3,5,7}", 8)):
-            asm, exact = (rows[kind]["area_um2"] for kind in ("asm", "exact"))
-            found.append(
-                (f"area of {parameters['lanes']} lanes, um2", (f"{name} W={bits}", asm), (f"exact W={bits}", exact))
-            )
-    return found
+        if result["unit"] == "dot":
+            name = f"{{{','.join(map(str, parameters['alphabets']))}}} W={parameters['weight_bits']}"
+            asm[name] = rows["asm"]["area_um2"]
+            exact[f"exact W={parameters['weight_bits']}"] = rows["exact"]["area_um2"]
+    pairs = ((ASM, "exact W=5"), (ASM, "exact W=4"), ("{1,3,5,7} W=8", "exact W=8"))
+    return [("area of 16 lanes, um2", (one, asm[one]), (other, exact[other])) for one, other in pairs]
 
 
 def _energies() -> list[tuple[str, Figure, Figure]]:
