@@ -70,7 +70,7 @@ def test_a_run_of_fewer_tests_than_checks_has_not_passed(tmp_path, monkeypatch):
     (VnScalarConfig(), set()),
     (VnScalarConfig(out_bits=9), {"check_vn_scalar_chain"}),
     (NearMemoryConfig(lanes=4, columns=2, depth=64), set()),
-    (NearMemoryConfig(lanes=4, columns=2, depth=10), {"check_near_memory_late_activations"}),  # holds one tile
+    (NearMemoryConfig(lanes=4, columns=2, depth=10), {"check_near_memory_late_activations", "check_near_memory_waiting_outputs"}),  # one tile
 ], ids=lambda value: getattr(value, "slug", ""))  # fmt: skip
 def test_a_check_that_cannot_look_is_left_out(config, missing):
     every = {check.__name__ for check in unit_of(config).load("checks")}

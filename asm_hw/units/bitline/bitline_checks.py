@@ -38,9 +38,11 @@ async def check_bitline_operations(driver: Driver, config: BitlineConfig, rng: r
         for _ in range(60):
             operation = rng.choice(config.operations)
             steps += harness.any_sum() if operation == Operation.ACCUMULATE else [harness.any_step([operation])]
-        if config.arithmetic == "asm":  # rows that want to leave while a sum does
-            for _ in range(5):
+        for _ in range(5):
+            if config.arithmetic == "asm":  # rows that want to leave while a sum does
                 steps += [*harness.any_sum((End.LEAVES,)), harness.any_step([Operation.READ])]
+            else:
+                steps += harness.any_addition()
         await harness.run(steps, pace)
         await harness.run(harness.dump(), pace)
 

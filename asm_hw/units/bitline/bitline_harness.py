@@ -102,6 +102,18 @@ class Harness:
         step = Instruction(op, a=a, b=b, d=d, opened=opened, **flags)
         return step, self.words() if op in TAKES_ROW else None
 
+    def any_addition(self) -> list[Step]:
+        """Bit-serial: numbers of a few rows added under a random tag, then the carries as a row of their own."""
+        start, row = self.rng.randrange(2), self.rng.randrange
+        steps = [Instruction(Operation.TAG, a=row(self.config.rows), opened=1)]
+        for bit in range(row(1, 4)):
+            a, b, d = (row(self.config.rows) for _ in range(3))
+            steps.append(
+                Instruction(Operation.ADD, a=a, b=b, d=d, opened=2, start=int(bit == 0), carry=start, tagged=1)
+            )
+        steps.append(Instruction(Operation.ADD, d=row(self.config.rows)))
+        return [(step, None) for step in steps]
+
     def any_sum(self, ends: tuple[End, ...] = (End.LEAVES, End.STORED)) -> list[Step]:
         """Random digits with falling shifts, gaps and empty ones among them, and one of these ends."""
         config, row = self.config, self.rng.randrange

@@ -153,6 +153,20 @@ async def check_near_memory_late_activations(driver: Driver, config: NearMemoryC
         await model.run(model.product(*shape, vectors, passing=True), late=2 * (config.rows(*shape) + 4))
 
 
+def _groups(config: NearMemoryConfig) -> int:
+    """Groups of columns, up to four, whose first tiles and parameters fit the memory."""
+    return next(groups for groups in (4, 3, 2, 1) if config.rows(groups * config.columns, config.lanes) <= config.depth)
+
+
+@only_where(lambda config: _groups(config) > 1)
+async def check_near_memory_waiting_outputs(driver: Driver, config: NearMemoryConfig, rng: random.Random) -> None:
+    """Outputs that wait long: their parameters stay until they have left, though those of the next columns are due."""
+    for _ in range(8):
+        model = _Model(driver, config, rng)
+        await model.streams.idle()
+        await model.run(model.product(_groups(config) * config.columns, config.lanes, 1), (1.0, 1.0, 1.0, 0.1))
+
+
 async def check_near_memory_blocks(driver: Driver, config: NearMemoryConfig, rng: random.Random) -> None:
     """Products one after the other without a reset; the rows of the next are written under the compute of the first."""
     model = _Model(driver, config, rng)
@@ -199,6 +213,7 @@ async def check_near_memory_corners(driver: Driver, config: NearMemoryConfig, rn
 CHECKS = (
     check_near_memory_products,
     check_near_memory_late_activations,
+    check_near_memory_waiting_outputs,
     check_near_memory_blocks,
     check_near_memory_reset,
     check_near_memory_corners,
