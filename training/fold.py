@@ -81,7 +81,8 @@ class _Folder:
 
     def _stored(self, node: Node) -> Stored:
         value = self._value(node)
-        assert isinstance(value, Stored), f"{node} has no quantizer"
+        if isinstance(value, Wide):
+            raise ParameterError(f"{node} must have a quantizer, but is left as a wide sum")
         return value
 
     def _sum(self, node: Node) -> Wide:
