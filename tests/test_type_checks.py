@@ -16,6 +16,7 @@ PLANTED = {
     "asm_hw/numbers/alphabets.py": 'AlphabetSet((1, 3)).usable("x")',
     "asm_hw/formats/weight_format.py": 'WeightFormat(AlphabetSet((1,)), bits="x")',
     "asm_hw/units/catalog.py": 'MacConfig(weight_bits="x").nonsense()',
+    "asm_hw/units/mac/mac_unit.py": "def elaborate(self, platform): MacConfig().nonsense()",
     "asm_hw/units/dot/dot_checks.py": 'DotConfig(lanes="x").nonsense()',
     "asm_hw/emission/emit_folder.py": "emit(3)",
     "asm_hw/network/network_file.py": "save(1, 2)",

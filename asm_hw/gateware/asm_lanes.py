@@ -60,13 +60,14 @@ class PowerOfTwoLane(Lane):
 
     def __init__(self, product: ProductFormat, weight, x):
         assert product.activation.levels is not None
-        pairs = [(s, t) for s in product.weight.levels.digits for t in product.activation.levels.digits]
+        self._activation = product.activation.levels
+        pairs = [(s, t) for s in product.weight.levels.digits for t in self._activation.digits]
         shapes = [unsigned(s.bits + t.bits - 1) for s, t in pairs]
         super().__init__(product, weight, x, shapes, [s.position + t.position for s, t in pairs])
 
     def elaborate(self, platform):
         m = Module()
-        activation = self.product.activation.levels
+        activation = self._activation
         negative = self.weight.sign ^ self.x.sign if activation.signed else self.weight.sign
         pairs = [(i, j) for i in range(len(self.product.weight.levels.digits)) for j in range(len(activation.digits))]
         for row, (i, j) in enumerate(pairs):
