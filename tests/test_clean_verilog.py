@@ -18,6 +18,7 @@ from asm_hw.units.catalog import CATALOG
 from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
+from asm_hw.units.operands_config import DatapathConfig
 
 
 @pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
@@ -40,8 +41,8 @@ def test_every_row_is_clean_in_every_tool(config, tmp_path):
     assert not errors
     assert [i.name for i in compilation.getRoot().topInstances] == [emitted.manifest["top"]]
     multipliers = count_cells(text, emitted.manifest["top"])
-    multiplies = config.arithmetic == "exact" and not config.adders.has_heap and not config.product.shifts_weight
-    assert (multipliers > 0) == multiplies
+    by_operator = isinstance(config, DatapathConfig) and not config.adders.has_heap
+    assert (multipliers > 0) == (by_operator and config.multiplies)
 
 
 def drawn_config(seed):
