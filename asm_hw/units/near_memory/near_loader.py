@@ -1,6 +1,6 @@
 """The loader of the near-memory array: commands to memory rows, and what each row is when it arrives."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -55,11 +55,10 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, command = self._config, self.command.payload
+        command = self.command.payload
         tiles, vectors = Signal.like(command.tiles), Signal.like(command.vectors)
         address, parameters, first = Signal.like(self.address), Signal(), Signal()
         column, part = Signal.like(self.column), Signal.like(self.part)
-        last_column, last_part = column == config.columns - 1, part == config.rows_per_channel - 1
         m.d.comb += [
             self.address.eq(address),
             self.tile.first.eq(first), self.tile.last.eq(tiles == 1), self.tile.vectors.eq(vectors),
@@ -67,7 +66,7 @@ class Loader(wiring.Component):
         # A row arrives in the cycle after it was asked for.
         m.d.sync += [self.weights.eq(0), self.parameters.eq(0), self.column.eq(column), self.part.eq(part)]
         with m.If(self.read):
-            m.d.sync += address.eq(address + config.row_words)
+            m.d.sync += address.eq(address + self._config.row_words)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -78,38 +77,55 @@ class Loader(wiring.Component):
                 with m.If(self.command.valid):
                     m.next = "WEIGHTS"
             with m.State("WEIGHTS"):
-                m.d.comb += self.read.eq(1)
-                m.d.sync += [self.weights.eq(1), column.eq(column + 1)]
-                with m.If(last_column):
-                    m.d.sync += column.eq(0)
-                    m.next = "FULL"
+                self._read_weights(m, column)
             with m.State("FULL"):
                 m.d.comb += self.full.eq(~self.weights)  # else the last row is just arriving
                 with m.If(self.take):
                     m.d.sync += [first.eq(0), tiles.eq(tiles - 1)]
-                    m.next = "WEIGHTS"
-                    with m.If(tiles == 1):
-                        m.next = "IDLE"
-                    with m.If(first & parameters):
-                        m.d.sync += self.ready.eq(0)
-                        m.next = "DRAIN"
-                    with m.If(first & ~parameters):
-                        m.d.sync += address.eq(address + config.parameter_rows * config.row_words)
+                    self._leave_tile(m, address, tiles, first, parameters)
             with m.State("DRAIN"), m.If(self.drained):
                 m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
-                m.d.comb += self.read.eq(1)
-                m.d.sync += [self.parameters.eq(1), part.eq(part + 1)]
-                with m.If(last_part):
-                    m.d.sync += [part.eq(0), column.eq(column + 1)]
-                with m.If(last_part & last_column):
-                    m.d.sync += column.eq(0)
-                    m.next = "WEIGHTS"
-                    with m.If(tiles == 0):
-                        m.next = "IDLE"
-        last_arrives = (
-            self.parameters & (self.column == config.columns - 1) & (self.part == config.rows_per_channel - 1)
-        )
-        with m.If(last_arrives):
+                self._read_parameters(m, column, part, tiles)
+        with m.If(self.parameters & self._is_last(self.column) & self._is_last_part(self.part)):
             m.d.sync += self.ready.eq(1)
         return m
+
+    def _is_last(self, column: Value) -> Value:
+        return column == self._config.columns - 1
+
+    def _is_last_part(self, part: Value) -> Value:
+        return part == self._config.rows_per_channel - 1
+
+    def _read_weights(self, m: Module, column: Signal) -> None:
+        """A row for each column; then the tile is whole."""
+        m.d.comb += self.read.eq(1)
+        m.d.sync += [self.weights.eq(1), column.eq(column + 1)]
+        with m.If(self._is_last(column)):
+            m.d.sync += column.eq(0)
+            m.next = "FULL"
+
+    def _leave_tile(self, m: Module, address: Signal, tiles: Signal, first: Signal, parameters: Signal) -> None:
+        """Where reading goes on once a tile is taken: behind the first one lie the parameters."""
+        config = self._config
+        m.next = "WEIGHTS"
+        with m.If(tiles == 1):
+            m.next = "IDLE"
+        with m.If(first & parameters):
+            m.d.sync += self.ready.eq(0)
+            m.next = "DRAIN"
+        with m.If(first & ~parameters):
+            m.d.sync += address.eq(address + config.parameter_rows * config.row_words)
+
+    def _read_parameters(self, m: Module, column: Signal, part: Signal, tiles: Signal) -> None:
+        """``config.rows_per_channel`` rows for each column; then the block's other tiles, if it has any."""
+        m.d.comb += self.read.eq(1)
+        m.d.sync += [self.parameters.eq(1), part.eq(part + 1)]
+        last_part, last_column = self._is_last_part(part), self._is_last(column)
+        with m.If(last_part):
+            m.d.sync += [part.eq(0), column.eq(column + 1)]
+        with m.If(last_part & last_column):
+            m.d.sync += column.eq(0)
+            m.next = "WEIGHTS"
+            with m.If(tiles == 0):
+                m.next = "IDLE"
