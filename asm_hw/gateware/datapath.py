@@ -94,6 +94,10 @@ class Datapath:
         m.d.comb += [lane.weight.eq(weight), lane.x.eq(x)]
         return lane
 
+    def add_multiplier(self, m: Module, w: Value, x: Value) -> Lane:
+        """Decoder, bank and a lane of one weight code and one activation code."""
+        return self.add_lane(m, "lane", self.add_weight(m, "weight", w), self.add_activation(m, "x", x))
+
     @property
     def _lane(self) -> Callable[[ProductFormat, Any, Any], Lane]:
         product = self.product

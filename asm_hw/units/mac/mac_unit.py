@@ -43,10 +43,7 @@ class Mac(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        datapath = Datapath(self._config.product, self._config.adders)
-        lane = datapath.add_lane(
-            m, "lane", datapath.add_weight(m, "weight", self.w), datapath.add_activation(m, "x", self.x)
-        )
+        lane = Datapath(self._config.product, self._config.adders).add_multiplier(m, self.w, self.x)
         m.d.comb += self.acc.eq(
             add_accumulator(m, self._config.accumulator, self._config.adders, [lane], self.en, self.clear)
         )
