@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 
 from asm_hw.bench.driver import Driver
-from asm_hw.bench.operand_words import Operands
-from asm_hw.units.memory_channels import corner_channels
-from asm_hw.units.von_neumann.vn_checks import Model, Shape, check_products, check_reset, compare, of_words
+from asm_hw.units.von_neumann.vn_checks import Shape, check_corners, check_products, check_reset
 
 from .vn_array_config import VnArrayConfig
 
@@ -37,17 +35,7 @@ async def check_vn_array_reset(driver: Driver, config: VnArrayConfig, rng: rando
 
 async def check_vn_array_corners(driver: Driver, config: VnArrayConfig, rng: random.Random) -> None:
     """Every lane at the extremes at once, through requantize parameters that pass, clamp and round."""
-    await Model(driver, config, rng).streams.idle()
-    model, operands = Model(driver, config, rng), Operands(config.product)
-    pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
-    rng.shuffle(pairs)
-    for first in range(0, min(len(pairs), 8 * config.columns), config.columns):
-        taken = pairs[first : first + config.columns]
-        w = [[word] * config.lanes for word, _ in taken]
-        x = [[word] * config.lanes for word in operands.x.corners]
-        x = x[: next(n for n in range(len(x), 0, -1) if config.words(len(w), config.lanes, n) <= config.depth)]
-        product = of_words(config, w, x, [channel for _, channel in taken])
-        compare(await model.play(product.program), product)
+    await check_corners(driver, config, rng, config.columns, config.lanes)
 
 
 CHECKS = (

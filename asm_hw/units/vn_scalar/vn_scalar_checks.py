@@ -6,10 +6,11 @@ import random
 
 from asm_hw.bench.driver import Driver, only_where
 from asm_hw.bench.operand_words import Operands
-from asm_hw.units.memory_channels import corner_channels, random_channel
+from asm_hw.units.memory_channels import random_channel
 from asm_hw.units.von_neumann.vn_checks import (
     Model,
     Shape,
+    check_corners,
     check_products,
     check_reset,
     compare,
@@ -86,18 +87,9 @@ async def check_vn_scalar_order(driver: Driver, config: VnScalarConfig, rng: ran
 
 async def check_vn_scalar_corners(driver: Driver, config: VnScalarConfig, rng: random.Random) -> None:
     """Operands at their extremes, through requantize parameters that pass, clamp and round."""
-    await Model(driver, config, rng).streams.idle()
-    model, operands = Model(driver, config, rng), Operands(config.product)
-    pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
-    rng.shuffle(pairs)
     sizes = [(3, 2 * config.activations_per_word + 1), (3, 1), (2, 1), (1, 1)]
     outputs, inputs = next(size for size in sizes if config.words(*size, 1) <= config.depth or size == (1, 1))
-    for first in range(0, min(len(pairs), 8 * outputs), outputs):
-        taken = pairs[first : first + outputs]
-        w, x = [[word] * inputs for word, _ in taken], [[word] * inputs for word in operands.x.corners]
-        x = x[: next(n for n in range(len(x), 0, -1) if config.words(len(w), inputs, n) <= config.depth)]
-        product = of_words(config, w, x, [channel for _, channel in taken])
-        compare(await model.play(product.program), product)
+    await check_corners(driver, config, rng, outputs, inputs)
 
 
 CHECKS = (

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from asm_hw.bench.driver import Driver
 from asm_hw.bench.operand_words import Operands, Word
 from asm_hw.bench.stream_bench import Pace, StreamBench, paces
-from asm_hw.units.memory_channels import random_channel
+from asm_hw.units.memory_channels import corner_channels, random_channel
 from asm_hw.units.memory_model import expected_outputs
 from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
 from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
@@ -103,6 +103,23 @@ async def check_products(driver: Driver, config: Machine, rng: random.Random, sh
             compare(await model.play(product.program, pace), product)
             predicted = config.cycles(product.program.jobs)
             assert pace != PACES[0] or model.cycles == predicted, f"{model.cycles} cycles for {shape}, not {predicted}"
+
+
+async def check_corners(driver: Driver, config: Machine, rng: random.Random, outputs: int, inputs: int) -> None:
+    """Products of ``outputs`` x ``inputs`` operands, all at their extremes at once, and as many vectors as fit.
+
+    Their channels pass, clamp and round (`corner_channels`).
+    """
+    await Model(driver, config, rng).streams.idle()
+    model, operands = Model(driver, config, rng), Operands(config.product)
+    pairs = [(w, channel) for channel in corner_channels(config) for w in operands.w.corners]
+    rng.shuffle(pairs)
+    for first in range(0, min(len(pairs), 8 * outputs), outputs):
+        taken = pairs[first : first + outputs]
+        w, x = [[word] * inputs for word, _ in taken], [[word] * inputs for word in operands.x.corners]
+        x = x[: next(n for n in range(len(x), 0, -1) if config.words(len(w), inputs, n) <= config.depth)]
+        product = of_words(config, w, x, [channel for _, channel in taken])
+        compare(await model.play(product.program), product)
 
 
 async def check_reset(
