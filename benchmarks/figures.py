@@ -22,10 +22,10 @@ from typing import Any
 
 from asm_hw.ppa.activity.gate_simulation import icarus
 from asm_hw.ppa.baselines.area_comparison import compare_area
-from asm_hw.ppa.netlist.worker_pools import in_processes
 from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.unit_config import UnitConfig
+from asm_hw.worker_pools import in_processes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "docs" / "results"

@@ -24,12 +24,12 @@ from asm_hw.ppa.energy.compared_designs import LAYER
 from asm_hw.ppa.energy.energy_comparison import min_energy
 from asm_hw.ppa.energy.memory_comparison import FEW, MANY, STREAM
 from asm_hw.ppa.energy.memory_system import BANK_ROWS, MemoryRow, near_memory, vn_array, vn_scalar
-from asm_hw.ppa.netlist.worker_pools import in_processes
 from asm_hw.ppa.technology.cell_library import compact_library
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
 from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
+from asm_hw.worker_pools import in_processes
 
 CLOCK_MHZ = 100.0
 COLUMNS = (16, 32, 64)

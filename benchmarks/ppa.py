@@ -32,9 +32,9 @@ from asm_hw.ppa.baselines.point_selection import frontier, smallest_meeting_cloc
 from asm_hw.ppa.energy.energy_comparison import measured_row, min_energy, with_seeds
 from asm_hw.ppa.energy.energy_figures import EnergyRow
 from asm_hw.ppa.energy.unit_energy import map_unit
-from asm_hw.ppa.netlist.worker_pools import in_processes
 from asm_hw.ppa.technology.cell_library import Library, compact_library
 from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.worker_pools import in_processes
 
 CLOCKS_MHZ = {"sg13g2": 100.0, "sky130hd": 100.0, "asap7": 600.0}
 STREAM = StreamOptions(stream="half_normal", cycles=300)

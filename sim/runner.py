@@ -17,6 +17,7 @@ from asm_hw.emission.emit_folder import emit
 from asm_hw.emission.manifest import config_of, load
 from asm_hw.errors import ParameterError, check_choice
 from asm_hw.units.unit_config import UnitConfig
+from asm_hw.worker_pools import usable_cores
 
 from . import verilator
 from .unit_checks import checks_of
@@ -109,7 +110,7 @@ def run_configs(
     configs: list[UnitConfig], simulators: tuple[str, ...], build: Path = DEFAULT_BUILD, jobs: int | None = None
 ) -> Iterator[Verdict]:
     """Emit and run each configuration in each simulator, ``jobs`` at a time; verdicts as they come."""
-    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:  # threads wait for the simulators' processes
+    with ThreadPoolExecutor(jobs or usable_cores()) as pool:  # threads wait for the simulators' processes
         waiting = []
         for config in configs:
             folder = emit(config, build / "rtl", force=True).folder

@@ -9,11 +9,12 @@ from dataclasses import asdict
 
 import pytest
 
+from asm_hw import worker_pools
 from asm_hw.cache import content_key
 from asm_hw.ppa.activity.operand_streams import StreamOptions
 from asm_hw.ppa.energy import energy_comparison
 from asm_hw.ppa.energy.unit_energy import MappedUnit
-from asm_hw.ppa.netlist import program_sources, synthesis, worker_pools
+from asm_hw.ppa.netlist import program_sources, synthesis
 from asm_hw.ppa.netlist.program_sources import ROOT, sources_of
 from asm_hw.ppa.technology.cell_library import Library
 from asm_hw.units.mac.mac_config import MacConfig

@@ -12,7 +12,6 @@ from asm_hw.formats.accumulator_format import ACC_BITS, OVERFLOW, STRUCTURES, Ac
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.formats.weight_format import ARITHMETIC, WEIGHT_CODES, WEIGHT_FORMS, WeightFormat
-from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import ACT_BITS, WEIGHT_BITS
 
 from .parameters import Alphabets, OptionalAlphabets, choice, flag, integer
@@ -45,14 +44,13 @@ class OperandsConfig(UnitConfig):
     @cached_property
     def weight(self) -> WeightFormat:
         """How weights are coded."""
-        plain = WeightFormat(AlphabetSet.of(self.alphabets), self.weight_bits, self.arithmetic)
+        plain = WeightFormat(self.alphabets, self.weight_bits, self.arithmetic)
         return replace(plain, form=ProductFormat(plain, self.activation).default_form)
 
     @cached_property
     def activation(self) -> ActivationFormat:
         """How activations are coded."""
-        encoded = None if self.act_alphabets is None else AlphabetSet.of(self.act_alphabets)
-        return ActivationFormat(self.act_bits, self.act_signed, encoded)
+        return ActivationFormat(self.act_bits, self.act_signed, self.act_alphabets)
 
     @cached_property
     def product(self) -> ProductFormat:
@@ -125,8 +123,8 @@ class DatapathConfig(OperandsConfig):
     @cached_property
     def weight(self) -> WeightFormat:
         """How weights are coded at the ``w`` port, and held in the datapath."""
-        plain = WeightFormat(AlphabetSet.of(self.alphabets), self.weight_bits, self.arithmetic, self.weight_code)
-        return replace(plain, form=self.weight_form or ProductFormat(plain, self.activation).default_form)
+        packed = super().weight
+        return replace(packed, code=self.weight_code, form=self.weight_form or packed.form)
 
     @property
     def adders(self) -> AdderStyle:

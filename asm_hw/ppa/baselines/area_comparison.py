@@ -15,7 +15,7 @@ from asm_hw.ppa.technology.cell_library import Library, choose_library
 from asm_hw.units.operands_config import DatapathConfig
 from asm_hw.units.unit_config import UnitConfig
 
-from .design_points import DesignPoint, PointFigures, design_points, form_of, plain_point
+from .design_points import DesignPoint, PointFigures, design_points, plain_point
 from .point_selection import ratio, smallest_meeting_clock
 from .unit_baselines import baselines_of, why_alone
 
@@ -101,11 +101,7 @@ def _row(chosen: DesignPoint[Any], tried: list[DesignPoint[Any]], clock_mhz: flo
     met: ClockMet = {"meets_clock": chosen.meets(clock_mhz)} if clock_mhz else {}
     return {
         "name": chosen.config.slug,
-        **form_of(chosen.config),
-        "recipe": mapped.recipe,
-        "cells": mapped.cells,
-        "area_um2": mapped.area_um2,
-        "delay_ns": mapped.delay_ns,
+        **chosen.figures,
         "timing": mapped.timing,
         "histogram": mapped.histogram,
         "tool": mapped.tool,

@@ -9,12 +9,12 @@ from typing import Any, Generic, TypedDict, TypeVar, cast
 from asm_hw.emission.manifest import describe
 from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.ppa.netlist.synthesis import Synthesis, has_adder_cells, synthesize
-from asm_hw.ppa.netlist.worker_pools import in_threads
 from asm_hw.ppa.technology.cell_library import Library
 from asm_hw.units.memory_config import MemoryConfig
 from asm_hw.units.operands_config import AccumulatingConfig, DatapathConfig
 from asm_hw.units.registry import make_component, memory_module
 from asm_hw.units.unit_config import UnitConfig
+from asm_hw.worker_pools import in_threads
 
 C = TypeVar("C", bound=UnitConfig)
 D = TypeVar("D", bound=DatapathConfig)

@@ -22,10 +22,10 @@ from asm_hw.ppa.baselines.design_points import DesignPoint, design_points, plain
 from asm_hw.ppa.baselines.point_selection import meeting_clock, ratio
 from asm_hw.ppa.baselines.unit_baselines import baselines_of
 from asm_hw.ppa.netlist.program_sources import sources_of
-from asm_hw.ppa.netlist.worker_pools import in_processes
 from asm_hw.ppa.technology.cell_library import Library, check_power, choose_library
 from asm_hw.units.operands_config import AccumulatingConfig
 from asm_hw.units.unit_config import UnitConfig
+from asm_hw.worker_pools import in_processes
 
 from .energy_figures import EnergyRow
 from .unit_energy import MappedUnit, Measured, map_unit, measure

@@ -25,10 +25,10 @@ from asm_hw.formats.accumulator_format import STRUCTURES
 from asm_hw.formats.weight_format import WEIGHT_FORMS
 from asm_hw.ppa.baselines.design_points import PointForm, form_of
 from asm_hw.ppa.baselines.unit_baselines import baselines_of
-from asm_hw.ppa.netlist.worker_pools import in_threads
 from asm_hw.units.operands_config import DatapathConfig
 from asm_hw.units.registry import make_component, units
 from asm_hw.units.unit_config import UnitConfig
+from asm_hw.worker_pools import in_threads
 
 from .fpga_devices import Family, Mapped, check_family, tools
 from .place_and_route import map_unit, place
@@ -124,10 +124,7 @@ def measure(config: UnitConfig, family: Family, seeds: int, dsp: bool = False) -
     placed = place(to_verilog(component, _TOP), _TOP, ports, family, recipe, dsp, seeds)
     return {
         "name": best.slug,
-        **form_of(best),
-        "recipe": recipe,
-        "lut_equivalents": cells.lut_equivalents,
-        "ff": cells.ff,
+        **_point(best, recipe, cells),
         "dsp": cells.dsp,
         "ram": cells.ram,
         "cells": cells.cells,

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from asm_hw.errors import ParameterError
-from asm_hw.ppa.netlist.worker_pools import in_threads
 from asm_hw.ppa.netlist.yosys import run_yosys
+from asm_hw.worker_pools import in_threads
 
 from .fpga_devices import Family, Mapped, count
 
