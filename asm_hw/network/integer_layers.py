@@ -21,12 +21,12 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.integers import signed_bits
 
-from .integer_node import IntegerNode
-from .integer_requantize import Requantize, check_levels, describe
+from .integer_node import RequantizedNode
+from .integer_requantize import check_levels, describe
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class IntegerLayer(IntegerNode):
+class IntegerLayer(RequantizedNode):
     """Levels ``weight`` [out, ...] times activations, then `requantize`, which may add a second source.
 
     ``operands``: the formats of weights and of the input; a unit's configuration takes them over
@@ -36,7 +36,6 @@ class IntegerLayer(IntegerNode):
 
     operands: ProductFormat
     weight: Tensor
-    requantize: Requantize
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,10 +49,7 @@ class IntegerLayer(IntegerNode):
                 f"not {describe(self.weight)}"
             )
         check_levels(f"layer {self.name!r} weight", self.weight, self.operands.weight.levels)
-        if len(self.requantize.scale) != self.outputs:
-            raise ParameterError(
-                f"layer {self.name!r} must requantize {self.outputs} channels, not {len(self.requantize.scale)}"
-            )
+        self.check_channels(self.outputs)
 
     @property
     def _dimensions(self) -> int:
@@ -77,18 +73,13 @@ class IntegerLayer(IntegerNode):
         positive, negative = rows.clamp(min=0).sum(1), rows.clamp(max=0).sum(1)
         return signed_bits(int((positive * low + negative * high).min()), int((positive * high + negative * low).max()))
 
-    @property
-    def arity(self) -> int:
-        return self.requantize.arity
-
     def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
         self.check_format(formats[0], self.operands.activation)
-        return self.requantize.format
+        return super().output_format(*formats)
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         shape = self.product_shape(shapes[0])
-        if len(shapes) > 1 and shapes[1] != shape:
-            raise ParameterError(f"layer {self.name!r} must add a tensor of shape {shape}, not {shapes[1]}")
+        self.check_joining(shape, *shapes[1:])
         return shape
 
     def product_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

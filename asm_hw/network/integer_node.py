@@ -10,6 +10,8 @@ from torch import Tensor
 from asm_hw.errors import ParameterError, check_range
 from asm_hw.formats.activation_format import ActivationFormat
 
+from .integer_requantize import Requantize
+
 INPUT = "input"
 """The name of the network's input among the sources."""
 
@@ -81,3 +83,29 @@ class IntegerNode:
         if min(out) < 1:
             raise ParameterError(f"layer {self.name!r} must fit into its input, not {shape}")
         return out
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RequantizedNode(IntegerNode):
+    """A node whose sums pass `requantize`, where a second source may join them."""
+
+    requantize: Requantize
+
+    @property
+    def arity(self) -> int:
+        return self.requantize.arity
+
+    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
+        return self.requantize.format
+
+    def check_channels(self, channels: int) -> None:
+        """Raise `ParameterError` unless there is a multiplier for each of so many channels."""
+        if len(self.requantize.scale) != channels:
+            raise ParameterError(
+                f"layer {self.name!r} must requantize {channels} channels, not {len(self.requantize.scale)}"
+            )
+
+    def check_joining(self, shape: tuple[int, ...], *joining: tuple[int, ...]) -> None:
+        """Raise `ParameterError` unless what joins sums of ``shape``, if anything does, has their shape."""
+        if any(other != shape for other in joining):
+            raise ParameterError(f"layer {self.name!r} must add a tensor of shape {shape}, not {joining[0]}")

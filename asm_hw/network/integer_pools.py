@@ -11,8 +11,7 @@ from asm_hw import golden
 from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
 
-from .integer_node import IntegerNode
-from .integer_requantize import Requantize
+from .integer_node import IntegerNode, RequantizedNode
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,28 +34,15 @@ class _Pool(IntegerNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class IntegerSumPool(_Pool):
+class IntegerSumPool(_Pool, RequantizedNode):
     """Sums over windows, zeros as padding, then `requantize`, which divides: a mean. A second source may join."""
 
     kind: ClassVar[str] = "sum_pool"
 
-    requantize: Requantize
-
-    @property
-    def arity(self) -> int:
-        return self.requantize.arity
-
-    def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
-        return self.requantize.format
-
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-        if shapes[0][0] != len(self.requantize.scale):
-            raise ParameterError(
-                f"layer {self.name!r} must requantize {shapes[0][0]} channels, not {len(self.requantize.scale)}"
-            )
+        self.check_channels(shapes[0][0])
         shape = super().output_shape(*shapes)
-        if len(shapes) > 1 and shapes[1] != shape:
-            raise ParameterError(f"layer {self.name!r} must add a tensor of shape {shape}, not {shapes[1]}")
+        self.check_joining(shape, *shapes[1:])
         return shape
 
     def forward(self, *x: Tensor) -> Tensor:
