@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from asm_hw.numbers.bit_fields import Field, join_fields
+
 _LITERAL_BITS = 1024  # simulators limit the width of one number
 
 Ports = list[dict[str, Any]]
@@ -50,8 +52,8 @@ def payload_memories(
     """Memories of structured payloads from (memory, port, values by the manifest's field names)."""
     port = {port["name"]: port for port in ports}
     return {
-        memory: (port[payload]["width"], [_payload(port[payload], values) for values in words])
-        for memory, payload, words in rows
+        memory: (port[name]["width"], [literal(payload_word(port[name], row), port[name]["width"]) for row in words])
+        for memory, name, words in rows
     }
 
 
@@ -65,10 +67,10 @@ def indexed(values: Iterable[int], prefix: str = "") -> dict[str, int]:
     return {f"{prefix}[{i}]": value for i, value in enumerate(values)}
 
 
-def _payload(port: dict[str, Any], values: dict[str, int]) -> str:
-    """The literal of a structured payload; ``values`` by the names of its fields."""
-    word = sum((values[f["name"]] & (1 << f["width"]) - 1) << f["lsb"] for f in port["fields"])
-    return literal(word, port["width"])
+def payload_word(port: Mapping[str, Any], values: Mapping[str, int]) -> int:
+    """The value of a structured port of a manifest; of ``values``, by the names of its fields, the low bits."""
+    fields = [Field(field["name"], field["lsb"], field["width"]) for field in port["fields"]]
+    return join_fields(fields, {field.name: values[field.name] & (1 << field.width) - 1 for field in fields})
 
 
 def literal(value: int, width: int) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from asm_hw.bench.netlist_text import Ports, payload_word
 from asm_hw.errors import ParameterError
-from asm_hw.numbers.bit_fields import Field, join_fields, unpack
+from asm_hw.numbers.bit_fields import unpack
 from asm_hw.numbers.integers import to_signed
 from asm_hw.units.operands_config import AccumulatingConfig
 from asm_hw.units.registry import units
@@ -28,8 +29,6 @@ WARM_UP_BEATS = 4
 """Beats before the measurement: pipelines are full by then."""
 
 Words = list[int]
-Ports = list[dict[str, Any]]
-"""The ports of a manifest."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +173,7 @@ def _elements(values: Any, prefix: str = "") -> dict[str, int]:
 
 def _payload(ports: Ports, name: str, values: Mapping[str, int]) -> int:
     """A structured port's value from those of its fields."""
-    fields = next(port for port in ports if port["name"] == name)["fields"]
-    return join_fields([Field(field["name"], field["lsb"], field["width"]) for field in fields], values)
+    return payload_word(next(port for port in ports if port["name"] == name), values)
 
 
 def _golden(config: AccumulatingConfig, operands: Operands) -> Integers:
