@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, overload
+from typing import Any, Generic, TypeVar, overload
 
 from asm_hw.errors import check_choice, check_flag, check_range
 from asm_hw.numbers.alphabets import AlphabetSet, AlphabetsLike, named_alphabets
+
+Held = TypeVar("Held", bound=AlphabetSet | None)
 
 
 @dataclass(frozen=True)
@@ -64,70 +66,62 @@ def choice(default: str | None, choices: tuple[str, ...], about: str, unset: str
     return field(default=default, metadata={"kind": "choice", "choices": choices, "about": about, "unset": unset})
 
 
-class Alphabets:
-    """A field that holds an `AlphabetSet` and takes whatever names one (`AlphabetSet.of`).
+class _AlphabetsField(Generic[Held]):
+    """A descriptor, so that type checkers know both: what may be given, and what is held."""
 
-    A descriptor, so that type checkers know both: what may be given, and what is held.
-    """
-
-    kind = "alphabets"
-
-    def __init__(self, default: AlphabetsLike, about: str) -> None:
-        self.default: AlphabetSet | None = AlphabetSet.of(default)
-        self.about = about
+    def __init__(self, default: Held, about: str, unset: str | None = None) -> None:
+        self.default, self.about, self.unset = default, about, unset
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
     @overload
-    def __get__(self, instance: None, owner: type) -> AlphabetSet: ...
+    def __get__(self, instance: None, owner: type) -> Held: ...
     @overload
-    def __get__(self, instance: object, owner: type) -> AlphabetSet: ...
+    def __get__(self, instance: object, owner: type) -> Held: ...
     def __get__(self, instance: object | None, owner: type) -> Any:
         return self.default if instance is None else vars(instance)[self.name]
+
+    @property
+    def parameter(self) -> Parameter:
+        """What it declares."""
+        return Parameter(self.name, "alphabets", self.about, self.default, unset=self.unset)
+
+
+class Alphabets(_AlphabetsField[AlphabetSet]):
+    """A field that holds an `AlphabetSet` and takes whatever names one (`AlphabetSet.of`)."""
+
+    def __init__(self, default: AlphabetsLike, about: str) -> None:
+        super().__init__(AlphabetSet.of(default), about)
 
     def __set__(self, instance: object, value: AlphabetsLike) -> None:
         vars(instance)[self.name] = AlphabetSet.of(value)
 
 
-class OptionalAlphabets:
+class OptionalAlphabets(_AlphabetsField[AlphabetSet | None]):
     """A field as `Alphabets`, or None; errors name it."""
 
-    kind = "alphabets"
-    default: AlphabetSet | None = None
-
     def __init__(self, about: str, unset: str) -> None:
-        self.about, self.unset = about, unset
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> AlphabetSet | None: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> AlphabetSet | None: ...
-    def __get__(self, instance: object | None, owner: type) -> Any:
-        return self.default if instance is None else vars(instance)[self.name]
+        super().__init__(None, about, unset)
 
     def __set__(self, instance: object, value: AlphabetsLike | None) -> None:
         vars(instance)[self.name] = None if value is None else named_alphabets(self.name, value)
 
 
 def _declared(name: str, default: Any, metadata: Mapping[str, Any]) -> Parameter:
-    """The parameter of a field that `integer`, `flag` or `choice` made; others take any text."""
+    """The parameter of a field that `integer`, `flag` or `choice` made. Raises `TypeError` for another field."""
     if "kind" not in metadata:
         raise TypeError(f"field {name} must be declared by integer, flag, choice or alphabets")
     return Parameter(name, default=default, **metadata)
 
 
-def parameters_of(config: type) -> dict[str, Parameter]:
+def parameters_of(config: type) -> Mapping[str, Parameter]:
     """The parameters of a configuration's class by name, in the order of their declaration."""
     found = {}
     for one in fields(config):
         made = next((vars(c)[one.name] for c in config.__mro__ if one.name in vars(c)), None)
-        if isinstance(made, Alphabets | OptionalAlphabets):
-            unset = getattr(made, "unset", None)
-            found[one.name] = Parameter(one.name, made.kind, made.about, made.default, unset=unset)
+        if isinstance(made, _AlphabetsField):
+            found[one.name] = made.parameter
         else:
             found[one.name] = _declared(one.name, one.default, one.metadata)
     return found

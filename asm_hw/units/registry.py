@@ -66,8 +66,6 @@ class Unit:
 
 
 _UNITS: dict[str, Unit] = {}
-_IMPORTED: set[str] = set()
-"""The modules of ``ASM_HW_UNITS`` that have been."""
 
 
 def register(unit: Unit) -> None:
@@ -85,8 +83,7 @@ def units() -> Mapping[str, Unit]:
     """All units by name. Raises `ParameterError` for a module in ``ASM_HW_UNITS`` that cannot be imported."""
     _import_built_in()
     for module in filter(None, map(str.strip, os.environ.get(ENVIRONMENT, "").split(","))):
-        if module not in _IMPORTED:
-            _IMPORTED.add(module)
+        if module not in sys.modules:
             _import_unit(module)
     return _UNITS
 
