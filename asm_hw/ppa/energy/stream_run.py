@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class Run:
         nets |= port_nets(netlist).keys()
         ports = {net for _, bits in netlist.ports.values() for net in bits if net > 1}
         with tempfile.TemporaryDirectory() as scratch:
-            vcd = simulate(verilog + self._bench(), self._words(), Path(scratch), tool)
+            vcd = simulate(verilog + self._bench(), self._words, Path(scratch), tool)
         after_reset = (self.stimulus.first_beat + 1) * self.period - 1
         return vcd.waves(nets, self.start, self.end), vcd.waves(ports, after_reset, self._cycles_end())
 
@@ -89,7 +89,7 @@ class Run:
         """Which part each cell belongs to, by a run of the RTL."""
         text = rtl_wrapper(self.mapped.netlist, rtl.verilog, rtl.config.slug) + self._bench(depth=0)
         finder = _part_finder(rtl)
-        known = _rtl_bits(text, tuple(self._words()), tool, tuple(self.settled.tolist()), finder)
+        known = _rtl_bits(text, tuple(self._words), tool, tuple(self.settled.tolist()), finder)
         return find_parts(self.mapped, waves, known, self.settled, finder)
 
     def _cycles_end(self) -> int:
@@ -105,6 +105,7 @@ class Run:
         names = [f"n{net}" for bits in self._inputs().values() for net in bits]
         return bench(names, f"n{clock}", self.period / 1000, self.stimulus.cycles, depth)
 
+    @cached_property
     def _words(self) -> list[int]:
         """All inputs of each cycle side by side."""
         inputs = self._inputs()
