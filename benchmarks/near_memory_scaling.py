@@ -37,10 +37,14 @@ def measure_emission(side: int, out: Path) -> tuple[Emitted, dict[str, Any]]:
     seconds, size = cpu_seconds() - start, emitted.verilog.stat().st_size
     peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return emitted, {
-        "lanes": side, "columns": side, "verilog_bytes": size, "bytes_per_cell": round(size / side**2, 1),
-        "emission_cpu_s": round(seconds, 2), "emission_cpu_ms_per_cell": round(1000 * seconds / side**2, 1),
+        "lanes": side,
+        "columns": side,
+        "verilog_bytes": size,
+        "bytes_per_cell": round(size / side**2, 1),
+        "emission_cpu_s": round(seconds, 2),
+        "emission_cpu_ms_per_cell": round(1000 * seconds / side**2, 1),
         "peak_memory_mb": round(peak / 1024),
-    }  # fmt: skip
+    }
 
 
 def measure_simulation(side: int, emitted: Emitted, build: Path) -> dict[str, Any]:
@@ -64,9 +68,12 @@ def table() -> str:
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in json.loads(OUTPUT.read_text())["rows"]:
         cells = (
-            f"{row['lanes']} x {row['columns']}", f"{row['verilog_bytes']:,}", f"{row['bytes_per_cell']:.0f}",
-            f"{row['emission_cpu_s']:.1f}", f"{row['kilocycles_per_s']:g}",
-        )  # fmt: skip
+            f"{row['lanes']} x {row['columns']}",
+            f"{row['verilog_bytes']:,}",
+            f"{row['bytes_per_cell']:.0f}",
+            f"{row['emission_cpu_s']:.1f}",
+            f"{row['kilocycles_per_s']:g}",
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -37,10 +37,12 @@ def _parameters(unit: str, rng: random.Random) -> dict[str, Any]:
     """Random parameters of a unit, legal or not."""
     drawn: dict[str, Any] = {
         "alphabets": rng.choice([(1,), (1, 3), (1, 5), (1, 3, 7), (1, 3, 5, 7)]),
-        "weight_bits": rng.randint(2, 9), "act_bits": rng.randint(1, 9), "act_signed": rng.random() < 0.5,
+        "weight_bits": rng.randint(2, 9),
+        "act_bits": rng.randint(1, 9),
+        "act_signed": rng.random() < 0.5,
         "act_alphabets": rng.choice([None, None, (1,), (1, 3)]),
         "arithmetic": rng.choice(["asm", "asm", "asm", "exact", "bare"]),
-    }  # fmt: skip
+    }
     if unit != "bitline":
         drawn |= {"structure": rng.choice(STRUCTURES), "weight_form": rng.choice([None, "one_hot", "binary", "booth"])}
     if unit in ("multiplier", "mac", "dot"):

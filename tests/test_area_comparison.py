@@ -118,8 +118,9 @@ def test_the_exact_baseline_of_a_large_unit_keeps_the_multiplier_of_yosys(tmp_pa
     built = {(point.config.structure, point.config.weight_form, point.mapped.recipe) for point in tried}
     assert built == {
         *(("greedy", form, recipe) for form in ("binary", "booth") for recipe in ("area", "balanced")),
-        ("tree", "binary", "area chained"), ("tree", "binary", "area booth chained"),
-    }  # fmt: skip
+        ("tree", "binary", "area chained"),
+        ("tree", "binary", "area booth chained"),
+    }
 
 
 def test_large_units_have_fewer_design_points(tmp_path):

@@ -35,8 +35,12 @@ def test_arrays_are_what_the_accounting_says(unit, fake_logic):
     rows = {(row["design"], row["regime"]): row for row in result["rows"]}
     assert len(rows) == 2 * 5
     forms = [seen for seen in fake_logic if seen[0] != "mac"]
-    assert forms == [("asm", "greedy", "one_hot"), ("asm", "greedy", "binary"),
-                     ("exact", "greedy", "binary"), ("exact", "greedy", "booth")]  # fmt: skip
+    assert forms == [
+        ("asm", "greedy", "one_hot"),
+        ("asm", "greedy", "binary"),
+        ("exact", "greedy", "binary"),
+        ("exact", "greedy", "booth"),
+    ]
     layer = replace(LAYER, act_bits=6)
     for form, weights in (("one_hot", "{1}"), ("booth", "exact")):
         made = NEAR if weights == "{1}" else replace(NEAR, arithmetic="exact", weight_form=None, acc_bits=NEAR.acc_bits)
@@ -77,24 +81,29 @@ def test_an_exact_array_of_a_given_form_has_no_baseline(fake_logic):
     assert len(titles) == len(set(titles)) == 2 * 3
 
 
-@pytest.mark.parametrize("config", [
-    NearMemoryConfig(alphabets=(1,), lanes=1, columns=2, weight_bits=4),
-    NearMemoryConfig(lanes=128, columns=256, depth=8192),
-    NearMemoryConfig(lanes=256, columns=256, depth=8192, weight_bits=16),
-    NearMemoryConfig(lanes=8, columns=8, out_bits=32),
-    NearMemoryConfig(lanes=8, columns=24),
-    VnArrayConfig(lanes=2, columns=2, bus_bits=8, out_bits=16, weight_bits=16, act_bits=16, depth=1 << 16),
-    VnScalarConfig(alphabets=(1,), bus_bits=8, depth=16),
-    VnScalarConfig(alphabets=(1,), weight_bits=16, bus_bits=14, depth=64),
-], ids=lambda config: config.slug)  # fmt: skip
+@pytest.mark.parametrize(
+    "config",
+    [
+        NearMemoryConfig(alphabets=(1,), lanes=1, columns=2, weight_bits=4),
+        NearMemoryConfig(lanes=128, columns=256, depth=8192),
+        NearMemoryConfig(lanes=256, columns=256, depth=8192, weight_bits=16),
+        NearMemoryConfig(lanes=8, columns=8, out_bits=32),
+        NearMemoryConfig(lanes=8, columns=24),
+        VnArrayConfig(lanes=2, columns=2, bus_bits=8, out_bits=16, weight_bits=16, act_bits=16, depth=1 << 16),
+        VnScalarConfig(alphabets=(1,), bus_bits=8, depth=16),
+        VnScalarConfig(alphabets=(1,), weight_bits=16, bus_bits=14, depth=64),
+    ],
+    ids=lambda config: config.slug,
+)
 def test_every_shape_is_compared(config, fake_logic):
     """What stands beside a unit is as deep as they must be, and memories beyond the model's range are several."""
     rows = compare_with_memories(config, 50.0)["rows"]
     assert all(row["energy_per_mac_fj"] > 0 and 0 <= row["busy_percent"] <= 100 for row in rows)
     designs = {row["design"].split()[0] for row in rows}
     assert {row["design"].split()[1] for row in rows if row["design"].startswith(config.unit)} == {
-        f"{{{config.alphabets}}}", "exact"
-    }  # fmt: skip
+        f"{{{config.alphabets}}}",
+        "exact",
+    }
     arrays = {"near_memory", "vn_array"} if config.unit != "vn_scalar" else set()
     assert designs == {"vn_scalar"} | arrays
 
@@ -151,12 +160,15 @@ def test_units_without_a_memory_are_refused():
         compare_with_memories(DotConfig())
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--unit", "near_memory", "--seeds", "3"], "seeds 3 must be left out for unit near_memory"),
-    (["--unit", "bitline", "--stream", "uniform"], "stream 'uniform' must be left out for unit bitline"),
-    (["--unit", "vn_array", "--technology", "asap7"], "technology of memories must be sg13g2, not 'asap7'"),
-    (["--unit", "vn_scalar", "--clock-mhz", "0"], "clock_mhz must be from 0.001 to 100000, not 0.0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--unit", "near_memory", "--seeds", "3"], "seeds 3 must be left out for unit near_memory"),
+        (["--unit", "bitline", "--stream", "uniform"], "stream 'uniform' must be left out for unit bitline"),
+        (["--unit", "vn_array", "--technology", "asap7"], "technology of memories must be sg13g2, not 'asap7'"),
+        (["--unit", "vn_scalar", "--clock-mhz", "0"], "clock_mhz must be from 0.001 to 100000, not 0.0"),
+    ],
+)
 def test_bad_input(cli, arguments, words):
     run = cli("energy", *arguments)
     assert (run.returncode, run.stdout) == (2, "")

@@ -34,17 +34,25 @@ def run(config, steps):
     return model, [words.tolist() for words in left if words is not None]
 
 
-@pytest.mark.parametrize("config", [
-    BitlineConfig(alphabets=(1,), weight_bits=4, act_bits=3, rows=4, cols=6),
-    BitlineConfig(arithmetic="exact", weight_bits=3, act_bits=2, acc_bits=6, rows=20, cols=6),
-], ids=["asm", "exact"])  # fmt: skip
+@pytest.mark.parametrize(
+    "config",
+    [
+        BitlineConfig(alphabets=(1,), weight_bits=4, act_bits=3, rows=4, cols=6),
+        BitlineConfig(arithmetic="exact", weight_bits=3, act_bits=2, acc_bits=6, rows=20, cols=6),
+    ],
+    ids=["asm", "exact"],
+)
 def test_rows_are_combined_bit_by_bit(config):
     """Every pair of words, all logic at once."""
     top = 1 << config.columns_per_word
     expected = {
-        Operation.COPY: lambda a, b: a, Operation.CLEAR: lambda a, b: 0, Operation.AND: lambda a, b: a & b,
-        Operation.OR: lambda a, b: a | b, Operation.XOR: lambda a, b: a ^ b, Operation.NOR: lambda a, b: (top - 1) - (a | b),
-    }  # fmt: skip
+        Operation.COPY: lambda a, b: a,
+        Operation.CLEAR: lambda a, b: 0,
+        Operation.AND: lambda a, b: a & b,
+        Operation.OR: lambda a, b: a | b,
+        Operation.XOR: lambda a, b: a ^ b,
+        Operation.NOR: lambda a, b: (top - 1) - (a | b),
+    }
     for a, b in product(range(top), repeat=2):
         rows = [[a] * config.words, [b] * config.words]
         steps = [(Instruction(Operation.WRITE, d=d), row) for d, row in enumerate(rows)]

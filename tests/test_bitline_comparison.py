@@ -37,9 +37,11 @@ def test_a_bitline_array_beside_its_baseline_and_scalar_machines(fake_logic, fak
     result = compare_with_memories(config, 50.0)
     rows = {(row["design"], row["regime"]): row for row in result["rows"]}
     assert {design for design, _ in rows} == {
-        "bitline {1} W=5 A=6", "bitline exact W=5 A=6, sums alone", "vn_scalar exact W=5 A=6",
+        "bitline {1} W=5 A=6",
+        "bitline exact W=5 A=6, sums alone",
+        "vn_scalar exact W=5 A=6",
         "vn_scalar exact W=8 A=8",
-    }  # fmt: skip
+    }
     for regime, sized in memory_comparison.REGIMES.items():
         wanted = layer_energy(config, fake_core[0], sized, 50.0)
         assert rows["bitline {1} W=5 A=6", regime]["energy_per_mac_fj"] == round(wanted["total_fj"], 2)

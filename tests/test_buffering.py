@@ -18,9 +18,13 @@ REGISTER, GATE = "sg13g2_dfrbpq_1", "sg13g2_inv_1"
 def _cell(kind, connections, output):
     directions = {pin: "output" if pin == output else "input" for pin in connections}
     return {
-        "hide_name": 0, "type": kind, "parameters": {}, "attributes": {}, "port_directions": directions,
+        "hide_name": 0,
+        "type": kind,
+        "parameters": {},
+        "attributes": {},
+        "port_directions": directions,
         "connections": {pin: [net] for pin, net in connections.items()},
-    }  # fmt: skip
+    }
 
 
 def _register_with(gates):
@@ -31,10 +35,11 @@ def _register_with(gates):
     ports = {"clk": ("input", [CLOCK]), "d": ("input", [DATA]), "y": ("output", list(outputs))}
     wires = {name: bits for name, (_, bits) in ports.items()} | {"q": [STATE]}
     module = {
-        "attributes": {}, "cells": cells,
+        "attributes": {},
+        "cells": cells,
         "ports": {name: {"direction": way, "bits": bits} for name, (way, bits) in ports.items()},
         "netnames": {name: {"hide_name": 0, "bits": bits, "attributes": {}} for name, bits in wires.items()},
-    }  # fmt: skip
+    }
     return json.dumps({"creator": "test", "modules": {"wide": module}})
 
 

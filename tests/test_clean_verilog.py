@@ -51,12 +51,15 @@ def drawn_config(seed):
     while True:
         parameters = {
             "alphabets": rng.choice([(1,), (1, 3), (1, 5), (1, 3, 7), (1, 3, 5, 7)]),
-            "weight_bits": rng.randint(2, 9), "act_bits": rng.randint(1, 9), "act_signed": rng.random() < 0.5,
-            "act_alphabets": rng.choice([None, None, (1,), (1, 3)]), "structure": rng.choice(STRUCTURES),
+            "weight_bits": rng.randint(2, 9),
+            "act_bits": rng.randint(1, 9),
+            "act_signed": rng.random() < 0.5,
+            "act_alphabets": rng.choice([None, None, (1,), (1, 3)]),
+            "structure": rng.choice(STRUCTURES),
             "arithmetic": rng.choice(["asm", "asm", "asm", "exact", "bare"]),
             "weight_form": rng.choice([None, "one_hot", "binary", "booth"]),
             "weight_code": rng.choice(["packed", "packed", "fields", "decoded"]),
-        }  # fmt: skip
+        }
         unit = rng.choice([MultiplierConfig, MacConfig, DotConfig, DotConfig])
         if unit is DotConfig:
             parameters |= {"lanes": rng.choice([1, 2, 3, 8]), "columns": rng.choice([1, 2, 4])}
@@ -69,30 +72,37 @@ def drawn_config(seed):
             continue
 
 
-@pytest.mark.parametrize("config", [
-    # Small modules that Verilator inlines beside wires of the same automatic name.
-    DotConfig(alphabets=(1,), lanes=8, columns=4),
-    DotConfig(alphabets=(1,), lanes=16, columns=2),
-    *(pytest.param(drawn_config(seed), marks=[] if seed < 8 else pytest.mark.full) for seed in range(30)),
-], ids=lambda config: config.slug)  # fmt: skip
+@pytest.mark.parametrize(
+    "config",
+    [
+        # Small modules that Verilator inlines beside wires of the same automatic name.
+        DotConfig(alphabets=(1,), lanes=8, columns=4),
+        DotConfig(alphabets=(1,), lanes=16, columns=2),
+        *(pytest.param(drawn_config(seed), marks=[] if seed < 8 else pytest.mark.full) for seed in range(30)),
+    ],
+    ids=lambda config: config.slug,
+)
 def test_any_configuration_is_clean_in_verilator(config, tmp_path):
     emitted = emit(config, tmp_path)
     assert "\\" not in emitted.verilog.read_text()
     assert verilator.lint(emitted.verilog, emitted.manifest["top"]) == ""
 
 
-@pytest.mark.parametrize(("rule", "body"), [
-    ("WIDTHTRUNC", "assign y = a + b;"),
-    ("WIDTHEXPAND", "assign y = a[1:0];"),
-    ("WIDTHEXPAND", "assign y = a[2:0] & b[1:0];"),
-    ("UNUSEDSIGNAL", "wire [3:0] sum = a; assign y = b[2:0];"),
-    ("UNUSEDSIGNAL", "wire [3:0] sum = a; assign y = sum[2:0] + b[2:0];"),
-    ("UNDRIVEN", "wire [2:0] row; assign y = row + a[2:0];"),
-    ("LATCH", "reg [2:0] r; always @* if (a[0]) r = b[2:0]; assign y = r;"),
-    ("BLKSEQ", "reg [2:0] r; always @(posedge clk) r = b[2:0]; assign y = r;"),
-    ("MULTIDRIVEN", "assign y = a[2:0]; assign y = b[2:0];"),
-    ("PINMISSING", "part p(.i(a)); assign y = b[2:0];"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rule", "body"),
+    [
+        ("WIDTHTRUNC", "assign y = a + b;"),
+        ("WIDTHEXPAND", "assign y = a[1:0];"),
+        ("WIDTHEXPAND", "assign y = a[2:0] & b[1:0];"),
+        ("UNUSEDSIGNAL", "wire [3:0] sum = a; assign y = b[2:0];"),
+        ("UNUSEDSIGNAL", "wire [3:0] sum = a; assign y = sum[2:0] + b[2:0];"),
+        ("UNDRIVEN", "wire [2:0] row; assign y = row + a[2:0];"),
+        ("LATCH", "reg [2:0] r; always @* if (a[0]) r = b[2:0]; assign y = r;"),
+        ("BLKSEQ", "reg [2:0] r; always @(posedge clk) r = b[2:0]; assign y = r;"),
+        ("MULTIDRIVEN", "assign y = a[2:0]; assign y = b[2:0];"),
+        ("PINMISSING", "part p(.i(a)); assign y = b[2:0];"),
+    ],
+)
 def test_the_waivers_hide_no_mistake(rule, body, tmp_path):
     path = tmp_path / "broken.v"
     ports = "input clk, input [3:0] a, input [3:0] b, output [2:0] y"

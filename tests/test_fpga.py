@@ -133,8 +133,9 @@ def test_unit_too_large():
 
 def test_memories_take_block_ram():
     """The rows of a memory leave LUTs and flip-flops as they are, but for the bits of an address."""
-    small, large = (NearMemoryConfig(alphabets=(1,), lanes=2, columns=1, hold=2, act_bits=4, depth=depth)
-                    for depth in (256, 1024))  # fmt: skip
+    small, large = (
+        NearMemoryConfig(alphabets=(1,), lanes=2, columns=1, hold=2, act_bits=4, depth=depth) for depth in (256, 1024)
+    )
     mapped = [map_unit(unit(config)[0], "unit", FAMILIES["ecp5"], "chained") for config in (small, large)]
     assert [found.ram for found in mapped] == [1, 1]
     assert mapped[1].ff - mapped[0].ff == 2 * 2, "two more address bits, in command and loader"

@@ -92,13 +92,16 @@ def test_bounds_hold_for_the_smallest_value_of_a_type(dtype, bits):
     assert golden.conv2d(w.view(1, 1, 1, 2), image).tolist() == [[[[((1 << 24) + 3) * low]]]]
 
 
-@pytest.mark.parametrize("call", [
-    lambda low: golden.matvec(low.view(1, 1), torch.tensor([3])),
-    lambda low: golden.matvec(torch.tensor([[3]]), low.view(1)),
-    lambda low: golden.matvec(low.expand(1, 2), torch.tensor([1, 1])),
-    lambda low: golden.requantize(low, *(torch.tensor(v) for v in (3, 0, 1)), -128, 127),
-    lambda low: golden.requantize(torch.tensor(1), torch.tensor(1), low, torch.tensor(1), -128, 127),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda low: golden.matvec(low.view(1, 1), torch.tensor([3])),
+        lambda low: golden.matvec(torch.tensor([[3]]), low.view(1)),
+        lambda low: golden.matvec(low.expand(1, 2), torch.tensor([1, 1])),
+        lambda low: golden.requantize(low, *(torch.tensor(v) for v in (3, 0, 1)), -128, 127),
+        lambda low: golden.requantize(torch.tensor(1), torch.tensor(1), low, torch.tensor(1), -128, 127),
+    ],
+)
 def test_the_smallest_64_bit_integer_is_refused(call):
     with pytest.raises(ParameterError, match="below 2"):
         call(torch.tensor(-(1 << 63)))

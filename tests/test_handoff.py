@@ -56,9 +56,9 @@ def map_onto(library: Library, folder: Path, name: str) -> Path:
 
 
 @needs("iverilog")
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[] if index % 6 == 0 else pytest.mark.full) for index, name in enumerate(CATALOG)
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if index % 6 == 0 else pytest.mark.full) for index, name in enumerate(CATALOG)]
+)
 def test_the_bench_passes_on_the_rtl(name, tmp_path):
     config = CATALOG[name]
     emitted = emit(config, tmp_path)

@@ -22,15 +22,18 @@ def test_weights_that_do_not_fit_are_refused():
         program(SMALL, [[0] * 200] * 2, [[0] * 200], [0, 0])
 
 
-@pytest.mark.parametrize(("w", "x", "channels", "sentence"), [
-    ([[99] * 6] * 2, [[1] * 6], [WORD] * 2, "w must hold codes from 0 to 15, not 99"),
-    ([[0] * 6] * 2, [[300] * 6], [WORD] * 2, "x must hold codes from 0 to 255, not 300"),
-    ([[0] * 6] * 2, [[1, -1, 1, 1, 1, 1]], [WORD] * 2, "x must hold codes from 0 to 255, not -1"),
-    ([[0] * 6] * 2, [[1] * 5], [WORD] * 2, "x must have 6 codes a row, as the first of w, not 5"),
-    ([[0] * 6, [0] * 5], [[1] * 6], [WORD] * 2, "w must have 6 codes a row, as the first of w, not 5"),
-    ([[0] * 6] * 2, [[1] * 6], [WORD], "channels must be 2, one an output, not 1"),
-    ([[0] * 6] * 2, [], [WORD] * 2, "w and x must not be empty, not 2 x 6 weights and 0 vectors"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("w", "x", "channels", "sentence"),
+    [
+        ([[99] * 6] * 2, [[1] * 6], [WORD] * 2, "w must hold codes from 0 to 15, not 99"),
+        ([[0] * 6] * 2, [[300] * 6], [WORD] * 2, "x must hold codes from 0 to 255, not 300"),
+        ([[0] * 6] * 2, [[1, -1, 1, 1, 1, 1]], [WORD] * 2, "x must hold codes from 0 to 255, not -1"),
+        ([[0] * 6] * 2, [[1] * 5], [WORD] * 2, "x must have 6 codes a row, as the first of w, not 5"),
+        ([[0] * 6, [0] * 5], [[1] * 6], [WORD] * 2, "w must have 6 codes a row, as the first of w, not 5"),
+        ([[0] * 6] * 2, [[1] * 6], [WORD], "channels must be 2, one an output, not 1"),
+        ([[0] * 6] * 2, [], [WORD] * 2, "w and x must not be empty, not 2 x 6 weights and 0 vectors"),
+    ],
+)
 def test_what_no_memory_holds_is_refused(w, x, channels, sentence):
     assert SMALL.weight.code_bits == 4
     near, scalar = replace(SMALL, act_bits=8, depth=64), VnScalarConfig(alphabets=SMALL.alphabets, depth=64)
@@ -41,12 +44,15 @@ def test_what_no_memory_holds_is_refused(w, x, channels, sentence):
         assert str(error.value) == sentence
 
 
-@pytest.mark.parametrize(("block", "sentence"), [
-    (Block(0, 0, 1, True), f"tiles of a block must be an integer from 1 to {SMALL.max_tiles}, not 0"),
-    (Block(0, 1, 5, True), "vectors of a block must be an integer from 1 to 4, not 5"),
-    (Block(64, 1, 1, True), "row must be from 0 to 63, not 64"),
-    (Block(-1, 1, 1, True), "row must be from 0 to 63, not -1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("block", "sentence"),
+    [
+        (Block(0, 0, 1, True), f"tiles of a block must be an integer from 1 to {SMALL.max_tiles}, not 0"),
+        (Block(0, 1, 5, True), "vectors of a block must be an integer from 1 to 4, not 5"),
+        (Block(64, 1, 1, True), "row must be from 0 to 63, not 64"),
+        (Block(-1, 1, 1, True), "row must be from 0 to 63, not -1"),
+    ],
+)
 def test_commands_without_a_meaning_are_refused(block, sentence):
     with pytest.raises(ParameterError) as error:
         SMALL.command_word(block)

@@ -133,8 +133,10 @@ def test_a_netlist_knows_its_nets(liberty):
     assert netlist.instances["u4"].pins["CK"] == ZERO
     assert netlist.drivers(cells)[net][0].name == "u1"
     assert [(instance.name, pin.name) for instance, pin in netlist.loads(cells)[net]] == [
-        ("u2", "A"), ("u3", "A"), ("u4", "D"),
-    ]  # fmt: skip
+        ("u2", "A"),
+        ("u3", "A"),
+        ("u4", "D"),
+    ]
     assert netlist.load_ff(cells)[net] == pytest.approx(6.0)
     assert netlist.load_ff(cells, "rise_capacitance_max_ff")[net] == pytest.approx(2 + 2.5 + 2)
     assert netlist.load_ff(cells, output_load_ff=5.0)[netlist.ports["y"][1][0]] == pytest.approx(5.0)

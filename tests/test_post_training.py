@@ -102,8 +102,9 @@ def test_a_choice_is_trained_and_quantized(capsys, tmp_path, start):
     assert chosen["reached"] and chosen["chosen"] == chosen["curve"][-1]
     layers = chosen["layers"]
     assert {path: set(settings) for path, settings in layers.items()} == {
-        "0": {"alphabets", "weight_bits"}, "4": {"alphabets"}
-    }  # fmt: skip
+        "0": {"alphabets", "weight_bits"},
+        "4": {"alphabets"},
+    }
     layers["0"]["alphabets"] = [1, 3]  # whatever the data made of it
     layers["4"]["alphabets"] = [1]
     choice.write_text(json.dumps(chosen))

@@ -71,12 +71,15 @@ def test_a_grouped_convolution_is_no_single_product():
         near_program(NearMemoryConfig(), tiny().layers[1], draw(range(256), (1, 4, 4, 3), 9))
 
 
-@pytest.mark.parametrize(("parameters", "sentence"), [
-    ({"out_signed": True}, "must give what the unit does, 8-bit signed outputs, not 8-bit unsigned"),
-    ({"weight_bits": 3}, "must have weights that unit near_memory_asm_1_3_w3"),
-    ({"act_bits": 3}, "must have activations that unit near_memory_asm_1_3_w5_u3"),
-    ({"acc_bits": 10}, "acc_bits must be at least 14 for layer 'first', not 10"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"out_signed": True}, "must give what the unit does, 8-bit signed outputs, not 8-bit unsigned"),
+        ({"weight_bits": 3}, "must have weights that unit near_memory_asm_1_3_w3"),
+        ({"act_bits": 3}, "must have activations that unit near_memory_asm_1_3_w5_u3"),
+        ({"acc_bits": 10}, "acc_bits must be at least 14 for layer 'first', not 10"),
+    ],
+)
 def test_a_layer_of_other_formats_is_refused(parameters, sentence):
     with pytest.raises(ParameterError) as error:
         near_program(NearMemoryConfig(**parameters), tiny().layers[0], draw(range(64), (1, 1, 8, 8), 9))

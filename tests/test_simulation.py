@@ -25,9 +25,13 @@ from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 def one_in(count):
     """Every row, but all except one in ``count`` only in the full run."""
-    return pytest.mark.parametrize("name", [
-        pytest.param(name, marks=[] if index % count == 0 else pytest.mark.full) for index, name in enumerate(CATALOG)
-    ])  # fmt: skip
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(name, marks=[] if index % count == 0 else pytest.mark.full)
+            for index, name in enumerate(CATALOG)
+        ],
+    )
 
 
 @one_in(5)

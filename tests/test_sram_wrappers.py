@@ -57,10 +57,14 @@ endmodule
     text = ""
     for macro in macros:
         high, bits = macro.address_bits - 1, macro.bits
-        bist = "" if not macro.name.endswith("bist") else (
-            f", input [{bits - 1}:0] A_BM, input A_BIST_CLK, A_BIST_EN, A_BIST_MEN, A_BIST_WEN, A_BIST_REN,"
-            f" input [{high}:0] A_BIST_ADDR, input [{bits - 1}:0] A_BIST_DIN, A_BIST_BM"
-        )  # fmt: skip
+        bist = (
+            ""
+            if not macro.name.endswith("bist")
+            else (
+                f", input [{bits - 1}:0] A_BM, input A_BIST_CLK, A_BIST_EN, A_BIST_MEN, A_BIST_WEN, A_BIST_REN,"
+                f" input [{high}:0] A_BIST_ADDR, input [{bits - 1}:0] A_BIST_DIN, A_BIST_BM"
+            )
+        )
         ok = "&A_BM && !A_BIST_EN && A_DLY" if bist else "A_DLY"
         text += f"""module {macro.name}(input A_CLK, A_MEN, A_WEN, A_REN, input [{high}:0] A_ADDR, input [{bits - 1}:0] A_DIN,
   input A_DLY, output reg [{bits - 1}:0] A_DOUT{bist});

@@ -18,14 +18,17 @@ from asm_hw.training.recipes import recipe_for
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--device", "tpu"], ["device", "'tpu'"]),
-    (["--device", "hpu"], ["device", "'hpu'"]),
-    (["--device", "meta"], ["device", "'meta'"]),
-    (["--model", "resnet9"], ["model", "'resnet9'"]),
-    (["--batch", "100000"], ["batch", ", not 100000"]),
-    (["--alphabets", "1", "--init", "weights.pth"], ["init", "tensors alone"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--device", "tpu"], ["device", "'tpu'"]),
+        (["--device", "hpu"], ["device", "'hpu'"]),
+        (["--device", "meta"], ["device", "'meta'"]),
+        (["--model", "resnet9"], ["model", "'resnet9'"]),
+        (["--batch", "100000"], ["batch", ", not 100000"]),
+        (["--alphabets", "1", "--init", "weights.pth"], ["init", "tensors alone"]),
+    ],
+)
 def test_what_cannot_begin_leaves_no_folder(cli, tmp_path, arguments, words):
     (tmp_path / "weights.pth").write_text("no weights")
     given = ["train", "--dataset", "digits", "--model", "digits_cnn", "--out", "run", *arguments]
@@ -63,11 +66,12 @@ def test_recipes_scale_and_refuse():
     assert recipe_for("resnet18", 224, False).epochs == 90
     assert recipe_for("anything:else", 32, False, batch=64).batch == 64
     for wrong, sentence in [
-        ({"epochs": 0}, "epochs must be an integer from 1"), ({"distill": 2.0}, "distill must be a number from 0 to 1"),
+        ({"epochs": 0}, "epochs must be an integer from 1"),
+        ({"distill": 2.0}, "distill must be a number from 0 to 1"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0"),
         ({"precision": "float16"}, "precision must be one of float32, bfloat16"),
         ({"epochs": 3, "settle": 3}, "settle must be below epochs, which are 3, not 3"),
-    ]:  # fmt: skip
+    ]:
         with pytest.raises(ParameterError, match=sentence):
             recipe_for("resnet20", 32, True, **wrong)
 

@@ -19,16 +19,19 @@ from asm_hw.units.von_neumann.word_program import word_program
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, depth=128)
 
 
-@pytest.mark.parametrize(("parameters", "sentence"), [
-    ({"bus_bits": 7}, "bus_bits must be an integer from 8 to 512, not 7"),
-    ({"bus_bits": 8, "act_bits": 12}, "bus_bits must be at least 12, an operand or an output, not 8"),
-    ({"bus_bits": 16, "out_bits": 20}, "bus_bits must be at least 20, an operand or an output, not 16"),
-    ({"depth": 4}, "depth must be at least 5, an output and its operands, not 4"),
-    ({"depth": 1 << 17}, "depth must be an integer from 2 to 65536, not 131072"),
-    ({"memory": "dram"}, "memory must be one of inferred, macro, not 'dram'"),
-    ({"weight_code": "fields"}, "weight_code 'fields' must be packed: so the weight memory holds them"),
-    ({"out_bits": 33}, "out_bits must be an integer from 1 to 32, not 33"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"bus_bits": 7}, "bus_bits must be an integer from 8 to 512, not 7"),
+        ({"bus_bits": 8, "act_bits": 12}, "bus_bits must be at least 12, an operand or an output, not 8"),
+        ({"bus_bits": 16, "out_bits": 20}, "bus_bits must be at least 20, an operand or an output, not 16"),
+        ({"depth": 4}, "depth must be at least 5, an output and its operands, not 4"),
+        ({"depth": 1 << 17}, "depth must be an integer from 2 to 65536, not 131072"),
+        ({"memory": "dram"}, "memory must be one of inferred, macro, not 'dram'"),
+        ({"weight_code": "fields"}, "weight_code 'fields' must be packed: so the weight memory holds them"),
+        ({"out_bits": 33}, "out_bits must be an integer from 1 to 32, not 33"),
+    ],
+)
 def test_impossible_parameters_are_one_sentence(parameters, sentence):
     with pytest.raises(ParameterError) as error:
         VnScalarConfig(**parameters)
@@ -43,9 +46,7 @@ def test_operands_that_do_not_fit_are_refused():
 def test_words_hold_as_many_operands_as_fit():
     """Two outputs of five inputs, two vectors; a channel's 60 bits are two words."""
     made = word_program(INT8, [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]], [[17] * 5, [18] * 5], [3 << 32 | 7, 9], start=4)
-    assert made.words == [
-        0x04030201, 0x05, 7, 3, 0x09080706, 0x0A, 9, 0, 0x11111111, 0x11, 0x12121212, 0x12
-    ]  # fmt: skip
+    assert made.words == [0x04030201, 0x05, 7, 3, 0x09080706, 0x0A, 9, 0, 0x11111111, 0x11, 0x12121212, 0x12]
     assert made.jobs == [Job(4, 12, 16, 5, 2), Job(4, 14, 17, 5, 2)]
     assert made.results == range(16, 18)
     assert made.gather(INT8, [0x0201, 0x0403]) == [[1, 2], [3, 4]]
@@ -67,9 +68,10 @@ def test_cycles_by_hand():
     assert INT8.cycles([Job(0, 0, 0, 8, 1)] * 3) == 42
 
 
-@pytest.mark.parametrize(("parameters", "per_mac"), [
-    ({}, 1.0), ({"bus_bits": 16}, 1.0), ({"bus_bits": 8}, 2.0), ({"weight_bits": 16, "act_bits": 16}, 1.0)
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameters", "per_mac"),
+    [({}, 1.0), ({"bus_bits": 16}, 1.0), ({"bus_bits": 8}, 2.0), ({"weight_bits": 16, "act_bits": 16}, 1.0)],
+)
 def test_one_mac_a_cycle_unless_the_bus_is_too_narrow(parameters, per_mac):
     """A layer of 64 x 576: what is lost at its ends, and to parameters, is less than 2 %."""
     cycles = replace(INT8, acc_bits=None, **parameters).cycles([Job(0, 0, 0, 576, 64)])
