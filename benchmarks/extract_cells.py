@@ -2,8 +2,7 @@
 
     python benchmarks/extract_cells.py TECHNOLOGY FOLDER > asm_hw/ppa/technology/TECHNOLOGY.json
 
-A new TECHNOLOGY needs three lines elsewhere: what to take of it in `extracted_technologies.py`, its name in
-`asm_hw.ppa.technology.compact_tables.TECHNOLOGIES`, and its licence in NOTICE.
+What else a new TECHNOLOGY needs: docs/area-and-energy.md, "A new technology".
 
 FOLDER holds the library's files and the SOURCE.txt that says where they come from. The result is a
 table of figures, not a copy: the cells that mapping for area uses, at 3 x 3 of the library's slews and
@@ -19,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from extracted_technologies import TECHNOLOGIES
+from extracted_technologies import EXTRACTED
 from liberty_thinner import Thinner, numbers
 from merged_powers import short
 
@@ -51,7 +50,7 @@ def _only(thinners: list[Thinner], name: str) -> list[float]:
 
 
 def main(name: str, folder: str) -> None:
-    technology = TECHNOLOGIES[name]
+    technology = EXTRACTED[name]
     paths = [Path(folder) / file for file in technology.files]
     thinners = [Thinner(read(path), technology) for path in paths]
     cells = {cell: row for thinner in thinners for cell, row in thinner.cells().items()}

@@ -16,7 +16,7 @@ class Technology:
     licence: str
 
 
-TECHNOLOGIES = {
+EXTRACTED = {
     "sg13g2": Technology(
         ("sg13g2_stdcell_typ_1p20V_25C.lib.gz",),
         r"sg13g2_(?!antenna|decap|fill|dlh|dll|dly|ebufn|einvn|sighold|sdf|slgcp)\w+",

@@ -1,4 +1,4 @@
-"""Builds and runs the benches: emitted folder in, verdict out. The one place that calls cocotb."""
+"""Builds and runs the benches: emitted folder in, verdict out. `cocotb_run.py`, in a process for each, calls cocotb."""
 
 from __future__ import annotations
 

@@ -199,6 +199,6 @@ def test_an_exclusive_or_is_not_unate():
 
 
 def test_unknown_technology_is_refused(tmp_path):
-    with pytest.raises(ParameterError, match="technology must be one of sg13g2, sky130hd, asap7, not 'tsmc5'"):
+    with pytest.raises(ParameterError, match=f"technology must be one of {', '.join(TECHNOLOGIES)}, not 'tsmc5'"):
         compact_library(tmp_path, "tsmc5")
     assert list(tmp_path.iterdir()) == []

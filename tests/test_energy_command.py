@@ -13,6 +13,7 @@ import pytest
 from asm_hw.errors import ParameterError
 from asm_hw.ppa.activity import gate_simulation as activity
 from asm_hw.ppa.energy.energy_export import export_energy
+from asm_hw.ppa.technology.compact_tables import TECHNOLOGIES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 needs_icarus = pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog for delays")
@@ -36,7 +37,7 @@ def test_a_folder_in_the_way_leaves_everything_as_it_was(tmp_path):
         (["--hold", "0"], "hold must be an integer from 1 to 100000, not 0"),
         (["--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1"),
         (["--seeds", "0"], "seeds must be an integer from 1 to 99, not 0"),
-        (["--technology", "tin"], "technology must be one of sg13g2, sky130hd, asap7, not 'tin'"),
+        (["--technology", "tin"], f"technology must be one of {', '.join(TECHNOLOGIES)}, not 'tin'"),
         (["--liberty", "none.lib"], "liberty 'none.lib' must be a readable .lib or .lib.gz file"),
         (
             ["--liberty", "none.lib", "--technology", "asap7"],

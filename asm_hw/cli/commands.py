@@ -140,7 +140,7 @@ def sim(names: tuple[str, ...], simulator: str | None, jobs: int | None, as_json
     Without NAMES (see `asm-hw catalog`) and unit options the whole catalogue runs. Exit status 1 if
     any check fails.
     """
-    from asm_hw.report.simulation_table import run_simulations
+    from asm_hw.report.simulation_report import run_simulations
 
     sys.exit(run_simulations(names, config_from(options) if was_asked(options) else None, simulator, jobs, as_json))
 
