@@ -55,6 +55,7 @@ def play(config: UnitConfig, bench: Bench, *processes: Callable[[Context], Await
         await bench(AmaranthDriver(context, component, domain))
 
     simulator = Simulator(top)
+    # Latency 0 is combinational: no register, no clock.
     if config.latency:
         simulator.add_clock(1e-8)
     simulator.add_testbench(drive)
@@ -66,6 +67,7 @@ def play(config: UnitConfig, bench: Bench, *processes: Callable[[Context], Await
 def run(config: UnitConfig) -> None:
     """Run every check of the unit; raises AssertionError at the first difference, and as `checks_of` does."""
     for check in checks_of(config):
+        # A macro is a module from elsewhere, which this simulator cannot run.
         play(config.without_macro, _bench_of(check, config))
 
 

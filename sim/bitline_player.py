@@ -51,6 +51,7 @@ class BitlinePlayer:
         streams = {"i": hex_lines(map(config.encode, ops)), "i_weight": hex_lines(rows)}
         raw, cycles = self._simulation.play(streams, beats, pace)
         words = [unpack_signed(beat, config.accumulator.bits, config.words) for beat in raw]
+        # [groups of vectors, tiles, outputs, words]: tiles are added up.
         sums = np.array(words, dtype=np.int64).reshape(-1, len(cut), len(weights), config.words).sum(1)
         return sums.transpose(0, 2, 1).reshape(-1, len(weights))[:vectors], cycles
 

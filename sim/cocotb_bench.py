@@ -34,6 +34,7 @@ class CocotbDriver:
         return int(getattr(self._dut, port).value)
 
     async def settle(self) -> None:
+        # Of the 5 ns to the rising edge: a bench may settle four times in a cycle.
         await Timer(1, "ns")
 
     async def edge(self) -> None:
@@ -53,8 +54,10 @@ def _make_test(check: Check) -> Any:
 
     test.__name__ = test.__qualname__ = check.__name__
     test.__doc__ = check.__doc__
+    # Of simulated time: a unit that hangs fails its check.
     return cocotb.test(timeout_time=100, timeout_unit="ms")(test)
 
 
+# cocotb takes its tests from the names of this module.
 for _check in checks_of(_config):
     globals()[_check.__name__] = _make_test(_check)

@@ -53,6 +53,7 @@ def _runtime_objects(build_dir: Path, cached: bool) -> Iterator[None]:
     for name in _RUNTIME:
         if cached and not (cache / name).is_file() and (build_dir / name).is_file():
             cache.mkdir(parents=True, exist_ok=True)
+            # Renamed when it is whole: other runs may read the cache meanwhile.
             scratch = cache / f".{name}.{os.getpid()}"
             shutil.copyfile(build_dir / name, scratch)
             scratch.rename(cache / name)

@@ -57,6 +57,7 @@ class DotPlayer:
 def _packed_lines(port: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> str:
     """One hexadecimal line a beat; ``values`` [beats] gives every field of the port. A whole stream at once."""
     beats = len(next(iter(values.values())))
+    # Whole bytes, as packbits makes them; zeros above the payload do not change its number.
     width = ceil_div(port["width"], 8) * 8
     bits = np.zeros((beats, width), dtype=np.uint8)  # least significant bit first
     for field in port["fields"]:

@@ -29,6 +29,7 @@ class NearPlayer:
         config = self._config
         rows = enumerate(program.rows, program.blocks[0].row)
         streams = {
+            # A beat has the address in its low bits, the row above it.
             "i_weight": hex_lines(row | word << config.row_address_bits for row, word in rows),
             "i_command": hex_lines(map(config.command_word, program.blocks)),
             "i": hex_lines(pack(beat, config.activation.code_bits) for beat in program.x),

@@ -80,6 +80,7 @@ def run_folder(folder: Path, simulator: str = "verilator", build: Path = DEFAULT
     checks = len(checks_of(config_of(manifest)))
     name, start = manifest["top"], perf_counter()
     build_dir = (build / simulator / name).resolve()
+    # So that no results of an earlier run are taken for those of this one.
     shutil.rmtree(build_dir, ignore_errors=True)
     build_dir.mkdir(parents=True)
     log = build_dir / "run.log"

@@ -30,6 +30,7 @@ module stream_tb;
   integer c_file;
 `endif
 
+  // up to 1024 characters of a file's name
   reg [8*1024-1:0] path;
   integer i_file, w_file, o_file, outputs, pace, status;
   integer got = 0, cycles = 0, idle = 0, after = 0;
@@ -78,6 +79,7 @@ module stream_tb;
       end
       if (got >= outputs) after = after + 1;
       if (after == 1) $display("cycles %0d", cycles);
+      // 15 cycles after that of the last output, for beats that should not follow.
       if (after == 16 || idle == 10000) begin
         $fclose(o_file);
         if (got < outputs) $display("stalled");

@@ -77,6 +77,7 @@ def literal(value: int, width: int) -> str:
     """``width`` bits of ``value`` (two's complement) in Verilog."""
     if width <= _LITERAL_BITS:
         return f"{width}'h{value & (1 << width) - 1:x}"
+    # Pieces joined, the highest first; the shift keeps the sign of a negative value.
     low = literal(value, _LITERAL_BITS)
     return f"{{{literal(value >> _LITERAL_BITS, width - _LITERAL_BITS)}, {low}}}"
 

@@ -22,12 +22,14 @@ class Operand:
     """
 
     def __init__(self, table: list[Word], code: LevelCode | None = None, storage: str = "packed"):
+        # Without digits of its own an operand counts as one, whose words are the whole table.
         self._digits = code.digit_words(storage) if code else (tuple(table),)
         fields = () if code is None else code.packed_fields if storage == "packed" else code.fields
         signs = [1 << field.lsb for field in fields if field.name == "sign"]
         self._signs = ((0, 1), *((sign, -1) for sign in signs))
         by_value = {value: (code_word, value) for code_word, value in table}
         wanted = {min(by_value), max(by_value), 0, 1, -1, max(by_value) // 2}
+        # Negative zero, which the encoder never emits.
         zero = [(sign | by_value[0][0], 0) for sign in signs]
         self.corners = [by_value[value] for value in sorted(wanted & by_value.keys())] + zero
 

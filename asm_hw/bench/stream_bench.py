@@ -96,8 +96,10 @@ class StreamBench:
         self.taken, self.cycles, self.first_taken = dict.fromkeys(self.inputs, 0), 0, None
         offered, got, idle = dict.fromkeys(self.inputs, False), list[int](), 0
         while self.cycles != limit and (len(got) < outputs or self._left(words)):
+            # The pace of the output comes last and has no input.
             for name, willing in zip(self.inputs, pace, strict=False):
                 open_ = self.taken[name] < len(words.get(name, ())) and due(name)
+                # Once offered it stays so until it is taken.
                 offered[name] = open_ and (offered[name] or self.rng.random() < willing)
                 self.offer(name, words[name][self.taken[name]] if offered[name] else None)
             beat = await self._take(self.rng.random() < pace[-1])
@@ -128,6 +130,7 @@ class StreamBench:
 
     async def _take(self, ready: bool) -> int | None:
         """The raw beat that leaves on the next edge."""
+        # The other value first: the cycle must end under the one that counts.
         other = [await self.offered(not ready)] if self.rng.random() < LOOK_TWICE else []
         beat = await self.offered(ready)
         assert other in ([], [beat]), f"{self.output} goes from {other[0]} to {beat} as its ready becomes {ready}"

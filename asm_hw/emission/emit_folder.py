@@ -62,6 +62,7 @@ def render(config: UnitConfig, name: str, clock_mhz: float = DEFAULT_CLOCK_MHZ) 
     described = manifest.describe(config, component, name)
     files = {f"{name}.v": to_verilog(component, name) + _model(config)}
     files |= handoff_files(config, described["ports"], name, clock_mhz)
+    # Of all files but the manifest, which carries the hash of its own text (`seal`).
     described["sha256"] = {file: manifest.sha256(text.encode()) for file, text in files.items()}
     return files | {manifest.FILE_NAME: manifest.to_text(manifest.seal(described))}
 
@@ -119,12 +120,15 @@ def _write_folder(folder: Path, files: dict[str, str]) -> None:
     """Write ``files`` beside ``folder`` and rename them into place; what was there goes last, or comes back."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the folder: a rename stays within one file system.
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
             fresh, old = Path(scratch, "new"), Path(scratch, "old")
             fresh.mkdir()
             for name, text in files.items():
+                # The same bytes on systems with other line ends.
                 (fresh / name).write_text(text, encoding="utf-8", newline="\n")
             _replace(folder, fresh, old)
+            # With ``force`` it may have been anything.
             if old.is_symlink() or old.is_file():
                 old.unlink()
             else:

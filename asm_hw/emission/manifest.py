@@ -116,6 +116,7 @@ def _table(rows: list[tuple[int, int]]) -> list[dict[str, int]]:
 def to_text(manifest: dict[str, Any]) -> str:
     """Indented JSON with flat objects and lists on one line each."""
     text = json.dumps(manifest, indent=2)
+    # Brackets with no other bracket between them, and what is in between.
     return re.sub(r"([{\[])\n\s*([^{}\[\]]*?)\n\s*([}\]])", _on_one_line, text) + "\n"
 
 
@@ -148,6 +149,7 @@ def load(folder: Path) -> dict[str, Any]:
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise ParameterError(f"folder {str(folder)!r} must hold a readable {FILE_NAME}: {reason}") from None
+    # RecursionError: nested too deeply to be read.
     except (ValueError, RecursionError):
         raise ParameterError(f"{str(path)!r} must hold a JSON manifest, but it is not JSON") from None
     if not _is_manifest(manifest):

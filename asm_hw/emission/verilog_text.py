@@ -17,6 +17,7 @@ from amaranth.lib import wiring
 
 from asm_hw.gateware.repeated_modules import Emission
 
+# opt_dff finds enables and resets in multiplexers (decision 0002), -simple-dffe only in simple ones (decision 0007).
 _SCRIPT = """read_rtlil <<rtlil
 {rtlil}
 rtlil
@@ -28,8 +29,10 @@ memory_collect
 write_verilog -noattr
 """
 
+# RTLIL is read by its indentation: modules at the margin, wires and cells two blanks in, pins of cells four.
 _MODULE = re.compile(r"^module \\(?P<name>\S+)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL)
 _CELL = re.compile(r"^(?P<head>  cell )\\(?P<type>\S+)", re.MULTILINE)
+# A port is a wire with `input` or `output` and its number, with the attributes above it.
 _PORT = re.compile(
     r"(?P<head>(?:^  attribute .*\n+)*^  wire .*(?P<way>input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)\n", re.MULTILINE
 )
@@ -38,6 +41,7 @@ _CONNECT = re.compile(r"^(?P<head>    connect )\\(?P<port>\S+)", re.MULTILINE)
 _IDENTIFIER = re.compile(r'(?<!\\)\\([^\s"\\]+)')  # not the name of a memory inside text: "\\\\cells"
 # RAMs power up with anything: Amaranth's zeros would be a line of Verilog a word.
 _CONTENTS = re.compile(r"^  cell \$meminit.*?^  end\n", re.MULTILINE | re.DOTALL)
+# Of the Verilog that Yosys writes: modules, and functions with automatic names.
 _WRITTEN = re.compile(r"^module (\w+).*?^endmodule", re.MULTILINE | re.DOTALL)
 _FUNCTION = re.compile(r"^  function \S+ (?P<name>_(?P<number>\d+)_);.*?^  endfunction", re.MULTILINE | re.DOTALL)
 
@@ -73,6 +77,7 @@ def _merge_modules(trees: list[dict[str, str]], top: str) -> dict[str, str]:
     by_body: dict[str, str] = {}
     renamed: dict[str, str] = {}
     ports: dict[str, dict[str, str]] = {}
+    # What others hold comes first: an instance needs the new names of its module and of its ports.
     modules = {path: body for tree in reversed(trees) for path, body in tree.items()}
     for path in modules:
         body = _INSTANCE.sub(lambda m: _rename_pins(m[0], ports.get(m["type"], {})), modules[path])
@@ -154,6 +159,7 @@ def _name_functions(text: str, module: str) -> str:
     module into a larger one would see it hide the larger one's wire of the same name.
     """
     for function in list(_FUNCTION.finditer(text)):
+        # Not a b that is the base of a number, as in 4'b???1.
         arguments = re.sub(r"(?<!')\b([abs])\b", r"_\1", function[0])
         text = text.replace(function[0], arguments)
         text = re.sub(rf"\b{function['name']}\b", f"{module}_select_{function['number']}", text)

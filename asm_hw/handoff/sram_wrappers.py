@@ -40,12 +40,14 @@ def _ihp_ports(macro: Macro, data: str, select: str) -> list[str]:
     ]  # fmt: skip
     if not macro.name.endswith("_bm_bist"):
         return ports
+    # All bits are written; the built-in self test is off.
     zeros = {"BIST_CLK": 1, "BIST_EN": 1, "BIST_MEN": 1, "BIST_WEN": 1, "BIST_REN": 1, "BIST_ADDR": macro.address_bits}
     zeros |= {"BIST_DIN": macro.bits, "BIST_BM": macro.bits}
     return [*ports, f"A_BM({{{macro.bits}{{1'b1}}}})", *(f"A_{port}({width}'b0)" for port, width in zeros.items())]
 
 
 def _openram_ports(macro: Macro, data: str, select: str) -> list[str]:
+    # csb and web are active low, a bit of the mask is for 8 bits of data; the second port, which only reads, is off.
     high = macro.address_bits - 1
     return [
         "clk0(clk)", f"csb0(~((read | write) & {select}))", "web0(~write)", f"wmask0({macro.bits // 8}'hf)",
@@ -55,6 +57,7 @@ def _openram_ports(macro: Macro, data: str, select: str) -> list[str]:
 
 
 def _ihp(words: int, bits: int, mux: int) -> Macro:
+    # ``mux`` is the logarithm of the columns that share an amplifier, as the names have it.
     return Macro(f"RM_IHPSG13_1P_{words}x{bits}_c{mux}_bm_bist", words, bits, _ihp_ports, _ihp_area(words, bits))
 
 
@@ -121,6 +124,7 @@ def wrapper(words: int, bits: int, family: str) -> str:
     macro = min(made_of.macros, key=area)
     banks, slices, address = ceil_div(words, macro.words), ceil_div(bits, macro.bits), max(1, ceil_log2(words))
     width, inside = slices * macro.bits, max(address, macro.address_bits)
+    # Units with memories of one shape may stand in one design, each with its wrapper.
     once = f"{sram_module(words, bits).upper()}_WRAPPER"
     lines = [
         f"`ifndef {once}",
@@ -164,6 +168,7 @@ def _bank_read_last(banks: int, width: int, bank_bits: int, address_bits: int) -
     chosen = "bank_0"
     for bank in range(1, banks):
         chosen = f"read_bank == {bank_bits}'d{bank} ? bank_{bank} : {chosen}"
+    # In a register: the address may change before the row is used.
     high = f"[{address_bits - 1}:{address_bits - bank_bits}]"
     return [
         f"  reg [{bank_bits - 1}:0] read_bank;",

@@ -50,9 +50,11 @@ def encoded_layer(config: NearMemoryConfig) -> Layer:
     real_x, real_w = recorded_convolution(WIDE)
     w_levels, x_levels = (level_array(table) for table in (config.weight.table, config.activation.table))
     w, x = nearest_levels(w_levels, real_w, real_w), nearest_levels(x_levels, real_x, real_x)
+    # By output: the scales make it the largest that the output can hold.
     largest = np.abs(x @ w.T).max(0)
     unit = config.requantize
     high = unit.out_range[1]
+    # A larger shift allows finer scales; the largest scale is that of the output with the smallest sums.
     fitting = (s for s in range(MAX_SHIFT) if (high << s) / largest.min() <= unit.scale.levels.max)
     shift = max(fitting, default=0)  # outputs wider than any sum need no shift; the largest scale does
     scales = [unit.scale.levels.nearest((high << shift) / float(value)) for value in largest]
@@ -80,12 +82,14 @@ def array_stimulus(config: NearMemoryConfig) -> ArrayStimulus:
     beats = [*made.x[: before * vectors], *made.x, made.x[0]]
     inputs_by_port, taken = _port_values(config, blocks, beats, made.rows)
     first = taken[before * vectors]
+    # `Run` measures from `WARM_UP_BEATS` after the beat that a stimulus calls its first.
     stimulus, expected = framed(inputs_by_port, first - WARM_UP_BEATS), _expected(config, w, x, channels)
     return ArrayStimulus(stimulus, taken[-1] - first, w.size * vectors, expected)
 
 
 def check_hold(hold: int, columns: int) -> None:
     """Raise `ParameterError` where blocks are too short for `array_stimulus` with so many columns."""
+    # A tile takes columns + 2 cycles to load, a new command one more (`NearMemoryConfig.cycles`).
     if hold < columns + 3:
         raise ParameterError(f"hold must be at least {columns + 3} to be measured, not {hold}")
 
@@ -127,6 +131,7 @@ def _port_values(
             if context.get(control.x_ready):
                 taken.append(len(cycles))
             if context.get(control.read):
+                # At the port from the next cycle on until the next read: so the memory gives it.
                 row = rows[context.get(control.address)]
             cycles.append(values)
             await context.tick()
@@ -135,6 +140,7 @@ def _port_values(
     simulator.add_clock(1e-8)
     simulator.add_testbench(bench)
     simulator.run()
+    # `framed` repeats the last values in idle cycles: no beat may be offered there.
     cycles.append(cycles[-1] | {"i__valid": 0})
     return {name: [values[name] for values in cycles] for name in cycles[0]}, taken
 

@@ -20,6 +20,7 @@ INPUT_DELAY_PS = 1
 
 TIMESCALE = "`timescale 1ps/1fs\n"
 SHORTEST_PS = 0.001
+"""The precision of `TIMESCALE`: the least that a delay is written as."""
 
 Delays = Mapping[tuple[str, str, str, str], float]
 """(instance, input pin, output pin, edge of the output) to ns, as static timing gives it."""
@@ -38,6 +39,7 @@ class Wiring:
 
 def wire_up(netlist: Netlist, cells: Mapping[str, Cell]) -> Wiring:
     """Every pin of every instance with its net. Raises `ParameterError` where an input has none."""
+    # Above all nets of the netlist; 0 and 1 are the constants.
     fresh = first = max(netlist.nets, default=1) + 1
     wired: dict[str, dict[str, int]] = {}
     for instance in netlist.instances.values():
@@ -59,6 +61,7 @@ def to_verilog(netlist: Netlist, cells: Mapping[str, Cell], wiring: Wiring, dela
     for index, instance in enumerate(netlist.instances.values()):
         body = _model(cells[instance.cell], _paths(instance, cells[instance.cell], delays))
         module = modules.setdefault(body, f"cell_{len(modules)}")
+        # Pins are escaped, up to the blank: a library may call one by a word of Verilog.
         pins = ", ".join(f".\\{pin} ({_net(net)})" for pin, net in wiring.pins[instance.name].items())
         lines.append(f"  {module} i{index} ({pins});")
     ports = port_nets(netlist)
@@ -72,6 +75,7 @@ def to_verilog(netlist: Netlist, cells: Mapping[str, Cell], wiring: Wiring, dela
 def port_nets(netlist: Netlist) -> dict[int, str]:
     """Direction of each net at a port; a net that an input drives counts as input alone."""
     found: dict[int, str] = {}
+    # "input" sorts before "output", and `setdefault` keeps it.
     for direction, bits in sorted(netlist.ports.values()):
         for net in bits:
             if net > 1:
@@ -165,6 +169,7 @@ def _state(cell: Cell) -> tuple[str, tuple[str, ...]]:
 def _gate_state(cell: Cell, gate: ClockGate) -> str:
     if not gate.kind.startswith("latch_posedge") or not gate.state:
         raise ParameterError(f"liberty cell {cell.name} must be a clock gate of kind latch_posedge, not {gate.kind}")
+    # The latch is open while the clock is low, so an enable that moves under a high clock makes no pulse.
     open_ = f"\\{gate.enable} " + (f"| \\{gate.test} " if gate.test else "")
     return f"  reg {gate.state};\n  always @* if (!\\{gate.clock} ) {gate.state} = {open_};\n"
 

@@ -40,12 +40,14 @@ def simulate(verilog: str, stimulus: Sequence[int], folder: Path, tool: str) -> 
     (folder / "stimulus.hex").write_text("".join(f"{word:x}\n" for word in stimulus))
     if tool == DELAYS:
         _call(["iverilog", "-g2012", "-gspecify", "-s", "tb", "-o", "tb.vvp", "design.v"], folder)
+        # -n: $stop ends the run and does not wait for commands.
         _call(["vvp", "-n", "tb.vvp"], folder)
     else:
         from asm_hw.sim import verilator
 
         built = verilator.run(
             *_VERILATOR,
+            # The bench waits for times, which takes coroutines, and they take C++20.
             "-CFLAGS",
             "-DVL_TIME_CONTEXT -std=gnu++20 -fcoroutines",
             "--Mdir",
@@ -58,6 +60,7 @@ def simulate(verilog: str, stimulus: Sequence[int], folder: Path, tool: str) -> 
         if built.returncode:
             raise RuntimeError(f"Verilator failed: {(built.stdout + built.stderr)[-1000:]}")
         _call([str(folder / "tb" / "tb")], folder)
+    # The file is read here: its folder is scratch.
     return Vcd(folder / "activity.vcd")
 
 

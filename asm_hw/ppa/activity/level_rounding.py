@@ -40,6 +40,7 @@ def _rounded(levels: Integers, values: Reals) -> Integers:
     Exact weights have one more level below zero than above, and levels without a zero take it as negative.
     """
     magnitudes = np.unique(np.abs(levels))
+    # "left": on a midpoint the smaller magnitude.
     nearest = magnitudes[np.searchsorted((magnitudes[1:] + magnitudes[:-1]) / 2, np.abs(values), "left")]
     return np.where(values > 0, nearest, -nearest).clip(levels[0], levels[-1])
 

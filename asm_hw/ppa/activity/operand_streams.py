@@ -81,6 +81,7 @@ def operands(config: AccumulatingConfig, options: StreamOptions, beats: int) -> 
     group = beat // options.hold if options.weights == "held" else beat
     w_levels, x_levels = (level_array(table) for table in (config.weight.table, config.activation.table))
     if options.stream == "uniform":
+        # A seed each: activations do not depend on how many weights are drawn.
         x_seed, w_seed = np.random.SeedSequence(options.seed).spawn(2)
         x = np.random.default_rng(x_seed).choice(x_levels, (beats, lanes))
         w = np.random.default_rng(w_seed).choice(w_levels, (group[-1] + 1, columns, lanes))
@@ -88,7 +89,9 @@ def operands(config: AccumulatingConfig, options: StreamOptions, beats: int) -> 
         draw = _network if options.stream == "network" else _half_normal
         (real_x, all_x), (real_w, all_w) = draw(options, config, beat, group)
         x, w = nearest_levels(x_levels, real_x, all_x), nearest_levels(w_levels, real_w, all_w)
+    # prepend: the first beat has new weights too.
     load = np.diff(group, prepend=-1) > 0
+    # The last beat ends its sum in any case: every sum leaves, to be checked.
     last = (beat % options.hold == options.hold - 1) | (beat == beats - 1)
     return Operands(x, w[group], load, last)
 
@@ -97,6 +100,7 @@ def _half_normal(
     options: StreamOptions, config: AccumulatingConfig, beat: Integers, group: Integers
 ) -> tuple[Drawn, Drawn]:
     columns, lanes = config.array_shape
+    # The same under every seed: seeds differ in operands, not in the scale.
     population = np.random.default_rng(0).standard_normal(SAMPLE)
     x_seed, w_seed = np.random.SeedSequence(options.seed).spawn(2)
     generator = np.random.default_rng(x_seed)
@@ -120,8 +124,10 @@ def _network(
     outputs, terms = matrix.shape
     columns, lanes = config.array_shape
     chunks = ceil_div(terms, lanes)
+    # Seed 0 starts where the recording does.
     start = np.random.default_rng(options.seed).integers(len(vectors)) if options.seed else 0
     block = np.arange(group[-1] + 1)
+    # Blocks run over the terms of some outputs, then over those of the next ones.
     row = block // chunks * columns
     rows = (row[:, None] + np.arange(columns)) % outputs
     places = ((block % chunks * lanes)[:, None] + np.arange(lanes)) % terms

@@ -79,12 +79,14 @@ def framed(inputs: Mapping[str, Words], lead: int, after: Mapping[str, int] | No
 
 
 def _drive_registers(config: AccumulatingConfig, ports: Ports, operands: Operands, w: Any, x: Any) -> Stimulus:
+    # A sum starts in the beat after the last one of the sum before.
     clear = [1, *map(int, operands.last[:-1])]
     inputs = {"en": [1] * len(operands.x), "clear": clear, "x": [*x[:, 0]], "w": [*w[:, 0, 0]]}
     return framed(inputs, 0, after={"en": 0, "clear": 0})
 
 
 def _accumulator_values(config: AccumulatingConfig, operands: Operands, outputs: Outputs) -> list[list[int]]:
+    # The accumulator takes a beat on the edge that ends its cycle, and shows it in the next one.
     first = outputs.first_beat + 1
     words = outputs.words["acc"][first : first + len(operands.x)]
     return [[to_signed(word, config.accumulator.bits)] for word in words]
@@ -97,6 +99,7 @@ def _drive_streams(config: AccumulatingConfig, ports: Ports, operands: Operands,
     """
     beats = len(operands.x)
     weights = [_payload(ports, "i_weight__payload", _elements(w[beat])) for beat in range(beats)]
+    # The beat before new weights is the last of those in use.
     release = [*map(int, operands.load[1:]), 1]
     next_weights = [*weights[1:], weights[-1]]
     activations = [
@@ -104,6 +107,7 @@ def _drive_streams(config: AccumulatingConfig, ports: Ports, operands: Operands,
         for b in range(beats)
     ]
     inputs = {
+        # One cycle ahead of the first beat loads the first weights.
         "i__payload": [activations[0], *activations],
         "i__valid": [0] + [1] * beats,
         "i_weight__payload": [weights[0], *(next_weights[b] if release[b] else weights[b] for b in range(beats))],
@@ -184,6 +188,7 @@ def _golden(config: AccumulatingConfig, operands: Operands) -> Integers:
 
     products = multiply(torch.from_numpy(operands.w), torch.from_numpy(operands.x)[:, None]).sum(-1)
     acc, rows = torch.zeros_like(products[0]), []
+    # Whether the beat before ended a sum; before the first one it does not matter, since sums are 0.
     for beat, done in zip(products, np.roll(operands.last, 1), strict=True):
         acc = fit((torch.zeros_like(acc) if done else acc) + beat, config.accumulator.bits, config.overflow)
         rows.append(acc)

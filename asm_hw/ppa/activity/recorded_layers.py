@@ -25,6 +25,7 @@ def recorded_convolution(name: str = NARROW) -> tuple[Reals, Reals]:
     kernel, stride, padding = table["kernel"], table["stride"], table["padding"]
     maps = np.pad(maps, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(maps, (kernel, kernel), (2, 3))[:, :, ::stride, ::stride]
+    # A vector for each image and place; its terms by channel, row and column of the kernel, as those of weights.
     vectors = windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, weights[0].size)
     return vectors.astype(np.float64), weights.reshape(len(weights), -1).astype(np.float64)
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+# `$scope module dut`, `$upscope`, or `$var wire 1 ! n7`: width, code and name.
 _SCOPE = re.compile(r"\$scope \w+ (\S+)|(\$upscope)|\$var \w+ (\d+) (\S+) (\S+)")
 _UNKNOWN = str.maketrans("xz", "00")
 _ZERO, _ONE, _X = b"01x"
+# fs in a unit of time; netlists are simulated at a precision of 1 fs (`gate_netlist.TIMESCALE`).
 _FS = {"1fs": 1, "10fs": 10, "100fs": 100, "1ps": 1000}
 
 Times = NDArray[np.int64]
@@ -46,6 +48,7 @@ class Waves:
         if net < 2:
             return np.full(len(at), net, np.uint8)
         before = np.searchsorted(self.toggles[net], at, "right" if settled else "left")
+        # Each transition flips the value.
         return ((self.initial[net] + before) & 1).astype(np.uint8)
 
     def rises(self, net: int) -> NDArray[np.bool_]:
@@ -79,6 +82,7 @@ class Vcd:
         starts = np.concatenate([[0], ends[:-1] + 1])
         kinds = text[starts]
         stamps = np.flatnonzero(kinds == ord("#"))
+        # A line belongs to the time stamp above it, "#" and a number; lines above the first one to 0.
         clock = np.concatenate([[0], _number(text, starts[stamps] + 1, ends[stamps], 10, _ZERO) * self._unit])
         return text, starts, ends, kinds, clock[np.cumsum(kinds == ord("#"))]
 
@@ -87,9 +91,12 @@ class Vcd:
         """Times and values (characters) of the changes of each single bit, by `_code`."""
         text, starts, ends, kinds, now = self._lines
         lines = np.flatnonzero(np.isin(kinds, list(b"01xz")))
+        # Behind the value comes the code: in base 256 its characters are the number that `_code` gives.
         codes = _number(text, starts[lines] + 1, ends[lines], 256)
+        # Stable, so the changes of a code stay in order of time.
         order = np.argsort(codes, kind="stable")
         codes, values, times = codes[order], kinds[lines][order], now[lines][order]
+        # A value that is dumped again is no transition.
         changed = (np.diff(codes, prepend=-1) != 0) | (np.diff(values.astype(np.int16), prepend=0) != 0)
         codes, values, times = codes[changed], values[changed], times[changed]
         found, firsts = np.unique(codes, return_index=True)
@@ -118,6 +125,7 @@ class Vcd:
                 continue
             times, values = self._scalars.get(_code(code), (NEVER, NEVER))
             first, last = np.searchsorted(times, (start, end))
+            # The value at the start is that of the last change before it; without one nothing is known.
             known = values[first - 1 : last] if first else np.array([_X])
             if not ((known == _ZERO) | (known == _ONE)).all():
                 raise RuntimeError(f"net {found[0]} must be known while it is measured, but is or turns x")
@@ -135,7 +143,9 @@ class Vcd:
             return np.concatenate([[0], characters == _ONE]).astype(np.uint8)[None, np.searchsorted(changed, times)]
         width = self.names[code][0][1]
         changes, values = self._vectors[_code(code)]
+        # 0 before the first change.
         words = "".join(value.rjust(width, "0") for value in ["0", *values]).translate(_UNKNOWN)
+        # A vector is written with its highest bit first.
         table = (np.frombuffer(words.encode(), np.uint8) - _ZERO).reshape(-1, width)[:, ::-1].T
         return table[:, np.searchsorted(changes, times)]
 

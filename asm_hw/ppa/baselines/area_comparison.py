@@ -127,5 +127,6 @@ def mapping_errors(liberty: str | None) -> Iterator[None]:
     except YosysError as error:
         if liberty is None:
             raise
+        # Yosys ends its log with what went wrong.
         reason = str(error).strip().splitlines()[-1]
         raise ParameterError(f"liberty {liberty!r} must be a library that Yosys can map onto: {reason}") from None

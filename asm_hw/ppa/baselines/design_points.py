@@ -89,6 +89,7 @@ def design_points(
 def points_for_speed(config: C) -> list[tuple[C, str]]:
     """Configurations, a carry-save accumulator among them, with the recipe that maps them for delay."""
     variants = config.design_points()
+    # Carry-save knows no sum at the edge, so it cannot saturate (decision 0005); arrays refuse it.
     if isinstance(config, AccumulatingConfig) and config.memory_shape is None and config.overflow == "wrap":
         heaps = [variant for variant in variants if variant.form["structure"] == "heap"]
         variants += [type(heap)(**heap.parameters | {"structure": "carry_save"}) for heap in heaps]
@@ -125,7 +126,9 @@ def _emit(config: UnitConfig) -> tuple[list[dict[str, Any]], str]:
 
 
 def _recipes(config: UnitConfig, library: Library) -> list[str]:
+    # Yosys' Booth encoding changes multiplications alone.
     booth = config.multiplies
+    # Large units: fewer recipes, the same for each baseline (decision 0006).
     if isinstance(config, MemoryConfig):
         if config.adders.has_heap:
             return ["area", "balanced"]

@@ -28,6 +28,7 @@ def smallest_meeting_clock(points: list[DesignPoint[C]], clock_mhz: float | None
 def frontier(points: list[DesignPoint[C]]) -> list[DesignPoint[C]]:
     """Those of ``points`` than which none is both smaller and faster (Pareto), from the smallest to the fastest."""
     best: list[DesignPoint[C]] = []
+    # From small to large, a point counts if it is faster than every smaller one.
     for point in sorted(points, key=_area_and_delay):
         if not best or point.mapped.delay_ns < best[-1].mapped.delay_ns:
             best.append(point)

@@ -22,6 +22,7 @@ from .memory_system import LogicEnergy
 from .stream_run import Rtl, Run, analysed
 
 WITHIN_COLUMN = ("select_shift", "sign", "heap", "accumulator", "requantize", "other")
+"""Parts of which a column costs the mean of the columns that are measured; of others what the second column adds."""
 
 
 class ArrayRow(PointForm, NetlistFigures, EnergyFigures):
@@ -86,10 +87,12 @@ def per_column(
     weights, so that the difference of two arrays is that of one column only.
     """
     rows = [array_energy(replace(config, columns=n, outputs=None), library, clock_mhz, recipe) for n in (few, many)]
+    # From a MAC to a cycle in which every lane computes one.
     parts = [{part: fj * row["lanes"] * row["columns"] for part, fj in row["parts_per_mac_fj"].items()} for row in rows]
     column = {
         part: fj / many if part in WITHIN_COLUMN else (fj - parts[0][part]) / (many - few)
         for part, fj in parts[1].items()
     }
+    # Not below 0, as the difference of two measurements may be.
     shared = {part: max(fj - many * column[part], 0.0) for part, fj in parts[1].items()}
     return {"column_fj": column, "shared_fj": shared, "measured": rows}

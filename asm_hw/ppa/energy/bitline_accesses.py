@@ -24,6 +24,7 @@ def accesses(instructions: Iterable[Instruction]) -> Counter[str]:
     found: Counter[str] = Counter()
     for instruction in instructions:
         opened = ("none", "read", "two_row")[instruction.opened]
+        # What is written back is written in the cycle of its access, so it is one access of another kind.
         writes = instruction.op in (*LOGIC, Operation.WRITE, Operation.COPY, Operation.CLEAR, Operation.ADD)
         if writes or instruction.end == End.STORED:
             opened = {"none": "write", "read": "read_write", "two_row": "read_compute_write"}[opened]

@@ -69,9 +69,11 @@ def trace(config: BitlineConfig, loads: Sequence[Step], steps: Sequence[Instruct
     for instruction in steps:
         ones = (1 << config.cols) - 1
         rows = [pack(model.cells[a].tolist(), config.columns_per_word) for a in (instruction.a, instruction.b)]
+        # Both lines are precharged to 1: bl becomes the AND of the open rows, blb their NOR.
         bl = blb = ones
         for line in rows[: instruction.opened]:
             bl, blb = bl & line, blb & ~line
+        # Without addresses: they go to the cells and not through the core.
         found.ops.append(config.encode(instruction, config.core_fields))
         found.bl.append(bl)
         found.blb.append(blb)
@@ -101,6 +103,7 @@ def core_energy(config: BitlineConfig, library: Library, found: Trace, clock_mhz
     if [word for word, flag in zip(payload, valid, strict=True) if flag] != found.words:
         raise ParameterError(f"netlist of {config.slug} must compute what the golden model does, but its words differ")
     inputs = {net: _PART for net, direction in port_nets(mapped.netlist).items() if direction == "input"}
+    # The core is not told apart further.
     parts = Parts(dict.fromkeys(mapped.netlist.instances, _PART), inputs)
     energies = account(mapped, waves, parts, run.state_times)
     area = sum(mapped.cells[instance.cell].area_um2 for instance in mapped.netlist.instances.values())
@@ -117,5 +120,6 @@ def _driven(found: Trace) -> Stimulus:
     inputs = {"i_op__payload": found.ops, "cells__bl": found.bl, "cells__blb": found.blb}
     inputs |= {"o_words__ready": [1] * count, "i_row__valid": [0] * count, "i_row__payload": [0] * count}
     stimulus = framed(inputs, 0)
+    # `framed` would offer the first and the last operation in reset and in idle cycles too.
     stimulus.inputs["i_op__valid"] = [0] * RESET_CYCLES + [1] * count + [0] * DRAIN_CYCLES
     return stimulus

@@ -29,6 +29,7 @@ from .memory_system import Memory, MemoryRow, Work, shared_memory, vn_scalar
 
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8)
 """The von Neumann machine that arrays are compared with."""
+# 1 uW for 1 ns.
 FJ_PER_UW_NS = 1.0
 TRACE_SUMS = 10
 """Outputs whose sums the gate-level run takes: a few hundred cycles."""
@@ -115,11 +116,13 @@ def measure_core(config: BitlineConfig, library: Library, clock_mhz: float) -> C
     few, more = TRACE_WORDS
     serial = config.arithmetic == "exact"
     columns = 4 if serial else config.columns_per_word
+    # Enough for the program: addresses do not reach the core, so its figures do not depend on the rows.
     rows = max(128, config.rows, config.serial_rows(SERIAL_TERMS) if serial else 0)
     sizes = [replace(config, cols=words * columns, counter_bits=0, rows=rows) for words in (few, more)]
     less, most = (core_energy(size, library, layer_trace(size), clock_mhz) for size in sizes)
     words = [size.words for size in sizes]
     slope = (most["energy_per_cycle_fj"] - less["energy_per_cycle_fj"]) / (words[1] - words[0])
+    # What would be left without words.
     controller = less["energy_per_cycle_fj"] - slope * words[0]
     return Core(controller, slope, most["min_period_ns"], (most["area_um2"] - less["area_um2"]) / few)
 
@@ -161,6 +164,7 @@ def layer_energy(config: BitlineConfig, core: Core, sized: bool, clock_mhz: floa
     _, weights = encoded_matrix(config)
     tile = one_tile(config, weights)
     steps = [*tile.bank, *(i for output in tile.sums for i in output)]
+    # One for each operation, those in which the accumulators only move, and a write for each activation.
     cycles = len(steps) + sum(gaps(config, output) for output in tile.sums) + len(tile.rows)
     program = smallest_memory(len(steps), sum(field.width for field in config.op_fields))
     sram, macs, found = cells(config), weights.size * config.words, accesses(steps)
@@ -187,6 +191,7 @@ def serial_energy(config: BitlineConfig, core: Core, clock_mhz: float) -> ArrayE
     roomy = replace(config, rows=max(config.rows, config.serial_rows(2)))  # what a term adds is the same in more rows
     one, two = (list(serial_sum(roomy, place(roomy, terms), [1] * terms)) for terms in (1, 2))
     found = accesses(two)
+    # Clearing, subtracting and reading sums are in both, and cancel.
     found.subtract(accesses(one))
     if found.total() != mac_cycles(config):
         raise RuntimeError(f"a further term must take {mac_cycles(config)} accesses, not {found.total()}")
@@ -196,6 +201,7 @@ def serial_energy(config: BitlineConfig, core: Core, clock_mhz: float) -> ArrayE
     leakage = _leakage_fj(sram.figure("leakage_uw"), mac_cycles(config), clock_mhz) / columns
     return {
         "rows": config.rows, "cols": config.cols, "cycles_per_mac": mac_cycles(config) / columns,
+        # + leaves out kinds that the further term does not add to.
         "accesses": dict(+found), "sums_fj": sums, "sums_lower_bound_fj": sums_lower,
         "compute_fj": compute, "leakage_fj": leakage,
         "total_fj": sums + compute + leakage, "total_lower_bound_fj": sums_lower + compute + leakage,
@@ -208,6 +214,7 @@ def _leakage_fj(leakage_uw: float, cycles: int, clock_mhz: float) -> float:
 
 def smallest_memory(words: int, bits: int) -> Sram:
     """The smallest memory of the model that holds so many words."""
+    # A multiple of 16, so that every column multiplexer divides it.
     return Sram(max(MIN_WORDS, ceil_div(words, MIN_WORDS) * MIN_WORDS), bits)
 
 

@@ -17,6 +17,8 @@ from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
 from .memory_system import Work
 
+# 576 inputs are 64 channels under a kernel of 3 x 3, 256 vectors the places of 16 images of 4 x 4; a vector stores the
+# 64 values of its own place, which the vectors around it take as well.
 LAYER = Work(outputs=64, inputs=576, vectors=256, resident=64, stored=64)
 """The recorded layer of near-memory and von Neumann machines (``operands_wide.json``)."""
 
@@ -51,6 +53,7 @@ def array_on_bus(config: NearMemoryConfig, bus_bits: int) -> VnArrayConfig | Non
 
 def scalar_of(config: OperandsConfig, out_bits: int, bus_bits: int) -> VnScalarConfig:
     """The exact MAC before one memory with the operands and the accumulator of ``config``."""
+    # A word of the bus holds at least one operand or output.
     widest = max(config.weight_bits, config.act_bits, out_bits)
     exact = {"arithmetic": "exact", "act_alphabets": None, "weight_code": "packed", "weight_form": None}
     return converted(VnScalarConfig, config, **exact, bus_bits=max(bus_bits, widest))
@@ -64,5 +67,6 @@ def design_title(config: OperandsConfig) -> str:
         words += " signed"
     if config.act_alphabets:
         words += f" on {{{config.act_alphabets}}}"
+    # Loads and outputs of the bit-serial array are not charged (`serial_energy`).
     sums_alone = isinstance(config, BitlineConfig) and config.arithmetic == "exact"
     return f"{words}, sums alone" if sums_alone else words

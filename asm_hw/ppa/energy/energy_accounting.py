@@ -26,9 +26,12 @@ from asm_hw.ppa.technology.cell_functions import Expression
 from asm_hw.ppa.technology.cell_types import Cell, Pin, Power, Table
 
 KINDS = ("switching", "internal", "leakage")
+# 1 nW for 1 ns is 1e-18 J.
 FJ_PER_NW_NS = 1e-3
 FS_PER_NS = 1_000_000
+# Supply pins that are ground: VSS, GND and the like.
 _GROUND = re.compile(r"V?(SS|GND)", re.IGNORECASE)
+# A library has few conditions, which all instances of a cell ask for.
 _expression = cache(Expression)
 
 
@@ -87,6 +90,7 @@ def leakage_states(cell: Cell) -> LeakageStates:
     for when, leakage in conditions:
         holds = when.function(*(states >> pins.index(name) & 1 for name in when.names))
         total, left = total + holds * leakage, left - holds
+    # Below 0 where conditions overlap.
     return pins, total + np.maximum(left, 0.0) * cell.leakage_nw
 
 
@@ -95,14 +99,17 @@ def account(mapped: Mapped, waves: Waves, parts: Parts, state_times: Times) -> d
     total: dict[tuple[str, str], float] = defaultdict(float)
     clocks = clock_tree(mapped.netlist, mapped.cells).nets
     for part, net in _driven(mapped, parts, clocks):
+        # fF V^2 is fJ.
         total[part, "switching"] += waves.count(net) * mapped.loads_ff.get(net, 0.0) * mapped.voltage_v**2 / 2
     duration_ns = (waves.end - waves.start) / FS_PER_NS
+    # A net is a pin of several cells: its states are read once.
     sample = cache(lambda net: waves.value(net, state_times).astype(np.int64))
     for instance in mapped.netlist.instances.values():
         meter = _Meter(mapped, waves, instance)
         part = parts.instances[instance.name]
         for pin in meter.cell.pins.values():
             if pin.powers:
+                # What the clock's edges take inside a register is the clock's, not its part's.
                 clocked = pin.direction == "input" and meter.pins[pin.name] in clocks
                 total["clock" if clocked else part, "internal"] += meter.internal(pin)
         pins, leakages = mapped.leakages[instance.cell]
@@ -143,12 +150,14 @@ class _Meter:
         rises = self.waves.rises(self.pins[pin.name])
         if pin.direction == "input":
             slews = self.mapped.slew_ns(self.pins[pin.name])
+            # By the state just before the move: a D pin's by the level of the clock. An input drives no load.
             return self._sum(powers, times, rises, slews, 0.0, settled=False)
         related = {name: [p for p in powers if name in p.related.split()] for p in powers for name in p.related.split()}
         causes = self._causes(pin, list(related), times, rises)
         load = self.mapped.loads_ff.get(self.pins[pin.name], 0.0)
         total = self._sum([p for p in powers if not p.related], times, rises, (0.0, 0.0), load, settled=False)
         for (cause, chosen), (name, group) in zip(causes, related.items(), strict=True):
+            # Which edge of the cause it was is not told apart: the mean of its slews.
             slew = sum(self.mapped.slew_ns(self.pins[name])) / 2
             total += self._sum(group, cause[chosen], rises[chosen], (slew, slew), load, settled=True)
         return total
@@ -163,10 +172,12 @@ class _Meter:
         last, distance = [], []
         for name in related:
             moves = self.waves.toggles.get(self.pins[name], NEVER)
+            # "right": without delays a cause moves at the same time.
             found = np.searchsorted(moves, times, "right")
             last.append(np.concatenate([[self.waves.start], moves])[found])
             rise, fall = (self.mapped.timing.delays_ns.get((self.name, name, pin.name, edge), 0.0) for edge in EDGES)
             late = np.abs(times - last[-1] - FS_PER_NS * np.where(rises, rise, fall))
+            # A pin that has not moved yet is the last to be taken for a cause.
             distance.append(np.where(found > 0, late, np.inf))
         nearest = np.argmin(distance, axis=0) if related else times
         return [(cause, nearest == index) for index, cause in enumerate(last)]
@@ -183,6 +194,7 @@ class _Meter:
         """Energy of moves at times ``at``: each takes the group whose ``when`` holds, else the group without one."""
         left = np.ones(len(at), bool)
         total = 0.0
+        # Groups with a condition first.
         for power in sorted(powers, key=lambda power: not power.when):
             if not left.any():
                 break

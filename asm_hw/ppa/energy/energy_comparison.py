@@ -79,6 +79,7 @@ def compare_energy(
         if written.meets(clock_mhz):
             mapped = map_unit(written)
             chosen["plain"] = mapped, measured_row(mapped, library, options, clock_mhz)
+        # Again, though the rows are there: the cache keeps no waves.
         measured = [measure(one, library, options, clock_mhz) for one, _ in chosen.values()] if waves else []
         rows = {name: with_seeds(one, row, library, options, clock_mhz, seeds) for name, (one, row) in chosen.items()}
     result: EnergyComparison = {
@@ -148,6 +149,7 @@ def with_seeds(
 
 def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> EnergyRow:
     """The row of `measure`, from the user's cache if it is there."""
+    # The simulator too: without Icarus a figure is a lower bound.
     settings = (unit.config, options, clock_mhz, simulator(), icarus(), version("numpy"))
     texts = [unit.netlist_json, unit.rtl, repr(settings), unit.recipe]
     # The component names the parts of its signals, which the RTL does not tell.

@@ -64,10 +64,12 @@ def saif(netlist: Netlist, waves: Waves) -> str:
 def _net(waves: Waves, net: int) -> str:
     edges = [waves.start, *waves.toggles[net].tolist(), waves.end]
     spans = [later - earlier for earlier, later in pairwise(edges)]
+    # By turns at the initial value and at the other one.
     first, second = sum(spans[::2]), sum(spans[1::2])
     low, high = (second, first) if waves.initial[net] else (first, second)
     return f"(T0 {low}) (T1 {high}) (TX 0) (TC {waves.count(net)}) (IG 0)"
 
 
 def _escaped(name: str) -> str:
+    # SAIF escapes all but letters, digits and underscores: acc\[3\].
     return re.sub(r"(\W)", r"\\\1", name)

@@ -28,6 +28,7 @@ from .energy_accounting import Mapped, Parts
 PartsByBits = dict[bytes, str]
 """The part of what a signal settles to: equal bytes for equal bits and for inverted ones."""
 
+# Where the signals of the RTL stand in a dump: bench, `rtl_wrapper`, instance.
 _UNIT = "tb.dut.unit."
 
 
@@ -35,6 +36,7 @@ def rtl_wrapper(netlist: Netlist, verilog: str, top: str) -> str:
     """Module ``dut`` with the scalar ports of the netlist's, around the RTL as instance ``unit``."""
     nets = port_nets(netlist)
     inputs = ", ".join(f"input n{net}" for net, direction in nets.items() if direction == "input")
+    # A concatenation starts with its highest bit. Outputs stay open.
     pins = [
         f".{name}({{{', '.join(f'n{net}' for net in reversed(bits))}}})"
         for name, (direction, bits) in netlist.ports.items()
@@ -87,6 +89,7 @@ def find_parts(mapped: Mapped, waves: Waves, known: PartsByBits, times: Times, f
         cell, pins = mapped.cells[instance.cell], mapped.wiring.pins[instance.name]
         outputs[instance.name] = driven = [pins[pin.name] for pin in cell.outputs]
         for pin in cell.inputs:
+            # The search ends at registers: what they give is a signal of the next cycle.
             if not cell.ff:
                 readers.setdefault(pins[pin.name], []).append(driven)
     instances = {name: _nearest(driven, part_of, readers) for name, driven in outputs.items()}
@@ -107,6 +110,7 @@ def known_bits(rtl: Vcd, times: Times, finder: PartFinder) -> PartsByBits:
         if not parts:
             continue
         part = min(parts, key=PARTS.index)
+        # A constant tells nothing: its key is empty.
         for key in filter(None, _keys(rtl.samples(code, times))):
             if key not in found or PARTS.index(part) < PARTS.index(found[key]):
                 found[key] = part
@@ -115,6 +119,7 @@ def known_bits(rtl: Vcd, times: Times, finder: PartFinder) -> PartsByBits:
 
 def _keys(bits: Bits) -> list[bytes]:
     """Of each row [.., times]: equal for equal bits and for inverted ones; empty for constant ones."""
+    # Against its own first bit a row equals its inverse, and a constant one is all zeros, which rstrip empties.
     normal = bits ^ bits[:, :1]
     return [row.tobytes().rstrip(b"\0") for row in np.packbits(normal, axis=1)]
 
@@ -123,6 +128,7 @@ def _nearest(driven: list[int], part_of: dict[int, str], readers: dict[int, list
     """The commonest part among the nearest nets, downstream of ``driven``, that have one."""
     level, seen = set(driven), set(driven)
     while level:
+        # Sorted: of equally common parts the one that was counted first wins.
         parts = Counter(part_of[net] for net in sorted(level) if net in part_of)
         if parts:
             return parts.most_common(1)[0][0]

@@ -78,6 +78,7 @@ class DesignRow(EnergySplit, Built):
 def array_rows(config: NearMemoryConfig, library: Library, clock_mhz: float) -> list[DesignRow]:
     """Near-memory and von Neumann arrays of one shape, and one exact MAC before one memory."""
     check_hold(config.hold, MANY)
+    # A unit on a bus has its own width; beside others stands vn_array with its default one.
     bus_bits = config.memory_bits if config.waits else VnArrayConfig.bus_bits
     arrays = with_exact(near_array(config))
     scalar = scalar_of(config, config.out_bits, bus_bits)
@@ -102,12 +103,14 @@ def scalar_rows(config: VnScalarConfig, library: Library, clock_mhz: float) -> l
 def bitline_rows(config: BitlineConfig, library: Library, clock_mhz: float) -> list[DesignRow]:
     """The array, its serial baseline if one can exist, and exact MACs before one memory; on the layer of 64 x 64."""
     arrays = with_exact(config)
+    # All sizes before anything is measured, which takes long.
     for array in arrays:
         check_size(array)
     rows: list[DesignRow] = []
     for array in arrays:
         rows += _bitline_array(array, library, clock_mhz)
     own = scalar_of(config, VnScalarConfig.out_bits, VnScalarConfig.bus_bits)
+    # By title: INT8 stands there once, where the array's own operands are INT8 too.
     for scalar in {design_title(scalar): scalar for scalar in (INT8, own)}.values():
         parts, built = _mac_logic(converted(MacConfig, scalar), library, clock_mhz)
         for regime, sized in REGIMES.items():
@@ -129,6 +132,7 @@ def _bitline_array(config: BitlineConfig, library: Library, clock_mhz: float) ->
         else:
             found = layer_energy(config, core, sized, clock_mhz)
             energy = _serial_split(found)
+            # The serial array is charged for its sums alone; this one for its program, loads and outputs as well.
             energy["memory_fj"] = _rounded(found["sums_fj"], found["program_fj"], found["leakage_fj"])
             energy["movement_fj"] = _rounded(found["loads_fj"], found["outputs_fj"])
         rows.append({"design": design_title(config), "regime": regime, **energy, **built})

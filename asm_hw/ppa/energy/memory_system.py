@@ -93,7 +93,9 @@ class Memory:
     @property
     def _macros(self) -> tuple[int, Sram]:
         count = ceil_div(self.bits, MACRO_BITS)
+        # The library has no macro of fewer words.
         words = max(64, self._rows_per_bank)
+        # The multiplexer that so many words get; any divides a multiple of 16. Then words for just that one.
         mux = Sram(ceil_div(words, 16) * 16, 1).column_mux
         return count, Sram(ceil_div(words, mux) * mux, ceil_div(self.bits, count))
 
@@ -101,6 +103,7 @@ class Memory:
         """Energy of reading or writing a row: the library's own figure where it has just this macro."""
         count, sram = self._macros
         exact = measured(sram)
+        # From pJ.
         return 1000 * count * (exact[f"{access}_energy_pj"] if exact else sram.energy_pj(access))
 
     @property
@@ -113,6 +116,7 @@ class Memory:
         """Leakage of all macros."""
         count, sram = self._macros
         banks = ceil_div(self.rows, self._rows_per_bank)
+        # A uW is a fJ per ns.
         return count * banks * sram.figure("leakage_uw")
 
 
@@ -128,6 +132,7 @@ def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: boo
 def near_memories(config: NearMemoryConfig, work: Work, sized: bool) -> tuple[Memory, Memory, Memory]:
     """Weights, inputs and outputs. Fixed: half of `FIXED_KBIT` for each of the three, as the outputs of a layer are
     the inputs of the next: half as much again as a von Neumann design has."""
+    # In bits.
     half = FIXED_KBIT * 512
     act_row, out_row = config.lanes * work.act_bits, config.columns * config.out_bits
     weights = config.rows(work.outputs, work.inputs) if sized else half // config.row_bits
@@ -182,6 +187,7 @@ def vn_scalar(
     accesses, macs = config.accesses(work.outputs, work.inputs), work.outputs * work.inputs
     memory = {name: accesses[name] * shared.energy_fj(kind) / macs for name, kind in KINDS.items()}
     cycles = config.cycles([Job(0, 0, 0, work.inputs, work.outputs)])
+    # 1000 / MHz is the cycle in ns.
     memory["leakage"] = shared.leakage_fj_per_ns * 1000 / clock_mhz * cycles / macs
     return _row(memory, logic, shared)
 
@@ -197,6 +203,7 @@ def logic_per_mac(config: NearMemoryConfig, logic: LogicEnergy, work: Work) -> d
 
     Columns beyond the layer's last output are charged as if they computed.
     """
+    # Of a full cycle, on average over the groups of columns: the last group may have fewer outputs than columns.
     macs = config.lanes * work.outputs / ceil_div(work.outputs, config.columns)
     return {
         part: (shared + config.columns * logic["column_fj"][part]) / macs for part, shared in logic["shared_fj"].items()

@@ -60,8 +60,10 @@ class Run:
         self.mapped, self.stimulus = mapped, stimulus
         self.period = round(period_ns * FS_PER_NS)
         first = stimulus.first_beat + WARM_UP_BEATS + 1
+        # Times lie a fs before edges of the clock: what an edge moves belongs to the cycle that it begins.
         self.start, self.end = first * self.period - 1, (first + cycles) * self.period - 1
         self.settled: Times = np.arange(first + 1, first + cycles + 1) * self.period - 1
+        # Before rising and falling edges: states differ between the levels of the clock.
         self.state_times: Times = np.sort(np.concatenate([self.settled, self.settled - self.period // 2]))
 
     def netlist_waves(self, tool: str) -> tuple[Waves, Waves]:
@@ -81,12 +83,14 @@ class Run:
     def words(self, waves: Waves, port: str) -> list[int]:
         """A port's value at the end of each cycle; 0 before the first beat."""
         cycles = np.arange(self.stimulus.first_beat, self.stimulus.cycles)
+        # Cycle k ends with the edge at k + 2 periods.
         values = [waves.value(net, (cycles + 2) * self.period - 1) for net in self.mapped.netlist.ports[port][1]]
         words = [pack(map(int, bits), 1) for bits in zip(*values, strict=True)]
         return [0] * self.stimulus.first_beat + words
 
     def parts(self, rtl: Rtl, waves: Waves, tool: str) -> Parts:
         """Which part each cell belongs to, by a run of the RTL."""
+        # Depth 0: the dump takes the signals of all levels inside of the unit.
         text = rtl_wrapper(self.mapped.netlist, rtl.verilog, rtl.config.slug) + self._bench(depth=0)
         finder = _part_finder(rtl)
         known = _rtl_bits(text, tuple(self._words), tool, tuple(self.settled.tolist()), finder)
@@ -103,6 +107,7 @@ class Run:
     def _bench(self, depth: int = 1) -> str:
         clock = self.mapped.netlist.ports["clk"][1][0]
         names = [f"n{net}" for bits in self._inputs().values() for net in bits]
+        # From fs to ps.
         return bench(names, f"n{clock}", self.period / 1000, self.stimulus.cycles, depth)
 
     @cached_property

@@ -102,5 +102,6 @@ def _check_priced(mapped: Mapped) -> None:
     """Raises `ParameterError` for a cell that moves and has no power tables: it would count as free."""
     for name in sorted(mapped.netlist.cell_names):
         cell = mapped.cells[name]
+        # A tie cell has no inputs and does not move.
         if cell.inputs and not any(pin.powers for pin in cell.pins.values()):
             raise ParameterError(f"liberty must have power tables for cell {name}, which the netlist uses: it has none")

@@ -124,6 +124,7 @@ def count(cells: dict[str, int], family: Family) -> Mapped:
     """What ``cells`` count by kind. Raises RuntimeError at a type that has none."""
     luts = ffs = dsps = rams = 0
     for name, number in cells.items():
+        # By prefix: flip-flops go on with their controls (SB_DFFSR, DFFCE). An empty tuple of types matches none.
         if name.startswith(family.ffs):
             ffs += number
         elif name.startswith(family.dsps):

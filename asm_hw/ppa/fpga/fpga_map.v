@@ -33,6 +33,7 @@ output [Y_WIDTH-1:0] Y;
 localparam SWAP = A_WIDTH > B_WIDTH;
 localparam N = SWAP ? B_WIDTH : A_WIDTH;
 localparam W = SWAP ? A_WIDTH : B_WIDTH;
+// One signed and one unsigned operand: left as it is.
 wire _TECHMAP_FAIL_ = A_SIGNED != B_SIGNED;
 wire [N-1:0] narrow = SWAP ? B : A;
 wire [W-1:0] wide = SWAP ? A : B;
@@ -45,6 +46,7 @@ generate
     if (i == 0)
       assign sum = partial;
     else begin
+      // Later rows do not reach the bits below i: they stay, and only what is above them is added to.
       wire signed [W+1:0] high = row[i-1].sum >>> i;
       wire signed [W+1:0] next;
       if (A_SIGNED && i == N-1)

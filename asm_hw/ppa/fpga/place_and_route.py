@@ -69,6 +69,7 @@ def place(
         (folder / "harness.v").write_text(harness(top, ports))
         (folder / "pins.txt").write_text(family.pins)
         joined = [
+            # The mapped unit waits while the harness is mapped around a black box, whose place it then takes.
             "design -stash unit",
             "read_verilog harness.v",
             f"{_synth(family, 'yosys', dsp)} -top harness",
@@ -148,6 +149,7 @@ def _cells(stat: Path) -> dict[str, int]:
 def _run_nextpnr(family: Family, seed: int, folder: Path) -> dict[str, Any]:
     module, function = family.entry.split(":")
     script = f"import sys, {module} as m; sys.exit(m.{function}(sys.argv[1:]))"
+    # To miss a goal that is out of reach is no failure.
     goal = ["--freq", str(TARGET_MHZ), "--timing-allow-fail", "--seed", str(seed)]
     arguments = [*family.options, *goal, "--json", "netlist.json", "--report", f"report{seed}.json"]
     result = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)

@@ -25,6 +25,7 @@ def buffered(netlist_json: str, top: str, cells: Mapping[str, Cell], buffer: Gat
     not drive two of its own inputs: no tree of it ends.
     """
     cell = cells[buffer.cell]
+    # A library without limits lets it drive anything.
     limit = cell.pins[buffer.output].max_capacitance_ff or inf
     if limit < 2 * max(pin.capacitance_ff for pin in cell.inputs):
         raise ParameterError(
@@ -44,6 +45,7 @@ def buffered(netlist_json: str, top: str, cells: Mapping[str, Cell], buffer: Gat
 def _heavy(netlist: Netlist, cells: Mapping[str, Cell]) -> dict[int, list[Load]]:
     """The loads of each net that is too heavy for its driver; a single pin cannot be divided."""
     drivers, capacitance = netlist.drivers(cells), netlist.load_ff(cells)
+    # The clock is ideal in timing: its nets get no buffers here.
     clock = clock_tree(netlist, cells).nets
     limits = {net: pin.max_capacitance_ff for net, (_, pin) in drivers.items() if net not in clock}
     loads = netlist.loads(cells)
@@ -68,6 +70,7 @@ def _groups(loads: list[Load], limit: float) -> list[list[Load]]:
 def _insert(module: dict[str, Any], buffer: Gate, net: int, loads: list[Load], index: int) -> None:
     """One buffer from ``net`` to ``loads``."""
     new, name = _next_net(module), f"fanout_buffer_{index}"  # wires and cells share one space of names
+    # hide_name 1 says that the name is not of the source; `Netlist` prefers those that are.
     module["netnames"][f"fanout_{index}"] = {"hide_name": 1, "bits": [new], "attributes": {}}
     for instance, pin in loads:
         module["cells"][instance.name]["connections"][pin.name] = [new]

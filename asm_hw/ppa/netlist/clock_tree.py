@@ -38,6 +38,7 @@ def clock_tree(netlist: Netlist, cells: Mapping[str, Cell]) -> ClockTree:
     registers = [instance for instance in netlist.instances.values() if instance.cell in pins]
     waiting = [instance.pins.get(pins[instance.cell], ZERO) for instance in registers]
     nets: set[int] = set()
+    # From clock pins back to the port; `_source` refuses drivers other than buffers and clock gates.
     while waiting:
         net = waiting.pop()
         if net not in nets and net in drivers:
@@ -59,6 +60,7 @@ def _clock_pin(cell: Cell) -> str:
     if not cell.ff:
         return ""
     clocked_on = Expression(cell.ff.clocked_on)
+    # A function of one pin that is 0 at 1 inverts it: the cell takes falling edges.
     if len(clocked_on.names) != 1 or not clocked_on.function(1):
         raise ParameterError(f"netlist must be clocked by rising edges, but cell {cell.name} is not")
     return clocked_on.names[0]

@@ -53,6 +53,7 @@ class Netlist:
         text = source if isinstance(source, str) and source.lstrip().startswith("{") else Path(source).read_text()
         module = json.loads(text)["modules"][top]
         ports = {name: (port["direction"], _nets(port["bits"])) for name, port in module["ports"].items()}
+        # A $scopeinfo cell is no hardware: it keeps what flattening knew of a module.
         instances = {
             name: _instance(name, cell) for name, cell in module["cells"].items() if cell["type"] != "$scopeinfo"
         }
@@ -109,11 +110,13 @@ class Netlist:
 def _instance(name: str, cell: dict[str, Any]) -> Instance:
     if cell["type"].startswith("$"):
         raise ParameterError(f"netlist must be mapped onto library cells, but {cell['type']} is left")
+    # Pins of library cells are one bit wide; an open one has no bits at all.
     pins = {pin: _nets(bits) for pin, bits in cell["connections"].items()}
     return Instance(name, cell["type"], {pin: nets[0] for pin, nets in pins.items() if nets})
 
 
 def _nets(bits: list[int | str]) -> list[int]:
+    # Yosys writes nets as numbers and constants as the texts "0", "1", "x", "z".
     return [bit if isinstance(bit, int) else int(bit == "1") for bit in bits]
 
 

@@ -1,7 +1,7 @@
 """Timing and leakage by OpenSTA, where it is installed: a second opinion on `asm_hw.ppa.netlist.static_timing`.
 
-The assumptions are those of `timing.analyse` with its defaults: no wires, an ideal clock, ports without delays, slews
-or loads of their own. Checked with Debian's package ``opensta`` (2.0.17), which reads no .gz and applies a
+The assumptions are those of `static_timing.analyse` with its defaults: no wires, an ideal clock, ports without delays,
+slews or loads of their own. Checked with Debian's package ``opensta`` (2.0.17), which reads no .gz and applies a
 library's default wire load unasked: it gets plain copies without that default. Its leakage of a cell is the
 library's ``cell_leakage_power``; where a library has none (ASAP7) it weighs the states otherwise than their mean.
 """
@@ -21,6 +21,7 @@ from asm_hw.ppa.technology.liberty_file import is_gzip
 
 from .static_timing import PathPoint
 
+# The attributes that choose a default; the wire_load groups themselves may stay.
 _DEFAULT_WIRE_LOAD = re.compile(rb"\bdefault_wire_load(?:_selection)?\s*:[^;\n]*;?")
 _EDGES = {"^": "rise", "v": "fall"}
 
@@ -68,8 +69,10 @@ def run_opensta(verilog: str, top: str, library: Library, clock: str, clock_ns: 
         (folder / "netlist.v").write_text(verilog, encoding="utf-8")
         (folder / "run.tcl").write_text(_script(unpack(library, folder), top, clock, clock_ns), encoding="utf-8")
         command = [shutil.which("sta") or "sta", "-no_init", "-no_splash", "-exit", "run.tcl"]
+        # With the folder as home no settings of the user count.
         result = subprocess.run(command, cwd=folder, env={"HOME": scratch}, capture_output=True, text=True)
     log = result.stdout + result.stderr
+    # An unknown cell is no error to OpenSTA, which makes a black box of it.
     trouble = re.search(r"^(?:Error:|.*not found\.  Creating black box).*$", log, re.MULTILINE)
     if result.returncode or trouble:
         raise RuntimeError(f"OpenSTA failed: {trouble[0] if trouble else log[-1000:]}")
@@ -113,11 +116,13 @@ def _script(libraries: list[str], top: str, clock: str, clock_ns: float) -> str:
 
 def _report(log: str, clock_ns: float, tool: str) -> StaReport:
     slack = re.search(r"^worst slack (\S+)$", log, re.MULTILINE)
+    # The last row of report_power: internal, switching and leakage power in W, then their sum.
     leakage = re.search(r"^Total +\S+ +\S+ +(\S+)", log, re.MULTILINE)
     if not (slack and leakage):
         raise RuntimeError(f"OpenSTA failed: {log[-1000:]}")
     worst = float(slack[1])
     limited = worst < 1e20  # it says 1e30 where there is no path
+    # Rows "delay arrival edge instance/pin (cell)" of the data path; below its arrival time comes the required time.
     arrivals = re.findall(r"^ +\S+ +(\S+) ([v^]) (\S+) \((\S+)\)$", log.split("data arrival time")[0], re.MULTILINE)
     path = tuple(_point(name, cell, edge, float(time)) for time, edge, name, cell in arrivals)
     period = clock_ns - worst if limited else 0.0

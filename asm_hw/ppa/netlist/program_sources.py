@@ -40,6 +40,7 @@ def _followed(modules: tuple[str, ...]) -> tuple[Path, ...]:
         if path is not None and module not in found:
             tree = ast.parse(path.read_text(encoding="utf-8"))
             found[module] = {path, *_data_files(tree, path.parent)}
+            # What relative imports count from: an __init__.py is its package, other modules lie in one.
             package = module if path.name == "__init__.py" else module.rpartition(".")[0]
             waiting += _imports(tree, package)
     return tuple(sorted(set().union(*found.values())))
@@ -49,6 +50,7 @@ def _path(module: str) -> Path | None:
     """The file of a module of the package, or of one that is loaded already; None for what is no module."""
     head, _, rest = module.partition(".")
     if head != PACKAGE:
+        # A unit of somebody else. Only where it is loaded: to find `a.b` Python imports `a`.
         spec = find_spec(module) if module in sys.modules else None
         return Path(spec.origin) if spec and spec.origin else None
     base = ROOT.joinpath(*rest.split(".")) if rest else ROOT
@@ -65,10 +67,12 @@ def _imports(tree: ast.AST, package: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*parents, *filter(None, [node.module])])
+            # What is imported from a package may be a module of it.
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         for name in names:
             words = name.split(".")
             if words[0] == PACKAGE:
+                # An import of a.b.c runs the __init__.py of a and of a.b too.
                 yield from (".".join(words[:length]) for length in range(1, len(words) + 1))
 
 

@@ -129,6 +129,7 @@ class _Graph:
         """Arrivals at the input ports and in the ideal clock tree."""
         for net in self.netlist.inputs:
             self.arrivals[net], self.slews[net] = [0.0, 0.0], [input_slew_ns, input_slew_ns]
+        # After the inputs, of which the clock's port is one: the slew of other inputs is not the clock's.
         for net in self.clock.nets:
             self.arrivals[net], self.slews[net] = [0.0, 0.0], [0.0, 0.0]
 
@@ -163,6 +164,7 @@ class _Graph:
                 continue
             load = self.loads[after][net]
             delay = move.delay.at(slew, load)
+            # Conditional arcs share a key: the slowest state counts.
             self.delays[key] = max(delay, self.delays.get(key, delay))
             arrivals = self.arrivals.setdefault(net, [None, None])
             earlier = arrivals[after]
@@ -170,6 +172,7 @@ class _Graph:
                 arrivals[after] = start + delay
                 self.before[net, after] = instance, move
             slews = self.slews.setdefault(net, [None, None])
+            # Extrapolation below a table's first points could give less than no time.
             reached = max(move.slew.at(slew, load), 0.0) if move.slew else 0.0
             slews[after] = max(reached, slews[after] or 0.0)
 
@@ -187,6 +190,7 @@ class _Graph:
                 for edge, arrival in enumerate(self.arrivals.get(net, ())):
                     slew, table = self.slews[net][edge], tables[edge]
                     if arrival is not None and slew is not None and table:
+                        # By clock slew, 0 in the ideal tree, and data slew.
                         setup = table.at(0.0, slew)
                         yield arrival + setup, setup, (net, edge), (instance, pin)
 
@@ -218,6 +222,7 @@ def _moves(cell: Cell) -> list[_Move]:
             for edge, (delay, slew) in enumerate(tables):
                 if delay:
                     moves += [_Move(arc.related, pin.name, (cause, edge), delay, slew) for cause in _causes(arc, edge)]
+        # A tie cell's function has no names: nothing moves there.
         if len(moves) == before and pin.function and Expression(pin.function).names:
             raise ParameterError(f"liberty must have delay tables for pin {pin.name} of cell {cell.name}: it has none")
     return moves

@@ -22,6 +22,7 @@ from .program_sources import sources_of
 from .static_timing import analyse
 from .yosys import run_yosys
 
+# ABC scripts: Yosys makes blanks of the commas. ``stime -p`` prints the delay that `_delay` falls back to.
 _AREA = "strash;ifraig;scorr;dc2;dc2;dch,-f;amap,-m;topo;dnsize;stime,-p"
 _BALANCED = "strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf,-a,10;&put;topo;dnsize;stime,-p"
 _FAST = "strash;ifraig;scorr;dc2;strash;dch,-f;map,-B,0.9;topo;buffer,-c;topo;upsize;dnsize;stime,-p"
@@ -101,11 +102,13 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str, outside: s
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         commands = mapping_commands(verilog, top, library, recipe, folder, outside)
+        # The folder has the library's files, the design and its adders; the sources are those of mapping and timing.
         texts = [version("pyosys"), repr(library.special), *commands]
         key = content_key(texts, [*sorted(folder.iterdir()), *sources_of(__name__)])
 
         def make() -> dict[str, Any]:
             log = run_yosys([*commands, *_WRITERS], folder)
+            # The last command again: cells and area of the netlist with its buffers.
             if RECIPES[recipe].script and _buffer(folder / "mapped.json", top, library):
                 run_yosys(["read_json mapped.json", commands[-1], *_WRITERS], folder)
             return asdict(_result(folder, log, top, library, recipe))
@@ -138,12 +141,15 @@ def mapping_commands(
     (folder / "design.il").write_text(_synthesized(verilog, top, chosen.coarse, list(adders), outside))
     (folder / "adders.v").write_text("".join(adders.values()))
     gate = library.special.clock_gate if chosen.gate_clock else None
+    # Enables of fewer than four flip-flops are left to dfflibmap.
     gating = f"clockgate -pos {gate.cell} {gate.enable}:{gate.clock}:{gate.gated} -min_net_size 4" if gate else ""
     ties = f" -tie_lo {gate.test}" if gate and gate.test else ""
     return [
         "read_rtlil design.il",
         *(["opt -full"] if chosen.script else []),
+        # Adders were black boxes until here; simplemap makes gates of the inverters behind those that invert.
         *(["techmap -map adders.v", "simplemap"] if adders else []),
+        # Before dfflibmap: it makes multiplexers of enables that the library's flip-flops lack, and none would be left.
         *([gating + ties] if gate else []),
         f"dfflibmap {liberty}",
         "opt",
@@ -156,7 +162,9 @@ def mapping_commands(
 def _synthesized(verilog: str, top: str, options: str, blackboxes: list[str], outside: str | None) -> str:
     """RTLIL of a design before mapping: the same for every recipe and library, so it is kept."""
     left = [outside] if outside else []
+    # Black boxes outlast -flatten: adders for techmap, the memory for expose.
     read = ["read_verilog design.v", *(f"blackbox {module}" for module in (*blackboxes, *left))]
+    # Takes the instance of the memory out and makes ports of what it was connected to.
     ports = [f"expose -evert t:{module}" for module in left]
     commands = [*read, f"synth -flatten -noabc {options} -top {top}", *ports, "write_rtlil design.il"]
 
@@ -199,6 +207,7 @@ def _result(folder: Path, log: str, top: str, library: Library, recipe: str) -> 
     text = (folder / "stat.json").read_text()
     stat = json.loads(text[text.index("{") :])["design"]  # a note about a .gz file may come first
     histogram = dict(sorted(stat.get("num_cells_by_type", {}).items()))
+    # Names with a $ are Yosys' own cells.
     unmapped = [cell for cell in histogram if cell.startswith("$")]
     if unmapped:
         raise ParameterError(f"liberty {library.name!r} must map every cell, but {unmapped[0]} is left")

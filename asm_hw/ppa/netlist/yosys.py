@@ -46,6 +46,7 @@ def count_cells(verilog: str, top: str, cell: str = "$mul") -> int:
         (folder / "design.v").write_text(verilog)
         commands = ["read_verilog design.v", f"hierarchy -check -top {top}", "proc", "flatten", "opt"]
         run_yosys([*commands, f"tee -q -o count select -count t:{cell}"], folder)
+        # The line of select -count, "12 objects."
         match = re.search(r"(\d+) objects", (folder / "count").read_text())
         if match is None:
             raise YosysError("Yosys failed: it has counted nothing")

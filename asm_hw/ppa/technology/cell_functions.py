@@ -8,6 +8,7 @@ from functools import cached_property
 
 from asm_hw.errors import ParameterError
 
+# A name, a constant, an operator or parenthesis, or (malformed) any other character.
 _TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w.\[\]$]*)|([01])\b|([!'^&*|+()])|(\S))")
 _LEVELS = (("|", "|+"), ("&", "&*"), ("^", "^"))  # loosest first: XOR binds tighter than AND (Liberty user guide)
 
@@ -28,6 +29,7 @@ class Expression:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        # What is left to read: `_binary` and `_inverted` take from its front, and must leave nothing.
         self._tokens: list[str] = list(_tokens(text))
         self._tree = self._binary(0)
         if self._tokens:
@@ -42,6 +44,7 @@ class Expression:
     def function(self) -> Callable[..., int]:
         """The expression as a Python function of `names` in their order, over 0 and 1."""
         places = {name: f"v{index}" for index, name in enumerate(self.names)}
+        # `1 ^ a` and not `~a`, which is -1 for 0. Energies pass arrays of 0 and 1: `&`, `|` and `^` take them too.
         code = f"lambda {', '.join(places.values())}: {_format(self._tree, places, '(1 ^ {})')}"
         return eval(code)  # noqa: S307 (only parentheses, & | ^ 0 1 v0 v1 ...)
 
@@ -55,6 +58,7 @@ class Expression:
             return self._inverted()
         operator, spellings = _LEVELS[level]
         tree = self._binary(level + 1)
+        # Two operands side by side, `A B`, are an AND too.
         while self._tokens and (self._tokens[0] in spellings or (operator == "&" and self._starts_operand())):
             if self._tokens[0] in spellings:
                 self._tokens.pop(0)
@@ -76,6 +80,7 @@ class Expression:
             raise _malformed(self.text)
         else:
             tree = int(token) if token in "01" else token
+        # `A'` is Liberty's other way to write `!A`.
         while self._tokens and self._tokens[0] == "'":
             self._tokens.pop(0)
             tree = ("!", tree)

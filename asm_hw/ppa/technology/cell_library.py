@@ -82,6 +82,7 @@ def compact_library(folder: Path, technology: str = TECHNOLOGIES[0]) -> Library:
     """
     table = compact_table(technology)
     path = folder / f"{technology}.lib"
+    # As a file: that is how Yosys, ABC and our own reader take any library.
     path.write_text(to_liberty(table), encoding="utf-8")
     return Library(f"{table['library']} (compact)", (path,), special_from(table["special"]))
 

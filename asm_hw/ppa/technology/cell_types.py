@@ -21,6 +21,7 @@ class Table:
         """The figure there: bilinear, and outside of the table along its outermost piece."""
         (i, s), (j, t) = _place(self.axes[0], slew_ns), _place(self.axes[1], load_ff)
         low = self.values[i]
+        # Where an axis has one point, s or t is 0 and there is no next row or column.
         high = self.values[i + 1] if s else low
         first = low[j] + s * (high[j] - low[j])
         return first + t * (low[j + 1] + s * (high[j + 1] - low[j + 1]) - first) if t else first

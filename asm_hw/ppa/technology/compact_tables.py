@@ -73,6 +73,7 @@ def _templates(table: dict[str, Any]) -> str:
 
 
 def _wire_loads(loads: dict[str, Any]) -> str:
+    """Estimates of wires by fanout and area: ABC's delays depend on them, our own timing and energy have no wires."""
     text = ""
     for name, model in loads["models"].items():
         lengths = "".join(f"    fanout_length ({_row(pair)});\n" for pair in model["fanout_length"])
@@ -108,6 +109,7 @@ def _pin(name: str, pin: dict[str, Any]) -> str:
     if "capacitance_ff" in pin:
         both, rise, fall = pin["capacitance_ff"]
         text += f"      capacitance : {both};\n      rise_capacitance : {rise};\n      fall_capacitance : {fall};\n"
+        # No ranges where the library has none.
         for edge, low, high in zip(("rise", "fall"), (rise, fall), pin.get("capacitance_max_ff", ()), strict=False):
             text += f"      {edge}_capacitance_range ({low}, {high});\n"
     if "max_capacitance_ff" in pin:
@@ -119,6 +121,7 @@ def _pin(name: str, pin: dict[str, Any]) -> str:
 
 def _timing(arc: dict[str, Any], loads: list[float] | None) -> str:
     text = f'      timing () {{\n        related_pin : "{arc["pin"]}";\n'
+    # The table leaves out the type that most arcs have.
     text += f"        timing_type : {arc.get('type', 'combinational')};\n"
     if "sense" in arc:
         text += f"        timing_sense : {arc['sense']};\n"
@@ -146,6 +149,7 @@ def _tables(group: dict[str, Any], unit: str, loads: list[float] | None) -> str:
             text += f'        {kind} (input_energy) {{ values ("{_row(values)}"); }}\n'
         else:
             template = "energy" if unit == "_fj" else "constraint" if kind.endswith("constraint") else "delay"
+            # Loads differ from pin to pin, so each table states them; both axes of a constraint are in its template.
             index = "" if template == "constraint" else f'index_2 ("{_row(loads or ())}"); '
             rows = ", ".join(f'"{_row(row)}"' for row in values)
             text += f"        {kind} ({template}) {{ {index}values ({rows}); }}\n"

@@ -21,6 +21,7 @@ from .liberty_file import Group, read
 
 __all__ = ["Arc", "Cell", "ClockGate", "Expression", "FlipFlop", "Latch", "Pin", "Power", "Table", "load_cells"]
 
+# What a library's units are in ns, fF, nW and V; `_unit` has lowered their case.
 _TIME_NS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0, "ps": 1e-3, "fs": 1e-6}
 _CAP_FF = {"pf": 1e3, "ff": 1.0, "nf": 1e6, "uf": 1e9}
 _POWER_NW = {"mw": 1e6, "uw": 1e3, "nw": 1.0, "pw": 1e-3, "fw": 1e-6, "w": 1e9}
@@ -29,6 +30,7 @@ _VOLT = {"mv": 1e-3, "v": 1.0}
 _FIRST = ("input_net_transition", "input_transition_time", "related_pin_transition")
 _SECOND = ("total_output_net_capacitance", "constrained_pin_transition")
 
+# Not by path: the package's tables are written into a fresh folder each time (`compact_library`).
 _CACHE: dict[str, dict[str, Cell]] = {}  # by the file's content: cells converted so far
 
 
@@ -64,9 +66,11 @@ class _Reader:
         self.library, self.name = library, name
         self.ns = self._unit("time_unit", library.get("time_unit", "1ns"), _TIME_NS)
         volts = self._unit("voltage_unit", library.get("voltage_unit", "1V"), _VOLT)
+        # Two words, (1,ff), where other units are one, 1ns.
         self.ff = self._unit(
             "capacitive_load_unit", "".join(library.attributes.get("capacitive_load_unit", "")), _CAP_FF
         )
+        # fF V^2 is fJ: energies have no unit of their own in the file.
         self.fj = self.ff * volts**2
         self.nw = self._unit("leakage_power_unit", library.get("leakage_power_unit", "1nW"), _POWER_NW)
         kinds = ("lu_table_template", "power_lut_template")
@@ -77,17 +81,20 @@ class _Reader:
         return {group.args[0]: self._cell(group) for group in groups if wanted is None or group.args[0] in wanted}
 
     def _unit(self, name: str, text: str, scales: dict[str, float]) -> float:
+        # A number and a unit, such as 1ns or 0.001pf.
         match = re.fullmatch(r"([\d.eE+-]+)([a-z]+)", text.strip().lower())
         if not match or match[2] not in scales:
             raise ParameterError(f"liberty {self.name!r} must have a {name} in {', '.join(scales)}, not {text!r}")
         return float(match[1]) * scales[match[2]]
 
     def _cell(self, group: Group) -> Cell:
+        # Where leakage is given by supply pin, what flows into ground is that of the supply once more.
         grounds = {pg.args[0] for pg in group.find("pg_pin") if pg.args and pg.get("pg_type").endswith("ground")}
         leakages: dict[str, float] = {}
         for leakage in group.find("leakage_power"):
             if leakage.get("related_pg_pin") not in grounds:
                 when = leakage.get("when")
+                # Several supplies in one state add up.
                 leakages[when] = leakages.get(when, 0.0) + self._number(leakage, "value") * self.nw
         pins = {name: self._pin(pin, name) for pin in group.find("pin") for name in pin.args}
         return Cell(
@@ -114,6 +121,7 @@ class _Reader:
     def _pin(self, group: Group, name: str) -> Pin:
         plain = self._number(group, "capacitance")
         rise, fall = (self._number(group, f"{edge}_capacitance", plain) for edge in ("rise", "fall"))
+        # -1 stands for none.
         limit = self._number(group, "max_capacitance", -1.0)
         return Pin(
             name=name,
@@ -142,6 +150,7 @@ class _Reader:
 
     def _powers(self, group: Group) -> list[Power]:
         both = self._table(group, "power", self.fj)
+        # A table ``power`` is that of both edges.
         rise, fall = (self._table(group, kind, self.fj) or both for kind in ("rise_power", "fall_power"))
         supply, when = group.get("related_pg_pin"), group.get("when")
         return [Power(pin, when, supply, rise, fall) for pin in group.get("related_pin").split() or [""]]
@@ -151,12 +160,14 @@ class _Reader:
         table = next(group.find(kind), None)
         if table is None:
             return None
+        # A scalar table has no template: no axes, one value.
         template = self.templates.get(table.args[0] if table.args else "", Group(kind, []))
         rows = [tuple(self._numbers(row, scale)) for row in table.attributes.get("values", [])]
         axes: list[tuple[float, ...]] = [(0.0,), (0.0,)]
         order = []
         for number in ("1", "2", "3"):
             variable = template.get(f"variable_{number}")
+            # A table's own points replace those of its template.
             index = table.attributes.get(f"index_{number}") or template.attributes.get(f"index_{number}")
             if variable and index:
                 order.append(self._place(variable))
@@ -182,6 +193,7 @@ class _Reader:
             raise ParameterError(
                 f"liberty {self.name!r} must have {height} x {width} values in a {kind} table, not {len(flat)}"
             )
+        # The library has the load first: turned round.
         if order == [1, 0]:
             return tuple(tuple(flat[i::height]) for i in range(height))
         return tuple(tuple(flat[i * width : (i + 1) * width]) for i in range(height))
@@ -230,6 +242,7 @@ def _clock_gate(group: Group) -> ClockGate | None:
         for name in pin.args
         if pin.get(f"clock_gate_{role}_pin") == "true"
     }
+    # statetable ("CLK GATE", "int_GATE"): the inputs, then the latch inside.
     table = next(group.find("statetable"), None)
     state = table.args[1] if table and len(table.args) > 1 else ""
     return ClockGate(

@@ -11,16 +11,22 @@ from pathlib import Path
 
 from asm_hw.errors import ParameterError
 
+# The first two bytes of every gzip file.
 _GZIP = b"\x1f\x8b"
+# Comments, and line ends that a backslash hides.
 _NOISE = re.compile(r"/\*.*?\*/|\\\r?\n", re.DOTALL)
+# Quoted text, with any character after a backslash in it.
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _NAME = rf"(?:[A-Za-z_][\w.]*|{_STRING})"
 # A value ends at the semicolon or, as some libraries leave that out, with its line.
+# A statement is `name : value`, `name (args)`, `name (args) {`, `}`, or (malformed) any other character. ++ and *+
+# give nothing back of what they took, so that a long table which does not match costs one pass.
 _STATEMENT = re.compile(
     rf"(?P<name>{_NAME})\s*(?::[ \t]*(?P<value>(?:[^;{{}}\"\n]++|{_STRING})*+)"
     rf"|\((?P<args>(?:[^()\"]++|{_STRING})*+)\)\s*(?P<open>\{{)?)|(?P<close>\}})|(?P<rest>[^\s;])",
     re.DOTALL,
 )
+# A word of a list: quoted text without its quotes, or what stands between blanks and commas.
 _WORD = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s,"]+)', re.DOTALL)
 
 
@@ -79,8 +85,10 @@ def read(path: Path) -> Group:
         content = path.read_bytes()
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
+        # Every byte is a character there, so that comments in other encodings do no harm.
         text = content.decode("latin-1")
     except OSError as error:
+        # gzip.BadGzipFile is an OSError without a strerror.
         reason = error.strerror or "not a complete gzip file"
         raise ParameterError(f"liberty {str(path)!r} must be a readable .lib or .lib.gz file: {reason}") from None
     except (EOFError, zlib.error) as error:
@@ -98,6 +106,7 @@ def parse(text: str, name: str) -> Group:
             raise ParameterError(f"liberty {name!r} must be a Liberty file: it does not start with a library group")
         if closed:
             group = stack.pop()
+            # The library group ends: what follows it is not read.
             if not stack:
                 return group
         elif value is not None:

@@ -12,6 +12,8 @@ from asm_hw.errors import ParameterError
 from .cell_functions import Expression
 from .liberty_file import Group
 
+# Liberty's names of a latch and an AND for registers that take rising edges; precontrol: ``test`` goes through the
+# latch as ``enable`` does.
 _CLOCK_GATES = ("latch_posedge", "latch_posedge_precontrol")
 
 
@@ -63,6 +65,7 @@ class SpecialCells:
     inverter: Gate | None = None
 
 
+# Cells of one output by number of inputs and truth table, and the number of inputs of an adder.
 _SINGLE = {(1, (0, 1)): "buffer", (1, (1, 0)): "inverter", (0, (1,)): "tie_high", (0, (0,)): "tie_low"}
 _ADDERS = {"half_adder": 2, "full_adder": 3}
 
@@ -70,6 +73,7 @@ _ADDERS = {"half_adder": 2, "full_adder": 3}
 def find_special(cells: Iterable[Group]) -> SpecialCells:
     """The special cells among the ``cell`` groups of a library, told by their functions and not by their names."""
     found: dict[str, Adder | ClockGate | Gate] = {}
+    # Smallest first: `setdefault` keeps the first of a kind.
     for cell in sorted(cells, key=_rank):
         if cell.get("clock_gating_integrated_cell") in _CLOCK_GATES:
             gate = _clock_gate(cell)
@@ -87,6 +91,7 @@ def special_from(table: dict[str, Any]) -> SpecialCells:
     rows = {name: row and kinds.get(name, Gate)(**row) for name, row in table.items()}
     for name in ("full_adder", "half_adder"):
         if rows[name]:
+            # JSON has lists where the class has tuples.
             rows[name] = replace(rows[name], inputs=tuple(rows[name].inputs))
     return SpecialCells(**rows)
 
@@ -111,17 +116,20 @@ def _clock_gate(cell: Group) -> ClockGate | None:
 def _by_function(cell: Group) -> Iterator[tuple[str, Adder | Gate]]:
     inputs = tuple(pin.args[0] for pin in _pins(cell) if pin.get("direction") == "input")
     outputs = [pin for pin in _pins(cell) if pin.get("direction") == "output"]
+    # No cell that is wanted has more, and each input doubles a truth table.
     if len(inputs) > max(_ADDERS.values()):
         return
     name = cell.args[0]
     tables = {pin.args[0]: _truth_table(pin.get("function"), inputs) for pin in outputs}
     for output, table in tables.items():
+        # One cell may have both ties (SKY130's conb); a buffer with a second output is no plain buffer.
         if (len(inputs), table) in _SINGLE and (len(tables) == 1 or not inputs):
             yield _SINGLE[len(inputs), table], Gate(name, output, *inputs)  # type: ignore[index]
     rows = list(product((0, 1), repeat=len(inputs)))
     sums = tuple(sum(row) & 1 for row in rows)
     carries = tuple(sum(row) >> 1 for row in rows)
     for kind, terms in _ADDERS.items():
+        # Either output may be the sum, and either may be inverted: ASAP7's adders invert both.
         for total, carry in (tuple(tables), tuple(tables)[::-1]) if len(tables) == 2 and len(inputs) == terms else ():
             if tables[total] in (sums, _inverse(sums)) and tables[carry] in (carries, _inverse(carries)):
                 yield kind, Adder(name, inputs, total, carry, tables[total] != sums, tables[carry] != carries)

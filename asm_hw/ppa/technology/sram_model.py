@@ -18,6 +18,7 @@ MIN_WORDS = 16
 MAX_WORDS = 32768
 MAX_BITS = 512
 COLUMN_MUXES = (1, 2, 4, 8, 16)
+# The macros' names have their logarithms, c2 to c4 (docs/sram.md).
 _MUXES_OF_MACROS = (4, 8, 16)
 _MAX_ROWS = 512  # of any macro: beyond, a generator of macros multiplexes more columns
 _SHARED = ("control", "decoder", "wordline", "bitline", "io")
@@ -50,7 +51,9 @@ class Sram:
         check_range("ports", self.ports, 1, 2)
         if self.column_mux == 0:
             fitting = (mux for mux in _MUXES_OF_MACROS if self.words <= mux * _MAX_ROWS)
+            # Where even 16 columns leave more rows than that, it is 16: `outside_fit` then says so.
             object.__setattr__(self, "column_mux", next(fitting, max(_MUXES_OF_MACROS)))
+        # True would be found among integers, as 1.
         if isinstance(self.column_mux, bool) or self.column_mux not in COLUMN_MUXES:
             allowed = ", ".join(map(str, COLUMN_MUXES))
             raise ParameterError(f"column_mux must be one of {allowed}, not {self.column_mux!r}")
@@ -117,11 +120,14 @@ def compute_energies_pj(sram: Sram) -> dict[str, float]:
     write drivers alone. `docs/sram.md` derives both.
     """
     part = sram.parts_pj
+    # Two open rows need two decoders, two single-ended amplifiers a bit replace the differential one.
     least = part["control"] + 2 * part["decoder"] + part["wordline"] + part["bitline"] + part["io"] + 2 * part["sense"]
+    # The pulse is not halved: each of the two cells draws its own charge from a bit line.
     most = least + part["wordline"] + part["bitline"]
     return {
         "two_row_energy_pj": most,
         "two_row_energy_lower_bound_pj": least,
+        # One clock cycle, so its control counts once.
         "read_compute_write_energy_pj": most + sram.energy_pj("write") - part["control"],
         "read_compute_write_energy_lower_bound_pj": least + part["decoder"] + part["write_back"],
     }
