@@ -104,7 +104,6 @@ class Core:
     controller_fj: float
     word_fj: float
     min_period_ns: float
-    area_um2: float
 
     def energy_fj(self, words: int) -> float:
         """One cycle with so many words."""
@@ -124,7 +123,7 @@ def measure_core(config: BitlineConfig, library: Library, clock_mhz: float) -> C
     slope = (most["energy_per_cycle_fj"] - less["energy_per_cycle_fj"]) / (words[1] - words[0])
     # What would be left without words.
     controller = less["energy_per_cycle_fj"] - slope * words[0]
-    return Core(controller, slope, most["min_period_ns"], (most["area_um2"] - less["area_um2"]) / few)
+    return Core(controller, slope, most["min_period_ns"])
 
 
 def layer_trace(config: BitlineConfig) -> Trace:
