@@ -100,6 +100,7 @@ class MemoryConfig(AccumulatingConfig):
     def _baseline_parameters(self, arithmetic: str) -> dict[str, Any]:
         """The memory is deeper if the codes need that."""
         own = super()._baseline_parameters(arithmetic) | self._baseline_words()
+        # A configuration that is too shallow cannot be made: ``min_depth`` is asked of the deepest one.
         deepest = type(self)(**self.parameters | own | {"depth": DEPTH[1]})
         return own | {"depth": max(self.depth, deepest.min_depth)}
 

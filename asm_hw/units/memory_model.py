@@ -21,5 +21,6 @@ def expected_outputs(
     """
     weights, vectors = (torch.as_tensor(values, dtype=torch.int64) for values in (w, x))
     parts = {name: torch.tensor([channel[name] for channel in channels]) for name in ("scale", "bias", "shift")}
+    # Where a sum saturates depends on how it is cut: hardware looks after each beat of ``lanes`` products.
     lanes = config.array_shape[1]
     return golden.requantized_product(weights, vectors, parts, config.accumulator, config.requantize, lanes)

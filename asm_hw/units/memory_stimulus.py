@@ -37,15 +37,19 @@ def random_product(
 def _channel(picker: Picker, unit: RequantizeFormat) -> dict[str, int]:
     """A scale, a shift and a bias: of about half the channels the quotient is one to a hundredth, else anything."""
     shift = picker.below(8 if picker.below(2) else MAX_SHIFT + 1)
+    # Scales of either sign that the shift brings to 1 at most.
     low, high = bisect_left(unit.scale.levels.levels, -1 << shift), bisect_right(unit.scale.levels.levels, 1 << shift)
+    # From -100 up, so that there are negative ones.
     bias = picker.below(min(1 << shift + 4, 1 << unit.bias_bits - 2)) - 100
     return {"scale": unit.scale.levels.levels[low + picker.below(high - low)], "bias": bias, "shift": shift}
 
 
 def _output(config: MemoryConfig, w: list[Operand], x: list[Operand], channel: dict[str, int]) -> int:
     acc, (low, high), lanes = 0, config.requantize.out_range, config.array_shape[1]
+    # Fitted once a beat, as the accumulator is.
     for first in range(0, len(w), lanes):
         tile = slice(first, first + lanes)
         acc = config.accumulator.fit(acc + sum(a * b for (_, a), (_, b) in zip(w[tile], x[tile], strict=True)))
+    # Half a step; 0 where the shift is 0.
     half = 1 << channel["shift"] >> 1
     return max(low, min((acc * channel["scale"] + channel["bias"] + half) >> channel["shift"], high))

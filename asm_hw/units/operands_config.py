@@ -39,11 +39,13 @@ class OperandsConfig(UnitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Signed and encoded, an activation is a sign beside a magnitude: two bits at least.
         check_range("act_bits", self.act_bits, ACT_BITS[0] + bool(self.act_signed and self.act_alphabets), ACT_BITS[1])
 
     @cached_property
     def weight(self) -> WeightFormat:
         """How weights are coded."""
+        # The default form depends on both operands: it is asked of the product of a plain weight.
         plain = WeightFormat(self.alphabets, self.weight_bits, self.arithmetic)
         return replace(plain, form=ProductFormat(plain, self.activation).default_form)
 
@@ -107,6 +109,7 @@ class DatapathConfig(OperandsConfig):
             check_choice("weight_form", self.weight_form, WEIGHT_FORMS[self.arithmetic])
         super().__post_init__()
         if self.weight_form is None:
+            # Defaults that follow from other parameters are filled in once, though the fields are frozen.
             object.__setattr__(self, "weight_form", self.product.default_form)
         self._check_weight_form(str(self.weight_form))
         if self.arithmetic != "asm" and self.weight_code == "fields":
@@ -149,6 +152,7 @@ class DatapathConfig(OperandsConfig):
         """A heap in every form of weights, and a tree; unless ``thorough``, of ASM the heap in its own form alone."""
         forms = self.weight_forms if thorough or self.arithmetic != "asm" else [str(self.weight_form)]
         heaps = [replace(self, structure=kind, weight_form=form) for kind in self._heaps(thorough) for form in forms]
+        # The tree takes the default form, since booth digits need a heap.
         return [*heaps, replace(self, structure="tree", weight_form=None)] if thorough else heaps
 
     def _heaps(self, thorough: bool) -> tuple[str, ...]:
@@ -199,6 +203,7 @@ class AccumulatingConfig(DatapathConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Whether a sum of two rows overflows is known only after they have been added.
         if self.structure == "carry_save" and self.overflow == "saturate":
             raise ParameterError("overflow 'saturate' must be wrap where structure is carry_save")
         if self.acc_bits is None:

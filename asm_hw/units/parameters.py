@@ -80,6 +80,7 @@ class _AlphabetsField(Generic[Held]):
     @overload
     def __get__(self, instance: object, owner: type) -> Held: ...
     def __get__(self, instance: object | None, owner: type) -> Any:
+        # A dataclass reads the default of a field from its class.
         return self.default if instance is None else vars(instance)[self.name]
 
     @property
@@ -95,6 +96,7 @@ class Alphabets(_AlphabetsField[AlphabetSet]):
         super().__init__(AlphabetSet.of(default), about)
 
     def __set__(self, instance: object, value: AlphabetsLike) -> None:
+        # Frozen dataclasses set fields by ``object.__setattr__``, which ends here; the instance's dict is not guarded.
         vars(instance)[self.name] = AlphabetSet.of(value)
 
 
@@ -119,6 +121,7 @@ def parameters_of(config: type) -> Mapping[str, Parameter]:
     """The parameters of a configuration's class by name, in the order of their declaration."""
     found = {}
     for one in fields(config):
+        # From the dicts of the classes: ``getattr`` would give the default and not the descriptor.
         made = next((vars(c)[one.name] for c in config.__mro__ if one.name in vars(c)), None)
         if isinstance(made, _AlphabetsField):
             found[one.name] = made.parameter

@@ -70,11 +70,13 @@ _UNITS: dict[str, Unit] = {}
 
 def register(unit: Unit) -> None:
     """Add a unit. Raises `ParameterError` where another one has its name."""
+    # First, so that no other module takes the name of a built-in unit.
     _import_built_in()
     _add(unit)
 
 
 def _add(unit: Unit) -> None:
+    # The same unit once more is no fault.
     if _UNITS.setdefault(unit.name, unit).config is not unit.config:
         raise ParameterError(f"unit {unit.name!r} must have a name of its own: there is one already")
 
@@ -83,6 +85,7 @@ def units() -> Mapping[str, Unit]:
     """All units by name. Raises `ParameterError` for a module in ``ASM_HW_UNITS`` that cannot be imported."""
     _import_built_in()
     for module in filter(None, map(str.strip, os.environ.get(ENVIRONMENT, "").split(","))):
+        # One that failed is not among them, and fails again.
         if module not in sys.modules:
             _import_unit(module)
     return _UNITS
@@ -96,6 +99,7 @@ def _import_built_in() -> None:
 
 def _import_unit(module: str) -> None:
     """Import a module that registers units; those of the current folder count."""
+    # The path of an installed command does not begin with the current folder.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:

@@ -21,7 +21,7 @@ class BitlineArray(wiring.Component):
 
     Members
     -------
-    a, b, d : In, addresses: rows to open, and the row to write
+    a, b, d : In(ceil_log2(``config.rows``)), addresses: rows to open, and the row to write
     cells : In(`cells_signature`)
     """
 
@@ -40,9 +40,11 @@ class BitlineArray(wiring.Component):
             port = cells.read_port(domain="comb")
             opened = getattr(self.cells, f"open_{name}")
             m.d.comb += port.addr.eq(getattr(self, name))
+            # A row that stays closed discharges neither line.
             lines.append(Mux(opened, port.data, precharged))
             complements.append(Mux(opened, ~port.data, precharged))
         m.d.comb += [self.cells.bl.eq(lines[0] & lines[1]), self.cells.blb.eq(complements[0] & complements[1])]
+        # An enable for each word: words that are masked keep their cells.
         port = cells.write_port(granularity=self._config.columns_per_word)
         m.d.comb += [port.addr.eq(self.d), port.data.eq(self.cells.data), port.en.eq(self.cells.write)]
         return m

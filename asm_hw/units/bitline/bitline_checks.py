@@ -64,6 +64,7 @@ async def check_bitline_products(driver: Driver, config: BitlineConfig, rng: ran
             if config.arithmetic == "asm"
             else serial_steps(config, weights, vectors)
         )
+        # First the schedule against the plain product, then the unit against the model of the array.
         sums = _sums(harness, steps, outputs)
         assert torch.equal(sums, expected), f"scheduled sums are {sums.tolist()}, not {expected.tolist()}"
         await harness.restart()
@@ -77,6 +78,7 @@ def _sums(harness: Harness, steps: list[Step], outputs: int) -> Tensor:
     executed = [model.execute(i, None if row is None else torch.tensor(row)) for i, row in steps]
     left = torch.stack([words for words in executed if words is not None])
     if config.arithmetic == "exact":
+        # A sum leaves a bit a row, the lowest first.
         places = 1 << torch.arange(config.accumulator.bits)
         total = (left.reshape(outputs, config.accumulator.bits, -1) * places[None, :, None]).sum(1)
     else:

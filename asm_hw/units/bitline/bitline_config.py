@@ -59,6 +59,7 @@ class BitlineConfig(OperandsConfig):
     counter_bits: int = integer(32, (0, 62), "Bits of each counter, 0 for none")
 
     def __post_init__(self) -> None:
+        # ``bare`` exists in other units: the error says that it is this one that has none.
         if self.arithmetic in ARITHMETIC:
             check_choice(f"arithmetic of unit {self.unit}", self.arithmetic, tuple(COUNTED))
         super().__post_init__()
@@ -96,6 +97,7 @@ class BitlineConfig(OperandsConfig):
                 )
             return
         needed = self.value_bits
+        # A row that is read leaves in words as wide as accumulators.
         most = min(self.accumulator.bits, WORD_BITS[1])
         if most < needed:
             raise ParameterError(f"acc_bits must be at least {needed}, the bits of a word, not {self.accumulator.bits}")
@@ -103,6 +105,7 @@ class BitlineConfig(OperandsConfig):
             raise ParameterError(f"cols must be at least {needed}, the bits of a word, not {self.cols}")
         if self.word_bits is None:
             fitting = (bits for bits in range(needed, min(self.cols, most) + 1) if self.cols % bits == 0)
+            # Where none divides ``cols``, the last check below refuses ``needed``.
             object.__setattr__(self, "word_bits", next(fitting, needed))
         check_range("word_bits", self.word_bits, needed, most)
         if self.cols % self.columns_per_word:
@@ -167,6 +170,7 @@ class BitlineConfig(OperandsConfig):
     @property
     def max_shift(self) -> int:
         """The largest shift of an instruction: of a digit, or of a step that computes a multiple."""
+        # A multiple may begin with 16 times the activation: 15 of {1,15} is 16 - 1.
         return max(self.magnitude_bits - 1, QUARTET_BITS if self.product.has_bank else 0)
 
     @property

@@ -23,9 +23,9 @@ class Controller(wiring.Component):
     """Decodes digits into micro-operations: add, subtract, shift-add.
 
     A digit says how far its activations count (``shift``). The accumulators hold the sum of the digits with
-    larger shifts, in units of ``level``; they move down to the new digit's place as its rows are added, by
-    up to `MOVE` a cycle: a wider gap takes cycles of its own, in which the instruction waits. One
-    weight serves all words, so this is the only decoder and the only shift control of the array.
+    larger shifts, in units of ``2**level``; they are shifted up to the units of the new digit, ``2**shift``, as its
+    rows are added, by up to `MOVE` places a cycle: a wider gap takes cycles of its own, in which the instruction
+    waits. One weight serves all words, so this is the only decoder and the only shift control of the array.
 
     Members
     -------
@@ -56,7 +56,7 @@ class Controller(wiring.Component):
         is_op = decoded(m, self._config, self.op)
         accumulates, reads = is_op[Operation.ACCUMULATE], is_op[Operation.READ]
         takes = is_op[Operation.WRITE] | is_op[Operation.MASK]
-        leaving = Signal()  # a sum is on o_words
+        leaving = Signal()  # a sum is on o_words; it waits in the accumulators, and everything waits with it
         step = Signal()  # a micro-operation is done on this edge
         waits = self._add_moves(m, accumulates, step & accumulates)
         free = Signal()
@@ -69,10 +69,11 @@ class Controller(wiring.Component):
             self.sum.eq(leaving),
             self.read.eq(reads & self.op_valid & ~leaving),
         ]
-        done = accumulates & ~waits
-        m.d.sync += leaving.eq(Mux(step, done & self.end[0], leaving & ~self.o_ready))
-        opens = self.op_valid & ~waits & (reads | free)  # not while a sum is stalled: an access costs energy
-        stored = done & self.end[1]
+        done = accumulates & ~waits  # while it waits accumulators only move: no row opens, nothing is subtracted
+        m.d.sync += leaving.eq(Mux(step, done & self.end[0], leaving & ~self.o_ready))  # End.LEAVES is bit 0
+        # Not while a sum is stalled: an access costs energy. But what a READ offers must not depend on its ready.
+        opens = self.op_valid & ~waits & (reads | free)
+        stored = done & self.end[1]  # End.STORED is bit 1
         row_ops = (*SOURCES, Operation.CLEAR)
         m.d.comb += [
             self.open_a.eq(opens & self.opened.any()),
@@ -102,12 +103,15 @@ class Controller(wiring.Component):
         if config.product.is_power_of_two:
             with m.If(step):
                 m.d.sync += fresh.eq(self.end.any())
+            # Never driven: each product is one bit in its place, so that no instruction waits.
             return Signal(name="waits")
         level = Signal(ceil_log2(config.max_shift + 1))
         gap = Signal.like(level)
         waits = Signal()
         m.d.comb += [
+            # At the start of a sum ``level`` is still that of the sum before.
             gap.eq(Mux(fresh | ~accumulates, 0, level - self.shift)),
+            # `MOVE` is one below a power of two: any bit above says that the gap is wider.
             waits.eq(gap[ceil_log2(MOVE + 1) :].any()),
             self.move.eq(Mux(waits, MOVE, gap)),
         ]

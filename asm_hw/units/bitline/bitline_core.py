@@ -25,8 +25,10 @@ class Core(wiring.Component):
         m = Module()
         config, array = self._config, self.cells
         m.submodules.controller = controller = Controller(config)
+        # All words take part until a MASK says otherwise.
         mask = Signal(config.words, init=-1)
         op = self.i_op.payload
+        # With {1} on both sides ``shift`` does not pass the controller: words take it as it comes.
         shared = {name: getattr(controller, name, None) for name in controls(config)}
         if config.product.is_power_of_two:
             shared["shift"] = op.shift

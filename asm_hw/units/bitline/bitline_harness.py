@@ -54,14 +54,17 @@ class Harness:
             "i_op": [self.config.encode(instruction) for instruction, _ in steps],
             "i_row": [pack(row, self.config.columns_per_word) for _, row in steps if row is not None],
         }
+        # Unjudged, as many beats as cycles: no more can leave, so that the limit alone ends it.
         got = await self.streams.run(words, len(expected) if limit is None else limit, pace, limit)
         if limit is not None:
             return
         for index, (beat, golden) in enumerate(zip(got, expected, strict=True)):
             assert beat == golden, f"beat {index} of o_words is {beat:#x}, golden {golden:#x}"
+        # A last sum leaves in the cycle after its last micro-operation.
         cycles = self.model.cycles - before + self.model.leaving
         taken = self.streams.cycles
         assert pace != PACES[0] or taken == cycles, f"{taken} cycles, golden {cycles}"
+        # It has left: the next steps find ``o_words`` free.
         self.model.leaving = False
         await self.streams.trail()
         self._check_counters()

@@ -54,6 +54,7 @@ class BitlineModel:
             return self.cells[instruction.a].clone()
         if op == Operation.MASK:
             assert row is not None
+            # The mask is the low bits of the whole row: they run on from word to word.
             bits = row[torch.arange(self.config.words) // self.config.columns_per_word]
             self.mask = bits >> torch.arange(self.config.words) % self.config.columns_per_word & 1 == 1
         elif op == Operation.TAG:
@@ -84,6 +85,7 @@ class BitlineModel:
 
     def _accumulate(self, instruction: Instruction) -> Tensor | None:
         moves = self._moves(instruction)
+        # Moves ahead of the addition take cycles of their own, and count as such.
         for move in moves[:-1]:
             self.counts["shift"] += 1
             self.acc = torch.where(self.mask, fit(self.acc << move, self.config.accumulator.bits), self.acc)

@@ -70,6 +70,7 @@ class Word(wiring.Component):
             "offered": self.row, "line": self.bl, "either": ~self.blb, "differ": differ, "neither": self.blb,
             "result": total[: config.columns_per_word],
         }  # fmt: skip
+        # No source at all gives a row of zeros: CLEAR.
         m.d.comb += self.data.eq(select([(getattr(self, name), value) for name, value in sources.items()]))
         m.d.comb += self.o.eq(select([(self.read, self.bl), (self.sum, accumulator)]))
         return m
@@ -82,6 +83,7 @@ class Word(wiring.Component):
         if config.product.is_power_of_two:
             return started
         kept = Signal(config.accumulator.bits)
+        # What is moved out at the top is lost, as in a sum that wraps.
         moved = (started << self.move)[: config.accumulator.bits]
         m.d.comb += kept.eq(moved ^ self.subtract.replicate(config.accumulator.bits))
         return kept
@@ -89,6 +91,7 @@ class Word(wiring.Component):
     def _row_sum(self, m: Module, kept: Value, differ: Value) -> Value:
         config = self._config
         bits = config.columns_per_word
+        # a + b is (a ^ b) + 2 * (a & b) in two's complement too, as long as both terms are extended by their sign.
         half, carries = (Signal(signed(bits) if config.act_signed else bits, name=name) for name in ("half", "carries"))
         m.d.comb += [
             half.eq(select([(self.one, self.bl), (self.two, differ)])),
@@ -109,6 +112,7 @@ class Word(wiring.Component):
             place = self.shift + (fields[f"shift{i}"] if digit.shift_bits else Const(0))
             opened = self.one & ~fields[f"zero{i}"]
             products.append((opened << place) << digit.position)
+        # The sign of an activation comes out of the decoder of its word, so that each word complements by itself.
         negative = Signal()
         m.d.comb += negative.eq(self.subtract ^ (fields.sign if code.signed else 0))
         return sum(products, kept ^ negative.replicate(config.accumulator.bits))[

@@ -43,6 +43,7 @@ def accumulate(config: BitlineConfig, terms: Iterable[Term], end: End = End.LEAV
             made.append(
                 Instruction(Operation.ACCUMULATE, a=opened[0], b=opened[-1], opened=len(opened), shift=shift, sign=sign)
             )
+    # One that opens no row: it brings the sum to its place, or is the end of a sum without terms.
     if not made or (made[-1].shift and not config.product.is_power_of_two):
         made.append(Instruction(Operation.ACCUMULATE))
     made[-1] = replace(made[-1], end=end, d=d)
@@ -131,6 +132,7 @@ def _tile(config: BitlineConfig, weights: Sequence[Sequence[int]], first: int, n
         for step in AlphabetSet(tuple(sorted(multiples))).bank_steps:
             left = (rows[-1][step.left], step.left_shift, 0)
             right = (rows[-1][step.right], step.right_shift, int(step.subtract))
+            # A multiple is a sum of two terms like any other, but ends in a row.
             bank += accumulate(config, (left, right), End.STORED, rows[-1][step.multiple])
     sums = []
     for row in weights:

@@ -58,6 +58,7 @@ def _sums(config: BitlineConfig) -> Iterator[Step]:
     for number in range(SUMS):
         total = [0] * config.words
         shifts = sorted((picker.below(config.max_shift + 1) for _ in range(number % 4)), reverse=True)
+        # The last digit has shift 0, so that the sum ends in its place.
         digits = [_digit(config, picker, shift, count) for shift in (*shifts, 0)]
         for digit in digits:
             factor = (-1 if digit.sign else 1) << digit.shift
@@ -66,6 +67,7 @@ def _sums(config: BitlineConfig) -> Iterator[Step]:
         yield from ((digit, None, None) for digit in digits[:-1])
         words = [config.accumulator.fit(value) for value in total]
         if number % 8 == 7:
+            # Row ``count`` is the first one behind the activations: its contents are not needed.
             yield replace(digits[-1], end=End.STORED, d=count), None, None
             yield Instruction(Operation.READ, a=count, opened=1), None, [word & mask for word in words]
         else:
@@ -78,6 +80,7 @@ def _masked(config: BitlineConfig, cells: list[list[int]], values: list[list[int
     """Every other word, then the others: written, and added to a sum that the rest keeps."""
     bits, kept = config.columns_per_word, list(cells[0])
     total = [config.accumulator.fit(value) for value in values[1]]
+    # Before the first mask every accumulator holds a known sum, which masked words then keep.
     yield Instruction(Operation.ACCUMULATE, a=1, opened=1, end=End.LEAVES), None, total
     for first in (0, 1):
         chosen = [word for word in range(config.words) if word % 2 == first]
@@ -132,6 +135,7 @@ def _serial(config: BitlineConfig) -> Iterator[Step]:
                 None,
                 None,
             )
+        # No row is opened: the carries alone become a row, with 0 where the tag is.
         yield Instruction(Operation.ADD, d=3 * bits), None, None
         total = [b + (a + carry) * tag for a, b, tag in zip(x, y, tags, strict=True)]
         y = [number % (1 << bits) for number in total]

@@ -65,12 +65,14 @@ class SerialCore(wiring.Component):
         adds = is_op[Operation.ADD]
         m.d.comb += [
             differ.eq(~(array.bl | array.blb)),
+            # ``half`` and ``both`` are sum and carry of the open rows; ``kept`` is the carry that comes in.
             half.eq(Mux(op.opened[1], differ, Mux(op.opened[0], array.bl, 0))),
             both.eq(Mux(op.opened[1], array.bl, 0)),
             kept.eq(Mux(op.start, op.carry.replicate(config.cols), carry)),
             total.eq(half ^ kept),
             taken.eq(tag | (~(adds & op.tagged)).replicate(config.cols)),
         ]
+        # Columns that take no part lose their carry, so that no later row gets it from them.
         with m.If(step & adds):
             m.d.sync += carry.eq((both | (half & kept)) & taken)
         with m.If(step & is_op[Operation.TAG]):

@@ -83,6 +83,7 @@ def serial_sum(config: BitlineConfig, rows: _Rows, weights: Sequence[int]) -> It
     for weight, x, w in zip(weights, rows.x, rows.w, strict=True):
         yield from _product(x, w, rows.product)
         yield from _add_product(rows.product, negative if weight < 0 else positive)
+    # Subtracted by the complement and a first carry of 1.
     yield from (Instruction(Operation.NOR, a=row, opened=1, d=row) for row in negative)
     for i, (a, d) in enumerate(zip(negative, positive, strict=True)):
         yield Instruction(Operation.ADD, a=a, b=d, d=d, opened=2, start=int(i == 0), carry=1)
@@ -90,8 +91,10 @@ def serial_sum(config: BitlineConfig, rows: _Rows, weights: Sequence[int]) -> It
 
 
 def _product(x: range, w: range, product: range) -> Iterator[Instruction]:
+    # The lowest bit of the weight: an AND overwrites what an earlier product left, and needs no tag.
     for a, d in zip(x, product, strict=False):
         yield Instruction(Operation.AND, a=a, b=w[0], opened=2, d=d)
+    # The additions of the next bit reach one row further up; those of later bits find a carry there.
     yield Instruction(Operation.CLEAR, d=product[len(x)])
     for j in range(1, len(w)):
         yield Instruction(Operation.TAG, a=w[j], opened=1)
@@ -102,6 +105,7 @@ def _product(x: range, w: range, product: range) -> Iterator[Instruction]:
 
 
 def _add_product(product: range, total: range) -> Iterator[Instruction]:
+    # Above the product only the carry is added; a sum that is shorter than the product wraps.
     used = product[: len(total)]
     for i, d in enumerate(total):
         if i < len(used):

@@ -47,6 +47,7 @@ class _DotModel:
                 if load(len(beats)):
                     loads.append(self.weights())
                 codes = [self.operands.x.pick(self.rng) for _ in range(self.config.lanes)]
+                # A beat releases its weights where the next one brings its own.
                 beats.append((codes, load(len(beats) + 1), position == length - 1))
                 used.append(loads[-1])
             w = torch.tensor([[[value for _, value in column] for column in beat] for beat in used])
@@ -105,6 +106,7 @@ async def check_dot_reset(driver: Driver, config: DotConfig, rng: random.Random)
         await model.streams.idle()
         beats, loads, expected = model.stimulus(20, lambda beat: beat == 0)
         await model.run(beats, loads, expected, PACES[1], limit=cycles)
+        # Offered under the reset itself: neither stream may take them.
         offers = {"i": model.beat_word(beats[0]), "i_weight": model.load_word(loads[0])}
         await model.streams.interrupt(bool(cycles % 2), offers)
         await model.run(*model.stimulus(5, lambda beat: beat % 2 == 0), PACES[1])

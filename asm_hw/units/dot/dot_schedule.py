@@ -34,6 +34,7 @@ class Beats:
     def gather(self, sums: np.ndarray) -> np.ndarray:
         """Sums [vectors * output tiles, columns] as accumulators [vectors, outputs]."""
         columns = sums.shape[1]
+        # Held weights meet all vectors before the next tile of outputs; else each vector meets all tiles in turn.
         if self.held:
             tiles = sums.reshape(-1, self.vectors, columns).transpose(1, 0, 2)
         else:
@@ -51,6 +52,7 @@ def schedule(config: DotConfig, weights: np.ndarray, activations: np.ndarray) ->
     w = _codes(config.weight.table, _tiles(weights, config.columns, config.lanes), "w")
     x = _codes(config.activation.table, _tiles(activations, 1, config.lanes), "x")[:, :, 0]  # [vectors, tiles, lanes]
     out_tiles, in_tiles = w.shape[:2]
+    # Only a sum of one beat leaves the accumulators free for the next vector under the same weights.
     held = in_tiles == 1
     if held:
         beats = np.tile(x[:, 0], (out_tiles, 1))
@@ -59,12 +61,14 @@ def schedule(config: DotConfig, weights: np.ndarray, activations: np.ndarray) ->
         beats = np.repeat(x[:, None], out_tiles, axis=1).reshape(-1, config.lanes)
         release = np.ones(len(beats), dtype=bool)
     last = np.arange(len(beats)) % in_tiles == in_tiles - 1
+    # The loads are there once: where they stream along, a player starts again from the first for each vector.
     return Beats(beats, release, last, w.reshape(-1, config.columns, config.lanes), held, vectors, outputs)
 
 
 def _codes(table: list[tuple[int, int]], values: np.ndarray, name: str) -> np.ndarray:
     """The code of each value; a value without one is a fault of the network that was handed over."""
     codes, levels = np.array(sorted(table, key=lambda row: row[1]), dtype=np.int64).T
+    # A value above the largest level would be looked up past the end; clipped, it fails the comparison.
     index = np.searchsorted(levels, values).clip(max=len(levels) - 1)
     if not (levels[index] == values).all():
         raise ValueError(f"{name} holds values that the unit cannot represent")

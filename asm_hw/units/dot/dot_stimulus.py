@@ -82,10 +82,12 @@ class DotStreams:
 def dot_streams(config: DotConfig) -> DotStreams:
     """Sums of one to four beats; the first ones hold every lane at a corner, the others are random."""
     picker, streams = Picker(config.weight, config.activation), DotStreams([], [], [])
+    # Of a beat, its weights and its sum: they limit how many sums the text of the bench has.
     bits = (
         config.columns * config.weight.code_bits + config.activation.code_bits
     ) * config.lanes + config.columns * config.accumulator.bits
     corners = picker.corners()
+    # The extreme products first: a wide unit has fewer sums than there are corners.
     corners = [corners[0], corners[-1], *corners[1:-1]]
     held: list[list[Operand]] = []
     for index in range(max(MIN_SUMS, min(MAX_SUMS, TEXT_BITS // bits))):
@@ -102,6 +104,7 @@ def dot_streams(config: DotConfig) -> DotStreams:
             products = [sum(w * v for (_, w), (_, v) in zip(column, x, strict=True)) for column in held]
             sums = [config.accumulator.fit(old + new) for old, new in zip(sums, products, strict=True)]
             last = beat == beats - 1
+            # The last beat of a corner gives its weights up, so that the next sum begins with weights of its own.
             release = picker.below(2) == 1 or (last and index < len(corners))
             streams.beats.append(([code for code, _ in x], int(release), int(last)))
             held = [] if release else held

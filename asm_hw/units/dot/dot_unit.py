@@ -57,6 +57,7 @@ class Column(wiring.Component):
         return m
 
     def _hold(self, m: Module, name: str, decoded):
+        # No reset: `Dot` adds nothing before it has seen weights being loaded.
         held = Signal(weight_shape(self._config.weight), name=name, reset_less=True)
         with m.If(self.load):
             m.d.sync += held.eq(decoded)
@@ -106,10 +107,12 @@ class Dot(wiring.Component):
     def _weight_stage(self, m: Module, released: Value) -> Value:
         """Whether there are weights to use; the weight stream moves on when they are ``released``."""
         if not self._config.weight_registers:
+            # A beat that is offered stays until it is taken: so the stream itself holds the weights.
             m.d.comb += self.i_weight.ready.eq(released)
             return self.i_weight.valid
         held = Signal()
         m.d.comb += self.i_weight.ready.eq(~held | released)
+        # Not ready means that weights are held and not released: then they stay.
         m.d.sync += held.eq(self.i_weight.valid | ~self.i_weight.ready)
         return held
 
@@ -120,10 +123,12 @@ class Dot(wiring.Component):
         load = Signal()  # the weight registers take one
         held = self._weight_stage(m, add & self.i.payload.release)
         m.d.comb += [
+            # The accumulators are the output registers: while a sum waits in them, no beat is added.
             self.i.ready.eq(held & (~self.o.valid | self.o.ready)),
             add.eq(self.i.valid & self.i.ready),
             load.eq(self.i_weight.valid & self.i_weight.ready),
         ]
+        # A beat is added only where no sum waits or the one that waits leaves on this edge: none is lost.
         m.d.sync += self.o.valid.eq(Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready))
         with m.If(add):
             m.d.sync += first.eq(self.i.payload.last)

@@ -50,8 +50,10 @@ async def check_mac_sequence(driver: Driver, config: MacConfig, rng: random.Rand
     """Random operands with enable gaps, clears and resets in the middle of a sum."""
     await reset(driver)
     model = _MacModel(driver, config)
+    # A limit of 0 asks for random pairs, however few pairs there are.
     for w, x in Operands(config.product).pairs(0, 4_000, rng):
         if rng.random() < 0.01:
+            # Reset must win over a product that is offered on the same edge.
             driver.set("en", 1)
             await reset(driver)
             model.acc = 0
@@ -65,6 +67,7 @@ MAX_PUSHES = 20_000
 
 def _pushes(config: MacConfig) -> list[int]:
     """How many of the smallest and of the largest product carry a sum past the end that they move to; 0 for none."""
+    # The negative end is one further out: two products beyond ``top // abs(product)`` pass either end, one follows.
     top = config.accumulator.range[1]
     return [top // abs(product) + 3 if product else 0 for product in config.product.range]
 

@@ -10,6 +10,7 @@ from .mac_config import MacConfig
 RUN = 64
 """Equal products in a row, which carry far into the accumulator."""
 
+# The loop runs once more than there are vectors: what a vector leaves in ``acc`` is looked at one pass later.
 BODY = """\
     en = 0; clear = 0; w = 0; x = 0; rst = 1;
     settle; edge_of_clock;
@@ -34,9 +35,11 @@ def mac_bench(config: MacConfig, ports: Ports) -> NetlistBench:
 def mac_vectors(config: MacConfig) -> list[tuple[int, int, int, int, int]]:
     """(en, clear, w code, x code, acc after the edge), one a cycle, from an accumulator of 0."""
     picker = Picker(config.weight, config.activation)
+    # 5 and 8 have no common divisor: with and without ``en`` both values of ``clear`` come up.
     steps = [(i % 5 != 3, i % 8 == 0, *pair) for i, pair in enumerate(picker.pairs(MAX_VECTORS - 2 * RUN))]
     corners = picker.corners()
     for pair in (corners[0], corners[-1]):
+        # Cleared once, then added up: the lowest product, then the highest.
         steps += [(True, i == 0, *pair) for i in range(RUN)]
     vectors, acc = [], 0
     for en, clear, (w, w_value), (x, x_value) in steps:

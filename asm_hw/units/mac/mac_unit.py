@@ -44,6 +44,7 @@ class Mac(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lane = Datapath(self._config.product, self._config.adders).add_multiplier(m, self.w, self.x)
+        # The register itself; with carry_save the sum of two registers, added on the way out.
         m.d.comb += self.acc.eq(
             add_accumulator(m, self._config.accumulator, self._config.adders, [lane], self.en, self.clear)
         )

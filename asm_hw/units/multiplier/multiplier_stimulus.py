@@ -7,6 +7,7 @@ from asm_hw.bench.netlist_text import NetlistBench, Ports, vectors_bench, widths
 
 from .multiplier_config import MultiplierConfig
 
+# The unit has no clock; the bench's own paces it, so that each vector has a whole period.
 BODY = """\
     for (i = 0; i < {count}; i = i + 1) begin
       {{w, x, expected}} = vectors[i];

@@ -33,5 +33,6 @@ class Multiplier(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lane = Datapath(self._config.product, self._config.adders).add_multiplier(m, self.w, self.x)
+        # A lane gives rows that are ready to be added, not yet a product.
         m.d.comb += self.p.eq(add_products(m, self._config.adders, [lane], self._config.product.bits))
         return m

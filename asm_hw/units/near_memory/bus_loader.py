@@ -34,6 +34,7 @@ class BusLoader(wiring.Component):
         m.submodules.loader = EnableInserter(moves)(loader)
         wiring.connect(m, loader.command, wiring.flipped(self.command))
         m.d.comb += [
+            # Only a read can be refused: in every other state the loader moves on.
             moves.eq(~loader.read | self.grant),
             loader.take.eq(self.take), loader.drained.eq(self.drained),
             *(getattr(self, name).eq(getattr(loader, name))

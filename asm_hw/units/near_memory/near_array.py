@@ -66,6 +66,7 @@ class NearArray(wiring.Component):
         self._streams(m, control)
         sums, channels = [], []
         for index in range(config.columns):
+            # Columns side by side share the branch that was made for the first of them.
             if index % BRANCH == 0:
                 branch = self._branch(m, index, weights, control)
             m.submodules[f"column_{index}"] = column = NearColumn(config, datapath, shared[0].shape())
@@ -106,11 +107,13 @@ class NearArray(wiring.Component):
     def _channel(self, m: Module, index: int, row, parts):
         """The registers of a column's requantize parameters."""
         shape = struct_of(self._config.requantize.fields)
+        # No reset: no sum is finished before all parts have arrived (``ready`` of the loader).
         channel = Signal(shape, name=f"channel_{index}", reset_less=True)
         bits, width = channel.as_value(), self._config.row_bits
         for part in range(self._config.rows_per_channel):
             piece = bits[part * width : (part + 1) * width]
             with m.If(parts[part]):
+                # The last part may fill the low bits of its row alone.
                 m.d.sync += piece.eq(row[: len(piece)])
         return channel
 
@@ -120,6 +123,7 @@ class NearArray(wiring.Component):
         for index in range(count):
             m.submodules[f"requantize_{index}"] = unit = Requantize(self._config.requantize)
             m.d.comb += [
+                # Groups are columns side by side: place ``index`` of the next group is ``count`` columns on.
                 unit.acc.eq(choose(sums[index::count], group)),
                 unit.channel.eq(choose(channels[index::count], group)),
                 self.o.payload[index].eq(unit.y),

@@ -26,11 +26,11 @@ class NearColumn(wiring.Component):
     weights : In(array[lanes] of `weight_shape`), decoded, shared by the columns
     swap : In(1), the next weights become those in use on this edge
     x : In(array[lanes] of what `Datapath.add_activation` gives), shared by the columns
-    entry : In, the accumulator in use
+    entry : In(bits_for(``hold`` - 1)), the accumulator in use
     clear : In(1), start it
     add : In(1), the sum is right on this edge
     write : In(``hold``), accumulators that take the last sum on this edge
-    open : In, branches of accumulators that one of them is in
+    open : In(ceil_div(``hold``, `BRANCH`)), branches of accumulators that one of them is in
     finish : In(1), ``acc`` takes the sum
     acc : Out(signed(``config.acc_bits``)), the last finished sum
     """
@@ -67,6 +67,7 @@ class NearColumn(wiring.Component):
         m = Module()
         config, lanes = self._config, []
         for lane in range(config.lanes):
+            # Two sets, so that a tile loads while the one before is in use. No reset: `Control` knows when they count.
             following = Signal(weight_shape(config.weight), name=f"weight_next_{lane}", reset_less=True)
             weight = Signal(weight_shape(config.weight), name=f"weight_{lane}", reset_less=True)
             with m.If(self.load):
@@ -75,9 +76,12 @@ class NearColumn(wiring.Component):
                 m.d.sync += weight.eq(following)
             lanes.append(self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane]))
         shape = signed(config.accumulator.bits)
+        # No reset: the first tile of a block starts from 0, by ``clear``.
         file = [Signal(shape, name=f"entry_{i}", reset_less=True) for i in range(config.hold)]
+        # A sum reaches its entry a cycle late, out of ``last``: the choice of an entry does not follow the adders.
         last, kept = Signal(shape, reset_less=True), Signal(shape)
         m.d.comb += kept.eq(Mux(self.clear, 0, _select(file, self.entry)))
+        # `_select` has a level of multiplexers for each bit of ``entry``; two levels are taken as one full adder.
         total = add_to(m, config.accumulator, config.adders, lanes, kept, arrival=len(self.entry) // 2)
         with m.If(self.add):
             m.d.sync += last.eq(total)
@@ -88,6 +92,7 @@ class NearColumn(wiring.Component):
             for i, entry in enumerate(file[first : first + BRANCH], first):
                 with m.If(self.write[i]):
                     m.d.sync += entry.eq(branch)
+        # The sum of the last tile needs no entry: it goes to the output register at once.
         with m.If(self.finish):
             m.d.sync += self.acc.eq(total)
         return m

@@ -25,13 +25,13 @@ class Control(wiring.Component):
     load : Out(``columns``), columns whose next weights the row that was read holds
     parameters : Out(array[columns][rows a channel] of 1), the same for parts of requantize parameters
     swap : Out(1), the next weights become those in use on this edge
-    entry : Out, the accumulator in use
+    entry : Out(bits_for(``hold`` - 1)), the accumulator in use
     clear : Out(1), start it
     add : Out(1), a beat is taken on this edge
     write : Out(``hold``), accumulators that take the last sum on this edge
-    open : Out, branches of accumulators that one of them is in
+    open : Out(ceil_div(``hold``, `BRANCH`)), branches of accumulators that one of them is in
     finish : Out(1), the output registers take it
-    group : Out, columns whose outputs are offered
+    group : Out(bits_for(``columns`` / ``outputs`` - 1)), the group of columns whose outputs are offered
     grant, settled : as `BusLoader`, where ``config.waits``
     """
 
@@ -67,6 +67,7 @@ class Control(wiring.Component):
         m = Module()
         m.submodules.loader = loader = (BusLoader if self._config.waits else Loader)(self._config)
         tile, entry = Signal.like(loader.tile), Signal.like(self.entry)
+        # A tile is in use; its last beat is taken; the output registers are free; their last group leaves.
         held, done, free, drain = Signal(), Signal(), Signal(), Signal()
         due, place = Signal(), Signal.like(self.entry)  # a sum is written on this edge, and where
         written = Signal()  # it is there; the next tile of a block of one vector could come too early for it
@@ -74,14 +75,18 @@ class Control(wiring.Component):
             written.eq(~due | (place != entry) | tile.first),
             drain.eq(self.o_ready & (self.group == self._groups - 1)),
             free.eq(~self.o_valid | drain),  # the output registers are, or become free on this edge
+            # The last tile needs what follows it too: its parameters, and room for its sums.
             self.x_ready.eq(held & written & (~tile.last | (loader.ready & free))),
             self.add.eq(self.x_valid & self.x_ready),
+            # ``vectors`` may be ``hold`` itself: a bit more than ``entry`` has, where that is a power of two.
             done.eq(self.add & (entry == (tile.vectors - 1)[: len(entry)])),
+            # On the edge of the last beat, so that the next tile meets its first beat in the cycle after.
             self.swap.eq(loader.full & (~held | done)),
             self.entry.eq(entry),
             self.clear.eq(tile.first),
             self.finish.eq(self.add & tile.last),
         ]
+        # Sums of the last tile leave: they are not written back.
         m.d.sync += [
             held.eq(self.swap | (held & ~done)), self.o_valid.eq(self.finish | ~free), due.eq(self.add & ~tile.last)
         ]  # fmt: skip
@@ -92,6 +97,7 @@ class Control(wiring.Component):
         with m.If(self.o_valid & self.o_ready):
             m.d.sync += self.group.eq(Mux(drain, 0, self.group + 1))
         with m.If(due):
+            # Decoded here, once for all columns; `BRANCH` is a power of two, so that a shift divides by it.
             m.d.comb += [self.write.eq(1 << place), self.open.eq(1 << (place >> BRANCH.bit_length() - 1))]
         self._connect(m, loader)
         return m
@@ -102,6 +108,7 @@ class Control(wiring.Component):
             loader.command.valid.eq(self.command.valid),
             self.command.ready.eq(loader.command.ready),
             loader.take.eq(self.swap),
+            # A sum that waits is requantized on its way out, with the parameters of its own block.
             loader.drained.eq(~self.o_valid),
             self.read.eq(loader.read),
             self.address.eq(loader.address),

@@ -30,7 +30,8 @@ class Loader(wiring.Component):
     address : Out(``config.row_address_bits``)
     weights : Out(1), the row that was read holds the weights of ``column``
     parameters : Out(1), ... or ``part`` of the parameters of ``column``
-    column, part : Out
+    column : Out(bits_for(``columns`` - 1))
+    part : Out(bits_for(``config.rows_per_channel`` - 1))
     ready : Out(1), the parameters of the block are there
     """
 
@@ -56,6 +57,7 @@ class Loader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         command = self.command.payload
+        # Of the block in hand; ``tiles`` counts the one that loads or waits and those behind it.
         tiles, vectors = Signal.like(command.tiles), Signal.like(command.vectors)
         address, parameters, first = Signal.like(self.address), Signal(), Signal()
         column, part = Signal.like(self.column), Signal.like(self.part)
@@ -70,6 +72,7 @@ class Loader(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
+                # They follow the payload in every idle cycle, and count from the edge that takes a command.
                 m.d.sync += [
                     tiles.eq(command.tiles), vectors.eq(command.vectors), address.eq(command.row),
                     parameters.eq(command.parameters), first.eq(1),
@@ -83,10 +86,12 @@ class Loader(wiring.Component):
                 with m.If(self.take):
                     m.d.sync += [first.eq(0), tiles.eq(tiles - 1)]
                     self._leave_tile(m, address, tiles, first, parameters)
+            # A column has registers for one set of parameters, and outputs that wait still need theirs.
             with m.State("DRAIN"), m.If(self.drained):
                 m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
                 self._read_parameters(m, column, part, tiles)
+        # The last part arrives in this cycle and is in its register in the next one.
         with m.If(self.parameters & self._is_last(self.column) & self._is_last_part(self.part)):
             m.d.sync += self.ready.eq(1)
         return m
@@ -108,13 +113,16 @@ class Loader(wiring.Component):
     def _leave_tile(self, m: Module, address: Signal, tiles: Signal, first: Signal, parameters: Signal) -> None:
         """Where reading goes on once a tile is taken: behind the first one lie the parameters."""
         config = self._config
+        # Later statements win: the parameters of a block of one tile come before its end.
         m.next = "WEIGHTS"
         with m.If(tiles == 1):
             m.next = "IDLE"
+        # Not sooner: the lanes wait for weights alone, and need parameters only in the last tile of a block.
         with m.If(first & parameters):
             m.d.sync += self.ready.eq(0)
             m.next = "DRAIN"
         with m.If(first & ~parameters):
+            # Behind the only tile of a block this is useless but harmless: IDLE sets the address anew.
             m.d.sync += address.eq(address + config.parameter_rows * config.row_words)
 
     def _read_parameters(self, m: Module, column: Signal, part: Signal, tiles: Signal) -> None:
@@ -127,5 +135,6 @@ class Loader(wiring.Component):
         with m.If(last_part & last_column):
             m.d.sync += column.eq(0)
             m.next = "WEIGHTS"
+            # The first tile was counted off when it was taken.
             with m.If(tiles == 0):
                 m.next = "IDLE"

@@ -60,6 +60,7 @@ class _Model:
 
     async def write(self, product: _Product) -> None:
         """Fill the memory before anything else happens."""
+        # Without a command nothing is read, so that each row is taken on the edge after its offer.
         for word in self._words(product)["i_weight"]:
             self.streams.offer("i_weight", word)
             await self.driver.edge()
@@ -133,6 +134,7 @@ async def check_near_memory_products(driver: Driver, config: NearMemoryConfig, r
         for shape in shapes if pace == PACES[0] else shapes[-1:]:
             model = _Model(driver, config, rng)
             await model.streams.idle()
+            # Not always from row 0, where the memory has a row to spare.
             product = model.product(*shape, start=min(rng.randrange(2), config.depth - config.rows(*shape[:2])))
             if pace == PACES[0]:
                 await model.write(product)
@@ -150,6 +152,7 @@ async def check_near_memory_late_activations(driver: Driver, config: NearMemoryC
     for vectors in (1, 1, 1, 1, min(2, config.hold)):
         model = _Model(driver, config, rng)
         await model.streams.idle()
+        # Late enough that rows, command and both tiles are there before the first beat.
         await model.run(model.product(*shape, vectors, passing=True), late=2 * (config.rows(*shape) + 4))
 
 
@@ -164,6 +167,7 @@ async def check_near_memory_waiting_outputs(driver: Driver, config: NearMemoryCo
     for _ in range(8):
         model = _Model(driver, config, rng)
         await model.streams.idle()
+        # The output alone is slow: it is taken in one cycle of ten.
         await model.run(model.product(_groups(config) * config.columns, config.lanes, 1), (1.0, 1.0, 1.0, 0.1))
 
 
@@ -176,6 +180,7 @@ async def check_near_memory_blocks(driver: Driver, config: NearMemoryConfig, rng
         for _ in range(3):
             await model.run(model.product(config.columns, config.lanes, config.hold))
         return
+    # Halves of the memory in turn: one is written while the other computes.
     products = [model.product(config.columns, config.lanes, config.hold, start) for start in (0, half, 0, half)]
     for product, next_product in zip(products, [*products[1:], None], strict=True):
         await model.run(product, PACES[rng.randrange(2)], next_product=next_product)
@@ -185,6 +190,7 @@ async def check_near_memory_reset(driver: Driver, config: NearMemoryConfig, rng:
     """A reset in the middle of a block takes nothing and leaves nothing behind."""
     columns, hold = config.columns, config.hold
     load = columns + config.parameter_rows
+    # While the tile loads, after it, while parameters load, among the beats, behind the last one.
     for cycles in (1, 2, columns + 1, columns + 3, load + 3, load + 5 + hold // 2, load + 6 + hold):
         model = _Model(driver, config, rng)
         await model.streams.idle()

@@ -86,6 +86,7 @@ class NearMemoryConfig(MemoryConfig):
         check_range("outputs", self.outputs, 1, self.columns)
         if self.columns % self.beat_columns:
             raise ParameterError(f"outputs must divide columns ({self.columns}), not {self.outputs}")
+        # An accumulator file keeps one word an entry; a carry-save sum is two.
         kept = tuple(structure for structure in STRUCTURES if structure != "carry_save")
         check_choice(f"structure of unit {self.unit}", self.structure, kept)
         if self.depth < self.min_depth:
@@ -156,17 +157,22 @@ class NearMemoryConfig(MemoryConfig):
         cycle, parameters one a row and three.
         """
         beats = self.columns // self.beat_columns
+        # All in cycles from the offer of the first command, which is taken in cycle 0.
         load, end, left, ready = 1, -1, -1, 0  # loader starts; last beat taken; last output out; parameters there
         for block in blocks:
             for tile in range(block.tiles):
+                # A row a cycle, one for the last to arrive, then the swap: the tile before must have ended.
                 taken = max(load + self.columns + 1, end)
                 load = taken + 1
                 if tile == 0 and block.parameters:
+                    # DRAIN sees that no output waits; then a row a cycle, and one more until the last is there.
                     wait = max(load, left + 1)
                     load = wait + 1 + self.parameter_rows
                     ready = load + 1
                 last = tile == block.tiles - 1
+                # New sums may enter the output registers on the edge on which the last group of old ones leaves.
                 first = max(taken + 1, ready, left) if last else taken + 1
+                # In the last tile each beat waits until the outputs of the one before have left, group by group.
                 end = first + (block.vectors - 1) * (beats if last else 1)
                 if last:
                     left = end + beats
@@ -183,6 +189,7 @@ class NearMemoryConfig(MemoryConfig):
     @property
     def command_fields(self) -> dict[str, int]:
         """Widths of the parts of a command."""
+        # Counts, not indices: the largest one itself must fit.
         tiles, vectors = self.max_tiles.bit_length(), self.hold.bit_length()
         return {"row": self.row_address_bits, "tiles": tiles, "vectors": vectors, "parameters": 1}
 

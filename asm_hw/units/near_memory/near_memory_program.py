@@ -41,8 +41,10 @@ class Program:
     def gather(self, beats: Matrix) -> list[list[int]]:
         """The unit's output beats [beats][columns a beat] as [vectors][outputs]."""
         flat = [value for beat in beats for value in beat]
+        # Each group of columns loads its parameters once, so that these commands count the groups.
         columns = len(flat) // self.vectors // sum(block.parameters for block in self.blocks)
         rows = [flat[i : i + columns] for i in range(0, len(flat), columns)]
+        # Rows come group after group, in each of them vector after vector.
         return [
             [value for row in rows[vector :: self.vectors] for value in row][: self.outputs]
             for vector in range(self.vectors)
@@ -64,8 +66,10 @@ def program(config: NearMemoryConfig, w: Matrix, x: Matrix, channels: Sequence[i
     rows: list[int] = []
     for first in range(0, outputs, config.columns):
         tiles = [_tile(config, w[first : first + config.columns], i) for i in range(0, inputs, config.lanes)]
+        # The loader expects the parameters of a group behind its first tile.
         rows += tiles[0] + _parameters(config, channels[first : first + config.columns])
         rows += [row for tile in tiles[1:] for row in tile]
+    # Every group of columns is given all activations again.
     passes = ceil_div(outputs, config.columns)
     return Program(rows, blocks, _beats(config, x, config.block_lengths(len(x))) * passes, len(x), outputs)
 
@@ -79,6 +83,7 @@ def check_product(config: MemoryConfig, w: Matrix, x: Matrix, channels: Sequence
         for row in rows:
             if len(row) != inputs:
                 raise ParameterError(f"{name} must have {inputs} codes a row, as the first of w, not {len(row)}")
+            # The extremes stand for all codes; a negative one shifts to -1, not to 0.
             for code in (min(row), max(row)):
                 if code >> bits:
                     raise ParameterError(f"{name} must hold codes from 0 to {(1 << bits) - 1}, not {code}")

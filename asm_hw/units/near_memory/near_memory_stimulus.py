@@ -59,6 +59,7 @@ def near_memory_bench(config: NearMemoryConfig, ports: Ports) -> NetlistBench:
         ("beats", "i__payload", [indexed(beat) for made, _ in rounds for beat in made.x]),
         ("outputs", "o__payload", [indexed(beat) for _, outputs in rounds for beat in outputs]),
     ]
+    # All rounds have one shape: the bench counts in rounds.
     counts = {name: len(words) // len(rounds) for name, _, words in rows}
     body = BODY.format(rounds=len(rounds), **counts)
     variables = ["integer round, beat, row, command, idle;", "reg [2:0] taken;"]
@@ -71,6 +72,7 @@ def near_memory_rounds(config: NearMemoryConfig) -> list[tuple[Program, list[lis
     shapes = ((o * columns, i * lanes) for o, i in ((2, 2), (1, 2)))
     outputs, inputs = next((shape for shape in shapes if config.rows(*shape) <= config.depth), (columns, lanes))
     vector = outputs // columns * inputs * config.activation.code_bits + outputs * config.out_bits
+    # One vector more than ``hold`` makes two blocks, where the text of the bench has room for it.
     vectors = min(config.hold + 1, max(2, TEXT_BITS // vector // 4))
     picker, rounds = Picker(config.weight, config.activation), []
     for _ in range(round_count(config.rows(outputs, inputs) * config.row_bits + vectors * vector)):

@@ -122,8 +122,11 @@ class VnArrayConfig(NearMemoryConfig):
         load = self.columns * self.row_words
         time = load + 3  # the first tile has been taken: a cycle each for command, arrival and swap
         if block.parameters:
+            # The loader's DRAIN takes the first cycle, though nothing is left to wait for.
             time += 1 + self.parameter_rows * self.row_words
+        # Two cycles more for each tile: its last row arrives, and so does the last beat of the tile before.
         time += (block.tiles - 1) * (load + 2 + block.vectors * self.beat_words)
+        # The words of a beat, the cycle in which it is added, the words of its outputs.
         return time + block.vectors * (self.beat_words + 1 + self.vector_words)
 
     def _slug_words(self) -> list[str]:

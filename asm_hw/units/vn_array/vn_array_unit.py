@@ -42,13 +42,16 @@ class VnArray(wiring.Component):
         m.submodules.rows = rows = Assembler(config.row_bits, config.bus_bits)
         m.submodules.beats = beats = Beats(config)
         m.submodules.writer = writer = Writer(config)
+        # The array's loader takes the command on the same edge: it must be idle, too.
         access, start = add_host(m, self, memory, writer.busy | ~array.i_command.ready)
         for part in (beats, writer):
             m.d.comb += [part.start.eq(start), *(part.job[name].eq(job[name]) for name in part.job.shape().members)]
         m.d.comb += [
             array.i_command.valid.eq(start),
             *(array.i_command.payload[name].eq(job[name]) for name in config.command_fields),
+            # Outputs go before rows, and rows before beats: ``settled`` says that no row is wanted.
             rows.ask.eq(array.read & ~writer.write), rows.word.eq(memory.row),
+            # The array waits for whole rows: granted is the last word of one.
             array.grant.eq(rows.ends), array.row.eq(rows.whole),
             beats.port.eq(array.settled & ~writer.write), beats.word.eq(memory.row),
             array.i.valid.eq(beats.valid), beats.ready.eq(array.i.ready), Value.cast(array.i.payload).eq(beats.beat),

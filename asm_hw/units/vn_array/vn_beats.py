@@ -16,7 +16,7 @@ class Assembler(wiring.Component):
     Members
     -------
     ask : In(1), the next word is read on this edge
-    part : Out, which one it is
+    part : Out(bits_for(words - 1)), which one it is
     ends : Out(1), it is the last one
     word : In(``bus_bits``, ``bits`` if fewer), what the memory read
     whole : Out(``bits``), all words, from the cycle after the last was asked for until the memory reads again
@@ -45,6 +45,7 @@ class Assembler(wiring.Component):
                 Signal(len(self.word), name=f"word_{index}", reset_less=True),
                 Signal(name=f"arrives_{index}"),
             )
+            # What was asked for is on ``word`` in the next cycle.
             m.d.sync += arrives.eq(self.ask & (self.part == index))
             with m.If(arrives):
                 m.d.sync += word.eq(self.word)
@@ -67,7 +68,8 @@ class Beats(wiring.Component):
     read : Out(1), ``address`` is
     address : Out(``config.row_address_bits``)
     word : In(``config.bus_bits``, those of a beat if fewer), what the memory read
-    valid, ready, beat : Out, In, Out: a beat is offered, and taken on this edge
+    valid, ready : Out(1), In(1), a beat is offered, and taken on this edge
+    beat : Out(``config.lanes`` * ``config.activation.code_bits``)
     """
 
     def __init__(self, config: VnArrayConfig):
@@ -91,7 +93,9 @@ class Beats(wiring.Component):
         m = Module()
         config, job = self._config, self.job
         m.submodules.assembler = assembler = Assembler(len(self.beat), config.bus_bits)
+        # Still to be read: tiles, and vectors of this one; then, how many each tile has.
         tiles, vector, vectors = Signal.like(job.tiles), Signal.like(job.vectors), Signal.like(job.vectors)
+        # Addresses: of the first beat of the tile, of the beat that is read; from one vector to the next.
         tile, at, stride = Signal.like(job.activations), Signal.like(job.activations), Signal.like(job.activations)
         # In the last tile outputs follow a beat: they are written before the next one is read.
         following = self.valid & self.ready & ~(tiles == 1)
@@ -103,6 +107,7 @@ class Beats(wiring.Component):
         m.d.sync += self.valid.eq(assembler.ends | (self.valid & ~self.ready))
         with m.If(assembler.ends):
             m.d.sync += [at.eq(at + stride), vector.eq(vector - 1)]
+        # The beats of a vector lie side by side: each vector's part of the next tile is one beat further on.
         with m.If(assembler.ends & (vector == 1)):
             following_tile = (tile + config.beat_words)[: len(tile)]
             m.d.sync += [tile.eq(following_tile), at.eq(following_tile), vector.eq(vectors), tiles.eq(tiles - 1)]

@@ -17,7 +17,8 @@ class Writer(wiring.Component):
     job : In(struct of vectors, results, result_stride)
     valid, ready : In(1), Out(1), a beat is offered, and taken on this edge
     write : Out(1), write word ``part`` of it to ``address`` on this edge, whatever else wants the port
-    part, address : Out
+    part : Out(bits_for(``config.output_words`` - 1))
+    address : Out(``config.row_address_bits``)
     busy : Out(1), outputs of the block are still to come
     """
 
@@ -41,10 +42,12 @@ class Writer(wiring.Component):
         m = Module()
         config, job = self._config, self.job
         vectors, at, stride = Signal.like(job.vectors), Signal.like(job.results), Signal.like(job.results)
+        # The word of a vector's outputs, through all its beats; ``part`` counts within a beat.
         place = Signal(bits_for(config.vector_words - 1))
         m.d.comb += [
             self.busy.eq(vectors != 0),
             self.write.eq(self.valid),
+            # The array holds a beat until its last word is written.
             self.ready.eq(self.part == config.output_words - 1),
             self.address.eq(at + place),
         ]

@@ -55,11 +55,13 @@ class Fetcher(wiring.Component):
         m.d.comb += [
             go.eq(self.port & (outputs != 0)),
             row_read.eq((weights_left == 0) & (activations_left == 0)),
+            # The word with more inputs left begins with the earlier one; where none is left, parameters are due.
             self.weights.eq(go & ~row_read & (weights_left >= activations_left) & self.weight_room),
             self.activations.eq(go & (weights_left < activations_left) & self.activation_room),
-            self.address.eq(Mux(self.activations, activation, weight)),
+            self.address.eq(Mux(self.activations, activation, weight)),  # parameters lie behind their weights
             ends.eq(self.parameters[-1]),
         ]
+        # Room is asked for once: the first part takes the place of all.
         with m.If(go & row_read & (self.parameter_room | (part != 0))):
             m.d.comb += self.parameters.eq(1 << part)
             m.d.sync += part.eq(Mux(ends, 0, part + 1))
@@ -72,7 +74,7 @@ class Fetcher(wiring.Component):
             ]
         with m.If(self.weights | self.parameters.any()):
             m.d.sync += weight.eq(weight + 1)
-        with m.If(ends):
+        with m.If(ends):  # the next output meets the same vector; its weights lie behind these parameters
             m.d.sync += [
                 outputs.eq(outputs - 1), activation.eq(start),
                 weights_left.eq(inputs), activations_left.eq(inputs),
@@ -88,5 +90,6 @@ class Fetcher(wiring.Component):
 
 def _less(left: Value, count: int) -> Value:
     """``left - count``, 0 at least."""
+    # One bit longer than its operands, with the sign on top.
     difference = left - count
     return Mux(difference[-1], 0, difference[: len(left)])

@@ -21,14 +21,14 @@ class Results(wiring.Component):
     -------
     start : In(1), take ``results`` and ``outputs`` on this edge; only while not ``busy``
     results : In(``config.row_address_bits``), the address of the first word
-    outputs : In, how many outputs the job has
+    outputs : In(``config.command_fields["outputs"]``), how many outputs the job has
     parameters : In(``config.rows_per_channel``), parts of the parameters that are read on this edge
     room : Out(1), the first part may be read
     word : In(``config.bus_bits``), what the memory read
     last : In(1), the last product of a sum is added on this edge
     acc : In(signed(``config.acc_bits``)), the sum, from the next cycle until its parameters are there
     write : Out(1), write ``data`` to ``address`` on this edge, whatever else wants the port
-    address : Out
+    address : Out(``config.row_address_bits``)
     data : Out(``config.outputs_per_word`` * ``config.out_bits``)
     busy : Out(1), the job goes on
     """
@@ -58,18 +58,21 @@ class Results(wiring.Component):
         config = self._config
         leave, left = Signal(), Signal.like(self.outputs)  # an output is made on this edge; outputs to come
         m.submodules.requantize = unit = Requantize(config.requantize)
+        # The last word is written a cycle after its last output was made.
         m.d.comb += [unit.acc.eq(self.acc), self.busy.eq((left != 0) | self.write)]
         self._wait(m, unit.channel, leave)
         places = [Signal(config.out_bits, name=f"output_{i}") for i in range(config.outputs_per_word)]
         place = Signal(bits_for(len(places) - 1))
         ends = (place == len(places) - 1) | (left == 1)
         m.d.comb += self.data.eq(Cat(places))
+        # In the next cycle: then the last output is in its register, too.
         m.d.sync += self.write.eq(leave & ends)
         with m.If(leave):
             m.d.sync += [left.eq(left - 1), place.eq(Mux(ends, 0, place + 1))]
         for i, output in enumerate(places):
             with m.If(leave & (place == i)):
                 m.d.sync += output.eq(unit.y)
+            # The first output of a word clears the other places, which may stay unused.
             with m.Elif(leave & (place == 0)):
                 m.d.sync += output.eq(0)
         with m.If(self.write):
@@ -85,6 +88,7 @@ class Results(wiring.Component):
         """
         config = self._config
         due, there, taken = Signal(), Signal(), Signal()  # the sum is; the parameters are; their place is in use
+        # A part that was read is on ``word`` in the next cycle.
         arrives = Signal.like(self.parameters)
         bits = Signal(struct_of(config.requantize.fields).size, name="channel", reset_less=True)
         m.d.comb += [leave.eq(due & there), self.room.eq(~taken | leave), channel.eq(bits)]

@@ -60,7 +60,9 @@ async def check_vn_scalar_chain(driver: Driver, config: VnScalarConfig, rng: ran
         channels = [random_channel(config, rng) for _ in w]
         second = of_words(config, w, [[(code, values[code]) for code in raw]], channels, first.program.results.stop)
         job = second.program.jobs[0]
+        # The same vector lies among the words of ``second``, but its job takes what the first one left.
         jobs = [*first.program.jobs, type(job)(**vars(job) | {"activations": first.program.results.start})]
+        # Zeros where the results will be: the words of ``second`` begin behind them.
         words = first.program.words + [0] * len(first.program.results) + second.program.words
         compare(await model.play(WordProgram(0, words, jobs, second.program.results)), second)
 
@@ -77,6 +79,7 @@ async def check_vn_scalar_order(driver: Driver, config: VnScalarConfig, rng: ran
         driver.set("i_command__valid", 1)
         driver.set("o__ready", int(cycle == 5))
         await driver.settle()
+        # In cycle 0 the access goes first; its word then waits on ``o`` until cycle 5 takes it.
         assert driver.get("i_command__ready") == (cycle == 5), f"i_command__ready in cycle {cycle}"
         word = driver.get("o__payload") if driver.get("o__valid") else None
         assert word == (product.expected[0] if cycle else None), f"o offers {word} in cycle {cycle}"

@@ -94,11 +94,13 @@ class VnScalarConfig(MemoryConfig):
 
     @property
     def min_depth(self) -> int:
+        # Beside the parameters a word of weights, one of activations and one of outputs.
         return self.rows_per_channel + 3
 
     @property
     def max_inputs(self) -> int:
         room, x, w = self.depth - self.rows_per_channel - 1, self.activations_per_word, self.weights_per_word
+        # So many if no word were padded; from there down the first that fits.
         most = room * x * w // (x + w)
         return next(inputs for inputs in range(most, 0, -1) if self.words(1, inputs, 1) <= self.depth)
 
@@ -145,18 +147,21 @@ class VnScalarConfig(MemoryConfig):
             for index in range(job.inputs):
                 for name, count in counts.items():
                     if index % count == 0:
+                        # A place is free on the edge of the last MAC of the word that had it.
                         read = next_read(room[name].pop(0))
                         there[name] = read + 2
                 mac = max(mac + 1, *there.values())
                 for name, count in counts.items():
                     if index % count == count - 1 or index == job.inputs - 1:
                         room[name].append(mac)
+            # The first part waits for the output before it to leave, the others for the port alone.
             read = next_read(done)
             for _ in range(self.rows_per_channel - 1):
                 read = next_read(0)
             done = max(mac + 1, read + 2)
             if (output + 1) % self.outputs_per_word == 0 or output == job.outputs - 1:
                 writes.add(done + 1)
+        # The last word is written in the cycle between.
         return done + 2
 
     def _slug_words(self) -> list[str]:
@@ -173,6 +178,7 @@ class VnScalarConfig(MemoryConfig):
         address = self.row_address_bits
         counts = self.weights_per_word, self.activations_per_word
         most = max(self.depth * min(counts), *counts)
+        # Each output has a word of weights at least, so that there are fewer of them than words.
         inputs, outputs = most.bit_length(), self.depth.bit_length()
         return {"weights": address, "activations": address, "results": address, "inputs": inputs, "outputs": outputs}
 

@@ -74,6 +74,7 @@ class VnScalar(wiring.Component):
         inputs, index = Signal.like(job.inputs), Signal.like(job.inputs)  # of the job; taken of this output
         step, last = Signal(), Signal()
         m.d.comb += [
+            # Results never hold the MAC up: see `Results._wait`.
             step.eq(weights.valid & activations.valid),
             last.eq(index == (inputs - 1)[: len(index)]),
             mac.en.eq(step), mac.clear.eq(index == 0), mac.w.eq(weights.operand), mac.x.eq(activations.operand),
@@ -81,6 +82,7 @@ class VnScalar(wiring.Component):
             weights.ask.eq(fetcher.weights), fetcher.weight_room.eq(weights.room),
             activations.ask.eq(fetcher.activations), fetcher.activation_room.eq(activations.room),
         ]  # fmt: skip
+        # At the end of an output both drop the rest of a word: the next row begins with a new one, as does the vector.
         for buffer in (weights, activations):
             m.d.comb += [buffer.word.eq(memory.row), buffer.take.eq(step), buffer.last.eq(last)]
         with m.If(step):

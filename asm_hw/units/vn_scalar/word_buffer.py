@@ -41,8 +41,9 @@ class WordBuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        # No reset: ``held`` says which of them count.
         front, back = Signal(len(self.word), reset_less=True), Signal(len(self.word), reset_less=True)
-        held, owed = Signal(2), Signal(2)  # words that are here; ... and those on their way
+        held, owed = Signal(2), Signal(2)  # words that are here; these, and those on their way
         operands = [front[i * len(self.operand) :][: len(self.operand)] for i in range(self._count)]
         place = Signal(bits_for(self._count - 1))
         arrives, done = Signal(), Signal()
@@ -55,6 +56,7 @@ class WordBuffer(wiring.Component):
         m.d.sync += [arrives.eq(self.ask), owed.eq(owed + self.ask - done), held.eq(held + arrives - done)]
         with m.If(self.take):
             m.d.sync += place.eq(Mux(done, 0, place + 1))
+        # While both places hold a word none is on its way, so that ``front`` never has two to take.
         with m.If(done & (held == 2)):
             m.d.sync += front.eq(back)
         with m.Elif(arrives & (done | (held == 0))):

@@ -61,7 +61,7 @@ def random_words(config: Machine, rng: random.Random, shape: Shape, start: int =
 class Model:
     """Plays programs under random stalls and holds what leaves the unit to the stream rules.
 
-    ``cycles``: from the first command's offer until the first word is read back.
+    ``cycles``: from the first command's offer until the first read of a result is taken.
     """
 
     def __init__(self, driver: Driver, config: Machine, rng: random.Random):
@@ -82,6 +82,7 @@ class Model:
         left = None if limit is None else limit - self.cycles
         words = await streams.run({"i_memory": reads}, len(reads), pace, left)
         streams.offer("i_memory", None)
+        # The first read is taken as soon as the last job has ended.
         self.cycles += streams.cycles if streams.first_taken is None else streams.first_taken
         return words
 

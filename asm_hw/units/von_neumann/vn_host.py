@@ -32,5 +32,6 @@ def add_host(m: Module, unit: wiring.Component, memory: Memory, busy: Value) -> 
         start.eq(unit.i_command.valid & unit.i_command.ready),
         unit.o.payload.eq(memory.row),
     ]
+    # Where ``o`` is not free no access is taken, and the word that waits stays.
     m.d.sync += unit.o.valid.eq(Mux(free, access & ~unit.i_memory.payload.write, unit.o.valid))
     return access, start

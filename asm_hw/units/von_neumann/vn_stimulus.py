@@ -52,6 +52,7 @@ def von_neumann_bench(config: Any, ports: Ports, rounds: Sequence[tuple[WordProg
         ("commands", "i_command__payload", [config.command_word(job) for made, _ in rounds for job in made.jobs]),
         ("outputs", "o__payload", [word for _, outputs in rounds for word in outputs]),
     ]
+    # All rounds have one shape: the bench counts in rounds.
     counts = {name: len(words) // len(rounds) for name, _, words in rows} | {"writes": len(rounds[0][0].words)}
     patience = 10000 + 10 * counts["writes"]  # a job reads each word a few times
     body = BODY.format(rounds=len(rounds), patience=patience, **counts)

@@ -108,6 +108,7 @@ def array_program(config: VnArrayConfig, w: Matrix, x: Matrix, channels: Sequenc
     """
     (outputs, inputs), bus = check_product(config, w, x, channels), config.bus_bits
     _check_depth(config, start, outputs, inputs, len(x))
+    # Its addresses count rows from 0; below they become words from ``start``.
     made = program(config, w, x, channels)
     words = [word for row in made.rows for word in unpack(row, bus, config.row_words)]
     stride = ceil_div(inputs, config.lanes) * config.beat_words
@@ -120,6 +121,7 @@ def array_program(config: VnArrayConfig, w: Matrix, x: Matrix, channels: Sequenc
     results = range(start + len(words), start + len(words) + each * len(x))
     blocks, done = [], 0  # vectors that the blocks so far compute, group after group of columns
     for block in made.blocks:
+        # A group of columns passes all vectors before the next one begins.
         group, first = divmod(done, len(x))
         place = results.start + first * each + group * config.vector_words
         row, done = start + block.row * config.row_words, done + block.vectors
