@@ -137,6 +137,13 @@ def test_shifts_that_rise_are_refused():
         model.execute(Instruction(Operation.ACCUMULATE, shift=3))
 
 
+@pytest.mark.parametrize("op", [Operation.READ, Operation.COPY, Operation.XOR])
+def test_an_operation_on_rows_that_opens_none_is_refused(op):
+    """Hardware would take the precharged lines, all ones, for a row."""
+    with pytest.raises(ValueError, match=f"opened of {op.name} must be 1( or 2)?, not 0"):
+        BitlineModel(ONE).execute(Instruction(op))
+
+
 @pytest.mark.parametrize("config", SERIAL, ids=lambda c: c.slug)
 def test_the_serial_array_multiplies_in_the_cycles_stated(config):
     terms = max_terms(config)

@@ -101,6 +101,7 @@ def test_bad_input_of_the_unit_and_of_the_registry(own):
         (["rtl", *CONFIG[:2], "--element-bits", "33"], {}, ["element_bits", "1 to 32", ", not 33"]),
         (["levels", *CONFIG], {}, ["unit", "weights", "l1_distance"]),
         (["catalog"], {"ASM_HW_UNITS": "nonsense"}, ["ASM_HW_UNITS", "imported", "'nonsense'"]),
+        (["catalog"], {"ASM_HW_UNITS": ".relative"}, ["ASM_HW_UNITS", "imported", "'.relative'"]),
         (["rtl", "--unit", "l1_distance"], {"ASM_HW_UNITS": ""}, ["unit must be one of", "'l1_distance'"]),
     ):
         result = own(*arguments, **environment)

@@ -103,6 +103,8 @@ def _import_unit(module: str) -> None:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
+        if not all(map(str.isidentifier, module.split("."))):
+            raise ImportError("no name of a module")
         import_module(module)
     except (ImportError, SyntaxError, ValueError) as error:
         raise ParameterError(f"{ENVIRONMENT} must name modules that can be imported, not {module!r}: {error}") from None

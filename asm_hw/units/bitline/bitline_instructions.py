@@ -28,6 +28,8 @@ class Operation(IntEnum):
 
 
 LOGIC = (Operation.AND, Operation.OR, Operation.XOR, Operation.NOR)
+OPENED = {Operation.READ: (1,), Operation.COPY: (1, 2), Operation.TAG: (1,)} | dict.fromkeys(LOGIC, (1, 2))
+"""How many rows an operation may open, where it makes something of them: closed rows leave the lines at 1."""
 TAKES_ROW = (Operation.WRITE, Operation.MASK)
 """Operations that take a beat of ``i_row``."""
 ASM_OPERATIONS = tuple(Operation)[: Operation.ACCUMULATE + 1]

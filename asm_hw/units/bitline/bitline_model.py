@@ -11,7 +11,7 @@ from torch import Tensor
 from asm_hw.golden.integer_arithmetic import fit
 
 from .bitline_config import BitlineConfig
-from .bitline_instructions import LOGIC, MOVE, End, Instruction, Operation
+from .bitline_instructions import LOGIC, MOVE, OPENED, End, Instruction, Operation
 
 KINDS = {Operation.WRITE: "write", Operation.READ: "read", Operation.COPY: "copy", Operation.CLEAR: "clear"}
 KINDS |= {Operation.MASK: "mask", Operation.TAG: "tag", Operation.ADD: "add"} | dict.fromkeys(LOGIC, "logic")
@@ -41,9 +41,12 @@ class BitlineModel:
     def execute(self, instruction: Instruction, row: Tensor | None = None) -> Tensor | None:
         """One micro-operation; ``row`` [words] is what ``WRITE`` and ``MASK`` take. Returns the words that leave.
 
-        Raises ValueError where shifts rise within a sum.
+        Raises ValueError where shifts rise within a sum, or ``opened`` is not what the operation takes.
         """
         op = instruction.op
+        if instruction.opened not in OPENED.get(op, (instruction.opened,)):
+            allowed = " or ".join(map(str, OPENED[op]))
+            raise ValueError(f"opened of {op.name} must be {allowed}, not {instruction.opened}")
         if op == Operation.ACCUMULATE:
             return self._accumulate(instruction)
         waits = op == Operation.READ and self.leaving  # o_words is taken
