@@ -93,8 +93,11 @@ def run_folder(folder: Path, simulator: str = "verilator", build: Path = DEFAULT
     with log.open("w") as output:
         subprocess.run(
             [sys.executable, "-m", "asm_hw.sim.cocotb_run", *arguments],
-            env=environment, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
     tests, failed = _results(build_dir / "results.xml")
     waveform = next((path for suffix in ("fst", "vcd") for path in build_dir.glob(f"*.{suffix}")), None)
     return Verdict(name, simulator, checks, tests, failed, perf_counter() - start, log, waveform)

@@ -33,15 +33,23 @@ class Memory(wiring.Component):
         if self._macro:  # the behavioural model stands in the unit's file, wrappers of real macros beside it
             m.submodules.sram = Instance(
                 sram_module(self._rows, self._bits),
-                i_clk=ClockSignal(), i_read=self.read, i_write=self.write, i_address=self.address,
-                i_data=self.data, o_row=self.row,
-            )  # fmt: skip
+                i_clk=ClockSignal(),
+                i_read=self.read,
+                i_write=self.write,
+                i_address=self.address,
+                i_data=self.data,
+                o_row=self.row,
+            )
             return m
         m.submodules.rows = rows = memory.Memory(shape=self._bits, depth=self._rows, init=[])
         # Two ports of one address, never used at once: synthesis makes a single-port memory of them.
         write, read = rows.write_port(), rows.read_port()
         m.d.comb += [
-            write.en.eq(self.write), write.addr.eq(self.address), write.data.eq(self.data),
-            read.en.eq(self.read), read.addr.eq(self.address), self.row.eq(read.data),
-        ]  # fmt: skip
+            write.en.eq(self.write),
+            write.addr.eq(self.address),
+            write.data.eq(self.data),
+            read.en.eq(self.read),
+            read.addr.eq(self.address),
+            self.row.eq(read.data),
+        ]
         return m

@@ -153,9 +153,12 @@ def _scalar_split(row: ScalarEnergy) -> EnergySplit:
 
 def _split(total: float, memory: float, movement: float, compute: float) -> EnergySplit:
     return {
-        "energy_per_mac_fj": total, "memory_fj": memory, "movement_fj": movement, "control_fj": 0,
+        "energy_per_mac_fj": total,
+        "memory_fj": memory,
+        "movement_fj": movement,
+        "control_fj": 0,
         "compute_fj": compute,
-    }  # fmt: skip
+    }
 
 
 def _rounded(*energies: float) -> float:
@@ -176,9 +179,11 @@ def _mac_logic(config: MacConfig, library: Library, clock_mhz: float) -> tuple[d
 
 def _built(row: ArrayRow | EnergyRow) -> Built:
     return {
-        "structure": row["structure"], "weight_form": row["weight_form"], "recipe": row["recipe"],
+        "structure": row["structure"],
+        "weight_form": row["weight_form"],
+        "recipe": row["recipe"],
         "min_period_ns": row["min_period_ns"],
-    }  # fmt: skip
+    }
 
 
 def _cheapest_rows(

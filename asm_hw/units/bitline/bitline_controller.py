@@ -13,9 +13,13 @@ from .bitline_periphery import controls
 from .bitline_ports import stream_ports
 
 SOURCES = {
-    Operation.WRITE: "offered", Operation.COPY: "line", Operation.AND: "line", Operation.OR: "either",
-    Operation.XOR: "differ", Operation.NOR: "neither",
-}  # fmt: skip
+    Operation.WRITE: "offered",
+    Operation.COPY: "line",
+    Operation.AND: "line",
+    Operation.OR: "either",
+    Operation.XOR: "differ",
+    Operation.NOR: "neither",
+}
 """What is written into a row, by operation; nothing is a row of zeros."""
 
 

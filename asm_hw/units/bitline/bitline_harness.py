@@ -123,11 +123,15 @@ class Harness:
         shifts = sorted((row(config.max_shift + 1) for _ in range(row(1, 6))), reverse=True)
         steps = [
             Instruction(
-                Operation.ACCUMULATE, a=row(config.rows), b=row(config.rows), sign=row(2), shift=shift,
+                Operation.ACCUMULATE,
+                a=row(config.rows),
+                b=row(config.rows),
+                sign=row(2),
+                shift=shift,
                 opened=row(2 if config.product.is_power_of_two else 3),
             )
             for shift in shifts
-        ]  # fmt: skip
+        ]
         steps[-1] = replace(steps[-1], end=self.rng.choice(ends), d=row(config.rows))
         return [(step, None) for step in steps]
 

@@ -67,9 +67,13 @@ class Word(wiring.Component):
         with m.If(self.en):
             m.d.sync += accumulator.eq(total)
         sources = {
-            "offered": self.row, "line": self.bl, "either": ~self.blb, "differ": differ, "neither": self.blb,
+            "offered": self.row,
+            "line": self.bl,
+            "either": ~self.blb,
+            "differ": differ,
+            "neither": self.blb,
             "result": total[: config.columns_per_word],
-        }  # fmt: skip
+        }
         # No source at all gives a row of zeros: CLEAR.
         m.d.comb += self.data.eq(select([(getattr(self, name), value) for name, value in sources.items()]))
         m.d.comb += self.o.eq(select([(self.read, self.bl), (self.sum, accumulator)]))

@@ -106,9 +106,13 @@ def _digit(config: BitlineConfig, picker: Picker, shift: int, count: int) -> Ins
 
 def _logic(cells: list[list[int]], mask: int, d: int) -> Iterator[Step]:
     results: dict[Operation, Any] = {
-        Operation.COPY: lambda a, b: a, Operation.AND: lambda a, b: a & b, Operation.OR: lambda a, b: a | b,
-        Operation.XOR: lambda a, b: a ^ b, Operation.NOR: lambda a, b: ~(a | b) & mask, Operation.CLEAR: lambda a, b: 0,
-    }  # fmt: skip
+        Operation.COPY: lambda a, b: a,
+        Operation.AND: lambda a, b: a & b,
+        Operation.OR: lambda a, b: a | b,
+        Operation.XOR: lambda a, b: a ^ b,
+        Operation.NOR: lambda a, b: ~(a | b) & mask,
+        Operation.CLEAR: lambda a, b: 0,
+    }
     opened = {Operation.COPY: 1, Operation.CLEAR: 0}
     for op, result in results.items():
         yield Instruction(op, a=0, b=1, d=d, opened=opened.get(op, 2)), None, None

@@ -25,9 +25,12 @@ class Column(wiring.Component):
     """
 
     signal_parts = {
-        r"rst|load|add|clear": "control", r"codes": "weight_registers", r"kept": "accumulator",
-        **DATAPATH_PARTS, **ADDER_PARTS,
-    }  # fmt: skip
+        r"rst|load|add|clear": "control",
+        r"codes": "weight_registers",
+        r"kept": "accumulator",
+        **DATAPATH_PARTS,
+        **ADDER_PARTS,
+    }
 
     def __init__(self, config: DotConfig, datapath: Datapath, x_shape):
         self._config = config
@@ -88,9 +91,11 @@ class Dot(wiring.Component):
 
     signal_parts = {
         r"rst|(i|o|i_weight)__(valid|ready)|held|load|add|first|clear": "control",
-        r"i_weight__payload|codes": "weight_registers", r"i__payload": "activations",
-        **DATAPATH_PARTS, **ADDER_PARTS,
-    }  # fmt: skip
+        r"i_weight__payload|codes": "weight_registers",
+        r"i__payload": "activations",
+        **DATAPATH_PARTS,
+        **ADDER_PARTS,
+    }
 
     def __init__(self, config: DotConfig):
         self._config = config

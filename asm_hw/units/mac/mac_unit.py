@@ -25,9 +25,12 @@ class Mac(wiring.Component):
     """
 
     signal_parts = {
-        r"rst|en|clear": "control", r"w": "weight_registers", r"x": "activations",
-        **DATAPATH_PARTS, **ADDER_PARTS,
-    }  # fmt: skip
+        r"rst|en|clear": "control",
+        r"w": "weight_registers",
+        r"x": "activations",
+        **DATAPATH_PARTS,
+        **ADDER_PARTS,
+    }
 
     def __init__(self, config: AccumulatingConfig):
         self._config = config

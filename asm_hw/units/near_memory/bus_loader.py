@@ -36,13 +36,16 @@ class BusLoader(wiring.Component):
         m.d.comb += [
             # Only a read can be refused: in every other state the loader moves on.
             moves.eq(~loader.read | self.grant),
-            loader.take.eq(self.take), loader.drained.eq(self.drained),
-            *(getattr(self, name).eq(getattr(loader, name))
-              for name in ("full", "tile", "read", "address", "column", "part", "ready")),
+            loader.take.eq(self.take),
+            loader.drained.eq(self.drained),
+            *(
+                getattr(self, name).eq(getattr(loader, name))
+                for name in ("full", "tile", "read", "address", "column", "part", "ready")
+            ),
             # What says that a row has arrived stands still too: it counts once.
             self.weights.eq(loader.weights & moved),
             self.parameters.eq(loader.parameters & moved),
             self.settled.eq(loader.command.ready | (loader.full & ~self.take)),
-        ]  # fmt: skip
+        ]
         m.d.sync += moved.eq(moves)
         return m

@@ -47,8 +47,9 @@ class NearArray(wiring.Component):
         r"row|branch_\d+\w*": "weight_registers",
         r"i__payload": "activations",
         r"channel_\d+\w*": "requantize",
-        **DATAPATH_PARTS, **ADDER_PARTS,
-    }  # fmt: skip
+        **DATAPATH_PARTS,
+        **ADDER_PARTS,
+    }
 
     def __init__(self, config: NearMemoryConfig):
         self._config = config
@@ -72,9 +73,10 @@ class NearArray(wiring.Component):
             m.submodules[f"column_{index}"] = column = NearColumn(config, datapath, shared[0].shape())
             m.d.comb += [
                 *(getattr(column, name).eq(getattr(control, name)) for name in _SHARED),
-                column.load.eq(control.load[index]), column.weights.eq(branch),
+                column.load.eq(control.load[index]),
+                column.weights.eq(branch),
                 *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
-            ]  # fmt: skip
+            ]
             sums.append(column.acc)
             channels.append(self._channel(m, index, row, control.parameters[index]))
         self._requantize(m, sums, channels, control.group)

@@ -39,8 +39,9 @@ class NearColumn(wiring.Component):
         r"rst|load|swap|entry|clear|add|write|open|finish": "control",
         r"weights\w*|weight_next_\d+\w*": "weight_registers",
         r"entry_\d+|branch_\d+|last|kept": "accumulator",
-        **DATAPATH_PARTS, **ADDER_PARTS,
-    }  # fmt: skip
+        **DATAPATH_PARTS,
+        **ADDER_PARTS,
+    }
 
     def __init__(self, config: NearMemoryConfig, datapath: Datapath, x_shape):
         self._config = config

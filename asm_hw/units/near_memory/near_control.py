@@ -88,8 +88,10 @@ class Control(wiring.Component):
         ]
         # Sums of the last tile leave: they are not written back.
         m.d.sync += [
-            held.eq(self.swap | (held & ~done)), self.o_valid.eq(self.finish | ~free), due.eq(self.add & ~tile.last)
-        ]  # fmt: skip
+            held.eq(self.swap | (held & ~done)),
+            self.o_valid.eq(self.finish | ~free),
+            due.eq(self.add & ~tile.last),
+        ]
         with m.If(self.add):
             m.d.sync += [entry.eq(Mux(done, 0, entry + 1)), place.eq(entry)]
         with m.If(self.swap):

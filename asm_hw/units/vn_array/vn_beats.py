@@ -102,8 +102,10 @@ class Beats(wiring.Component):
         m.d.comb += [
             self.read.eq(self.port & (tiles != 0) & (~self.valid | following)),
             self.address.eq(at + assembler.part),
-            assembler.ask.eq(self.read), assembler.word.eq(self.word), self.beat.eq(assembler.whole),
-        ]  # fmt: skip
+            assembler.ask.eq(self.read),
+            assembler.word.eq(self.word),
+            self.beat.eq(assembler.whole),
+        ]
         m.d.sync += self.valid.eq(assembler.ends | (self.valid & ~self.ready))
         with m.If(assembler.ends):
             m.d.sync += [at.eq(at + stride), vector.eq(vector - 1)]
@@ -113,7 +115,11 @@ class Beats(wiring.Component):
             m.d.sync += [tile.eq(following_tile), at.eq(following_tile), vector.eq(vectors), tiles.eq(tiles - 1)]
         with m.If(self.start):
             m.d.sync += [
-                tiles.eq(job.tiles), vector.eq(job.vectors), vectors.eq(job.vectors),
-                tile.eq(job.activations), at.eq(job.activations), stride.eq(job.activation_stride),
-            ]  # fmt: skip
+                tiles.eq(job.tiles),
+                vector.eq(job.vectors),
+                vectors.eq(job.vectors),
+                tile.eq(job.activations),
+                at.eq(job.activations),
+                stride.eq(job.activation_stride),
+            ]
         return m

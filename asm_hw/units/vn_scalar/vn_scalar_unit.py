@@ -44,12 +44,16 @@ class VnScalar(wiring.Component):
         job = self.i_command.payload
         access, start = add_host(m, self, memory, results.busy)
         m.d.comb += [
-            fetcher.start.eq(start), fetcher.port.eq(~results.write),
+            fetcher.start.eq(start),
+            fetcher.port.eq(~results.write),
             *(fetcher.job[name].eq(job[name]) for name in fetcher.job.shape().members),
-            results.start.eq(start), results.results.eq(job.results), results.outputs.eq(job.outputs),
-            results.parameters.eq(fetcher.parameters), fetcher.parameter_room.eq(results.room),
+            results.start.eq(start),
+            results.results.eq(job.results),
+            results.outputs.eq(job.outputs),
+            results.parameters.eq(fetcher.parameters),
+            fetcher.parameter_room.eq(results.room),
             results.word.eq(memory.row),
-        ]  # fmt: skip
+        ]
         self._access(m, memory, fetcher, results, access)
         self._multiply(m, memory, fetcher, results, start)
         return m
