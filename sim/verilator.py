@@ -42,7 +42,10 @@ def check_build(folder: Path) -> Path:
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Call Verilator and return what it did; never raises on a non-zero status."""
+    """Call Verilator and return what it did; never raises on a non-zero status.
+
+    For lint and for players of streams; the benches of ``asm-hw sim`` are built by cocotb (`cocotb_run.py`).
+    """
     command = [str(root() / "bin" / "verilator"), *map(str, arguments)]
     return subprocess.run(command, env=environment(), cwd=cwd, capture_output=True, text=True)
 

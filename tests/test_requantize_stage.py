@@ -12,7 +12,7 @@ from amaranth.sim import Simulator
 from asm_hw import golden
 from asm_hw.errors import ParameterError
 from asm_hw.formats.requantize_format import RequantizeFormat
-from asm_hw.gateware.requantize_stage import Requantize
+from asm_hw.gateware.requantize_stage import RequantizeStage
 from asm_hw.numbers.alphabets import AlphabetSet
 
 
@@ -48,7 +48,7 @@ def test_requantize_units_equal_golden(config):
     columns = [torch.tensor(column) for column in zip(*cases, strict=True)]
     expected = golden.requantize(*columns, *config.out_range).tolist()
     top_module = Module()
-    top_module.submodules.unit = unit = Requantize(config)
+    top_module.submodules.unit = unit = RequantizeStage(config)
 
     async def bench(context):
         for (acc, scale, bias, shift), y in zip(cases, expected, strict=True):

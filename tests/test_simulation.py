@@ -15,8 +15,8 @@ from asm_hw.sim.dot_player import DotPlayer
 from asm_hw.sim.runner import run_folder
 from asm_hw.sim.unit_checks import checks_of
 from asm_hw.units.catalog import CATALOG
+from asm_hw.units.dot.dot_beats import schedule
 from asm_hw.units.dot.dot_config import DotConfig
-from asm_hw.units.dot.dot_schedule import schedule
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.registry import unit_of

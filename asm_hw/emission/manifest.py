@@ -95,7 +95,7 @@ def _weight(weight: WeightFormat | None) -> dict[str, Any] | None:
         code = {"exact": "twos_complement", "bare": "sign"}[weight.arithmetic]
     elif code == "decoded":
         code = "fields"
-    fields = describe_fields(weight.fields)
+    fields = describe_fields(weight.code_fields)
     return {"code": code, "width": weight.code_bits, "fields": fields, "table": _table(weight.table)}
 
 

@@ -48,10 +48,10 @@ class WeightFormat:
     @property
     def code_bits(self) -> int:
         """Bits of a code word."""
-        return fields_width(self.fields)
+        return fields_width(self.code_fields)
 
     @cached_property
-    def fields(self) -> tuple[Field, ...]:
+    def code_fields(self) -> tuple[Field, ...]:
         """The fields of a code word."""
         if self.code == "decoded":  # the port takes what the weight registers hold
             return self.form_fields
@@ -66,7 +66,7 @@ class WeightFormat:
             return one_hot_fields(self.levels)
         if self.form == "booth":
             return booth_fields(self.bits)
-        return self.levels.fields if self.arithmetic == "asm" else replace(self, code="packed").fields
+        return self.levels.fields if self.arithmetic == "asm" else replace(self, code="packed").code_fields
 
     def encode(self, value: int) -> int:
         """The code word of a weight. Raises `ParameterError` for what is no level of an asm weight."""

@@ -12,7 +12,7 @@ class AlphabetLane(Lane):
     """Select a multiple from the bank and shift it: one row a digit. This is where a weight "multiplies".
 
     On {1,3} the digit 6 is ``3 << 1``: the lane takes ``x3`` and shifts it by one. ``weight`` holds the decoded
-    weight (fields, or shifts as one bit each), ``x`` the multiples of `Bank`.
+    weight (fields, or shifts as one bit each, which `Datapath` makes of them), ``x`` the multiples of `Bank`.
     """
 
     def __init__(self, product: ProductFormat, weight, x):

@@ -1,7 +1,7 @@
 """How weights and activations reach the lanes, in each arithmetic.
 
-The multiplier, the mac and the dot unit are written once over this; what differs between ASM, its
-exact baseline and the bare accumulator is here.
+All units with lanes are written once over this; what differs between ASM, its exact baseline and the bare accumulator
+is here.
 """
 
 from collections.abc import Callable

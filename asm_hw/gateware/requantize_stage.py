@@ -13,7 +13,7 @@ from .repeated_modules import Emission
 from .shapes import struct_of
 
 
-class Requantize(wiring.Component):
+class RequantizeStage(wiring.Component):
     """``y = clamp((acc * scale + bias + (1 << shift - 1)) >> shift)``, shift 0 adds nothing; combinational.
 
     Members

@@ -17,7 +17,10 @@ def multiply(w: Tensor, x: Tensor) -> Tensor:
 
 
 def fit(total: Tensor, acc_bits: int, overflow: str = "wrap") -> Tensor:
-    """``total`` (int64) brought into ``acc_bits`` (2..62) signed bits: wrapped or saturated."""
+    """``total`` (int64) brought into ``acc_bits`` (2..62) signed bits: wrapped or saturated.
+
+    The same rule for one integer is `AccumulatorFormat.fit`, in gateware ``_overflow`` of `asm_hw/gateware/adders.py`.
+    """
     top = 1 << acc_bits - 1
     if overflow == "saturate":
         return total.clamp(-top, top - 1)

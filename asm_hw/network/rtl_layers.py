@@ -12,8 +12,8 @@ from torch import Tensor
 
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.integers import signed_bits
+from asm_hw.units.dot.dot_beats import Beats, schedule
 from asm_hw.units.dot.dot_config import DotConfig
-from asm_hw.units.dot.dot_schedule import Beats, schedule
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.near_memory.near_memory_program import Program, program
 

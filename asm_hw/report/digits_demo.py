@@ -26,8 +26,8 @@ from asm_hw.training.convert import convert
 from asm_hw.training.data import ImageData, digits
 from asm_hw.training.digits_training import ASM_EPOCHS, EPOCHS, accuracy, train, train_asm
 from asm_hw.training.models import digits_cnn
+from asm_hw.units.dot.dot_beats import Beats
 from asm_hw.units.dot.dot_config import DotConfig
-from asm_hw.units.dot.dot_schedule import Beats
 
 LANES, COLUMNS = 16, 4
 BUILD = Path("build/demo")

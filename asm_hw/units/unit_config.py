@@ -26,7 +26,10 @@ class UnitConfig:
 
     unit: ClassVar[str]
     latency: ClassVar[int] = 1
-    """Cycles from accepted operands to the result; 0 for a combinational unit, which has no clock."""
+    """Cycles from accepted operands to the result; 0 for a combinational unit, which has no clock.
+
+    A statement about the component, for manifest and benches: who adds a stage to the component changes it too.
+    """
     initiation_interval: ClassVar[int] = 1
     port_meanings: ClassVar[Mapping[str, str]] = {}
     """What ports mean in this unit, where it is not what their names mean elsewhere (`asm_hw.emission.manifest`)."""

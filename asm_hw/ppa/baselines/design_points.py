@@ -1,4 +1,8 @@
-"""Design points: the configurations that compute the same, each emitted and mapped by the recipes that suit it."""
+"""Design points: the configurations that compute the same, each emitted and mapped by the recipes that suit it.
+
+Which configurations: ``design_points`` of the unit (`asm_hw/units/operands_config.py`, ``memory_config.py``); which
+recipes: `_recipes`.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from asm_hw.gateware.adders import ADDER_PARTS
 from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
 from asm_hw.gateware.multiplexers import choose
-from asm_hw.gateware.requantize_stage import Requantize
+from asm_hw.gateware.requantize_stage import RequantizeStage
 from asm_hw.gateware.shapes import struct_of, weight_shape
 
 from .bus_loader import bus_members
@@ -123,7 +123,7 @@ class NearArray(wiring.Component):
         """``outputs`` requantize units; each serves the columns of its place in every group."""
         count = self._config.beat_columns
         for index in range(count):
-            m.submodules[f"requantize_{index}"] = unit = Requantize(self._config.requantize)
+            m.submodules[f"requantize_{index}"] = unit = RequantizeStage(self._config.requantize)
             m.d.comb += [
                 # Groups are columns side by side: place ``index`` of the next group is ``count`` columns on.
                 unit.acc.eq(choose(sums[index::count], group)),

@@ -1,4 +1,7 @@
-"""One column of the near-memory array: two sets of weight registers, lanes, adders and the accumulator file."""
+"""One column of the near-memory array: two sets of weight registers, lanes, adders and the accumulator file.
+
+Decoders and the requantize stage serve several columns: they are in `near_array.py`.
+"""
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring

@@ -9,7 +9,7 @@ from asm_hw.bench.driver import Driver, only_where
 from asm_hw.bench.operand_words import Operands, Word
 from asm_hw.bench.stream_bench import Pace, StreamBench, paces
 from asm_hw.numbers.bit_fields import pack, unpack, unpack_signed
-from asm_hw.units.memory_channels import corner_channels, passing_channel, random_channel
+from asm_hw.units.channel_stimulus import corner_channels, passing_channel, random_channel
 from asm_hw.units.memory_model import expected_outputs
 
 from .near_memory_config import NearMemoryConfig

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from asm_hw.gateware.requantize_stage import Requantize
+from asm_hw.gateware.requantize_stage import RequantizeStage
 from asm_hw.gateware.shapes import struct_of
 
 from .vn_scalar_config import VnScalarConfig
@@ -57,7 +57,7 @@ class Results(wiring.Component):
         m = Module()
         config = self._config
         leave, left = Signal(), Signal.like(self.outputs)  # an output is made on this edge; outputs to come
-        m.submodules.requantize = unit = Requantize(config.requantize)
+        m.submodules.requantize = unit = RequantizeStage(config.requantize)
         # The last word is written a cycle after its last output was made.
         m.d.comb += [unit.acc.eq(self.acc), self.busy.eq((left != 0) | self.write)]
         self._wait(m, unit.channel, leave)

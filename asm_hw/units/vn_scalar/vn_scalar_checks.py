@@ -6,7 +6,7 @@ import random
 
 from asm_hw.bench.driver import Driver, only_where
 from asm_hw.bench.operand_words import Operands
-from asm_hw.units.memory_channels import random_channel
+from asm_hw.units.channel_stimulus import random_channel
 from asm_hw.units.von_neumann.vn_checks import (
     Model,
     Shape,

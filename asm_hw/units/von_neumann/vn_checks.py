@@ -9,7 +9,7 @@ from typing import TypeAlias
 from asm_hw.bench.driver import Driver
 from asm_hw.bench.operand_words import Operands, Word
 from asm_hw.bench.stream_bench import Pace, StreamBench, paces
-from asm_hw.units.memory_channels import corner_channels, random_channel
+from asm_hw.units.channel_stimulus import corner_channels, random_channel
 from asm_hw.units.memory_model import expected_outputs
 from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
 from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
