@@ -1,4 +1,4 @@
-"""Weight and activation codes to fields, which lanes take; `Datapath` makes one bit of each shift where they want it."""
+"""Weight and activation codes to fields, which lanes take; `Datapath` makes one bit of each shift where it pays."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
 from amaranth.lib import wiring
