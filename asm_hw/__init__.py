@@ -75,13 +75,15 @@ __all__ = [
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    """A public name, imported from its home."""
-    if name == "golden":
-        return import_module("asm_hw.golden")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'asm_hw' has no attribute {name!r}")
-    return getattr(import_module(f"asm_hw.{_MODULE_OF[name]}"), name)
+if not TYPE_CHECKING:  # it would let every name pass
+
+    def __getattr__(name: str) -> Any:
+        """A public name, imported from its home."""
+        if name == "golden":
+            return import_module("asm_hw.golden")
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'asm_hw' has no attribute {name!r}")
+        return getattr(import_module(f"asm_hw.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from asm_hw.bench.driver import Check, Driver
+from asm_hw.bench.driver import Check, Driver, undergo
 from asm_hw.units.registry import make_component
 from asm_hw.units.unit_config import UnitConfig
 
@@ -73,6 +72,6 @@ def run(config: UnitConfig) -> None:
 
 def _bench_of(check: Check, config: UnitConfig) -> Bench:
     async def bench(driver: Driver) -> None:
-        await check(driver, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
+        await undergo(check, driver, config)
 
     return bench

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from asm_hw.bench.driver import Check
+from asm_hw.bench.driver import Check, undergo
 from asm_hw.emission.manifest import config_of, load
 
 from .runner import MANIFEST_FOLDER
@@ -45,7 +44,7 @@ async def _run(dut: Any, check: Check) -> None:
     if _manifest["clock"]:
         Clock(dut.clk, 10, unit="ns").start()
         await FallingEdge(dut.clk)
-    await check(CocotbDriver(dut), _config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
+    await undergo(check, CocotbDriver(dut), _config)
 
 
 def _make_test(check: Check) -> Any:

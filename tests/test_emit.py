@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -26,15 +25,6 @@ def test_bytes_do_not_depend_on_folder_or_hash_seed(cli, tmp_path):
     assert files == sorted(path.name for path in two.iterdir())
     assert len(files) == 9
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
-
-
-def test_emission_imports_no_torch_and_training_no_amaranth():
-    probe = "import sys, {}; sys.exit({!r} in sys.modules)"
-    for module, heavy in (
-        ("asm_hw.emission.emit_folder, asm_hw.cli.commands, asm_hw.units.catalog", "torch"),
-        ("asm_hw.training.prepare, asm_hw.golden", "amaranth"),
-    ):
-        assert subprocess.run([sys.executable, "-c", probe.format(module, heavy)]).returncode == 0, module
 
 
 def test_an_own_folder_is_replaced_and_a_touched_one_is_kept(cli, tmp_path):

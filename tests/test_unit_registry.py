@@ -13,11 +13,12 @@ from typing import ClassVar
 import jsonschema
 import pytest
 
+from asm_hw.bench.driver import undergo
 from asm_hw.errors import ParameterError
 from asm_hw.sim import amaranth_simulation, verilator
 from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.mac.mac_config import MacConfig
-from asm_hw.units.parameters import parameters_of
+from asm_hw.units.parameters import integer, parameters_of
 from asm_hw.units.registry import BUILT_IN, Unit, make_config, register, units
 from asm_hw.units.unit_config import UnitConfig
 
@@ -116,8 +117,90 @@ def test_a_name_is_taken_once():
         unit: ClassVar[str] = "mac"
 
     with pytest.raises(ParameterError, match="unit 'mac' must have a name of its own"):
-        register(Unit(Other, component=None))
+        register(Unit(Other, component=None, netlist_bench=None))
     assert units()["mac"].config is MacConfig
+
+
+PLAIN = """
+from dataclasses import dataclass
+from typing import ClassVar
+from asm_hw import Unit, UnitConfig, register
+from asm_hw.units.parameters import choice, flag, integer
+
+@dataclass(frozen=True, kw_only=True)
+class Plain(UnitConfig):
+    unit: ClassVar[str] = "{name}"
+    {field}
+
+register(Unit(Plain, component=None, netlist_bench=None))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "sentence"),
+    [
+        ("plain", 'out: int = integer(1, (1, 2), "An output")', "parameter out of a unit must have another name"),
+        ("plain", 'lanes: str = choice("a", ("a", "b"), "Lanes")', "parameter lanes of unit plain must be of the kind"),
+        ("plain", "width: int = 3", "field width must be declared by integer, flag, choice or Alphabets, not 3"),
+        ("Not plain", "", "unit 'Not plain' must be lower-case letters, digits and underscores"),
+        ("mac", "", "unit 'mac' must have a name of its own"),
+        ("plain", "raise SystemExit(7)", "must name modules that can be imported, not 'plain': SystemExit: 7"),
+        ("plain", "1 / 0", "must name modules that can be imported, not 'plain': ZeroDivisionError"),
+    ],
+)
+def test_a_unit_that_does_not_fit_is_one_sentence(cli, tmp_path, name, field, sentence):
+    (tmp_path / "plain.py").write_text(PLAIN.format(name=name, field=field))
+    result = cli("catalog", ASM_HW_UNITS="plain")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert sentence in result.stderr
+
+
+def test_a_module_that_registers_nothing_is_refused(cli):
+    result = cli("catalog", ASM_HW_UNITS="json.tool")
+    assert result.returncode == 2
+    assert "must name modules that register a unit, but 'json.tool' does not" in result.stderr
+
+
+def test_an_integer_that_may_be_auto_takes_both(cli, tmp_path):
+    field = 'total_bits: int | None = integer(None, (1, 48), "Bits", "auto")'
+    (tmp_path / "plain.py").write_text(PLAIN.format(name="plain", field=field))
+    for value, sentence in (
+        ("49", "total_bits must be an integer from 1 to 48, not 49"),
+        ("many", "total_bits must be auto or an integer from 1 to 48, not 'many'"),
+    ):
+        refused = cli("rtl", "--unit", "plain", "--total-bits", value, ASM_HW_UNITS="plain")
+        assert (refused.returncode, refused.stderr) == (2, f"error: {sentence}\n")
+
+
+def test_a_name_of_negative_values_is_an_identifier():
+    @dataclass(frozen=True, kw_only=True)
+    class Shifted(UnitConfig):
+        unit: ClassVar[str] = "shifted"
+        offset: int = integer(0, (-4, 4), "Offset")
+
+    assert Shifted(offset=-3).slug == "shifted_offsetm3"
+
+
+def test_a_check_that_reads_nothing_fails():
+    class Blind:
+        def set(self, port, value): ...
+        def get(self, port): ...
+        async def settle(self): ...
+        async def edge(self): ...
+
+    async def check_nothing(driver, config, rng):
+        driver.set("en", 1)
+
+    with pytest.raises(AssertionError, match="check_nothing has read no port"):
+        undergo(check_nothing, Blind(), None).send(None)
+
+
+def test_simulation_is_refused_without_assertions(cli):
+    """``python -O`` would let every check pass."""
+    result = cli("sim", "--unit", "multiplier", PYTHONOPTIMIZE="1")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "PYTHONOPTIMIZE" in result.stderr
 
 
 def test_a_unit_without_checks_cannot_be_simulated():
@@ -130,7 +213,7 @@ class _Bare(UnitConfig):
     unit: ClassVar[str] = "bare_of_checks"
 
 
-register(Unit(_Bare, component=None))
+register(Unit(_Bare, component=None, netlist_bench=None))
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -157,5 +240,5 @@ def test_parameters_are_declared_once():
         unit: ClassVar[str] = "undeclared"
         width: int = 3
 
-    with pytest.raises(TypeError, match="width"):
+    with pytest.raises(ParameterError, match="field width must be declared"):
         Undeclared()

@@ -53,8 +53,13 @@ def freeze(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> None
             module.log2_scale.requires_grad_(False)
         elif isinstance(module, NORMS):
             module.register_forward_pre_hook(_keep_statistics)
+            vars(module)[_FROZEN] = True
             if module.affine:
                 module.weight.requires_grad_(False)
+
+
+_FROZEN = "statistics_are_frozen"
+"""The attribute of a norm whose running statistics `freeze` fixed."""
 
 
 def _keep_statistics(norm: nn.Module, args: tuple[Tensor, ...]) -> None:
@@ -64,7 +69,7 @@ def _keep_statistics(norm: nn.Module, args: tuple[Tensor, ...]) -> None:
 
 def is_frozen(norm: nn.Module) -> bool:
     """Whether `freeze` fixed the statistics of ``norm``."""
-    return _keep_statistics in norm._forward_pre_hooks.values()
+    return _FROZEN in vars(norm)
 
 
 def _move_target(step: SumStep) -> None:

@@ -35,6 +35,25 @@ Written once for every simulator and judged by the golden model; ports are flat 
 """
 
 
+class _WatchedDriver:
+    """A driver that counts what is read."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.set, self.settle, self.edge = driver.set, driver.settle, driver.edge
+        self._get, self.reads = driver.get, 0
+
+    def get(self, port: str) -> int:
+        self.reads += 1
+        return self._get(port)
+
+
+async def undergo(check: Check, driver: Driver, config: Any) -> None:
+    """Run a check with its fixed stimulus; one that reads no port has judged nothing and fails."""
+    watched = _WatchedDriver(driver)
+    await check(watched, config, random.Random(check.__name__))  # noqa: S311 - a fixed stimulus
+    assert watched.reads, f"{check.__name__} has read no port"
+
+
 def only_where(applies: Callable[[Any], bool]) -> Callable[[Check], Check]:
     """A check that some configurations cannot undergo: it is left out there, instead of passing without a look."""
 

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from asm_hw import __version__
 from asm_hw.errors import ParameterError
 from asm_hw.formats.product_format import ProductFormat
+from asm_hw.units.unit_config import DEFAULT_CLOCK_MHZ
 
 from .measure_commands import COMMANDS
 from .post_training_commands import choose, quantize
@@ -60,7 +61,9 @@ def cli() -> None:
 @unit_options
 @_out
 @option("--name", help="Folder and top module. [default: a slug of the parameters]")
-@option("--clock-mhz", type=float, default=100.0, show_default=True, help="Clock of constraints and test bench.")
+@option(
+    "--clock-mhz", type=float, default=DEFAULT_CLOCK_MHZ, show_default=True, help="Clock of constraints and test bench."
+)
 @option("--force", is_flag=True, help="Replace whatever the output folder holds.")
 @json_option
 def rtl(out: Path, name: str | None, clock_mhz: float, force: bool, as_json: bool, **options: Any) -> None:

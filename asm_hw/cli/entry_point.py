@@ -23,6 +23,7 @@ def main() -> None:
     try:
         from .commands import cli  # asks the registry for units, and one of a user's own may be wrong
 
+        _check_options(cli)
         _check_make(cli)
         sys.exit(cli.main(standalone_mode=False))
     except ParameterError as error:
@@ -38,6 +39,18 @@ def main() -> None:
         message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[demo]' has all"
     print("error:", " ".join(message.split()), file=sys.stderr)
     sys.exit(BAD_INPUT)
+
+
+def _check_options(cli: click.Group) -> None:
+    """Refuse a parameter of a user's own unit whose option a command has for something else."""
+    for name, command in cli.commands.items():
+        seen: set[str] = set()
+        for parameter in command.params:
+            if parameter.name in seen:
+                raise ParameterError(
+                    f"parameter {parameter.name} of a unit must have another name: it is an option of `asm-hw {name}`"
+                )
+            seen.add(str(parameter.name))
 
 
 def _check_make(cli: click.Group) -> None:

@@ -9,6 +9,7 @@ import click
 
 from asm_hw.ppa.technology.compact_tables import TECHNOLOGIES
 from asm_hw.units.registry import units
+from asm_hw.units.unit_config import DEFAULT_CLOCK_MHZ
 
 from .unit_options import (
     DEFAULT_UNIT,
@@ -24,6 +25,14 @@ _technology = option(
     "--technology",
     help=f"Cells of the package: {', '.join(TECHNOLOGIES)}, unless --liberty. [default: {TECHNOLOGIES[0]}]",
 )
+
+
+def _energy_clocks() -> str:
+    others = [(unit.name, unit.energy_clock_mhz) for unit in units().values()]
+    differing = [f"of unit {name} {clock:g}" for name, clock in others if clock != DEFAULT_CLOCK_MHZ]
+    return ", ".join([f"{DEFAULT_CLOCK_MHZ:g}", *differing])
+
+
 _liberty = option("--liberty", help="Liberty files (.lib, .lib.gz), comma-separated, instead of --technology.")
 
 
@@ -73,7 +82,7 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
 
 @click.command()
 @unit_options
-@option("--clock-mhz", type=float, help="Clock at which the stream runs. [default: 100, of unit bitline 50]")
+@option("--clock-mhz", type=float, help=f"Clock at which the stream runs. [default: {_energy_clocks()}]")
 @option("--stream", default="network", show_default=True, help="Operands: network, half_normal or uniform.")
 @option("--weights", default="held", show_default=True, help="held, or streaming: new ones every cycle.")
 @option("--cycles", type=int, default=500, show_default=True, help="Cycles to measure.")
@@ -109,7 +118,7 @@ def energy(
 
     unit = units().get(options["unit"] or DEFAULT_UNIT)
     if clock_mhz is None:
-        clock_mhz = unit.energy_clock_mhz if unit else 100.0
+        clock_mhz = unit.energy_clock_mhz if unit else DEFAULT_CLOCK_MHZ
     if unit and unit.energy:
         refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, f"for unit {unit.name}")
         config = config_to_compare(options)

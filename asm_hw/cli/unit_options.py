@@ -12,10 +12,9 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from asm_hw.errors import ParameterError
-from asm_hw.formats.accumulator_format import ACC_BITS
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.units.operands_config import AccumulatingConfig
-from asm_hw.units.parameters import Parameter, parameters_of
+from asm_hw.units.parameters import AUTO, Parameter, parameters_of
 from asm_hw.units.registry import make_config, units
 from asm_hw.units.unit_config import UnitConfig
 
@@ -80,7 +79,7 @@ def _plain(parameter: Parameter) -> str:
 
 def _option(by_unit: Mapping[str, Parameter]) -> Callable:
     first = next(iter(by_unit.values()))
-    kind = None if first.unset == "auto" else _TYPES.get(first.kind)
+    kind = None if _may_be_auto(first) else _TYPES.get(first.kind)
     return option("--" + first.name.replace("_", "-"), type=kind, help=_help(by_unit))
 
 
@@ -100,8 +99,8 @@ def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> An
     unit = options.get("unit") or default_unit
     declared = all_parameters()
     given = {name: options[name] for name in declared if options.get(name) is not None}
-    if "acc_bits" in given:
-        given["acc_bits"] = _auto_or_integer(given["acc_bits"])
+    for name in given:
+        given[name] = _integer_of_text(next(iter(declared[name].values())), given[name])
     if given.get("act_alphabets") == "":
         del given["act_alphabets"]  # said to be none
     if unit not in units():
@@ -115,15 +114,23 @@ def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> An
     return made
 
 
-def _auto_or_integer(value: str) -> int | None:
-    """``auto`` (None) or an integer, for --acc-bits."""
-    if value == "auto":
+def _integer_of_text(parameter: Parameter, value: Any) -> Any:
+    """Of an integer that may be ``auto`` (None), whose option takes text, the value; of others the value as it is."""
+    if not _may_be_auto(parameter) or not parameter.limits:
+        return value
+    if value == AUTO:
         return None
     try:
         return int(value)
     except ValueError:
-        low, high = ACC_BITS
-        raise ParameterError(f"acc_bits must be auto or an integer from {low} to {high}, not {value!r}") from None
+        low, high = parameter.limits
+        raise ParameterError(
+            f"{parameter.name} must be auto or an integer from {low} to {high}, not {value!r}"
+        ) from None
+
+
+def _may_be_auto(parameter: Parameter) -> bool:
+    return parameter.kind == "integer" and parameter.unset == AUTO
 
 
 def config_to_compare(options: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -13,14 +14,13 @@ from asm_hw.errors import ParameterError
 from asm_hw.handoff import handoff_files
 from asm_hw.handoff.sram_wrappers import behavioural
 from asm_hw.units.registry import make_component
-from asm_hw.units.unit_config import UnitConfig
+from asm_hw.units.unit_config import DEFAULT_CLOCK_MHZ, UnitConfig
 
 from . import manifest
 from .verilog_names import check_name
 from .verilog_text import to_verilog
 
 DEFAULT_OUT = Path("rtl_out")
-DEFAULT_CLOCK_MHZ = 100.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Emitted:
 
 def emit(
     config: UnitConfig,
-    out: Path = DEFAULT_OUT,
+    out: Path | str = DEFAULT_OUT,
     name: str | None = None,
     clock_mhz: float = DEFAULT_CLOCK_MHZ,
     force: bool = False,
@@ -47,6 +47,7 @@ def emit(
     """
     name = check_name(config.slug if name is None else name)
     check_clock(clock_mhz)
+    out = Path(out)
     folder = out / name
     if not force:
         _check_replaceable(folder)
@@ -60,11 +61,21 @@ def render(config: UnitConfig, name: str, clock_mhz: float = DEFAULT_CLOCK_MHZ) 
     """All files of a unit as text, by file name; the same to the byte wherever it runs."""
     component = make_component(config)
     described = manifest.describe(config, component, name)
-    files = {f"{name}.v": to_verilog(component, name) + _model(config)}
+    verilog = to_verilog(component, name)
+    _check_latency(config, verilog)
+    files = {f"{name}.v": verilog + _model(config)}
     files |= handoff_files(config, described["ports"], name, clock_mhz)
     # Of all files but the manifest, which carries the hash of its own text (`seal`).
     described["sha256"] = {file: manifest.sha256(text.encode()) for file, text in files.items()}
     return files | {manifest.FILE_NAME: manifest.to_text(manifest.seal(described))}
+
+
+def _check_latency(config: UnitConfig, verilog: str) -> None:
+    """Refuse a unit whose manifest would name a clock that its Verilog lacks, or the reverse."""
+    clocked = re.search(r"^\s*input clk;", verilog, re.MULTILINE) is not None
+    if clocked != (config.latency > 0):
+        allowed = "at least 1: its Verilog has a clock" if clocked else "0: its Verilog has no clock"
+        raise ParameterError(f"latency of unit {config.unit} must be {allowed}, not {config.latency}")
 
 
 def _model(config: UnitConfig) -> str:

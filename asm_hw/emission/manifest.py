@@ -46,7 +46,7 @@ def describe(config: UnitConfig, component: wiring.Component, name: str) -> dict
         "latency_cycles": config.latency,
         "initiation_interval_cycles": config.initiation_interval,
         "safe_terms": config.safe_terms,
-        "ports": _ports(component, clocked, MEANINGS | dict(config.port_meanings)),
+        "ports": _ports(config, component),
         "weight": _weight(config.weight),
         "activation": _activation(config.activation),
         "verilog": f"{name}.v",
@@ -55,12 +55,15 @@ def describe(config: UnitConfig, component: wiring.Component, name: str) -> dict
     } | config.description
 
 
-def _ports(component: wiring.Component, clocked: bool, meanings: dict[str, str]) -> list[dict[str, Any]]:
+def _ports(config: UnitConfig, component: wiring.Component) -> list[dict[str, Any]]:
     """Every port in Verilog order, read back from the component's signature."""
-    ports = [_port(name, "input", Shape(1), meanings[name]) for name in ("clk", "rst") if clocked]
+    meanings = MEANINGS | dict(config.port_meanings)
+    ports = [_port(name, "input", Shape(1), meanings[name]) for name in ("clk", "rst") if config.latency]
     for path, member, _ in component.signature.flatten(component):
         direction = "input" if member.flow == wiring.In else "output"
         name = "__".join(map(str, path))
+        if name not in meanings:
+            raise ParameterError(f"port_meanings of unit {config.unit} must say what port {name!r} means")
         ports.append(_port(name, direction, member.shape, meanings[name]))
     return ports
 

@@ -14,7 +14,7 @@ from asm_hw.formats.product_format import ProductFormat
 from asm_hw.formats.weight_format import ARITHMETIC, WEIGHT_CODES, WEIGHT_FORMS, WeightFormat
 from asm_hw.numbers.level_code import ACT_BITS, WEIGHT_BITS
 
-from .parameters import Alphabets, OptionalAlphabets, choice, flag, integer
+from .parameters import AUTO, Alphabets, OptionalAlphabets, choice, flag, integer
 from .unit_config import UnitConfig
 
 TERMS = (1, 1 << 24)
@@ -180,7 +180,7 @@ def acc_bits_field() -> Any:
         None,
         ACC_BITS,
         "Accumulator bits ({} to {}), or auto: no overflow in --terms products".format(*ACC_BITS),
-        "auto",
+        AUTO,
     )
 
 

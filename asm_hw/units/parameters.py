@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Generic, TypeVar, overload
 
-from asm_hw.errors import check_choice, check_flag, check_range
+from asm_hw.errors import ParameterError, check_choice, check_flag, check_range
 from asm_hw.numbers.alphabets import AlphabetSet, AlphabetsLike, named_alphabets
 
+AUTO = "auto"
+"""The ``unset`` of an integer whose option takes this word too."""
 Held = TypeVar("Held", bound=AlphabetSet | None)
 
 
@@ -67,7 +69,11 @@ def choice(default: str | None, choices: tuple[str, ...], about: str, unset: str
 
 
 class _AlphabetsField(Generic[Held]):
-    """A descriptor, so that type checkers know both: what may be given, and what is held."""
+    """A descriptor: type checkers know what may be given, and what is held.
+
+    mypy forgets the second in classes derived from the one that has the field; formats have the set as such:
+    ``config.weight.alphabets``.
+    """
 
     def __init__(self, default: Held, about: str, unset: str | None = None) -> None:
         self.default, self.about, self.unset = default, about, unset
@@ -111,9 +117,9 @@ class OptionalAlphabets(_AlphabetsField[AlphabetSet | None]):
 
 
 def _declared(name: str, default: Any, metadata: Mapping[str, Any]) -> Parameter:
-    """The parameter of a field that `integer`, `flag` or `choice` made. Raises `TypeError` for another field."""
+    """The parameter of a field that `integer`, `flag` or `choice` made. Raises `ParameterError` for another field."""
     if "kind" not in metadata:
-        raise TypeError(f"field {name} must be declared by integer, flag, choice or alphabets")
+        raise ParameterError(f"field {name} must be declared by integer, flag, choice or Alphabets, not {default!r}")
     return Parameter(name, default=default, **metadata)
 
 

@@ -7,6 +7,7 @@ environment variable ``ASM_HW_UNITS`` names (several are separated by commas). N
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +17,8 @@ from typing import Any
 
 from asm_hw.errors import ParameterError, check_choice
 
-from .unit_config import UnitConfig
+from .parameters import AUTO, Parameter, parameters_of
+from .unit_config import DEFAULT_CLOCK_MHZ, UnitConfig
 
 BUILT_IN = ("multiplier", "mac", "dot", "near_memory", "bitline", "vn_scalar", "vn_array")
 """The packages of this folder that hold a unit, ``UNIT``, in the order of ``--help``."""
@@ -34,9 +36,9 @@ class Unit:
     ----------
     config : its parameters; ``config.unit`` is its name
     component : of a configuration the Amaranth component
-    checks : what its benches must see, a tuple of `asm_hw.bench.driver.Check`; without any it cannot be simulated
     netlist_bench : of a configuration and the ports of its manifest the `asm_hw.bench.netlist_text.NetlistBench`
         whose expected responses are plain integers
+    checks : what its benches must see, a tuple of `asm_hw.bench.driver.Check`; without any it cannot be simulated
     energy : rows of `asm_hw.ppa.energy.memory_comparison` for a unit with a memory; None where the unit is measured
         in operand streams or not at all
     energy_clock_mhz : the clock of ``asm-hw energy`` where none is given
@@ -45,10 +47,10 @@ class Unit:
 
     config: type[UnitConfig]
     component: Reference
+    netlist_bench: Reference
     checks: Reference = ()
-    netlist_bench: Reference = None
     energy: Reference = None
-    energy_clock_mhz: float = 100.0
+    energy_clock_mhz: float = DEFAULT_CLOCK_MHZ
     on_fpga: bool = True
 
     @property
@@ -69,16 +71,33 @@ _UNITS: dict[str, Unit] = {}
 
 
 def register(unit: Unit) -> None:
-    """Add a unit. Raises `ParameterError` where another one has its name."""
+    """Add a unit. Raises `ParameterError` where it does not fit beside the others."""
     # First, so that no other module takes the name of a built-in unit.
     _import_built_in()
     _add(unit)
 
 
 def _add(unit: Unit) -> None:
+    if not (isinstance(unit.config, type) and issubclass(unit.config, UnitConfig)):
+        raise ParameterError(f"config of a unit must be a class of UnitConfig, not {unit.config!r}")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", unit.name):
+        raise ParameterError(f"unit {unit.name!r} must be lower-case letters, digits and underscores")
+    for parameter in parameters_of(unit.config).values():
+        _check_kind(unit, parameter)
     # The same unit once more is no fault.
-    if _UNITS.setdefault(unit.name, unit).config is not unit.config:
+    if _UNITS.setdefault(unit.name, unit) != unit:
         raise ParameterError(f"unit {unit.name!r} must have a name of its own: there is one already")
+
+
+def _check_kind(unit: Unit, parameter: Parameter) -> None:
+    """Units share the options of the command line: one of a name takes one kind of value."""
+    for other in _UNITS.values():
+        known = parameters_of(other.config).get(parameter.name)
+        if known and (known.kind, known.unset == AUTO) != (parameter.kind, parameter.unset == AUTO):
+            raise ParameterError(
+                f"parameter {parameter.name} of unit {unit.name} must be of the kind that unit {other.name} has, "
+                f"{known.kind}, or have another name, not be of the kind {parameter.kind}"
+            )
 
 
 def units() -> Mapping[str, Unit]:
@@ -99,6 +118,7 @@ def _import_built_in() -> None:
 
 def _import_unit(module: str) -> None:
     """Import a module that registers units; those of the current folder count."""
+    before = len(_UNITS)
     # The path of an installed command does not begin with the current folder.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -106,8 +126,15 @@ def _import_unit(module: str) -> None:
         if not all(map(str.isidentifier, module.split("."))):
             raise ImportError("no name of a module")
         import_module(module)
-    except (ImportError, SyntaxError, ValueError) as error:
-        raise ParameterError(f"{ENVIRONMENT} must name modules that can be imported, not {module!r}: {error}") from None
+    except ParameterError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a module of somebody else does
+        reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise ParameterError(
+            f"{ENVIRONMENT} must name modules that can be imported, not {module!r}: {reason}"
+        ) from None
+    if len(_UNITS) == before:
+        raise ParameterError(f"{ENVIRONMENT} must name modules that register a unit, but {module!r} does not")
 
 
 def unit_of(config: UnitConfig) -> Unit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -14,6 +15,9 @@ from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.bit_fields import Field
 
 from .parameters import parameters_of
+
+DEFAULT_CLOCK_MHZ = 100.0
+"""The clock of constraints, benches and energy where none is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,8 @@ class UnitConfig:
         return "_".join([self.unit, *self._slug_words()])
 
     def _slug_words(self) -> list[str]:
-        return [f"{name}{value}" for name, value in self.parameters.items()]
+        words = (f"{name}{value}".replace("-", "m") for name, value in self.parameters.items())
+        return [re.sub(r"\W+", "_", word) for word in words]
 
 
 def describe_fields(fields: tuple[Field, ...]) -> list[dict[str, Any]]:

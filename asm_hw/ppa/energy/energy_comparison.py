@@ -24,7 +24,7 @@ from asm_hw.ppa.baselines.unit_baselines import baselines_of
 from asm_hw.ppa.netlist.program_sources import sources_of
 from asm_hw.ppa.technology.cell_library import Library, check_power, choose_library
 from asm_hw.units.operands_config import AccumulatingConfig
-from asm_hw.units.unit_config import UnitConfig
+from asm_hw.units.unit_config import DEFAULT_CLOCK_MHZ, UnitConfig
 from asm_hw.worker_pools import in_processes
 
 from .energy_figures import EnergyRow
@@ -52,7 +52,7 @@ class EnergyComparison(TypedDict):
 def compare_energy(
     config: UnitConfig,
     options: StreamOptions,
-    clock_mhz: float = 100.0,
+    clock_mhz: float = DEFAULT_CLOCK_MHZ,
     liberty: str | None = None,
     technology: str | None = None,
     waves: bool = False,
@@ -152,8 +152,8 @@ def measured_row(unit: MappedUnit, library: Library, options: StreamOptions, clo
     # The simulator too: without Icarus a figure is a lower bound.
     settings = (unit.config, options, clock_mhz, simulator(), icarus(), version("numpy"))
     texts = [unit.netlist_json, unit.rtl, repr(settings), unit.recipe]
-    # The component names the parts of its signals, which the RTL does not tell.
-    programs = sources_of(measure.__module__, unit.component.__module__)
+    # The component names the parts of its signals, which the RTL does not tell; the configuration says what it counts.
+    programs = sources_of(measure.__module__, unit.component.__module__, type(unit.config).__module__)
     key = content_key(texts, [*library.paths, *programs])
     row = kept("energy", key, lambda: dict(measure(unit, library, options, clock_mhz).row))
     return cast(EnergyRow, row)

@@ -14,6 +14,7 @@ from asm_hw.ppa.baselines.unit_baselines import why_alone
 from asm_hw.ppa.technology.cell_library import compact_library
 from asm_hw.units.operands_config import OperandsConfig
 from asm_hw.units.registry import unit_of, units
+from asm_hw.units.unit_config import DEFAULT_CLOCK_MHZ
 
 from .compared_designs import design_title
 from .memory_comparison import DesignRow
@@ -38,7 +39,7 @@ class SystemComparison(TypedDict):
 
 
 def compare_with_memories(
-    config: OperandsConfig, clock_mhz: float = 100.0, technology: str | None = None
+    config: OperandsConfig, clock_mhz: float = DEFAULT_CLOCK_MHZ, technology: str | None = None
 ) -> SystemComparison:
     """Energy per MAC of an array unit and what it is compared with, in fJ; plain JSON.
 
