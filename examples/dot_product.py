@@ -8,9 +8,7 @@ from pathlib import Path
 
 import torch
 
-from asm_hw import golden
-from asm_hw.emission.emit_folder import emit
-from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw import DotConfig, emit, golden
 
 config = DotConfig(alphabets=(1, 3), weight_bits=5, act_bits=8, lanes=4)
 wanted = [9.2, -5.0, 0.4, 14.0]

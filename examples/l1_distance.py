@@ -16,11 +16,10 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from asm_hw import Unit, UnitConfig, register
 from asm_hw.bench.driver import Driver, reset
 from asm_hw.bench.netlist_text import NetlistBench, Ports, vectors_bench, widths_of
 from asm_hw.units.parameters import integer
-from asm_hw.units.registry import Unit, register
-from asm_hw.units.unit_config import UnitConfig
 
 
 @dataclass(frozen=True, kw_only=True)

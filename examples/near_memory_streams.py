@@ -8,11 +8,10 @@ from pathlib import Path
 
 import torch
 
-from asm_hw.emission.emit_folder import emit
+from asm_hw import NearMemoryConfig, emit
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.sim.near_player import NearPlayer
 from asm_hw.units.memory_model import expected_outputs
-from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.near_memory.near_memory_program import program
 
 OUTPUTS, INPUTS, VECTORS = 2, 6, 3

@@ -7,11 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from asm_hw import convert, freeze, prepare, settle
 from asm_hw.network.integer_layers import IntegerLayer
-from asm_hw.training.convert import convert
 from asm_hw.training.data import digits
-from asm_hw.training.freeze import freeze, settle
-from asm_hw.training.prepare import prepare
 
 
 def train(model: nn.Module, epochs: int) -> None:

@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asm_hw.errors import ParameterError
+from asm_hw.formats.accumulator_format import AccumulatorFormat
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.weight_format import WeightFormat
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import activation_levels, weight_levels
 
@@ -145,3 +148,19 @@ def test_unsigned_activation_codes():
 def test_what_is_no_code_or_level_is_refused(call):
     with pytest.raises(ParameterError, match=r"code|value"):
         call(weight_levels(AlphabetSet((1,)), 5))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: WeightFormat(AlphabetSet((1,)), 99), "weight_bits must be an integer from 2 to 16, not 99"),
+        (lambda: WeightFormat(AlphabetSet((1,)), 5, "asmx"), "arithmetic must be one of asm, exact, bare, not 'asmx'"),
+        (lambda: WeightFormat(AlphabetSet((1,)), 5, form="booth"), "weight_form must be one of one_hot, binary"),
+        (lambda: ActivationFormat(99), "activation bits must be an integer from 1 to 62, not 99"),
+        (lambda: AccumulatorFormat(999), "acc_bits must be an integer from 2 to 62, not 999"),
+        (lambda: AccumulatorFormat(20, "carry"), "overflow must be one of wrap, saturate, not 'carry'"),
+    ],
+)
+def test_formats_refuse_what_they_are_not(make, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        make()

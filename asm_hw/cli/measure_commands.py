@@ -122,7 +122,7 @@ def energy(
     if unit and unit.energy:
         refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, f"for unit {unit.name}")
         config = config_to_compare(options)
-        with working(f"measuring {config.unit} and its counterparts"):
+        with working(f"measuring {config.unit} and its baselines"):
             result = compare_with_memories(config, clock_mhz, technology)
         emit_result(as_json, result, lambda console: show_arrays(console, result))
         return

@@ -34,7 +34,8 @@ _MODULE = re.compile(r"^module \\(?P<name>\S+)\n(?P<body>.*?)^end$", re.MULTILIN
 _CELL = re.compile(r"^(?P<head>  cell )\\(?P<type>\S+)", re.MULTILINE)
 # A port is a wire with `input` or `output` and its number, with the attributes above it.
 _PORT = re.compile(
-    r"(?P<head>(?:^  attribute .*\n+)*^  wire .*(?P<way>input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)\n", re.MULTILINE
+    r"(?P<head>(?:^  attribute .*\n+)*^  wire .*(?P<flow>input|output)) \d+ (?P<tail>.*)\\(?P<name>\S+)\n",
+    re.MULTILINE,
 )
 _INSTANCE = re.compile(r"^  cell \\(?P<type>\S+) .*?^  end$", re.MULTILINE | re.DOTALL)
 _CONNECT = re.compile(r"^(?P<head>    connect )\\(?P<port>\S+)", re.MULTILINE)
@@ -128,7 +129,7 @@ def _unused(name: str, taken) -> str:
 
 def _sort_ports(body: str) -> str:
     """The ports first, inputs by name, then outputs: Amaranth orders them by how an instance is connected."""
-    ports = sorted(_PORT.finditer(body), key=lambda m: (m["way"], m["name"]))
+    ports = sorted(_PORT.finditer(body), key=lambda m: (m["flow"], m["name"]))
     return _order_ports("".join(m[0] for m in ports) + _PORT.sub("", body), [m["name"] for m in ports])
 
 

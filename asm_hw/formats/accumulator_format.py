@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from asm_hw.errors import check_choice, check_range
 from asm_hw.numbers.integers import integer_range, signed_bits
 
 from .product_format import ProductFormat
@@ -16,10 +17,14 @@ ACC_BITS = (2, 62)
 
 @dataclass(frozen=True)
 class AccumulatorFormat:
-    """A two's complement accumulator of ``bits`` bits that wraps or saturates."""
+    """A two's complement accumulator of ``bits`` bits that wraps or saturates; `ParameterError` for other values."""
 
     bits: int
     overflow: str = "wrap"
+
+    def __post_init__(self) -> None:
+        check_range("acc_bits", self.bits, *ACC_BITS)
+        check_choice("overflow", self.overflow, OVERFLOW)
 
     @classmethod
     def for_terms(cls, product: ProductFormat, terms: int, overflow: str = "wrap") -> AccumulatorFormat:

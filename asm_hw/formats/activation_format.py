@@ -5,21 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from asm_hw.errors import check_flag, check_range
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.integers import integer_range
 from asm_hw.numbers.level_code import LevelCode, activation_levels
+
+MAX_BITS = 62
+"""Any integer that the golden model holds; what units and layers take of them is less."""
 
 
 @dataclass(frozen=True)
 class ActivationFormat:
     """Integers of ``bits`` bits: unsigned, two's complement if ``signed``, or encoded on ``alphabets``.
 
-    A sign is counted in ``bits``; encoded, it stands beside a magnitude.
+    A sign is counted in ``bits``; encoded, it stands beside a magnitude. Raises `ParameterError` for other values.
     """
 
     bits: int
     signed: bool = False
     alphabets: AlphabetSet | None = None
+
+    def __post_init__(self) -> None:
+        check_flag("signed", self.signed)
+        check_range("activation bits", self.bits, 1, MAX_BITS)
 
     def __str__(self) -> str:
         return f"({self.bits}, {self.signed}, {self.alphabets!r})"

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from asm_hw.errors import check_choice, check_range
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.bit_fields import Field, fields_width
 from asm_hw.numbers.decoded_weights import booth_fields, encode_booth, encode_one_hot, one_hot_fields
 from asm_hw.numbers.integers import integer_range
-from asm_hw.numbers.level_code import LevelCode, weight_levels
+from asm_hw.numbers.level_code import WEIGHT_BITS, LevelCode, weight_levels
 
 ARITHMETIC = ("asm", "exact", "bare")
 WEIGHT_CODES = ("packed", "fields", "decoded")
@@ -31,6 +32,8 @@ class WeightFormat:
     form : how a decoded weight is held: ``one_hot`` (shifts as one bit each, asm), ``binary``, or ``booth``
         (radix-4 digits, exact)
     symmetric : an exact weight has no smallest value of its own: hardware that holds sign and magnitude
+
+    Raises `ParameterError` for other values.
     """
 
     alphabets: AlphabetSet
@@ -39,6 +42,12 @@ class WeightFormat:
     code: str = "packed"
     form: str = "binary"
     symmetric: bool = False
+
+    def __post_init__(self) -> None:
+        check_range("weight_bits", self.bits, *WEIGHT_BITS)
+        check_choice("arithmetic", self.arithmetic, ARITHMETIC)
+        check_choice("weight_code", self.code, WEIGHT_CODES)
+        check_choice("weight_form", self.form, WEIGHT_FORMS[self.arithmetic])
 
     @cached_property
     def levels(self) -> LevelCode:

@@ -39,7 +39,7 @@ class LayerSize:
     packed_bits: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class IntegerNetwork:
     """Nodes in the order of execution, each taking the integers of its sources; the last gives the result.
 
@@ -152,7 +152,7 @@ class IntegerNetwork:
         x = torch.floor(values * scale.reciprocal() + golden.half_of(stored.bits)).clamp(low, high)
         return encode_tensor(stored, x.to(torch.int64))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """A table of the layers: shapes, multiply-accumulates, weights and their bits, formats; totals last."""
         return summary_of(self)
 

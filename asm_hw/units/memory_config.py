@@ -7,15 +7,40 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from asm_hw.errors import ParameterError
-from asm_hw.formats.requantize_format import RequantizeFormat
+from asm_hw.formats.requantize_format import OUT_BITS, RequantizeFormat
 from asm_hw.numbers.bit_fields import fields_width, join_fields, place_fields
 from asm_hw.numbers.integers import ceil_div, ceil_log2
 
 from .operands_config import AccumulatingConfig
+from .parameters import choice, flag, integer
 from .unit_config import describe_fields
 
-MEMORIES = ("inferred", "macro")
 DEPTH = (2, 1 << 16)
+
+
+def depth_field(default: int) -> Any:
+    """``depth`` of the units with a memory."""
+    return integer(default, DEPTH, "Rows of the memory")
+
+
+def memory_field() -> Any:
+    """``memory``: rows in the unit's own Verilog, or a macro beside it."""
+    return choice("inferred", ("inferred", "macro"), "The memory")
+
+
+def out_bits_field() -> Any:
+    """``out_bits`` of the units that requantize."""
+    return integer(8, OUT_BITS, "Bits of a requantized output")
+
+
+def out_signed_field() -> Any:
+    """``out_signed`` of the units that requantize."""
+    return flag(False, "1 if requantized outputs are signed")
+
+
+def bus_bits_field() -> Any:
+    """``bus_bits`` of the units whose memory is reached over a bus."""
+    return integer(32, (8, 512), "Bits of a word of the memory")
 
 
 class MemoryConfig(AccumulatingConfig):

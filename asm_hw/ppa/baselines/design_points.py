@@ -80,10 +80,10 @@ def design_points(
     none of them meets the clock, those for speed come in addition. Units with a memory are large: of their heaps
     the greedy one alone, of the recipes `_recipes`.
     """
-    variants = config.design_points(thorough)
-    chosen = [(variant, recipe) for variant in variants for recipe in _recipes(variant, library)]
+    configs = config.design_points(thorough)
+    chosen = [(point, recipe) for point in configs for recipe in _recipes(point, library)]
     if not thorough:
-        chosen = [(variant, recipe) for variant, recipe in chosen if recipe == "area"]
+        chosen = [(point, recipe) for point, recipe in chosen if recipe == "area"]
     points = map_points(chosen, library)
     if thorough and not any(point.meets(clock_mhz) for point in points):
         points += map_points(points_for_speed(config), library)
@@ -92,18 +92,18 @@ def design_points(
 
 def points_for_speed(config: C) -> list[tuple[C, str]]:
     """Configurations, a carry-save accumulator among them, with the recipe that maps them for delay."""
-    variants = config.design_points()
+    configs = config.design_points()
     # Carry-save knows no sum at the edge, so it cannot saturate (decision 0005); arrays refuse it.
     if isinstance(config, AccumulatingConfig) and config.memory_shape is None and config.overflow == "wrap":
-        heaps = [variant for variant in variants if variant.form["structure"] == "heap"]
-        variants += [type(heap)(**heap.parameters | {"structure": "carry_save"}) for heap in heaps]
-    return [(variant, "fast chained" if _adds_by_operator(variant) else "fast") for variant in variants]
+        heaps = [point for point in configs if point.form["structure"] == "heap"]
+        configs += [type(heap)(**heap.parameters | {"structure": "carry_save"}) for heap in heaps]
+    return [(point, "fast chained" if _adds_by_operator(point) else "fast") for point in configs]
 
 
 def map_points(chosen: list[tuple[C, str]], library: Library) -> list[DesignPoint[C]]:
     """Each configuration emitted and mapped by its recipe; one with several recipes is emitted once."""
-    variants = list(dict.fromkeys(variant for variant, _ in chosen))
-    emitted = dict(zip(variants, in_threads(_emit, variants), strict=True))
+    configs = list(dict.fromkeys(config for config, _ in chosen))
+    emitted = dict(zip(configs, in_threads(_emit, configs), strict=True))
 
     def map_one(choice: tuple[C, str]) -> DesignPoint[C]:
         config, recipe = choice

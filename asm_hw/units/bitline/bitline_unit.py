@@ -56,5 +56,5 @@ class Bitline(wiring.Component):
 
 
 def make_core(config: BitlineConfig) -> wiring.Component:
-    """What stands around the cells: of the ASM array, or of its bit-serial counterpart."""
+    """What stands around the cells: of the ASM array, or of its bit-serial baseline."""
     return SerialCore(config) if config.arithmetic == "exact" else Core(config)

@@ -1,4 +1,4 @@
-"""The bit-serial counterpart: the same array, one full adder, carry and tag a column."""
+"""The bit-serial baseline: the same array, one full adder, carry and tag a column."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring

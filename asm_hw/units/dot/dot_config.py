@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from asm_hw.units.operands_config import AccumulatingConfig
 from asm_hw.units.parameters import flag, integer
 
-LANES = (1, 256)
 COLUMNS = (1, 256)
+
+
+def lanes_field(default: int) -> Any:
+    """``lanes`` of the units that add products of many lanes."""
+    return integer(default, (1, 256), "Products a column adds in a cycle")
+
+
+def columns_field(default: int) -> Any:
+    """``columns`` of the units with several sums."""
+    return integer(default, COLUMNS, "Dot products side by side")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +43,8 @@ class DotConfig(AccumulatingConfig):
         "o__ready": "the sums are taken on this edge if valid",
     }
 
-    lanes: int = integer(16, LANES, "Products a column adds in a cycle")
-    columns: int = integer(1, COLUMNS, "Dot products side by side")
+    lanes: int = lanes_field(16)
+    columns: int = columns_field(1)
     weight_registers: bool = flag(True, "0: the weight stream holds the weights in use")
 
     @property

@@ -8,12 +8,11 @@ from typing import ClassVar
 
 from asm_hw.errors import ParameterError, check_choice, check_range
 from asm_hw.formats.accumulator_format import STRUCTURES
-from asm_hw.formats.requantize_format import OUT_BITS
 from asm_hw.numbers.bit_fields import join_fields, place_fields
 from asm_hw.numbers.integers import ceil_div
-from asm_hw.units.dot.dot_config import COLUMNS, LANES, DotConfig
-from asm_hw.units.memory_config import DEPTH, MEMORIES, MemoryConfig
-from asm_hw.units.parameters import choice, flag, integer
+from asm_hw.units.dot.dot_config import COLUMNS, DotConfig, columns_field, lanes_field
+from asm_hw.units.memory_config import MemoryConfig, depth_field, memory_field, out_bits_field, out_signed_field
+from asm_hw.units.parameters import integer
 
 HOLD = (1, 1024)
 
@@ -70,14 +69,14 @@ class NearMemoryConfig(MemoryConfig):
         "o__ready": "the outputs are taken on this edge if valid",
     }
 
-    lanes: int = integer(128, LANES, "Products a column adds in a cycle")
-    columns: int = integer(64, COLUMNS, "Dot products side by side")
+    lanes: int = lanes_field(128)
+    columns: int = columns_field(64)
     hold: int = integer(96, HOLD, "Vectors that a tile of weights is held for")
-    depth: int = integer(1024, DEPTH, "Rows of the memory")
-    memory: str = choice("inferred", MEMORIES, "The memory")
+    depth: int = depth_field(1024)
+    memory: str = memory_field()
     outputs: int | None = integer(None, COLUMNS, "Columns requantized a cycle", "all")
-    out_bits: int = integer(8, OUT_BITS, "Bits of a requantized output")
-    out_signed: bool = flag(False, "1 if requantized outputs are signed")
+    out_bits: int = out_bits_field()
+    out_signed: bool = out_signed_field()
 
     def __post_init__(self) -> None:
         if self.outputs is None:

@@ -8,10 +8,8 @@ from typing import ClassVar
 
 from asm_hw.numbers.bit_fields import join_fields, place_fields
 from asm_hw.numbers.integers import ceil_div
-from asm_hw.units.memory_config import DEPTH
+from asm_hw.units.memory_config import bus_bits_field, depth_field
 from asm_hw.units.near_memory.near_memory_config import Block, NearMemoryConfig
-from asm_hw.units.parameters import integer
-from asm_hw.units.vn_scalar.vn_scalar_config import BUS_BITS
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ class VnArrayConfig(NearMemoryConfig):
         "o__ready": "the word is taken on this edge if valid",
     }
 
-    depth: int = integer(8192, DEPTH, "Rows of the memory")
-    bus_bits: int = integer(32, BUS_BITS, "Bits of a word of the memory")
+    depth: int = depth_field(8192)
+    bus_bits: int = bus_bits_field()
 
     @property
     def memory_bits(self) -> int:

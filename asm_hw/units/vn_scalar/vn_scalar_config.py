@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from asm_hw.errors import ParameterError
-from asm_hw.formats.requantize_format import OUT_BITS
 from asm_hw.numbers.bit_fields import join_fields, place_fields
 from asm_hw.numbers.integers import ceil_div
-from asm_hw.units.memory_config import DEPTH, MEMORIES, MemoryConfig
-from asm_hw.units.parameters import choice, flag, integer
-
-BUS_BITS = (8, 512)
+from asm_hw.units.memory_config import (
+    MemoryConfig,
+    bus_bits_field,
+    depth_field,
+    memory_field,
+    out_bits_field,
+    out_signed_field,
+)
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,11 @@ class VnScalarConfig(MemoryConfig):
         "o__ready": "the word is taken on this edge if valid",
     }
 
-    bus_bits: int = integer(32, BUS_BITS, "Bits of a word of the memory")
-    depth: int = integer(1024, DEPTH, "Rows of the memory")
-    memory: str = choice("inferred", MEMORIES, "The memory")
-    out_bits: int = integer(8, OUT_BITS, "Bits of a requantized output")
-    out_signed: bool = flag(False, "1 if requantized outputs are signed")
+    bus_bits: int = bus_bits_field()
+    depth: int = depth_field(1024)
+    memory: str = memory_field()
+    out_bits: int = out_bits_field()
+    out_signed: bool = out_signed_field()
 
     def __post_init__(self) -> None:
         super().__post_init__()
