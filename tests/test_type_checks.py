@@ -26,6 +26,7 @@ PLANTED = {
     "sim/amaranth_simulation.py": "run(3)",
     "training/prepare.py": "prepare(1)",
     "training/layer_formats.py": 'check_range(1, 2, "x", 4)',
+    "examples/dot_product.py": "import asm_hw; asm_hw.emitt(DotConfig())",
     "training/data/cifar10.py": 'cache_folder(3) + "x"',
 }
 
