@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 from small_liberty import write_library
 
+from asm_hw.emission.emit_folder import Emitted, emit
+from asm_hw.emission.manifest import load
 from asm_hw.ppa.technology.cell_library import Library
+from asm_hw.units.unit_config import UnitConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -26,6 +30,24 @@ def cli(tmp_path):
         return subprocess.run(command, cwd=cwd, env=clean | environment, capture_output=True, text=True)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def emit_once(tmp_path_factory):
+    """Emits a configuration once for all tests, whichever process they run in: what is emitted must not be changed."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "emitted_once"
+    shared.mkdir(exist_ok=True)
+
+    def emitted(config: UnitConfig) -> Emitted:
+        folder = shared / config.slug
+        if not folder.is_dir():
+            made = emit(config, tmp_path_factory.mktemp("emission")).folder
+            with contextlib.suppress(OSError):  # another process was first
+                made.rename(folder)
+        return Emitted(folder, folder / f"{config.slug}.v", load(folder))
+
+    return emitted
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,17 @@ RECORD = Path(__file__).with_suffix(".json")
 RANDOM = 30
 
 
-def digest(unit: str, parameters: dict[str, Any]) -> str:
-    """The sha256 of all files of the emitted folder, names included."""
-    config = make_config(unit, **parameters)
+def digest(files: Mapping[str, str]) -> str:
+    """The sha256 of all files of an emitted folder, names included."""
     total = hashlib.sha256()
-    for name, text in sorted(render(config, config.slug).items()):
+    for name, text in sorted(files.items()):
         total.update(f"{name}\0{len(text)}\0{text}".encode())
     return total.hexdigest()
+
+
+def _emitted_digest(unit: str, parameters: dict[str, Any]) -> str:
+    config = make_config(unit, **parameters)
+    return digest(render(config, config.slug))
 
 
 def _parameters(unit: str, rng: random.Random) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def drawn_rows() -> Iterator[tuple[str, dict[str, Any]]]:
 def main() -> None:
     rows = [(config.unit, config.parameters) for config in CATALOG.values()] + list(drawn_rows())
     with ProcessPoolExecutor() as pool:
-        digests = pool.map(digest, *zip(*rows, strict=True))
+        digests = pool.map(_emitted_digest, *zip(*rows, strict=True))
         found = [
             {"unit": unit, "parameters": parameters, "sha256": sha256}
             for (unit, parameters), sha256 in zip(rows, digests, strict=True)

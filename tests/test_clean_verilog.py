@@ -22,8 +22,8 @@ from asm_hw.units.operands_config import DatapathConfig
 
 
 @pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
-def test_every_row_is_clean_in_every_tool(config, tmp_path):
-    emitted = emit(config, tmp_path)
+def test_every_row_is_clean_in_every_tool(config, emit_once):
+    emitted = emit_once(config)
     text = emitted.verilog.read_text()
     assert "\\" not in text, "escaped identifiers"
     assert not re.search(r"'[bhd][0-9a-f_]*[xz]", text), "undefined constants"

@@ -20,5 +20,6 @@ def test_the_record_holds_the_whole_catalogue_and_others():
 
 
 @pytest.mark.parametrize(("unit", "parameters", "sha256"), ROWS, ids=NAMES)
-def test_the_emitted_folder_is_the_recorded_one(unit, parameters, sha256):
-    assert digest(unit, parameters) == sha256
+def test_the_emitted_folder_is_the_recorded_one(unit, parameters, sha256, emit_once):
+    folder = emit_once(make_config(unit, **parameters)).folder
+    assert digest({path.name: path.read_bytes().decode() for path in folder.iterdir()}) == sha256

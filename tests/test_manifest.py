@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asm_hw.emission.emit_folder import emit, render
+from asm_hw.emission.emit_folder import render
 from asm_hw.emission.manifest import config_of, describe, load, seal
 from asm_hw.units.catalog import CATALOG
 from asm_hw.units.dot.dot_config import DotConfig
@@ -47,15 +47,15 @@ def test_the_manifest_says_how_to_requantize(parameters):
 
 
 @pytest.mark.parametrize("config", CATALOG.values(), ids=CATALOG)
-def test_the_manifest_is_complete(config, tmp_path):
-    emitted = emit(config, tmp_path, name="unit_under_test")
+def test_the_manifest_is_complete(config, emit_once):
+    emitted = emit_once(config)
     jsonschema.validate(emitted.manifest, SCHEMA)
     assert config_of(load(emitted.folder)) == config
     for file, digest in emitted.manifest["sha256"].items():
         assert hashlib.sha256((emitted.folder / file).read_bytes()).hexdigest() == digest
     widths = {port["name"]: port["width"] for port in emitted.manifest["ports"]}
     header = emitted.verilog.read_text().split(";", 1)[0]
-    assert header == f"module unit_under_test({', '.join(widths)})"
+    assert header == f"module {config.slug}({', '.join(widths)})"
     table = emitted.manifest["weight"]["table"]
     assert len({row["code"] for row in table}) == len(table) > 1
     for port in emitted.manifest["ports"]:

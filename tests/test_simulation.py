@@ -40,15 +40,15 @@ def test_gateware_equals_golden(name):
 
 
 @one_in(2)
-def test_verilog_equals_golden_in_verilator(name, tmp_path):
-    verdict = run_folder(emit(CATALOG[name], tmp_path).folder, "verilator", tmp_path / "build")
+def test_verilog_equals_golden_in_verilator(name, emit_once, tmp_path):
+    verdict = run_folder(emit_once(CATALOG[name]).folder, "verilator", tmp_path / "build")
     assert verdict.passed, verdict.log.read_text()[-3000:]
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not installed")
 @one_in(6)
-def test_verilog_equals_golden_in_icarus(name, tmp_path):
-    verdict = run_folder(emit(CATALOG[name], tmp_path).folder, "icarus", tmp_path / "build")
+def test_verilog_equals_golden_in_icarus(name, emit_once, tmp_path):
+    verdict = run_folder(emit_once(CATALOG[name]).folder, "icarus", tmp_path / "build")
     assert verdict.passed, verdict.log.read_text()[-3000:]
 
 
