@@ -1,4 +1,7 @@
-"""The multipliers of requantization: ASM levels and shifts nearest to the ratios of real scales."""
+"""The multipliers of requantization: ASM levels and shifts nearest to the ratios of real scales.
+
+`NetworkBuilder` in `integer_builder.py` takes them and adds the biases.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The manifest: what a program that has never seen this project needs to drive the Verilog."""
+"""The manifest: what a program that has never seen this project needs to drive the Verilog.
+
+Described, read and checked here; `emit_folder.py` writes it with the other files.
+"""
 
 from __future__ import annotations
 

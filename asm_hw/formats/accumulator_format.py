@@ -38,7 +38,11 @@ class AccumulatorFormat:
         return integer_range(self.bits, signed=True)
 
     def fit(self, total: int) -> int:
-        """``total`` brought into the accumulator; `asm_hw.golden.fit` does it for tensors."""
+        """``total`` brought into the accumulator.
+
+        The same for tensors: `fit` in `asm_hw/golden/integer_arithmetic.py`; in gateware: ``_overflow`` in
+        `asm_hw/gateware/adders.py`.
+        """
         low, high = self.range
         if self.overflow == "saturate":
             return max(low, min(total, high))

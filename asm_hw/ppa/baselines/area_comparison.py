@@ -1,4 +1,7 @@
-"""A unit beside its exact and its bare baseline in area: every design point tried for each, the best kept."""
+"""A unit in area beside its baselines (`baselines_of`) and the exact one as plain Yosys maps it (`plain_point`).
+
+Every design point is tried for each, the best kept.
+"""
 
 from __future__ import annotations
 

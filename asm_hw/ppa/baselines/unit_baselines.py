@@ -1,4 +1,7 @@
-"""The baselines of a unit: the same unit in other arithmetics, which every figure stands beside."""
+"""The baselines of a unit: the same unit in other arithmetics, which every figure stands beside.
+
+Which: ``baseline_names`` of its configuration (`asm_hw/units/operands_config.py`). Comparisons of area add ``plain``.
+"""
 
 from __future__ import annotations
 

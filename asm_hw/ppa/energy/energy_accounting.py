@@ -1,5 +1,7 @@
 """Energy of a mapped netlist from its transitions: switching, internal and leakage, by part. Energies in fJ.
 
+Which part a cell belongs to: `energy_parts.py`.
+
 Switching: C V^2 / 2 a transition of a net, C the input pins that it drives; the nets of input ports and
 the clock count too, output ports load nothing, there are no wires. Internal: Liberty's internal_power of
 each pin that moves, at the slew that static timing found and at the load of the net. Leakage: of the

@@ -14,6 +14,7 @@ TECHNOLOGIES = ("sg13g2", "sky130hd", "asap7")
 """Tables by name: IHP SG13G2 (130 nm, 1.20 V), SKY130 HD (130 nm, 1.80 V), ASAP7 RVT (7 nm, predictive, 0.70 V).
 
 All typical, 25 C. Areas are um2 as each library gives them; those of ASAP7 are of a kit that nobody makes.
+A new one: docs/area-and-energy.md, "A new technology".
 """
 
 _GATE_PINS = {"enable": "clock_gate_enable_pin", "clock": "clock_gate_clock_pin", "out": "clock_gate_out_pin"}
