@@ -38,7 +38,7 @@ PART_TERMS = {
     "write_back": ("one", "bits", "rows_x_bits"),
 }
 # Macros with two ports all multiplex four columns: bits and columns are then one term.
-FIGURE_TERMS = {
+FIGURE_TERMS: dict[str, dict[int, tuple[str, ...]]] = {
     "area_um2": {
         1: ("one", "rows", "columns", "bits", "rows_x_columns"),
         2: ("one", "rows", "columns", "rows_x_columns"),

@@ -58,8 +58,8 @@ def _energies() -> list[tuple[str, Figure, Figure]]:
         ("streaming", ASM, "exact W=4"),
         ("streaming", SHARED_BANK, "exact W=4"),
     ):
-        figures = ((name, fmean(rows[name][weights]["by_seed_fj"])) for name in (asm, exact))
-        found.append((f"energy per MAC, weights {weights}, fJ", *figures))
+        one, other = ((name, fmean(rows[name][weights]["by_seed_fj"])) for name in (asm, exact))
+        found.append((f"energy per MAC, weights {weights}, fJ", one, other))
     return found
 
 

@@ -51,12 +51,16 @@ DESIGNS = {
 }
 
 
+def _job(name: str, shape: str) -> tuple[str, int, int]:
+    lanes, hold = map(int, shape.split("x"))
+    return name, lanes, hold
+
+
 def measure_all(shapes: list[str]) -> None:
     """Write the JSON file, after each design."""
     result = provenance("python benchmarks/near_memory.py") | {"clock_mhz": CLOCK_MHZ, "activity": simulator()}
     result |= {"layer": asdict(LAYER), "columns_measured": [FEW, MANY], "logic": [], "mac": None}
-    jobs = [(name, *map(int, shapes[0].split("x"))) for name in DESIGNS]
-    jobs += [(next(iter(DESIGNS)), *map(int, shape.split("x"))) for shape in shapes[1:]]
+    jobs = [_job(name, shapes[0]) for name in DESIGNS] + [_job(next(iter(DESIGNS)), shape) for shape in shapes[1:]]
     for logic in in_processes(measure_logic, jobs):
         result["logic"].append(logic)
         OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
@@ -135,7 +139,7 @@ def table() -> str:
     for sized, title in ((False, "256 kbit"), (True, "sized to the layer")):
         found = rows(result, sized, *best)
         for design, row in found.items():
-            parts = [row[f"{part}_fj"] for part in ("memory", "movement", "control", "compute")]
+            parts = [row["memory_fj"], row["movement_fj"], row["control_fj"], row["compute_fj"]]
             ratio = found[name]["energy_per_mac_fj"] / row["energy_per_mac_fj"]
             figures = " | ".join(f"{value:,.0f}" for value in (row["energy_per_mac_fj"], *parts))
             lines.append(f"| {design} | {title} | {figures} | {ratio:.3f} |")

@@ -152,7 +152,8 @@ def _min_energy(config: DotConfig, library: Library, stream: StreamOptions, cloc
 def _plain(config: DotConfig, library: Library, clock_mhz: float) -> dict[str, Any]:
     """The unit as one would write it, by Yosys's own flow; energy only where it meets the clock."""
     written = plain_point(config, library)
-    row = {"area_per_mac_um2": _per_mac(written.mapped.area_um2, config), "delay_ns": written.mapped.delay_ns}
+    area, delay = _per_mac(written.mapped.area_um2, config), written.mapped.delay_ns
+    row: dict[str, Any] = {"area_per_mac_um2": area, "delay_ns": delay}
     if not written.meets(clock_mhz):
         return row
     unit = map_unit(written)

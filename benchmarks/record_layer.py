@@ -30,8 +30,8 @@ def main() -> None:
         model = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, 10))
     train(model, data, epochs=EPOCHS, seed=SEED)
     with torch.no_grad():
-        vectors = model[:3](data.test_images[:VECTORS])
-    weight = model[3].weight.detach()
+        vectors = nn.Sequential(*list(model)[:3])(data.test_images[:VECTORS])
+    weight = model.get_parameter("3.weight").detach()
     right = accuracy(model, data.test_images, data.test_labels)
     layer = {
         "source": f"perceptron 64-64-64-10, {EPOCHS} epochs, seed {SEED}, {100 * right:.2f} % of the test images: "

@@ -49,9 +49,9 @@ def record(name: str, model: nn.Sequential, epochs: int, images: int, stride: in
     data = digits()
     train(model, data, epochs=epochs, seed=SEED)
     with torch.no_grad():
-        maps = model[:LAYER](data.train_images[:images])
+        maps = nn.Sequential(*list(model)[:LAYER])(data.train_images[:images])
         correct = (model(data.test_images).argmax(1) == data.test_labels).double().mean().item()
-    weight = model[LAYER].weight.detach()
+    weight = model.get_parameter(f"{LAYER}.weight").detach()
     operands = {
         "source": f"{what}, {epochs} epochs, seed {SEED}: inputs of its third convolution for the first"
         f" {images} training images of scikit-learn's handwritten digits (UCI, CC BY 4.0), and its weights",

@@ -92,7 +92,8 @@ def with_ratios(seconds: dict[str, float]) -> dict[str, dict[str, float]]:
 @torch.no_grad()
 def golden_runs(images: int) -> dict[str, Callable[[], object]]:
     """The float forward and the integers of `ENDS`, on the same images."""
-    model = make_model("resnet20", classes=10, image_size=32, seed=0).to(memory_format=torch.channels_last).eval()
+    model = make_model("resnet20", classes=10, image_size=32, seed=0)
+    model = model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     x = torch.randn(images, *SHAPE)
     fast = x.to(memory_format=torch.channels_last)
 
