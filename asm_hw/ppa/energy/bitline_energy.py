@@ -104,6 +104,8 @@ class Core:
     controller_fj: float
     word_fj: float
     min_period_ns: float
+    area_um2: float
+    """Of a word, and of the serial array of a word's four columns."""
 
     def energy_fj(self, words: int) -> float:
         """One cycle with so many words."""
@@ -123,7 +125,8 @@ def measure_core(config: BitlineConfig, library: Library, clock_mhz: float) -> C
     slope = (most["energy_per_cycle_fj"] - less["energy_per_cycle_fj"]) / (words[1] - words[0])
     # What would be left without words.
     controller = less["energy_per_cycle_fj"] - slope * words[0]
-    return Core(controller, slope, most["min_period_ns"])
+    area = (most["area_um2"] - less["area_um2"]) / few
+    return Core(controller, slope, most["min_period_ns"], area)
 
 
 def layer_trace(config: BitlineConfig) -> Trace:
