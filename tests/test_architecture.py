@@ -121,6 +121,16 @@ def test_rooms_that_know_formats_alone(room, barred):
             assert not [module for module in imports(path) if module.startswith(barred)], path
 
 
+def test_the_table_of_where_to_look_is_right():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text().split("## Where to look")[1].split("## ")[0]
+    rows = re.findall(r"^\| [^|]+ \| `([\w/]+\.py)` \| `([\w.]+)`", page, re.MULTILINE)
+    assert len(rows) > 10
+    for file, name in rows:
+        text = (REPOSITORY / file).read_text()
+        for part in name.split("."):
+            assert re.search(rf"(class|def) {part}\b", text), (file, name)
+
+
 def test_every_file_has_a_name_of_its_own():
     names = Counter(path.name for path in EVERYTHING if path.name not in ("__init__.py", "__main__.py"))
     assert [name for name, count in names.items() if count > 1] == []
