@@ -51,10 +51,7 @@ def payload_memories(
 ) -> dict[str, tuple[int, list[str]]]:
     """Memories of structured payloads from (memory, port, values by the manifest's field names)."""
     port = {port["name"]: port for port in ports}
-    return {
-        memory: (port[name]["width"], [literal(payload_word(port[name], row), port[name]["width"]) for row in words])
-        for memory, name, words in rows
-    }
+    return {memory: (port[name]["width"], [_payload(port[name], row) for row in words]) for memory, name, words in rows}
 
 
 def word_memories(widths: Mapping[str, int], rows: Iterable[tuple[str, str, list[int]]]) -> dict[str, Any]:
@@ -68,9 +65,18 @@ def indexed(values: Iterable[int], prefix: str = "") -> dict[str, int]:
 
 
 def payload_word(port: Mapping[str, Any], values: Mapping[str, int]) -> int:
-    """The value of a structured port of a manifest; of ``values``, by the names of its fields, the low bits."""
-    fields = [Field(field["name"], field["lsb"], field["width"]) for field in port["fields"]]
-    return join_fields(fields, {field.name: values[field.name] & (1 << field.width) - 1 for field in fields})
+    """The value of a structured port of a manifest from those of its fields, as `join_fields` takes them."""
+    return join_fields(_fields(port), values)
+
+
+def _fields(port: Mapping[str, Any]) -> list[Field]:
+    return [Field(field["name"], field["lsb"], field["width"]) for field in port["fields"]]
+
+
+def _payload(port: Mapping[str, Any], values: Mapping[str, int]) -> str:
+    """The literal of a structured payload; its fields take the low bits of ``values``, which may be negative."""
+    low = {field.name: values[field.name] & (1 << field.width) - 1 for field in _fields(port)}
+    return literal(payload_word(port, low), port["width"])
 
 
 def literal(value: int, width: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from asm_hw.errors import ParameterError, check_choice
 
-from .parameters import AUTO, Parameter, parameters_of
+from .parameters import AUTO, parameters_of
 from .unit_config import DEFAULT_CLOCK_MHZ, UnitConfig
 
 BUILT_IN = ("multiplier", "mac", "dot", "near_memory", "bitline", "vn_scalar", "vn_array")
@@ -82,22 +82,23 @@ def _add(unit: Unit) -> None:
         raise ParameterError(f"config of a unit must be a class of UnitConfig, not {unit.config!r}")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", unit.name):
         raise ParameterError(f"unit {unit.name!r} must be lower-case letters, digits and underscores")
-    for parameter in parameters_of(unit.config).values():
-        _check_kind(unit, parameter)
+    _check_kinds(unit)
     # The same unit once more is no fault.
     if _UNITS.setdefault(unit.name, unit) != unit:
         raise ParameterError(f"unit {unit.name!r} must have a name of its own: there is one already")
 
 
-def _check_kind(unit: Unit, parameter: Parameter) -> None:
+def _check_kinds(unit: Unit) -> None:
     """Units share the options of the command line: one of a name takes one kind of value."""
+    own = parameters_of(unit.config)
     for other in _UNITS.values():
-        known = parameters_of(other.config).get(parameter.name)
-        if known and (known.kind, known.unset == AUTO) != (parameter.kind, parameter.unset == AUTO):
-            raise ParameterError(
-                f"parameter {parameter.name} of unit {unit.name} must be of the kind that unit {other.name} has, "
-                f"{known.kind}, or have another name, not be of the kind {parameter.kind}"
-            )
+        for name, known in parameters_of(other.config).items():
+            one = own.get(name, known)
+            if (known.kind, known.unset == AUTO) != (one.kind, one.unset == AUTO):
+                raise ParameterError(
+                    f"parameter {name} of unit {unit.name} must be of the kind that unit {other.name} has, "
+                    f"{known.kind}, or have another name, not be of the kind {one.kind}"
+                )
 
 
 def units() -> Mapping[str, Unit]:
