@@ -20,7 +20,7 @@ from asm_hw.errors import ParameterError, check_choice
 from .parameters import AUTO, parameters_of
 from .unit_config import DEFAULT_CLOCK_MHZ, UnitConfig
 
-BUILT_IN = ("multiplier", "mac", "dot", "near_memory", "bitline", "vn_scalar", "vn_array")
+BUILT_IN = ("multiplier", "mac", "dot", "near_memory", "bitline", "vn_scalar", "vn_array", "engine")
 """The packages of this folder that hold a unit, ``UNIT``, in the order of ``--help``."""
 ENVIRONMENT = "ASM_HW_UNITS"
 

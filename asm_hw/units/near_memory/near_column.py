@@ -3,13 +3,14 @@
 Decoders and the requantize stage serve several columns: they are in `near_array.py`.
 """
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from asm_hw.gateware.adders import ADDER_PARTS, add_to
 from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
+from asm_hw.gateware.multiplexers import select_counted
 from asm_hw.gateware.repeated_modules import Emission
 from asm_hw.gateware.shapes import weight_shape
 from asm_hw.numbers.integers import ceil_div
@@ -84,8 +85,8 @@ class NearColumn(wiring.Component):
         file = [Signal(shape, name=f"entry_{i}", reset_less=True) for i in range(config.hold)]
         # A sum reaches its entry a cycle late, out of ``last``: the choice of an entry does not follow the adders.
         last, kept = Signal(shape, reset_less=True), Signal(shape)
-        m.d.comb += kept.eq(Mux(self.clear, 0, _select(file, self.entry)))
-        # `_select` has a level of multiplexers for each bit of ``entry``; two levels are taken as one full adder.
+        m.d.comb += kept.eq(Mux(self.clear, 0, select_counted(file, self.entry)))
+        # `select_counted` has a level of multiplexers for each bit of ``entry``; two levels are taken as one full adder.
         total = add_to(m, config.accumulator, config.adders, lanes, kept, arrival=len(self.entry) // 2)
         with m.If(self.add):
             m.d.sync += last.eq(total)
@@ -100,14 +101,3 @@ class NearColumn(wiring.Component):
         with m.If(self.finish):
             m.d.sync += self.acc.eq(total)
         return m
-
-
-def _select(values: list[Value], index: Value) -> Value:
-    """``values[index]`` by a tree of multiplexers with the lowest bit of ``index`` at its root.
-
-    Where ``index`` counts up, bit b changes every 2**b cycles and there are 2**b multiplexers under it:
-    one of them a level switches in a cycle, and not half the tree.
-    """
-    if len(values) == 1:
-        return values[0]
-    return Mux(index[0], _select(values[1::2], index[1:]), _select(values[::2], index[1:]))

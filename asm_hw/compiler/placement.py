@@ -1,0 +1,121 @@
+"""Where tensors lie: live ones side by side, and never two that one cycle would need in the same segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from asm_hw.errors import ParameterError
+from asm_hw.units.engine.engine_config import EngineConfig
+
+from .products import Product
+from .tensor_layout import TensorLayout
+
+MAX_TRIALS = 200_000
+
+
+@dataclass(frozen=True)
+class _Region:
+    base: int
+    size: int
+
+    def overlaps(self, other: _Region) -> bool:
+        return self.base < other.base + other.size and other.base < self.base + self.size
+
+    def segments(self, rows: int) -> set[int]:
+        return set(range(self.base // rows, (self.base + self.size - 1) // rows + 1))
+
+
+class _Search:
+    """Places the target of one product after another; goes back where one finds no room."""
+
+    def __init__(self, config: EngineConfig, products: Sequence[Product], layouts: Mapping[str, TensorLayout], kept: set[str]):
+        self._config, self._products, self._layouts = config, products, layouts
+        self._end = config.segments * config.bank_rows
+        self._trials = 0
+        self.worst = 0
+        self._last = {name: len(products) for name in kept}
+        for index, product in enumerate(products):
+            for name in (product.source, product.skip, product.target):
+                if name is not None:
+                    self._last[name] = max(self._last.get(name, 0), index)
+
+    def run(self) -> dict[str, int] | None:
+        size = self._layouts["input"].size
+        for base in self._bases({}):
+            if base + size <= self._end and (found := self._place(0, {"input": _Region(base, size)})):
+                return {name: region.base for name, region in found.items()}
+        return None
+
+    def _bases(self, live: Mapping[str, _Region]) -> list[int]:
+        starts = {segment * self._config.bank_rows for segment in range(self._config.segments)}
+        return sorted(starts | {region.base + region.size for region in live.values()})
+
+    def _place(self, index: int, placed: dict[str, _Region]) -> dict[str, _Region] | None:
+        if index == len(self._products):
+            return placed
+        self.worst = max(self.worst, index)
+        self._trials += 1
+        if self._trials > MAX_TRIALS:
+            return None
+        product = self._products[index]
+        if product.target in placed:  # it goes on in place
+            return self._place(index + 1, placed) if self._fits(product, placed, placed[product.target]) else None
+        for region in self._choices(index, product, placed):
+            found = self._place(index + 1, {**placed, product.target: region})
+            if found:
+                return found
+        return None
+
+    def _choices(self, index: int, product: Product, placed: dict[str, _Region]) -> list[_Region]:
+        layout = self._layouts[product.target]
+        live = {name: region for name, region in placed.items() if self._last.get(name, -1) >= index}
+        choices = []
+        skip = product.skip
+        # The sum of a residual block may take the place of what joins it, word by word.
+        if skip and skip != product.source and self._last[skip] == index and _alike(self._layouts[skip], layout):
+            choices.append(placed[skip])
+            live_in_place = {name: region for name, region in live.items() if name != skip}
+            if any(region.overlaps(placed[skip]) for region in live_in_place.values()):
+                choices.clear()
+        for base in self._bases(live):
+            region = _Region(base, layout.size)
+            if base + layout.size <= self._end and not any(region.overlaps(other) for other in live.values()):
+                choices.append(region)
+        return [region for region in choices if self._fits(product, placed, region)]
+
+    def _fits(self, product: Product, placed: dict[str, _Region], target: _Region) -> bool:
+        """Whether source, target and what joins lie in segments of their own, the last perhaps in place."""
+        rows = self._config.bank_rows
+        source = placed[product.source].segments(rows)
+        if source & target.segments(rows):
+            return False
+        if product.skip is None:
+            return True
+        skip = placed.get(product.skip, target)
+        if skip.segments(rows) & source:
+            return False
+        return skip == target or not skip.segments(rows) & target.segments(rows)
+
+
+def _alike(one: TensorLayout, other: TensorLayout) -> bool:
+    """Whether a pixel's words lie alike in both."""
+    return (one.row, one.col, one.planes, one.plane_words, one.size) == (
+        other.row, other.col, other.planes, other.plane_words, other.size,
+    )  # fmt: skip
+
+
+def place(
+    config: EngineConfig, products: Sequence[Product], layouts: Mapping[str, TensorLayout], kept: set[str]
+) -> dict[str, int]:
+    """The base address of every tensor. Raises `ParameterError` where the memory is too small."""
+    search = _Search(config, products, layouts, kept)
+    found = search.run()
+    if found is None:
+        name = products[search.worst].name
+        needed = max(layout.size for layout in layouts.values())
+        raise ParameterError(
+            f"layer {name!r} must find room in {config.segments} segments of {config.bank_rows} rows: the largest tensor"
+            f" takes {needed}; more segments or bank_rows would do"
+        )
+    return found

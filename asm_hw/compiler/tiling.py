@@ -1,0 +1,180 @@
+"""Products cut into tiles of weights: which words each reads, and what every lane of every column holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from asm_hw.errors import ParameterError
+from asm_hw.numbers.integers import ceil_div
+from asm_hw.units.engine.engine_config import ROWS, SIDES, EngineConfig
+from asm_hw.units.engine.window_registers import WindowRegisters
+
+from .products import Product
+from .tensor_layout import TensorLayout
+
+QUARTET = 4
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Weights of one turn: codes [columns, lanes], of a window ``dy``, ``dx`` from the pixel; ``shift`` in quartets."""
+
+    dy: int
+    dx: int
+    group: int
+    mask: int
+    shift: int
+    codes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles by pass; as many in each. ``shared``: all passes read the same words in the same order."""
+
+    window: bool
+    passes: list[list[Tile]]
+
+    @property
+    def shared(self) -> bool:
+        place = lambda tile: (tile.dy, tile.dx, tile.group, tile.mask, tile.shift)  # noqa: E731
+        first = [place(tile) for tile in self.passes[0]]
+        return all([place(tile) for tile in tiles] == first for tiles in self.passes)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """Where a tile reads: ``taps`` [(tap of the lanes, group, ky, kx)]."""
+
+    dy: int
+    dx: int
+    group: int
+    mask: int
+    taps: tuple[tuple[int, int, int, int], ...]
+
+
+class Tiler:
+    """Cuts one product for an engine. Raises `ParameterError` where its weights do not fit the lanes."""
+
+    def __init__(self, config: EngineConfig, product: Product, layout: TensorLayout):
+        self._config, self._product, self._layout = config, product, layout
+        self._digits = _digits(config, product)  # [digits, out, in, kh, kw]
+        self._code = {value: config.weight.encode(value) for value in set(self._digits.ravel().tolist())}
+
+    def tiling(self) -> Tiling:
+        """The tiling with the fewest tiles: by windows, or by points."""
+        kernel = self._product.weight.shape[2:]
+        windows = self._config.taps > 1 and self._product.dilation == (1, 1) and tuple(kernel) != (1, 1)
+        found = [self._cut(window) for window in ((True, False) if windows else (False,))]
+        return min(found, key=lambda tiling: len(tiling.passes[0]))
+
+    def _cut(self, window: bool) -> Tiling:
+        columns = self._config.columns
+        weights = self._digits
+        passes = []
+        for first in range(0, weights.shape[1], columns):
+            own = weights[:, first : first + columns]
+            needed = np.flatnonzero(own.any(axis=(0, 1, 3, 4)))
+            tiles = [tile for turn in self._turns(window, set(needed.tolist())) for tile in self._tiles(turn, own)]
+            passes.append(tiles)
+        longest = max(1, *map(len, passes))
+        empty = Tile(0, 0, 0, 0, 0, np.full((columns, self._config.lanes), self._config.weight.encode(0)))
+        return Tiling(window, [tiles + [empty] * (longest - len(tiles)) for tiles in passes])
+
+    def _turns(self, window: bool, needed: set[int]) -> Iterator[_Turn]:
+        layout = self._layout
+        groups = [g for g in range(layout.groups) if any(lane and lane[0] in needed for lane in layout.lanes(g))]
+        return self._window_turns(groups) if window else self._point_turns(groups)
+
+    def _window_turns(self, groups: list[int]) -> Iterator[_Turn]:
+        """Each word by itself, over windows of three columns and ``window_rows`` rows."""
+        (kh, kw), (top, left) = self._product.weight.shape[2:], self._product.padding
+        rows = self._config.window_rows
+        for y in range(0, kh, rows):
+            for x in range(0, kw, 3):
+                used = range(min(rows, kh - y))
+                places = [(i, k) for i in used for k in range(min(3, kw - x))]
+                for group in groups:
+                    taps = tuple((3 * i + k, group, y + i, x + k) for i, k in places)
+                    yield _Turn(y - top, x - left, group, sum(1 << SIDES * i for i in used), taps)
+
+    def _point_turns(self, groups: list[int]) -> Iterator[_Turn]:
+        """Words of one pixel, as many as a step takes, for each place of the kernel."""
+        (kh, kw), (top, left) = self._product.weight.shape[2:], self._product.padding
+        down, right = self._product.dilation
+        slots = WindowRegisters.point_taps(self._config)
+        chunks: list[list[int]] = []
+        for group in groups:
+            # A step reads from a group whose number three divides, unless it reads one alone.
+            start = group if len(slots) == 1 else group // ROWS * ROWS
+            if not chunks or group >= chunks[-1][0] + len(slots) or not self._same_plane(chunks[-1][0], group):
+                chunks.append([start])
+            chunks[-1].append(group)
+        for y in range(kh):
+            for x in range(kw):
+                for start, *words in chunks:
+                    used = [slots[word - start] for word in words]
+                    taps = tuple((tap, word, y, x) for (tap, _), word in zip(used, words, strict=True))
+                    mask = sum(1 << slot for _, slot in used)
+                    yield _Turn(y * down - top, x * right - left, start, mask, taps)
+
+    def _same_plane(self, one: int, other: int) -> bool:
+        return one // self._layout.plane_words == other // self._layout.plane_words
+
+    def _tiles(self, turn: _Turn, own: np.ndarray) -> Iterator[Tile]:
+        """A tile for each power of a quartet by which digits of weights and of activations are worth more."""
+        config, layout = self._config, self._layout
+        lanes = [
+            (tap * config.group + place, *lane, ky, kx)
+            for tap, group, ky, kx in turn.taps
+            for place, lane in enumerate(layout.lanes(group))
+            if lane
+        ]
+        worth = config.act_bits // QUARTET
+        by_shift: dict[int, list[tuple[int, int, int, int, int]]] = {}
+        for lane, channel, digit, ky, kx in lanes:
+            for number in range(len(own)):
+                by_shift.setdefault(number + digit * worth, []).append((lane, number, channel, ky, kx))
+        for shift, entries in sorted(by_shift.items()):
+            values = np.zeros((config.columns, config.lanes), dtype=np.int64)
+            place, number, channel, ky, kx = (np.array(part) for part in zip(*entries, strict=True))
+            values[: own.shape[1], place] = own[number, :, channel, ky, kx].T
+            codes = np.vectorize(self._code.__getitem__, otypes=[np.int64])(values)
+            yield Tile(turn.dy, turn.dx, turn.group, turn.mask, shift, codes)
+
+
+def _digits(config: EngineConfig, product: Product) -> np.ndarray:
+    """Weights as values that a lane holds, each worth a quartet more than the one before."""
+    weight = product.weight.numpy()
+    lane = set(config.weight.values)
+    values = np.unique(weight).tolist()
+    if all(value in lane for value in values):
+        return weight[None]
+    code = product.weights.levels
+    parts: dict[int, list[int]] = {
+        value: [(-part if value < 0 else part) for _, part in code.cut(value)] for value in values
+    }
+    wrong = sorted({abs(part) for cut in parts.values() for part in cut if part not in lane})
+    if wrong:
+        raise ParameterError(
+            f"layer {product.name!r} must have weights that lanes of alphabets {{{config.weight.alphabets}}} and"
+            f" {config.weight.bits} bits hold, quartet by quartet, not {wrong[0]}: the network needs weight_bits 5"
+            f" and alphabets {product.weights.alphabets}"
+        )
+    lookup = np.vectorize(lambda value, number: parts[value][number], otypes=[np.int64])
+    return np.stack([lookup(weight, number) for number in range(len(code.digits))])
+
+
+def row_words(config: EngineConfig, tile: Tile) -> list[int]:
+    """A row of weight memory for each column."""
+    bits = config.weight.code_bits
+    return [sum(code << lane * bits for lane, code in enumerate(row)) for row in tile.codes.tolist()]
+
+
+def needed_passes(config: EngineConfig, outputs: int) -> int:
+    """Passes of columns over so many outputs."""
+    return ceil_div(outputs, config.columns)
+
+

@@ -1,0 +1,11 @@
+"""Unit ``engine``."""
+
+from asm_hw.units.registry import Unit
+
+from .engine_config import EngineConfig
+
+UNIT = Unit(
+    EngineConfig,
+    component="asm_hw.units.engine.engine_unit:Engine",
+    netlist_bench="asm_hw.units.engine.engine_stimulus:engine_bench",
+)

@@ -1,0 +1,142 @@
+"""The columns of an engine: decoders of their weights, their parameters, and what follows their sums."""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from asm_hw.gateware.adders import ADDER_PARTS
+from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
+from asm_hw.gateware.multiplexers import choose
+from asm_hw.gateware.shapes import struct_of, weight_shape
+
+from .engine_column import EngineColumn
+from .engine_config import BANKS, FINISH_STAGE, SIDES, STAGES, SWAP_STAGE, EngineConfig
+from .engine_layouts import step_layout
+from .output_pipe import OutputPipe
+
+BRANCH = 8
+"""Columns that share a gated copy of a row of weights."""
+_GATHER = ("entry", "clear", "shift", "largest")
+
+
+class EngineArray(wiring.Component):
+    """Steps go through its stages: `SWAP_STAGE` weights change, one later lanes add, in `FINISH_STAGE` sums end.
+
+    Members
+    -------
+    load, parameters : In, what ``row`` holds, as `Front` says
+    row : In(``row_bits``), a row of weight memory
+    x : In(array[lanes] of ``act_bits``), the window of the step in stage `SWAP_STAGE` + 1
+    steps : In(array[STAGES + 1] of step), the step in each stage
+    skip_words : In(array[6] of words), what joins the sums that ended in stage `FINISH_STAGE`
+    data : Out(array[6] of words), by slot: the outputs of the last stage
+    """
+
+    signal_parts = {
+        r"load|parameters|steps\w*": "control",
+        r"row|branch_\d+\w*": "weight_registers",
+        r"x|skip_words|data": "activations",
+        r"channel_\w+|next_\w+": "requantize",
+        **DATAPATH_PARTS,
+        **ADDER_PARTS,
+    }
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        words = data.ArrayLayout(config.word_bits, BANKS)
+        super().__init__(
+            {
+                "load": In(config.columns),
+                "parameters": In(config.parameter_rows),
+                "row": In(config.row_bits),
+                "x": In(data.ArrayLayout(config.act_bits, config.lanes)),
+                "steps": In(data.ArrayLayout(step_layout(config), STAGES + 1)),
+                "skip_words": In(words),
+                "data": Out(words),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config, datapath = self._config, Datapath(self._config.product, self._config.adders)
+        bits = config.weight.code_bits
+        codes = [self.row[i * bits : (i + 1) * bits] for i in range(config.lanes)]
+        weights = [datapath.add_weight(m, f"weight_{i}", code) for i, code in enumerate(codes)]
+        shared = [datapath.add_activation(m, f"x_{lane}", self.x[lane]) for lane in range(config.lanes)]
+        swap, add, gather = self.steps[SWAP_STAGE], self.steps[SWAP_STAGE + 1], self.steps[FINISH_STAGE]
+        results = []
+        for index in range(config.columns):
+            if index % BRANCH == 0:
+                branch = self._branch(m, index, weights)
+            m.submodules[f"column_{index}"] = column = EngineColumn(config, datapath, shared[0].shape())
+            m.d.comb += [
+                column.load.eq(self.load[index]), column.weights.eq(branch), column.swap.eq(swap.swap),
+                column.add.eq(add.add), column.gather.eq(gather.add), column.finish.eq(gather.finish),
+                *(getattr(column, name).eq(gather[name]) for name in _GATHER),
+                *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
+            ]  # fmt: skip
+            results.append(self._output(m, index, column.acc, gather.swap_parameters))
+        self._digits(m, results)
+        return m
+
+    def _branch(self, m: Module, index: int, weights: list):
+        """The decoded row for `BRANCH` columns, 0 while it is for others: their registers need not follow it."""
+        shape = data.ArrayLayout(weight_shape(self._config.weight), self._config.lanes)
+        branch = Signal(shape, name=f"branch_{index}")
+        here = self.load[index : index + BRANCH].any()
+        bits = Cat(Value.cast(weight) for weight in weights)
+        m.d.comb += branch.as_value().eq(bits & here.replicate(len(bits)))
+        return branch
+
+    def _output(self, m: Module, index: int, acc, swap: Value) -> Value:
+        """Parameters of a column and its output pipe."""
+        config, steps = self._config, self.steps
+        layout = struct_of(config.records.channel)
+        following = Signal(layout, name=f"next_{index}", reset_less=True)
+        channel = Signal(layout, name=f"channel_{index}", reset_less=True)
+        for row, low, high, place in self._parts_of(index):
+            with m.If(self.parameters[row]):
+                m.d.sync += following.as_value()[low:high].eq(self.row[place : place + high - low])
+        with m.If(swap):
+            m.d.sync += channel.eq(following)
+        m.submodules[f"output_{index}"] = pipe = OutputPipe(config)
+        joined = self._joined(index) & steps[FINISH_STAGE + 1].joins.replicate(config.skip_bits)
+        m.d.comb += [
+            pipe.acc.eq(acc), pipe.skip.eq(joined), pipe.channel.eq(channel),
+            pipe.finish.eq(steps[FINISH_STAGE + 1].finish),
+            pipe.low.eq(steps[FINISH_STAGE + 2].low), pipe.high.eq(steps[FINISH_STAGE + 2].high),
+        ]  # fmt: skip
+        return pipe.y
+
+    def _parts_of(self, index: int) -> list[tuple[int, int, int, int]]:
+        """(row, low, high, place): bits low to high of the column's parameters begin at ``place`` of a row."""
+        config, bits = self._config, self._config.records.channel_bits
+        if config.channels_per_row:
+            row, place = divmod(index, config.channels_per_row)
+            return [(row, 0, bits, place * bits)]
+        first, size = index * config.rows_per_channel, config.row_bits
+        return [(first + i, low, min(bits, low + size), 0) for i, low in enumerate(range(0, bits, size))]
+
+    def _joined(self, index: int) -> Value:
+        """The stored value that joins the column: its digit of each plane."""
+        config = self._config
+        word, channel = divmod(index, config.group)
+        low, high = channel * config.act_bits, (channel + 1) * config.act_bits
+        return Cat(self.skip_words[SIDES * word + plane][low:high] for plane in range(config.planes))
+
+    def _digits(self, m: Module, results: list[Value]) -> None:
+        """The digits of the results in their words, two planes a phase."""
+        config, phase = self._config, self.steps[STAGES].phase
+        size = config.act_bits
+        digits = [result[low : low + size] for result in results for low in range(0, len(result), size)]
+        count = len(digits) // len(results)
+        for word in range(config.beat_words):
+            for plane in range(config.planes):
+                of_phase = [
+                    Cat(
+                        digits[index * count + digit]
+                        for index in range(word * config.group, (word + 1) * config.group)
+                    )
+                    for digit in range(plane, count, config.planes)
+                ]
+                m.d.comb += self.data[SIDES * word + plane].eq(choose(of_phase, phase))

@@ -1,0 +1,203 @@
+"""Parameters of unit ``engine``: a whole network on columns of lanes behind window registers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from asm_hw.errors import ParameterError, check_choice
+from asm_hw.formats.accumulator_format import AccumulatorFormat
+from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.formats.product_format import ProductFormat
+from asm_hw.formats.requantize_format import RequantizeFormat
+from asm_hw.numbers.integers import ceil_div, ceil_log2
+from asm_hw.numbers.level_code import ACT_BITS
+from asm_hw.units.operands_config import TERMS, AccumulatingConfig
+from asm_hw.units.parameters import choice, integer
+
+from .engine_records import PROGRAM_BITS, EngineRecords
+
+TAPS = (1, 3, 9)
+ROWS, SIDES = 3, 2
+"""Banks of a segment: three of rows times two of columns, so that six neighbouring words lie in banks of their own."""
+BANKS = ROWS * SIDES
+
+SKIP_BITS = 8
+"""Most bits of a stored tensor that joins the sums."""
+
+STAGES = 7
+"""Clock edges from the issue of a step to its output in the activation memory."""
+SWAP_STAGE = 2
+"""Edges from the issue of a tile's first step to the one that swaps its weights in."""
+FINISH_STAGE = 4
+"""Edges from the issue of a step to the one that ends its sum."""
+DRAIN = STAGES - 1
+"""Cycles after a layer's last issue in which the next layer must not be taken: its first read meets the last write."""
+TARGETS = ("program", "weights", "activations")
+"""The memories that the host writes, by number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig(AccumulatingConfig):
+    """Unit ``engine``: ``columns`` sums of ``lanes`` products a cycle, over windows of stored tensors.
+
+    ``lanes`` are ``taps`` words of ``lanes / taps`` channels (``group``). Tensors lie channel-innermost in activation
+    memory: ``segments`` that can each be read or written in a cycle, of six banks with ``bank_rows`` words. A wider
+    number takes several turns: a tile's sum is shifted by digits of ``act_bits`` or quartets of the weight on its way
+    into the accumulators, of which each column has ``hold``.
+    """
+
+    unit: ClassVar[str] = "engine"
+    latency: ClassVar[int] = STAGES
+    baseline_names: ClassVar[tuple[str, ...]] = ("exact",)
+    port_meanings: ClassVar[Mapping[str, str]] = {
+        "i__payload": "a row for a memory: target (0 program, 1 weights, 2 activations), address, data",
+        "i__valid": "a row is offered",
+        "i__ready": "the row is written on this edge if valid",
+        "start": "run the program, if idle",
+        "busy": "a program runs",
+        "done": "the last program has ended",
+        "layer": "layers that have ended since the start",
+        "layer_done": "a layer has ended: the cycle in which its last output is in the memory",
+        "read_address": "an activation word to read while no program runs: bank (3 bits), row and segment above",
+        "read_enable": "read it on this edge",
+        "read_data": "the word that was read last",
+    }
+
+    act_bits: int = integer(4, ACT_BITS, "Activation bits")
+    terms: int = integer(1 << 16, TERMS, "Products that an auto accumulator must hold")
+    structure: str = choice("greedy", ("heap", "greedy"), "How products are added")
+    lanes: int = integer(72, (1, 1024), "Products a column adds in a cycle")
+    columns: int = integer(16, (1, 256), "Sums side by side")
+    taps: int = integer(9, (1, 9), "Words of a window: 9 of three rows and columns, 3 of a row, 1")
+    hold: int = integer(64, (1, 1024), "Pixels that a tile of weights is held for")
+    segments: int = integer(4, (2, 64), "Segments of the activation memory")
+    bank_rows: int = integer(256, (2, 1 << 16), "Words of a bank of a segment")
+    weight_rows: int = integer(4096, (2, 1 << 20), "Rows of the weight memory")
+    program_rows: int = integer(512, (2, 1 << 16), "Rows of the program memory")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("taps", self.taps, TAPS)
+        if self.lanes % self.taps:
+            raise ParameterError(f"lanes must be a multiple of taps ({self.taps}), not {self.lanes}")
+        if self.columns % self.group or self.columns // self.group > ROWS:
+            allowed = ", ".join(str(n * self.group) for n in (1, 2, 3))
+            raise ParameterError(f"columns must be whole words of {self.group} channels, {allowed}, not {self.columns}")
+        if self.act_signed or self.act_alphabets is not None:
+            raise ParameterError("act_signed and act_alphabets must be left out: an engine stores plain offsets")
+        for name in ("segments", "bank_rows"):
+            value = getattr(self, name)
+            if value & value - 1:
+                raise ParameterError(f"{name} must be a power of two, not {value}")
+        if self.overflow != "wrap":
+            raise ParameterError(f"overflow must be wrap in an engine, not {self.overflow!r}")
+
+    @property
+    def array_shape(self) -> tuple[int, int]:
+        return self.columns, self.lanes
+
+    @property
+    def group(self) -> int:
+        """Channels of a word."""
+        return self.lanes // self.taps
+
+    @property
+    def window_rows(self) -> int:
+        """Rows of a window: 3 of 9 taps, else 1."""
+        return 3 if self.taps == 9 else 1
+
+    @property
+    def point_words(self) -> int:
+        """Words of one pixel that a step can take."""
+        return min(BANKS, self.taps)
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a word of activation memory."""
+        return self.group * self.act_bits
+
+    @property
+    def beat_words(self) -> int:
+        """Words of a plane that the columns of one pixel fill."""
+        return self.columns // self.group
+
+    @property
+    def planes(self) -> int:
+        """Digits of a stored tensor that are read or written at once: those of `SKIP_BITS`."""
+        return min(SIDES, ceil_div(SKIP_BITS, self.act_bits))
+
+    @property
+    def skip_bits(self) -> int:
+        """Bits of a stored value that joins the sums."""
+        return self.planes * self.act_bits
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of the address of a word within its bank, the segment above."""
+        return ceil_log2(self.segments * self.bank_rows)
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a row of weight memory: one column's lanes."""
+        return self.lanes * self.weight.code_bits
+
+    @cached_property
+    def lane_sum(self) -> AccumulatorFormat:
+        """The sum of one column's lanes."""
+        return AccumulatorFormat.for_terms(self.product, self.lanes)
+
+    @property
+    def digit_shift(self) -> int:
+        """Bits by which a step of a tile's ``shift`` moves its sum."""
+        return 4
+
+    @cached_property
+    def requantize(self) -> RequantizeFormat:
+        """What follows the accumulators; outputs are unsigned, as they are stored."""
+        return RequantizeFormat(self.weight.alphabets, self.accumulator.bits, min(32, self.accumulator.bits))
+
+    @property
+    def skip_product(self) -> ProductFormat:
+        """The multiplier of the tensor that joins."""
+        return ProductFormat(self.requantize.scale, ActivationFormat(self.skip_bits))
+
+    @cached_property
+    def records(self) -> EngineRecords:
+        """The words of a program."""
+        return EngineRecords(self)
+
+    @property
+    def channels_per_row(self) -> int:
+        """Channels whose parameters a row of weight memory holds; 0 where one takes several rows."""
+        return self.row_bits // self.records.channel_bits
+
+    @property
+    def rows_per_channel(self) -> int:
+        """Rows that one channel's parameters take."""
+        return ceil_div(self.records.channel_bits, self.row_bits)
+
+    @property
+    def parameter_rows(self) -> int:
+        """Rows of the parameters of all columns."""
+        if self.channels_per_row:
+            return ceil_div(self.columns, self.channels_per_row)
+        return self.columns * self.rows_per_channel
+
+    @property
+    def host_address_bits(self) -> int:
+        """Bits of the address of a word of activations, its bank the lowest three."""
+        return self.address_bits + 3
+
+    @property
+    def access_fields(self) -> dict[str, int]:
+        """Widths of what the host writes: a memory, an address, and a row."""
+        rows = max(self.program_rows, self.weight_rows)
+        address = max(ceil_log2(rows), self.host_address_bits)
+        return {"target": 2, "address": address, "data": max(PROGRAM_BITS, self.row_bits, self.word_bits)}
+
+    def _slug_words(self) -> list[str]:
+        words = [*super()._slug_words(), f"l{self.lanes}", f"t{self.taps}", f"c{self.columns}", f"h{self.hold}"]
+        return [*words, f"s{self.segments}x{self.bank_rows}", f"d{self.weight_rows}", f"p{self.program_rows}"]

@@ -1,0 +1,57 @@
+"""Amaranth layouts of what the parts of an engine tell one another."""
+
+from __future__ import annotations
+
+from amaranth.hdl import signed
+from amaranth.lib import data
+from amaranth.utils import bits_for
+
+from .engine_config import BANKS, EngineConfig
+from .engine_records import COORDINATE, COUNT
+
+
+def place_layout(config: EngineConfig) -> data.StructLayout:
+    """Where the words of a pixel lie: row and column address, bank numbers, and group modulo 3."""
+    a = config.address_bits
+    return data.StructLayout({"row": a, "col": a, "m3": 2, "m2": 1, "rest": 2})
+
+
+def job_layout(config: EngineConfig) -> data.StructLayout:
+    """A tile over a block of pixels: all that the issuer needs beside the layer's record."""
+    a = config.address_bits
+    flags = ("first", "last", "starts_pass", "starts_layer", "ends_layer", "starts_sum", "ends_sum")
+    return data.StructLayout(
+        {
+            "y": signed(COORDINATE), "x": signed(COORDINATE), "row": a, "col": a, "m3": 2, "m2": 1,
+            "mask": BANKS, "shift": 3, "pad": 2 * config.act_bits, "height": COUNT, "width": COUNT,
+            **{flag: 1 for flag in flags},
+            "out": place_layout(config), "skip": place_layout(config),
+        }
+    )  # fmt: skip
+
+
+def request_layout(config: EngineConfig) -> data.StructLayout:
+    """Words of a cycle, by slot: slot 2 * i + j lies in the bank (``m3`` + i modulo 3, ``m2`` + i + j modulo 2)."""
+    a = config.address_bits
+    return data.StructLayout({"enable": BANKS, "address": data.ArrayLayout(a, BANKS), "m3": 2, "m2": 1})
+
+
+def window_layout() -> data.StructLayout:
+    """How the words of a cycle enter the window.
+
+    ``one`` or ``two`` new columns from the right, with ``two`` perhaps padding on the left; or the words of a
+    ``point``. ``padded``: slots that take padding instead of a word.
+    """
+    return data.StructLayout({"one": 1, "two": 1, "left_pad": 1, "point": 1, "padded": BANKS})
+
+
+def step_layout(config: EngineConfig) -> data.StructLayout:
+    """What follows a step through the stages: how its words enter the window, and what becomes of its sum."""
+    y = config.requantize.out_bits
+    return data.StructLayout(
+        {
+            "window": window_layout(), "pad": 2 * config.act_bits,
+            "swap": 1, "add": 1, "entry": bits_for(config.hold - 1), "clear": 1, "largest": 1, "shift": 3,
+            "finish": 1, "swap_parameters": 1, "joins": 1, "write": 1, "phase": 4, "low": y, "high": y, "ends_layer": 1,
+        }
+    )  # fmt: skip

@@ -1,0 +1,193 @@
+"""The loops of a layer: passes of columns, blocks of pixels, tiles of weights; each step adds a stride."""
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from asm_hw.gateware.shapes import struct_of
+from asm_hw.numbers.integers import ceil_log2
+
+from .engine_config import EngineConfig
+from .engine_layouts import job_layout, place_layout
+
+
+def add_mod3(a: Value, b: Value) -> Value:
+    """``(a + b) % 3`` of numbers below 3."""
+    total = a + b
+    return Mux(total >= 3, total - 3, total)[:2]
+
+
+class Place(wiring.Component):
+    """Where the block's first pixel lies in a tensor that is written or joined: the record's fields ``<name>_*``.
+
+    Members
+    -------
+    layer : In(record)
+    begin, next_x, next_y, next_pass : In(1)
+    place : Out(`place_layout`)
+    """
+
+    def __init__(self, config: EngineConfig, name: str):
+        self._config, self._name = config, name
+        steps = {step: In(1) for step in ("begin", "next_x", "next_y", "next_pass")}
+        layer = In(struct_of(config.records.layer))
+        super().__init__({"layer": layer, **steps, "place": Out(place_layout(config))})
+
+    def elaborate(self, platform):
+        m = Module()
+        of, place, layer = (lambda field: self.layer[f"{self._name}_{field}"]), self.place, self.layer
+        words = self._config.beat_words
+        first = Signal.like(place)  # of the pass
+        total = first.rest + words
+        rest = Signal(2)
+        m.d.comb += rest.eq(Mux(total >= 3, total - 3, total))
+        begin, following = Signal.like(place), Signal.like(place)
+        m.d.comb += [
+            begin.row.eq(of("base")), begin.m3.eq(of("m3")), begin.m2.eq(of("m2")), begin.rest.eq(of("rest")),
+            following.row.eq(first.row + (total >= 3)), following.m3.eq(add_mod3(first.m3, words % 3)),
+            following.m2.eq(first.m2 ^ words % 2), following.rest.eq(rest),
+        ]  # fmt: skip
+        for step, value in ((self.begin, begin), (self.next_pass, following)):
+            with m.If(step):
+                m.d.sync += [first.eq(value), place.eq(value)]
+        with m.If(self.next_x):
+            m.d.sync += place.col.eq(place.col + of("block_col"))
+        with m.If(self.next_y):
+            m.d.sync += [
+                place.col.eq(0),
+                place.row.eq(place.row + of("block_row")),
+                place.m3.eq(add_mod3(place.m3, layer.out_height_m3)),
+                place.m2.eq(place.m2 ^ layer.out_height_m2),
+            ]
+        return m
+
+
+class Loops(wiring.Component):
+    """Counts tiles, blocks and passes, and keeps where the next tile lies in every memory.
+
+    Members
+    -------
+    start : In(1), the program begins
+    begin : In(1), a layer's record is there
+    leave : In(1), go to the next tile
+    read_record, read_row : In(1), the word at that address is read on this edge
+    layer, tile : In(records)
+    record, row : Out, addresses in program and weight memory
+    in_layer : Out(1), records that are read are of a layer
+    wants_parameters : Out(1), the tile brings parameters
+    ends_layer : Out(1), it is the layer's last
+    job : Out(`job_layout`)
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        controls = ("start", "begin", "leave", "read_record", "read_row")
+        super().__init__(
+            {name: In(1) for name in controls}
+            | {
+                "layer": In(struct_of(config.records.layer)),
+                "tile": In(struct_of(config.records.tile)),
+                "record": Out(ceil_log2(config.program_rows)),
+                "row": Out(ceil_log2(config.weight_rows)),
+                "in_layer": Out(1),
+                "wants_parameters": Out(1),
+                "ends_layer": Out(1),
+                "job": Out(job_layout(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        layer = self.layer
+        count = {name: Signal.like(layer[f"{name}s"], name=name) for name in ("tile", "passe")}
+        count |= {name: Signal.like(layer[f"blocks_{name}"], name=f"block_{name}") for name in "xy"}
+        ends = {name: Signal(name=f"ends_{name}") for name in count}
+        limits = {"tile": layer.tiles, "passe": layer.passes, "x": layer.blocks_x, "y": layer.blocks_y}
+        m.d.comb += [ends[name].eq(count[name] == limits[name] - 1) for name in count]
+        # What the next tile begins: another block of the row, another row of blocks, another pass.
+        next_x, next_y, next_pass = Signal(), Signal(), Signal()
+        block = self.leave & ends["tile"]
+        m.d.comb += [
+            next_x.eq(block & ~ends["x"]),
+            next_y.eq(block & ends["x"] & ~ends["y"]),
+            next_pass.eq(block & ends["x"] & ends["y"] & ~ends["passe"]),
+            self.ends_layer.eq(ends["tile"] & ends["x"] & ends["y"] & ends["passe"]),
+            self.wants_parameters.eq((count["tile"] == 0) & (count["x"] == 0) & (count["y"] == 0)),
+        ]
+        last = self.leave & self.ends_layer
+        steps = {"tile": self.leave, "x": block, "y": block & ends["x"], "passe": block & ends["x"] & ends["y"]}
+        for name, step in steps.items():
+            with m.If(step):
+                m.d.sync += count[name].eq(Mux(ends[name], 0, count[name] + 1))
+        with m.If(self.start):
+            m.d.sync += [self.in_layer.eq(1), self.record.eq(0), self.row.eq(0)]
+        with m.If(self.begin):
+            m.d.sync += self.in_layer.eq(0)
+        with m.If(last):
+            m.d.sync += self.in_layer.eq(1)
+        self._addresses(m, ends["tile"], next_x | next_y, next_pass, self.wants_parameters, count["tile"] == 0)
+        places = {}
+        for name in ("out", "skip"):
+            m.submodules[name] = place = Place(self._config, name)
+            m.d.comb += [place.layer.eq(layer), place.begin.eq(self.begin), place.next_x.eq(next_x)]
+            m.d.comb += [place.next_y.eq(next_y), place.next_pass.eq(next_pass)]
+            places[name] = place.place
+        source = self._source(m, next_x, next_y, next_pass)
+        self._job(m, count, ends, source, places)
+        return m
+
+    def _addresses(self, m: Module, ends_tile, same_pass, next_pass, fresh, first_tile) -> None:
+        """Records and rows follow one another; the blocks of a pass begin with its first again."""
+        record, row = Signal.like(self.record), Signal.like(self.row)  # of the pass
+        following = Signal.like(self.row)
+        # A block that is not the first of its pass has the parameters already.
+        m.d.comb += following.eq(self.row + Mux(first_tile & ~fresh, self._config.parameter_rows, 0))
+        with m.If(self.read_record):
+            m.d.sync += self.record.eq(self.record + 1)
+        with m.If(self.read_row):
+            m.d.sync += self.row.eq(self.row + 1)
+        with m.If(self.begin):
+            m.d.sync += [record.eq(self.record), row.eq(self.row)]
+        after = Signal.like(self.row)
+        m.d.comb += after.eq(following + self.read_row)  # a tile may be left in the cycle of its last read
+        with m.If(self.leave):
+            m.d.sync += self.row.eq(after)
+            with m.If(same_pass):
+                m.d.sync += [self.record.eq(record), self.row.eq(row)]
+            with m.If(next_pass):
+                m.d.sync += row.eq(after)
+                with m.If(self.layer.own_tiles):
+                    m.d.sync += record.eq(self.record)
+                with m.Else():
+                    m.d.sync += self.record.eq(record)
+
+    def _source(self, m: Module, next_x, next_y, next_pass) -> dict[str, Signal]:
+        """The block's first pixel in the source."""
+        layer = self.layer
+        y, x = Signal.like(layer.block_y), Signal.like(layer.block_x)
+        row, col, m3 = Signal.like(layer.block_row), Signal.like(layer.block_col), Signal(2)
+        with m.If(next_x):
+            m.d.sync += [x.eq(x + layer.block_x), col.eq(col + layer.block_col)]
+        with m.If(next_y):
+            m.d.sync += [x.eq(0), col.eq(0), y.eq(y + layer.block_y), row.eq(row + layer.block_row)]
+            m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))
+        with m.If(self.begin | next_pass):
+            m.d.sync += [x.eq(0), col.eq(0), y.eq(0), row.eq(0), m3.eq(0)]
+        return {"y": y, "x": x, "row": row, "col": col, "m3": m3}
+
+    def _job(self, m: Module, count, ends, source, places) -> None:
+        layer, tile, job = self.layer, self.tile, self.job
+        first_block = (count["x"] == 0) & (count["y"] == 0)
+        m.d.comb += [
+            job.y.eq(source["y"] + tile.dy.as_signed()), job.x.eq(source["x"] + tile.dx.as_signed()),
+            job.row.eq(source["row"] + tile.address), job.col.eq(source["col"]),
+            job.m3.eq(add_mod3(source["m3"], tile.m3)), job.m2.eq(tile.m2),
+            job.mask.eq(tile.mask), job.shift.eq(tile.shift), job.pad.eq(tile.pad),
+            job.height.eq(Mux(ends["y"], layer.last_h, layer.block_h)),
+            job.width.eq(Mux(ends["x"], layer.last_w, layer.block_w)),
+            job.first.eq(count["tile"] == 0), job.last.eq(ends["tile"]),
+            job.starts_pass.eq(first_block), job.ends_layer.eq(self.ends_layer),
+            job.starts_layer.eq(first_block & (count["tile"] == 0) & (count["passe"] == 0)),
+            job.starts_sum.eq(~layer.reduce | first_block), job.ends_sum.eq(~layer.reduce | (ends["x"] & ends["y"])),
+            job.out.eq(places["out"]), job.skip.eq(places["skip"]),
+        ]  # fmt: skip

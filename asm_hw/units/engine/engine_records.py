@@ -1,0 +1,88 @@
+"""The words of an engine's program: what a layer, a tile and an output channel need, as fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from asm_hw.numbers.bit_fields import Field, fields_width, join_fields, place_fields
+from asm_hw.numbers.integers import ceil_div
+
+if TYPE_CHECKING:
+    from .engine_config import EngineConfig
+
+PROGRAM_BITS = 64
+"""Bits of a row of program memory."""
+COORDINATE = 11
+"""Bits of a row or column of a map, with a sign."""
+COUNT = 10
+"""Bits of a number of rows, columns or blocks."""
+
+
+class EngineRecords:
+    """Widths and places of the fields, which depend on the sizes of memories; see `docs/engine.md` for what they mean.
+
+    Addresses count words within a bank, the segment above. ``m3`` and ``m2`` are the numbers of a bank: row + group
+    modulo 3, row + column + group modulo 2.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+
+    @cached_property
+    def layer(self) -> tuple[Field, ...]:
+        """A layer: its loops, how it walks its sources, and where its outputs go."""
+        a = self._config.address_bits
+        y = self._config.requantize.out_bits
+        loops = {"final": 1, "tiles": 12, "passes": 12, "own_tiles": 1, "blocks_y": COUNT, "blocks_x": COUNT}
+        loops |= {"block_h": COUNT, "block_w": COUNT, "last_h": COUNT, "last_w": COUNT, "pace": 4}
+        kind = {"window": 1, "reduce": 1, "largest": 1, "skip": 1}
+        source = {"height": COUNT, "width": COUNT, "stride_y": 4, "stride_x": 4, "stride_m3": 2}
+        source |= {"row": a, "row_step": a, "col": a, "step_half": a, "jump_half": a}
+        source |= {"block_y": COORDINATE, "block_x": COORDINATE, "block_row": a, "block_col": a, "block_m3": 2}
+        out = {"out_height_m3": 2, "out_height_m2": 1, "phases": 3, "low": y, "high": y}
+        return place_fields((loops | kind | source | out | self._place("out", a) | self._place("skip", a)).items())
+
+    @staticmethod
+    def _place(name: str, a: int) -> dict[str, int]:
+        """Where a tensor lies that is written or joined at the pixels of the outputs."""
+        fields = {"base": a, "m3": 2, "m2": 1, "rest": 2, "row": a, "col": a, "plane": a, "pair": 1}
+        fields |= {"block_row": a, "block_col": a}
+        return {f"{name}_{field}": width for field, width in fields.items()}
+
+    @cached_property
+    def tile(self) -> tuple[Field, ...]:
+        """A tile: where its window lies from the pixel, and what its sum is worth."""
+        config = self._config
+        fields = {"dy": COORDINATE, "dx": COORDINATE, "address": config.address_bits, "m3": 2, "m2": 1, "mask": 6}
+        return place_fields((fields | {"shift": 3, "pad": 2 * config.act_bits}).items())
+
+    @cached_property
+    def channel(self) -> tuple[Field, ...]:
+        """An output channel: its multipliers (packed codes), bias (two's complement) and shifts."""
+        requantize = self._config.requantize
+        code = requantize.scale.code_bits
+        fields = {"scale": code, "skip_scale": code, "bias": requantize.bias_bits, "shift": 5, "skip_shift": 4}
+        return place_fields(fields.items())
+
+    @property
+    def channel_bits(self) -> int:
+        """Bits of a channel's record."""
+        return fields_width(self.channel)
+
+    @property
+    def layer_rows(self) -> int:
+        """Rows of program memory that a layer's record takes."""
+        return ceil_div(fields_width(self.layer), PROGRAM_BITS)
+
+    @property
+    def tile_rows(self) -> int:
+        """Rows of program memory that a tile's record takes."""
+        return ceil_div(fields_width(self.tile), PROGRAM_BITS)
+
+    @staticmethod
+    def encode(fields: tuple[Field, ...], parts: Mapping[str, int]) -> int:
+        """The word of ``parts``; negative ones and addresses below 0 in two's complement. A field left out is 0."""
+        masked = {f.name: parts.get(f.name, 0) & (1 << f.width) - 1 for f in fields}
+        return join_fields(fields, masked)

@@ -1,0 +1,178 @@
+"""The cycles of an engine, exactly: when each tile of a program is taken, and what each layer reads and writes.
+
+This is the one model of time: the compiler reports it, the watchdog is armed by it, and tests hold hardware to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from asm_hw.numbers.integers import to_signed
+
+from .engine_config import DRAIN, FINISH_STAGE, STAGES, EngineConfig
+from .engine_records import COORDINATE
+
+Record = Mapping[str, int]
+"""A record's fields by name."""
+
+
+@dataclass(frozen=True)
+class LayerCycles:
+    """What a layer takes.
+
+    Attributes
+    ----------
+    cycles : from the end of the layer before to the cycle that writes the last output, that one included
+    steps : cycles in which the lanes add
+    weight_stalls : cycles in which they wait for weights or parameters
+    drain : cycles until the last output is written and the first word may be read
+    weight_rows : rows read from weight memory
+    source_words, skip_words, output_words : of activation memory
+    """
+
+    cycles: int
+    steps: int
+    weight_stalls: int
+    drain: int
+    weight_rows: int
+    source_words: int
+    skip_words: int
+    output_words: int
+
+
+class Timeline:
+    """Follows front and issuer through the tiles of a program, in cycles after the one of ``start``."""
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        self._load = config.records.layer_rows + 3  # the first weight row is read
+        self._end = -DRAIN - 1  # the last issue
+        self._written = 0  # the last cycle of the layer before
+        self._swapped = 0  # parameters may be loaded from then on
+
+    def layer(self, layer: Record, tiles: Sequence[Record]) -> LayerCycles:
+        """The next layer of the program."""
+        walk = _Walk(self._config, layer, tiles)
+        stalls = steps = rows = 0
+        begin = None
+        for tile in walk:
+            full, last_read, read = self._front(tile.brings_parameters)
+            rows += read
+            allowed = self._end + (DRAIN if begin is None else 0)
+            take = max(full, allowed)
+            if begin is None:
+                begin = max(allowed, 0)
+            stalls += take - max(allowed, 0)
+            if tile.swaps:
+                self._swapped = take + tile.first_finish + FINISH_STAGE + 1
+            self._end = take + tile.cycles
+            steps += tile.steps
+            self._load = max(take + 2, last_read + 1) + (self._config.records.layer_rows + 2 if tile.ends_layer else 0)
+        written = self._end + STAGES
+        cycles, self._written = written - self._written, written
+        return LayerCycles(
+            cycles=cycles,
+            steps=steps,
+            weight_stalls=stalls,
+            drain=STAGES,
+            weight_rows=rows,
+            source_words=walk.source_words,
+            skip_words=walk.skip_words,
+            output_words=walk.output_words,
+        )
+
+    def _front(self, brings_parameters: bool) -> tuple[int, int, int]:
+        """When a tile is offered, when its last row is read, and how many rows that are."""
+        config = self._config
+        begin, rows = self._load, config.columns
+        last = begin + rows - 1
+        if brings_parameters:
+            begin = max(last + 1, self._swapped)
+            last = begin + config.parameter_rows - 1
+            rows += config.parameter_rows
+        full = max(self._load + config.records.tile_rows + 1, last - 1, begin)
+        return full, last, rows
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A tile over a block: its cycles, and those among them in which lanes add."""
+
+    cycles: int
+    steps: int
+    first_finish: int
+    brings_parameters: bool
+    swaps: bool
+    ends_layer: bool
+
+
+class _Walk:
+    """The tiles of a layer in the order of the hardware; counts words on the way."""
+
+    def __init__(self, config: EngineConfig, layer: Record, tiles: Sequence[Record]):
+        self._config, self._layer, self._tiles = config, layer, tiles
+        self.source_words = self.skip_words = self.output_words = 0
+
+    def __iter__(self):
+        layer = self._layer
+        blocks = [(y, x) for y in range(layer["blocks_y"]) for x in range(layer["blocks_x"])]
+        for number in range(layer["passes"]):
+            first = number * layer["tiles"] if layer["own_tiles"] else 0
+            for block in blocks:
+                for index in range(layer["tiles"]):
+                    ends = number == layer["passes"] - 1 and block == blocks[-1] and index == layer["tiles"] - 1
+                    yield self._tile(self._tiles[first + index], block, block == blocks[0], block == blocks[-1], index, ends)
+
+    def _tile(self, tile: Record, block: tuple[int, int], first: bool, last: bool, index: int, ends: bool) -> _Tile:
+        layer = self._layer
+        height = layer["last_h"] if block[0] == layer["blocks_y"] - 1 else layer["block_h"]
+        width = layer["last_w"] if block[1] == layer["blocks_x"] - 1 else layer["block_w"]
+        finishes = index == layer["tiles"] - 1 and (not layer["reduce"] or last)
+        y = block[0] * layer["block_y"] + to_signed(tile["dy"], COORDINATE)
+        x = block[1] * layer["block_x"] + to_signed(tile["dx"], COORDINATE)
+        fills = self._row(x, width)
+        pace = layer["pace"] if index == layer["tiles"] - 1 else 1
+        steps = height * width
+        self.source_words += self._words(tile, y, x, height, width)
+        if finishes:
+            self._count_outputs(1 if layer["reduce"] else steps)
+        cycles = height * (width * pace + sum(fills))
+        swaps = finishes and (first or bool(layer["reduce"]))
+        return _Tile(
+            cycles=cycles,
+            steps=steps,
+            # In a sum over all pixels the last step alone ends it.
+            first_finish=cycles - pace + 1 if layer["reduce"] else 1 + fills[0],
+            brings_parameters=first and index == 0,
+            swaps=swaps,
+            ends_layer=ends,
+        )
+
+    def _row(self, x: int, width: int) -> list[int]:
+        """By pixel of a row, the cycles that only fill the window."""
+        layer, stride = self._layer, self._layer["stride_x"]
+        if not layer["window"]:
+            return [0] * width
+        begins = [stride >= 3 or i == 0 for i in range(width)]
+        return [int(begin and 0 <= x + i * stride < layer["width"]) for i, begin in enumerate(begins)]
+
+    def _words(self, tile: Record, y: int, x: int, height: int, width: int) -> int:
+        """Words of the source that the tile reads."""
+        layer, stride = self._layer, self._layer["stride_x"]
+        inside = lambda value, size: 0 <= value < size  # noqa: E731 - said twice
+        rows = [y + i * layer["stride_y"] for i in range(height)]
+        if not layer["window"]:
+            pixels = sum(inside(x + i * stride, layer["width"]) for i in range(width))
+            return pixels * sum(inside(row, layer["height"]) for row in rows) * tile["mask"].bit_count()
+        used = [i for i in range(3) if tile["mask"] >> 2 * i & 1]
+        lines = sum(inside(row + i, layer["height"]) for row in rows for i in used)
+        # Without jumps the columns of neighbouring windows are shared.
+        last = x + (width - 1) * stride + 2
+        columns = range(x, last + 1) if stride <= 2 else [x + i * stride + k for i in range(width) for k in range(3)]
+        return lines * sum(inside(column, layer["width"]) for column in columns)
+
+    def _count_outputs(self, pixels: int) -> None:
+        layer, words = self._layer, self._config.beat_words
+        self.output_words += pixels * words * (1 + layer["out_pair"]) * layer["phases"]
+        self.skip_words += pixels * words * (1 + layer["skip_pair"]) * layer["skip"]

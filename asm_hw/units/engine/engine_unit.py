@@ -1,0 +1,138 @@
+"""Unit ``engine``: memories, front, issuer, window, columns."""
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from asm_hw.gateware.unit_memory import Memory
+
+from .banked_memory import BankedMemory
+from .engine_array import EngineArray
+from .engine_config import DRAIN, FINISH_STAGE, STAGES, SWAP_STAGE, EngineConfig
+from .engine_front import Front
+from .engine_issuer import Issuer
+from .engine_layouts import step_layout
+from .engine_records import PROGRAM_BITS
+from .window_registers import WindowRegisters
+
+
+class Engine(wiring.Component):
+    """Runs the layers of a program, one after another, from the activation memory to the activation memory.
+
+    Program, weights and input are written through ``i`` while no program runs. ``start`` begins; ``done`` says that
+    the last output is in the memory, whose words are read by ``read_*``.
+
+    Members
+    -------
+    i : In(stream of target, address, data)
+    start : In(1)
+    busy, done, layer_done : Out(1)
+    layer : Out(16), layers that have ended
+    read_enable, read_address : In, a word of activation memory: bank below, then row, then segment
+    read_data : Out(``word_bits``), after the edge
+    """
+
+    signal_parts = {r".*": "control"}
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.StructLayout(config.access_fields))),
+                "start": In(1),
+                "busy": Out(1),
+                "done": Out(1),
+                "layer": Out(16),
+                "layer_done": Out(1),
+                "read_enable": In(1),
+                "read_address": In(config.host_address_bits),
+                "read_data": Out(config.word_bits),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        m.submodules.front = front = Front(config)
+        m.submodules.issuer = issuer = Issuer(config)
+        m.submodules.array = array = EngineArray(config)
+        m.submodules.window = window = WindowRegisters(config)
+        m.submodules.activations = activations = BankedMemory(config)
+        steps, working = self._stages(m, issuer)
+        m.d.comb += [
+            front.start.eq(self.start & ~self.busy), front.take.eq(issuer.take),
+            front.swapped.eq(steps[FINISH_STAGE].swap_parameters),
+            issuer.full.eq(front.full), issuer.job.eq(front.job), issuer.layer.eq(front.layer),
+            issuer.wait.eq(working[:DRAIN].any()),
+            array.load.eq(front.load), array.parameters.eq(front.parameters), array.steps.eq(steps),
+            array.x.eq(window.x), array.skip_words.eq(activations.skip_words),
+            window.window.eq(steps[SWAP_STAGE].window), window.pad.eq(steps[SWAP_STAGE].pad),
+            window.words.eq(activations.source_words), activations.data.eq(array.data),
+        ]  # fmt: skip
+        self._memories(m, front, array)
+        self._requests(m, issuer, activations, steps)
+        self._host(m, activations)
+        with m.If(self.start & ~self.busy):
+            m.d.sync += [self.busy.eq(1), self.done.eq(0), self.layer.eq(0)]
+        m.d.sync += self.layer_done.eq(steps[STAGES].ends_layer)
+        with m.If(steps[STAGES].ends_layer):
+            m.d.sync += self.layer.eq(self.layer + 1)
+            with m.If(front.ended):
+                m.d.sync += [self.busy.eq(0), self.done.eq(1)]
+        return m
+
+    def _stages(self, m: Module, issuer: Issuer) -> tuple[Signal, Signal]:
+        """The step in each stage, stage 0 that of the issuer; and whether a tile was in work then."""
+        steps = Signal(data.ArrayLayout(step_layout(self._config), STAGES + 1))
+        working = Signal(STAGES + 1)
+        later = Signal(data.ArrayLayout(step_layout(self._config), STAGES))
+        m.d.sync += later.eq(steps)
+        m.d.comb += [steps[0].eq(issuer.step), working[0].eq(issuer.busy)]
+        m.d.comb += [steps[i + 1].eq(later[i]) for i in range(STAGES)]
+        past = Signal(STAGES)
+        m.d.sync += past.eq(working)
+        m.d.comb += working[1:].eq(past)
+        return steps, working
+
+    def _requests(self, m: Module, issuer: Issuer, activations: BankedMemory, steps: Signal) -> None:
+        """Each request meets the memory in its stage."""
+        for name, stage in (("source", 1), ("skip", FINISH_STAGE), ("out", STAGES)):
+            request = getattr(issuer, name)
+            for i in range(stage):
+                later = Signal.like(request, name=f"{name}_{i}")
+                m.d.sync += later.eq(request)
+                request = later
+            asked = {"source": Const(1), "skip": steps[stage].joins, "out": steps[stage].write}[name]
+            target = getattr(activations, name)
+            m.d.comb += [
+                target.eq(request),
+                target.enable.eq(request.enable & asked.replicate(len(request.enable))),
+            ]
+
+    def _memories(self, m: Module, front: Front, array: EngineArray) -> None:
+        """Program and weights: what the front reads, or the host writes while nothing runs."""
+        config, payload = self._config, self.i.payload
+        shapes = {"program": (config.program_rows, PROGRAM_BITS), "weights": (config.weight_rows, config.row_bits)}
+        for target, (name, shape) in enumerate(shapes.items()):
+            m.submodules[name] = memory = Memory(shape, macro=False)
+            read, address = (getattr(front, f"{name.removesuffix('s')}_{end}") for end in ("read", "address"))
+            m.d.comb += [
+                memory.read.eq(read),
+                memory.write.eq(self.i.valid & self.i.ready & (payload.target == target)),
+                memory.address.eq(Mux(read, address, payload.address)),
+                memory.data.eq(payload.data),
+                (front.program_row if target == 0 else array.row).eq(memory.row),
+            ]
+
+    def _host(self, m: Module, activations: BankedMemory) -> None:
+        """Words of activations from outside; bank numbers lie below rows."""
+        payload = self.i.payload
+        writes = self.i.valid & self.i.ready & (payload.target == 2)
+        address = Mux(writes, payload.address, self.read_address)
+        m.d.comb += [
+            self.i.ready.eq(~self.busy),
+            activations.host.eq((self.read_enable & ~self.busy) | writes),
+            activations.host_write.eq(writes),
+            activations.host_bank.eq(address[:3]), activations.host_address.eq(address[3:]),
+            activations.host_data.eq(payload.data), self.read_data.eq(activations.host_word),
+        ]  # fmt: skip

@@ -1,0 +1,102 @@
+"""What follows a column of the engine: requantize with what joins, clamp, and the digits of the result."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from asm_hw.formats.accumulator_format import AdderStyle
+from asm_hw.gateware.adders import add_products, products_heap
+from asm_hw.gateware.datapath import Datapath
+from asm_hw.gateware.repeated_modules import Emission
+from asm_hw.gateware.shapes import struct_of
+
+from .engine_config import EngineConfig
+
+
+class Joining(wiring.Component):
+    """``skip * scale << shift``, combinational; ``joined`` as wide as the sum that it joins.
+
+    The product is added up before its shift: the rows of a negative one cannot be shifted apart.
+    """
+
+    signal_parts = {r".*": "requantize"}
+
+    def __init__(self, config: EngineConfig):
+        self._product = config.skip_product
+        width = config.requantize.sum_bits
+        code = config.requantize.scale.code_bits
+        super().__init__(
+            {"skip": In(config.skip_bits), "scale": In(code), "shift": In(4), "joined": Out(signed(width))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        datapath, bits = Datapath(self._product, AdderStyle.HEAP), self._product.bits
+        scale = datapath.add_weight(m, "weight", self.scale)
+        lane = datapath.add_lane(m, "lane", scale, datapath.add_activation(m, "skip", self.skip))
+        product = Signal(signed(bits))
+        m.d.comb += [
+            product.eq(add_products(m, AdderStyle.HEAP, [lane], bits)),
+            self.joined.eq(product << self.shift),
+        ]
+        return m
+
+
+class OutputPipe(wiring.Component):
+    """``y = clamp((acc * scale + (skip * skip_scale << skip_shift) + bias + (1 << shift - 1)) >> shift)``.
+
+    Shift 0 adds no half. The sum is registered a cycle after ``acc``, the result in the cycle after that.
+
+    Members
+    -------
+    acc : In(signed(``acc_bits``))
+    skip : In(``skip_bits``), the stored value that joins, or 0
+    channel : In(struct ``records.channel``), with ``acc``
+    finish : In(1), ``acc`` counts
+    low, high : In(y), with the registered sum: limits of the result
+    y : Out(``requantize.out_bits``), unsigned, as it is stored
+    """
+
+    signal_parts = {r".*": "requantize"}
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        y = config.requantize.out_bits
+        super().__init__(
+            {
+                "acc": In(signed(config.accumulator.bits)),
+                "skip": In(config.skip_bits),
+                "channel": In(struct_of(config.records.channel)),
+                "finish": In(1),
+                "low": In(y),
+                "high": In(y),
+                "y": Out(y),
+            }
+        )
+
+    def elaborate(self, platform):
+        if isinstance(platform, Emission):
+            return platform.instance("output_pipe", self, self._config, clocked=True)
+        m = Module()
+        config, channel = self._config, self.channel
+        width = config.requantize.sum_bits
+        sums = Datapath(config.requantize.product, AdderStyle.HEAP)
+        scale = sums.add_weight(m, "weight", channel.scale)
+        lane = sums.add_lane(m, "lane", scale, sums.add_activation(m, "acc", self.acc))
+        m.submodules.joining = joining = Joining(config)
+        m.d.comb += [joining.skip.eq(self.skip), joining.scale.eq(channel.skip_scale), joining.shift.eq(channel.skip_shift)]
+        heap = products_heap(m, AdderStyle.HEAP, [lane], width)
+        heap.add(channel.bias.as_signed())
+        heap.add(joining.joined)
+        heap.add((Const(1, 1) << channel.shift)[1:])  # half a step; none where shift is 0
+        left, right = heap.reduce(m)
+        total, shift = Signal(signed(width), reset_less=True), Signal.like(channel.shift, reset_less=True)
+        ready = Signal()
+        m.d.sync += ready.eq(self.finish)
+        with m.If(self.finish):
+            m.d.sync += [total.eq(left + right), shift.eq(channel.shift)]
+        shifted = Signal(signed(width))
+        m.d.comb += shifted.eq(total >> shift)
+        with m.If(ready):
+            m.d.sync += self.y.eq(Mux(shifted < self.low, self.low, Mux(shifted > self.high, self.high, shifted)))
+        return m

@@ -1,0 +1,110 @@
+"""The walk of an engine's windows over a source tensor: which words each step lacks, and where they lie."""
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from asm_hw.gateware.shapes import struct_of
+
+from .engine_config import ROWS, SIDES, EngineConfig
+from .engine_layouts import job_layout, request_layout, window_layout
+from .engine_loops import add_mod3
+from .engine_records import COORDINATE
+
+
+class WindowWalk(wiring.Component):
+    """A row of windows of three columns begins with two new ones at once, after a cycle for the first where that lies
+    in the map; then each step brings one column or two, by the stride. A stride above two begins anew at every pixel.
+
+    Members
+    -------
+    take, following : In, the tile ``following`` is taken on this edge
+    job, layer : In, what is in work
+    goes : In(1), this cycle asks for words
+    moves, row_ends : In(1), go to the next pixel on this edge; it is in the next row
+    steps : Out(1), the cycle is a step, not one that only fills the window
+    source : Out(`request_layout`)
+    window : Out(`window_layout`)
+    """
+
+    signal_parts = {r".*": "control"}
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        job, controls = job_layout(config), ("take", "goes", "moves", "row_ends")
+        super().__init__(
+            {name: In(1) for name in controls}
+            | {
+                "following": In(job),
+                "job": In(job),
+                "layer": In(struct_of(config.records.layer)),
+                "steps": Out(1),
+                "source": Out(request_layout(config)),
+                "window": Out(window_layout()),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        job, layer = self.job, self.layer
+        y, row, m3 = Signal(signed(COORDINATE)), Signal.like(job.row), Signal(2)
+        # The next column that is asked for, and its address; a row of windows starts; its first column is there.
+        x, col, starts, filled = Signal(signed(COORDINATE)), Signal.like(job.col), Signal(), Signal()
+        fills, first, skips, jumps = (Signal(name=name) for name in ("fills", "first", "skips", "jumps"))
+        m.d.comb += [
+            jumps.eq(layer.stride_x >= 3),
+            fills.eq(layer.window & starts & ~filled & (x >= 0) & (x < layer.width)),
+            first.eq(layer.window & starts & ~fills),
+            skips.eq(first & ~filled),  # the first column is padding
+            self.steps.eq(~fills),
+        ]
+        at, at_col = Signal(signed(COORDINATE)), Signal.like(col)
+        m.d.comb += [at.eq(x + skips), at_col.eq(col + Mux(skips & x[0], layer.col, 0))]
+        # From this column to the next one that is asked for: ``odd`` ends of pairs lie a ``col`` further.
+        step, half, odd = Signal.like(layer.stride_x), Signal.like(col), Signal()
+        m.d.comb += [step.eq(layer.stride_x), half.eq(layer.step_half), odd.eq(layer.stride_x[0])]
+        with m.If(first):
+            m.d.comb += [step.eq(2), half.eq(layer.col), odd.eq(0)]
+            with m.If(jumps):
+                m.d.comb += [step.eq(layer.stride_x - 1), half.eq(layer.jump_half), odd.eq(~layer.stride_x[0])]
+        with m.If(self.goes & fills):
+            m.d.sync += [x.eq(x + 1), col.eq(col + Mux(x[0], layer.col, 0)), filled.eq(1)]
+        with m.If(self.moves):
+            m.d.sync += [x.eq(at + step), col.eq(at_col + half + Mux(odd & at[0], layer.col, 0))]
+            m.d.sync += [starts.eq(jumps), filled.eq(0)]
+            with m.If(self.row_ends):
+                m.d.sync += [x.eq(job.x), col.eq(job.col), starts.eq(1)]
+                m.d.sync += [y.eq(y + layer.stride_y), row.eq(row + layer.row_step)]
+                m.d.sync += m3.eq(add_mod3(m3, layer.stride_m3))
+        with m.If(self.take):
+            new = self.following
+            m.d.sync += [y.eq(new.y), row.eq(new.row), m3.eq(new.m3), x.eq(new.x), col.eq(new.col)]
+            m.d.sync += [starts.eq(1), filled.eq(0)]
+        m.d.comb += [self.source.m3.eq(m3), self.source.m2.eq(y[0] ^ at[0] ^ job.m2)]
+        self._slots(m, y, row, at, at_col, first | (~fills & (layer.stride_x == 2)))
+        window = self.window
+        m.d.comb += [
+            window.point.eq(self.goes & ~layer.window),
+            window.two.eq(self.goes & layer.window & (first | (~fills & (layer.stride_x == 2)))),
+            window.one.eq(self.goes & layer.window & ~window.two),
+            window.left_pad.eq(skips),
+            window.padded.eq(~self.source.enable),
+        ]
+        return m
+
+    def _slots(self, m: Module, y: Signal, row: Signal, at: Signal, at_col: Signal, pair: Value) -> None:
+        """Enable and address of each word: three rows of two columns, or six words of a point."""
+        layer, mask, request = self.layer, self.job.mask, self.source
+        rows = [row, row + layer.row, row + (layer.row << 1)]
+        inside = [(y + i >= 0) & (y + i < layer.height) for i in range(ROWS)]
+        within = [(at + j >= 0) & (at + j < layer.width) for j in range(SIDES)]
+        for i in range(ROWS):
+            for j in range(SIDES):
+                slot = SIDES * i + j
+                in_window = mask[SIDES * i] & inside[i] & within[j] & (pair if j else 1)
+                in_point = mask[slot] & inside[0] & within[0]
+                further = Mux(at[0], layer.col, 0) if j else 0
+                m.d.comb += [
+                    request.enable[slot].eq(self.goes & Mux(layer.window, in_window, in_point)),
+                    request.address[slot].eq(Mux(layer.window, rows[i] + further, row + j) + at_col),
+                ]

@@ -1,0 +1,93 @@
+// Drives an emitted engine: rows into its memories, start, and the activation memory as each layer leaves it.
+//
+//   engine_main JOB DUMP    JOB: lines "w <hexadecimal payload>" (a row) and "r <cycles>" (run, so long at most)
+//
+// For each layer that ends, DUMP receives its number (32 bits), the cycle since start (64 bits) and every word of
+// activation memory, address by address and bank by bank. Each run prints "run <cycles> <layers> <done>".
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include "Vtop.h"
+#include "Vtop___024root.h"
+#include "engine_memory.h"  // ROWS, WORD_BYTES, bank(top, segment, number, row)
+
+static Vtop *top;
+static FILE *dump;
+
+static void edge() {
+    top->clk = 0;
+    top->eval();
+    top->clk = 1;
+    top->eval();
+}
+
+static void set_payload(const std::string &hex) {
+    memset(&top->i___05Fpayload, 0, sizeof top->i___05Fpayload);
+    auto *bytes = reinterpret_cast<unsigned char *>(&top->i___05Fpayload);
+    size_t place = 0;
+    for (size_t end = hex.size(); end > 0; ++place) {
+        size_t begin = end >= 2 ? end - 2 : 0;
+        bytes[place] = static_cast<unsigned char>(strtoul(hex.substr(begin, end - begin).c_str(), nullptr, 16));
+        end = begin;
+    }
+}
+
+static void write_dump(uint32_t layer, uint64_t cycle) {
+    fwrite(&layer, sizeof layer, 1, dump);
+    fwrite(&cycle, sizeof cycle, 1, dump);
+    for (int segment = 0; segment < SEGMENTS; ++segment)
+        for (int row = 0; row < ROWS; ++row)
+            for (int number = 0; number < 6; ++number) fwrite(bank(top, segment, number, row), WORD_BYTES, 1, dump);
+}
+
+static void run(uint64_t limit) {
+    top->start = 1;
+    top->eval();
+    uint64_t cycle = 0;  // that of start
+    edge();
+    top->start = 0;
+    uint32_t layers = 0;
+    for (cycle = 1; cycle <= limit; ++cycle) {
+        // Outputs of registers: those of this cycle.
+        if (top->layer_done) write_dump(layers++, cycle - 1);
+        if (top->done) break;
+        edge();
+    }
+    printf("run %llu %u %d\n", static_cast<unsigned long long>(cycle - 1), layers, static_cast<int>(top->done));
+    fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) return 2;
+    VerilatedContext context;
+    top = new Vtop(&context);
+    dump = fopen(argv[2], "wb");
+    std::ifstream job(argv[1]);
+    if (!dump || !job) return 2;
+    top->rst = 1;
+    top->start = 0;
+    top->i___05Fvalid = 0;
+    top->read_enable = 0;
+    edge();
+    top->rst = 0;
+    std::string kind, value;
+    while (job >> kind >> value) {
+        if (kind == "w") {
+            set_payload(value);
+            top->i___05Fvalid = 1;
+            edge();
+            top->i___05Fvalid = 0;
+        } else {
+            run(strtoull(value.c_str(), nullptr, 10));
+        }
+    }
+    fclose(dump);
+    delete top;
+    return 0;
+}
