@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import INPUT
 from asm_hw.numbers.integers import ceil_div, integer_range, signed_bits
-from asm_hw.units.engine.engine_config import FINISH_STAGE, STAGES, EngineConfig
+from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.engine.engine_records import PROGRAM_BITS
 from asm_hw.units.engine.engine_schedule import Timeline
 
 from .engine_program import EngineProgram, ProgramLayer
 from .layer_records import Placed, Record, channel_records, check_sums, layer_record, tile_record
-from .placement import place
-from .products import Product, as_map, products_of
+from .placement import in_place_pace, place
+from .products import Product, as_map, fuse, join_moves, products_of
 from .tensor_layout import TensorLayout
 from .tiling import Tiler, Tiling, needed_passes, row_words
-
-MAX_PACE = 15
 
 
 def compile_network(network: IntegerNetwork, config: EngineConfig, sha256: str = "") -> EngineProgram:
@@ -32,10 +28,12 @@ def compile_network(network: IntegerNetwork, config: EngineConfig, sha256: str =
     Raises `ParameterError` that names the layer where it does not fit.
     """
     products, holds = products_of(network)
+    output = holds[network.layers[-1].name]
+    products = join_moves(products, {output})
+    products = fuse(products, config.act_bits, network.formats)
     products, layouts = _layouts(network, config, products)
     for product in products:
         check_sums(config, product, layouts[product.source])
-    output = holds[network.layers[-1].name]
     bases = place(config, products, layouts, {output})
     tensors = {name: Placed(layouts[name], base) for name, base in bases.items()}
     build = _Build(config, tensors)
@@ -71,6 +69,9 @@ def _layouts(
         words = needed_passes(config, channels) * config.beat_words
         layout = TensorLayout(config, (channels, *product.out_size), fmt, words)
         layouts.setdefault(product.target, layout)
+        if product.also:
+            copy = TensorLayout(config, layout.shape, network.formats[product.also.target], words)
+            layouts[product.also.target] = copy
         if product.skip and layouts[product.skip].planes > config.planes:
             raise ParameterError(
                 f"layer {product.name!r} must join a tensor of at most {config.skip_bits} bits, not {layouts[product.skip].bits}"
@@ -126,8 +127,8 @@ class _Build:
         masked = [{f.name: tile[f.name] & (1 << f.width) - 1 for f in records.tile} for tile in tiles]
         predicted = self._timeline.layer(_Filled(layer), masked)
         steps = predicted.steps * config.lanes * config.columns
-        tensor = product.target if completes else None
-        self.layers.append(ProgramLayer(product.name, tensor, product.macs, steps, predicted))
+        complete = product.targets if completes else ()
+        self.layers.append(ProgramLayer(product.name, complete, product.macs, steps, predicted))
 
     def _append(self, fields, record: Record, rows: int) -> None:
         word = self.config.records.encode(fields, record)
@@ -135,18 +136,12 @@ class _Build:
 
     def _add_weights(self, product: Product, tiling: Tiling) -> None:
         """For each pass its first tile, the parameters of its columns, its other tiles."""
-        config, bits = self.config, self.config.records.channel_bits
+        config = self.config
         words = [config.records.encode(config.records.channel, c) for c in channel_records(config, product, self.tensors)]
         for number, tiles in enumerate(tiling.passes):
             own = words[number * config.columns : (number + 1) * config.columns]
             own += [0] * (config.columns - len(own))
-            if config.channels_per_row:
-                step = config.channels_per_row
-                rows = [sum(w << i * bits for i, w in enumerate(own[at : at + step])) for at in range(0, config.columns, step)]
-            else:
-                mask = (1 << config.row_bits) - 1
-                rows = [w >> i * config.row_bits & mask for w in own for i in range(config.rows_per_channel)]
-            self.weights += row_words(config, tiles[0]) + rows
+            self.weights += row_words(config, tiles[0]) + config.parameter_words(own)
             for tile in tiles[1:]:
                 self.weights += row_words(config, tile)
 
@@ -166,25 +161,6 @@ class _Filled(dict):
 
 def _pace(config: EngineConfig, product: Product, target: TensorLayout, tensors: Mapping[str, Placed]) -> int:
     """Cycles of a step whose outputs are written: at least one a phase, and none in which two words want one bank."""
-    phases = target.phases
     if product.skip is None or tensors[product.skip].base != tensors[product.target].base:
-        return phases
-    for pace in range(phases, MAX_PACE):
-        if not _meets(config, target, pace):
-            return pace
-    raise ParameterError(f"layer {product.name!r} must be able to write in place what joins it")
-
-
-def _meets(config: EngineConfig, layout: TensorLayout, pace: int) -> bool:
-    """Whether a pixel's words would be read in the cycle and the banks in which an earlier pixel's are written."""
-    _, height, width = layout.shape
-    y, x = (index.ravel() for index in np.indices((height, width)))
-    words = [word + plane * layout.plane_words for word in range(config.beat_words) for plane in range(min(layout.planes, config.planes))]
-    banks = np.zeros((height * width, 6), dtype=bool)
-    for word in words:
-        banks[np.arange(height * width), 2 * ((y + word) % 3) + (y + x + word) % 2] = True
-    for phase in range(layout.phases):
-        behind, rest = divmod(STAGES - FINISH_STAGE + phase, pace)
-        if rest == 0 and behind and (banks[behind:] & banks[:-behind]).any():
-            return True
-    return False
+        return target.phases
+    return in_place_pace(config, target)

@@ -27,10 +27,10 @@ FILE_NAME = "program.json"
 
 @dataclass(frozen=True)
 class ProgramLayer:
-    """A layer of a program: the tensor that it completes (None: not yet), its work and what the model predicts."""
+    """A layer of a program: the tensors that it completes, its work and what the model predicts."""
 
     name: str
-    tensor: str | None
+    tensors: tuple[str, ...]
     macs: int
     lane_steps: int
     predicted: LayerCycles
@@ -120,7 +120,7 @@ def to_json(program: EngineProgram) -> str:
         for name, placed in program.tensors.items()
     }
     layers = [
-        {"name": l.name, "tensor": l.tensor, "macs": l.macs, "lane_steps": l.lane_steps, "predicted": asdict(l.predicted)}
+        {"name": l.name, "tensors": l.tensors, "macs": l.macs, "lane_steps": l.lane_steps, "predicted": asdict(l.predicted)}
         for l in program.layers
     ]
     body = {
@@ -152,7 +152,7 @@ def from_json(path: Path) -> EngineProgram:
         raise ParameterError(f"program {str(path)!r} must be as it was written, but its checksum is not")
     config = make_config("engine", **body["engine"])
     layers = tuple(
-        ProgramLayer(l["name"], l["tensor"], l["macs"], l["lane_steps"], LayerCycles(**l["predicted"])) for l in body["layers"]
+        ProgramLayer(l["name"], tuple(l["tensors"]), l["macs"], l["lane_steps"], LayerCycles(**l["predicted"])) for l in body["layers"]
     )
     return EngineProgram(
         config=config,

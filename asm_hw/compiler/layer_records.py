@@ -10,8 +10,9 @@ import torch
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.integers import ceil_div, integer_range, signed_bits
 from asm_hw.units.engine.engine_config import EngineConfig
+from asm_hw.units.engine.engine_records import SKIP_SHIFT_BITS
 
-from .products import Channels, Product
+from .products import Also, Channels, Product
 from .tensor_layout import TensorLayout
 from .tiling import Tile, Tiling
 
@@ -81,6 +82,18 @@ def layer_record(
         "phases": target.layout.phases, "low": product.limits[0] + offset, "high": product.limits[1] + offset,
         **_place(config, "out", target, blocks, moves),
         **(_place(config, "skip", tensors[product.skip], blocks, moves) if product.skip else {}),
+        **(_copy(config, product.also, target.layout, tensors, blocks) if product.also else {}),
+    }  # fmt: skip
+
+
+def _copy(config: EngineConfig, also: Also, source: TensorLayout, tensors: Mapping[str, Placed], blocks: Blocks) -> Record:
+    """The fields of a narrowed copy."""
+    target = tensors[also.target]
+    offset = target.layout.offset
+    half = 1 << also.shift - 1 if also.shift else 0
+    return _place(config, "also", target, blocks, True) | {
+        "also": 1, "also_add": half - source.offset + (offset << also.shift), "also_shift": also.shift,
+        "also_low": also.limits[0] + offset, "also_high": also.limits[1] + offset,
     }  # fmt: skip
 
 
@@ -113,11 +126,20 @@ def channel_records(config: EngineConfig, product: Product, tensors: Mapping[str
     total = weights.sum(1) * pixels if not product.largest else (weights != 0).any(1).to(torch.int64)
     bias = channels.bias - source.offset * total * channels.scale + (target.offset << channels.shift)
     records = []
+    most = sum_range(product, source)
+    joined_most = (1 << tensors[product.skip].layout.bits) - 1 if product.skip else 0
     for index, value in enumerate(bias.tolist()):
+        bound = max(-most[0], most[1]) * abs(int(channels.scale[index])) + (1 << int(channels.shift[index]) >> 1)
         record = {"scale": _code(config, product, int(channels.scale[index])), "shift": int(channels.shift[index])}
         if product.skip is not None:
             record, joined = record | _joining(config, product, channels, index), _joined(channels, index)
             value -= tensors[product.skip].layout.offset * joined
+            bound += joined_most * abs(joined)
+        if bound + abs(value) >= 1 << config.requantize.sum_bits - 1:
+            raise ParameterError(
+                f"layer {product.name!r} must requantize within {config.requantize.sum_bits} bits on an engine of acc_bits"
+                f" {config.acc_bits}, not {bound + abs(value)}"
+            )
         records.append(record | {"bias": _bias(config, product, value)})
     return records
 
@@ -129,10 +151,17 @@ def _joined(channels: Channels, index: int) -> int:
 
 def _joining(config: EngineConfig, product: Product, channels: Channels, index: int) -> Record:
     assert channels.skip_scale is not None and channels.skip_shift is not None
-    shift = int(channels.skip_shift[index])
-    if shift > 15:
-        raise ParameterError(f"layer {product.name!r} must shift what joins it by at most 15 on an engine, not {shift}")
-    return {"skip_scale": _code(config, product, int(channels.skip_scale[index])), "skip_shift": shift}
+    scale, shift = int(channels.skip_scale[index]), int(channels.skip_shift[index])
+    most = (1 << SKIP_SHIFT_BITS) - 1
+    # A longer shift may be part of the multiplier, where that is a level too.
+    moved = range(max(0, shift - most), shift + 1)
+    part = next((part for part in moved if scale << part in config.requantize.scale.levels), None) if scale else shift
+    if part is None:
+        raise ParameterError(
+            f"layer {product.name!r} must join by a multiplier and a shift of at most {most} on an engine, not by"
+            f" {scale} << {shift}"
+        )
+    return {"skip_scale": _code(config, product, scale << part if scale else 0), "skip_shift": shift - part}
 
 
 def _code(config: EngineConfig, product: Product, level: int) -> int:
@@ -154,12 +183,19 @@ def _bias(config: EngineConfig, product: Product, value: int) -> int:
     return value
 
 
-def check_sums(config: EngineConfig, product: Product, source: TensorLayout) -> None:
-    """Raise `ParameterError` unless every sum of stored values fits the accumulators."""
+def sum_range(product: Product, source: TensorLayout) -> tuple[int, int]:
+    """The least and the largest sum of stored values."""
     high = (1 << source.bits) - 1
+    if product.largest:
+        return 0, high
     pixels = source.shape[1] * source.shape[2] if product.reduce else 1
     rows = product.weight.flatten(1)
-    most, least = int(rows.clamp(min=0).sum(1).max()) * high * pixels, int(rows.clamp(max=0).sum(1).min()) * high * pixels
-    needed = signed_bits(least, most)
+    most, least = rows.clamp(min=0).sum(1).max(), rows.clamp(max=0).sum(1).min()
+    return int(least) * high * pixels, int(most) * high * pixels
+
+
+def check_sums(config: EngineConfig, product: Product, source: TensorLayout) -> None:
+    """Raise `ParameterError` unless every sum of stored values fits the accumulators."""
+    needed = signed_bits(*sum_range(product, source))
     if needed > config.accumulator.bits:
         raise ParameterError(f"acc_bits must be at least {needed} for layer {product.name!r}, not {config.acc_bits}")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from asm_hw.errors import ParameterError
-from asm_hw.units.engine.engine_config import EngineConfig
+from asm_hw.units.engine.engine_config import BANKS, FINISH_STAGE, STAGES, EngineConfig
 
 from .products import Product
 from .tensor_layout import TensorLayout
 
 MAX_TRIALS = 200_000
+MAX_PACE = 15
+"""Cycles of a step are four bits of a record."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class _Search:
         self.worst = 0
         self._last = {name: len(products) for name in kept}
         for index, product in enumerate(products):
-            for name in (product.source, product.skip, product.target):
+            for name in (product.source, product.skip, *product.targets):
                 if name is not None:
                     self._last[name] = max(self._last.get(name, 0), index)
 
@@ -61,13 +65,29 @@ class _Search:
         product = self._products[index]
         if product.target in placed:  # it goes on in place
             return self._place(index + 1, placed) if self._fits(product, placed, placed[product.target]) else None
-        for region in self._choices(index, product, placed):
-            found = self._place(index + 1, {**placed, product.target: region})
+        for regions in self._choices(index, product, placed):
+            found = self._place(index + 1, {**placed, **regions})
             if found:
                 return found
         return None
 
-    def _choices(self, index: int, product: Product, placed: dict[str, _Region]) -> list[_Region]:
+    def _choices(self, index: int, product: Product, placed: dict[str, _Region]) -> Iterator[dict[str, _Region]]:
+        """Regions for the outputs, and for their copy in segments of its own."""
+        for region in self._regions(index, product, placed):
+            if product.also is None:
+                yield {product.target: region}
+                continue
+            rows, name = self._config.bank_rows, product.also.target
+            used = [placed[product.source], region] + [placed[s] for s in (product.skip,) if s]
+            taken = set().union(*(one.segments(rows) for one in used))
+            live = [r for n, r in placed.items() if self._last.get(n, -1) >= index] + [region]
+            for base in self._bases({**placed, product.target: region}):
+                copy = _Region(base, self._layouts[name].size)
+                free = base + copy.size <= self._end and not any(copy.overlaps(other) for other in live)
+                if free and not copy.segments(rows) & taken:
+                    yield {product.target: region, name: copy}
+
+    def _regions(self, index: int, product: Product, placed: dict[str, _Region]) -> list[_Region]:
         layout = self._layouts[product.target]
         live = {name: region for name, region in placed.items() if self._last.get(name, -1) >= index}
         choices = []
@@ -82,6 +102,8 @@ class _Search:
             region = _Region(base, layout.size)
             if base + layout.size <= self._end and not any(region.overlaps(other) for other in live.values()):
                 choices.append(region)
+        if skip in placed and choices and not _in_place_is_free(self._config, layout):
+            choices.sort(key=lambda region: region == placed[skip])
         return [region for region in choices if self._fits(product, placed, region)]
 
     def _fits(self, product: Product, placed: dict[str, _Region], target: _Region) -> bool:
@@ -96,6 +118,31 @@ class _Search:
         if skip.segments(rows) & source:
             return False
         return skip == target or not skip.segments(rows) & target.segments(rows)
+
+
+def _in_place_is_free(config: EngineConfig, layout: TensorLayout) -> bool:
+    """Whether words that join and words that are written never meet in a bank, so that no step waits."""
+    return in_place_pace(config, layout) == layout.phases
+
+
+def in_place_pace(config: EngineConfig, layout: TensorLayout) -> int:
+    """Cycles of a step that writes in place what joins it: the least in which no two words want one bank."""
+    return next(pace for pace in range(layout.phases, MAX_PACE + 1) if not _meets(config, layout, pace))
+
+
+def _meets(config: EngineConfig, layout: TensorLayout, pace: int) -> bool:
+    """Whether a pixel's words would be read in the cycle and the banks in which an earlier pixel's are written."""
+    _, height, width = layout.shape
+    y, x = (index.ravel() for index in np.indices((height, width)))
+    planes = range(min(layout.planes, config.planes))
+    banks = np.zeros((height * width, BANKS), dtype=bool)
+    for word in (k + plane * layout.plane_words for k in range(config.beat_words) for plane in planes):
+        banks[np.arange(height * width), 2 * ((y + word) % 3) + (y + x + word) % 2] = True
+    for phase in range(layout.phases):
+        behind, rest = divmod(STAGES - FINISH_STAGE + phase, pace)
+        if rest == 0 and behind and (banks[behind:] & banks[:-behind]).any():
+            return True
+    return False
 
 
 def _alike(one: TensorLayout, other: TensorLayout) -> bool:

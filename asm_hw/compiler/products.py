@@ -6,7 +6,9 @@ Sums, pools, slices, padding and concatenation multiply by 1 where something is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +25,7 @@ from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
 from asm_hw.network.integer_requantize import Requantize
 from asm_hw.network.integer_sums import IntegerSum
 from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.units.engine.engine_records import SKIP_BITS
 
 Shape = tuple[int, int, int]
 ONES = WeightFormat(AlphabetSet((1,)), 2)
@@ -53,11 +56,20 @@ class Channels:
 
 
 @dataclass(frozen=True)
+class Also:
+    """A narrowed copy of a product's outputs: ``clamp((y + (1 << shift - 1)) >> shift)``, shift 0 adds nothing."""
+
+    target: str
+    shift: int
+    limits: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Product:
     """One layer of an engine's program: weights [out, in, kh, kw] over the tensor ``source``.
 
     ``skip``: the tensor that joins the sums. ``reduce``: the sums of all pixels end in one. ``largest``: the largest
-    term counts instead of the sum. ``node``: the node whose tensor is then complete, if any.
+    term counts instead of the sum. ``also``: a copy in fewer bits.
     """
 
     name: str
@@ -75,6 +87,13 @@ class Product:
     largest: bool = False
     out_size: tuple[int, int] = (1, 1)
     macs: int = 0
+    also: Also | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The tensors that it writes."""
+        return (self.target,) if self.also is None else (self.target, self.also.target)
+
 
 
 def as_map(shape: tuple[int, ...]) -> Shape:
@@ -155,6 +174,69 @@ def _without_groups(weight: Tensor, groups: int) -> Tensor:
         rows = slice(group * outputs, (group + 1) * outputs)
         dense[rows, group * inputs : (group + 1) * inputs] = weight[rows]
     return dense
+
+
+def join_moves(products: list[Product], kept: set[str]) -> list[Product]:
+    """Selections of channels that only other ones read, as one: what lies between is not stored.
+
+    ``kept``: tensors that must be.
+    """
+    readers = Counter(name for product in products for name in (product.source, product.skip) if name)
+    found: list[Product] = []
+    for product in products:
+        maker = next((i for i, other in enumerate(found) if other.target == product.source), None)
+        if maker is None or not _selects(product) or (product.stride, product.padding) != ((1, 1), (0, 0)):
+            found.append(product)
+            continue
+        first = found[maker]
+        if not _selects(first) or readers[first.target] > 1 or first.target in kept or first.skip is not None:
+            found.append(product)
+            continue
+        weight = torch.einsum("oi,icyx->ocyx", product.weight[:, :, 0, 0], first.weight)
+        del found[maker]
+        where = {"stride": first.stride, "padding": first.padding}
+        found.append(replace(product, source=first.source, weight=weight, **where))
+    return found
+
+
+def _selects(product: Product) -> bool:
+    """Whether a product takes values as they are, at most one for each output, from one pixel each."""
+    channels = product.channels
+    moves = bool((channels.scale == 1).all() and (channels.bias == 0).all() and (channels.shift == 0).all())
+    plain = product.weights == ONES and product.weight.shape[2:] == (1, 1) and not product.reduce
+    return plain and moves and product.skip is None and int(product.weight.sum((1, 2, 3)).max()) <= 1
+
+
+def fuse(products: list[Product], narrow_bits: int, formats: Mapping[str, ActivationFormat]) -> list[Product]:
+    """Products whose outputs are only moved down by another one write both tensors at once.
+
+    ``narrow_bits``: what the copy may have; the outputs themselves have one byte at most.
+    """
+    fused: list[Product] = []
+    for product in products:
+        maker = next((i for i, other in enumerate(fused) if other.target == product.source), None)
+        also = _copy_of(product, narrow_bits, formats)
+        last = maker is not None and all(other.target != product.source for other in fused[maker + 1 :])
+        if maker is None or also is None or not last or fused[maker].also is not None or fused[maker].reduce:
+            fused.append(product)
+        else:
+            fused[maker] = replace(fused[maker], also=also)
+    return fused
+
+
+def _copy_of(product: Product, narrow_bits: int, formats: Mapping[str, ActivationFormat]) -> Also | None:
+    """The copy that a product is, if it takes values as they are, moves all alike and changes nothing else."""
+    channels, shift = product.channels, int(product.channels.shift[0])
+    plain = product.weights == ONES and product.weight.shape[0] == product.weight.shape[1]
+    plain = plain and product.stride == (1, 1) and product.padding == (0, 0) and product.weight.shape[2:] == (1, 1)
+    plain = plain and not product.reduce and product.skip is None
+    alike = bool((channels.scale == 1).all() and (channels.bias == 0).all() and (channels.shift == shift).all())
+    source, target = formats[product.source], formats[product.target]
+    if not plain or not alike or shift > 4 or source.bits > SKIP_BITS or target.bits > narrow_bits:
+        return None
+    if not torch.equal(product.weight, _identity(product.weight.shape[0], (1, 1))):
+        return None
+    return Also(product.target, shift, product.limits)
 
 
 def _identity(channels: int, kernel: tuple[int, int], out: int | None = None, first: int = 0) -> Tensor:

@@ -9,13 +9,11 @@ import numpy as np
 
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.integers import ceil_div
-from asm_hw.units.engine.engine_config import ROWS, SIDES, EngineConfig
+from asm_hw.units.engine.engine_config import QUARTET, ROWS, SIDES, EngineConfig
 from asm_hw.units.engine.window_registers import WindowRegisters
 
 from .products import Product
 from .tensor_layout import TensorLayout
-
-QUARTET = 4
 
 
 @dataclass(frozen=True)

@@ -7,5 +7,6 @@ from .engine_config import EngineConfig
 UNIT = Unit(
     EngineConfig,
     component="asm_hw.units.engine.engine_unit:Engine",
+    checks="asm_hw.units.engine.engine_checks:CHECKS",
     netlist_bench="asm_hw.units.engine.engine_stimulus:engine_bench",
 )

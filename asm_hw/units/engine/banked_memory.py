@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from asm_hw.gateware.unit_memory import Memory
 from asm_hw.numbers.integers import ceil_log2
 
 from .engine_config import BANKS, ROWS, SIDES, EngineConfig
-from .engine_layouts import request_layout
+from .engine_layouts import PLACES, request_layout
 
 
 class BankedMemory(wiring.Component):
@@ -21,8 +21,8 @@ class BankedMemory(wiring.Component):
     -------
     source, skip : In(`request_layout`), words to read on this edge
     source_words, skip_words : Out(array[6] of words), what was read, by slot
-    out : In(`request_layout`), words to write on this edge
-    data : In(array[6] of words), by slot
+    out, also : In(`request_layout`), words to write on this edge
+    data, also_data : In(array[6] of words), by slot
     host : In(1), the host writes or reads ``host_address`` of ``host_bank`` instead; ``host_write``, ``host_data``
     host_word : Out(word), what it read
     """
@@ -34,9 +34,10 @@ class BankedMemory(wiring.Component):
         request, words = request_layout(config), data.ArrayLayout(config.word_bits, BANKS)
         super().__init__(
             {
-                **{name: In(request) for name in ("source", "skip", "out")},
+                **{name: In(request) for name in ("source", *PLACES)},
                 **{f"{name}_words": Out(words) for name in ("source", "skip")},
                 "data": In(words),
+                "also_data": In(words),
                 "host": In(1),
                 "host_write": In(1),
                 "host_address": In(config.address_bits),
@@ -52,7 +53,7 @@ class BankedMemory(wiring.Component):
         row_bits = ceil_log2(config.bank_rows)
         reads = {name: [] for name in ("source", "skip", "host")}
         for bank in range(BANKS):
-            asks = {name: self._of_bank(m, name, bank) for name in ("source", "skip", "out")}
+            asks = {name: self._of_bank(m, name, bank) for name in ("source", *PLACES)}
             asks["host"] = (self.host & (self.host_bank == bank), self.host_address, self.host_data)
             segments = []
             for segment in range(config.segments):
@@ -61,9 +62,9 @@ class BankedMemory(wiring.Component):
                 m.d.comb += [hit.eq(asks[name][0] & (asks[name][1][row_bits:] == segment)) for name, hit in hits.items()]
                 m.d.comb += [
                     memory.read.eq(hits["source"] | hits["skip"] | (hits["host"] & ~self.host_write)),
-                    memory.write.eq(hits["out"] | (hits["host"] & self.host_write)),
+                    memory.write.eq(hits["out"] | hits["also"] | (hits["host"] & self.host_write)),
                     memory.address.eq(_one_of([(hits[name], asks[name][1][:row_bits]) for name in hits])),
-                    memory.data.eq(Mux(hits["host"], asks["host"][2], asks["out"][2])),
+                    memory.data.eq(_one_of([(hits[name], asks[name][2]) for name in ("out", "also", "host")])),
                 ]
                 segments.append(memory.row)
             for name, words in reads.items():
@@ -90,17 +91,21 @@ class BankedMemory(wiring.Component):
             enable.eq(hits.any()),
             address.eq(_one_of([(hit, request.address[slot]) for slot, hit in enumerate(hits)])),
         ]
-        if name == "out":
-            m.d.comb += word.eq(_one_of([(hit, self.data[slot]) for slot, hit in enumerate(hits)]))
+        if name in ("out", "also"):
+            words = self.data if name == "out" else self.also_data
+            m.d.comb += word.eq(_one_of([(hit, words[slot]) for slot, hit in enumerate(hits)]))
         return enable, address, word
 
     def _to_slots(self, m: Module, name: str, words: list[Value]) -> None:
         request = getattr(self, name)
         numbers = Signal.like(request, name=f"{name}_last")
-        m.d.sync += [numbers.m3.eq(request.m3), numbers.m2.eq(request.m2)]
+        m.d.sync += [numbers.m3.eq(request.m3), numbers.m2.eq(request.m2), numbers.enable.eq(request.enable)]
         for slot in range(BANKS):
             chosen = [(_slots_of(numbers, bank)[slot], word) for bank, word in enumerate(words)]
-            m.d.comb += getattr(self, f"{name}_words")[slot].eq(_one_of(chosen))
+            word = _one_of(chosen)
+            if name == "skip":  # planes that a tensor lacks are 0; the window has padding instead
+                word &= numbers.enable[slot].replicate(len(word))
+            m.d.comb += getattr(self, f"{name}_words")[slot].eq(word)
 
 
 def _slots_of(request, bank: int) -> list[Value]:

@@ -1,6 +1,6 @@
 """The columns of an engine: decoders of their weights, their parameters, and what follows their sums."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,7 @@ from asm_hw.gateware.shapes import struct_of, weight_shape
 from .engine_column import EngineColumn
 from .engine_config import BANKS, FINISH_STAGE, SIDES, STAGES, SWAP_STAGE, EngineConfig
 from .engine_layouts import step_layout
+from .engine_records import SKIP_BITS
 from .output_pipe import OutputPipe
 
 BRANCH = 8
@@ -29,13 +30,14 @@ class EngineArray(wiring.Component):
     x : In(array[lanes] of ``act_bits``), the window of the step in stage `SWAP_STAGE` + 1
     steps : In(array[STAGES + 1] of step), the step in each stage
     skip_words : In(array[6] of words), what joins the sums that ended in stage `FINISH_STAGE`
-    data : Out(array[6] of words), by slot: the outputs of the last stage
+    data, also_data : Out(array[6] of words), by slot: the outputs of the last stage, and their narrowed copy
     """
 
     signal_parts = {
         r"load|parameters|steps\w*": "control",
         r"row|branch_\d+\w*": "weight_registers",
-        r"x|skip_words|data": "activations",
+        r"x|skip_words|data|also_data": "activations",
+        r"moved_\d+|narrowed_\d+": "requantize",
         r"channel_\w+|next_\w+": "requantize",
         **DATAPATH_PARTS,
         **ADDER_PARTS,
@@ -53,6 +55,7 @@ class EngineArray(wiring.Component):
                 "steps": In(data.ArrayLayout(step_layout(config), STAGES + 1)),
                 "skip_words": In(words),
                 "data": Out(words),
+                "also_data": Out(words),
             }
         )
 
@@ -77,6 +80,7 @@ class EngineArray(wiring.Component):
             ]  # fmt: skip
             results.append(self._output(m, index, column.acc, gather.swap_parameters))
         self._digits(m, results)
+        self._narrow(m, results)
         return m
 
     def _branch(self, m: Module, index: int, weights: list):
@@ -140,3 +144,18 @@ class EngineArray(wiring.Component):
                     for digit in range(plane, count, config.planes)
                 ]
                 m.d.comb += self.data[SIDES * word + plane].eq(choose(of_phase, phase))
+
+    def _narrow(self, m: Module, results: list[Value]) -> None:
+        """Each result once more, moved down and clamped to one digit."""
+        config, step = self._config, self.steps[STAGES]
+        narrowed = []
+        for index, result in enumerate(results):
+            moved = Signal(signed(SKIP_BITS + 2), name=f"moved_{index}")
+            value = result[:SKIP_BITS] & step.also.replicate(SKIP_BITS)
+            m.d.comb += moved.eq((value + step.also_add.as_signed()) >> step.also_shift)
+            clamped = Signal(config.act_bits, name=f"narrowed_{index}")
+            above = Mux(moved > step.also_high, step.also_high, moved)
+            m.d.comb += clamped.eq(Mux(moved < step.also_low, step.also_low, above))
+            narrowed.append(clamped)
+        for word in range(config.beat_words):
+            m.d.comb += self.also_data[SIDES * word].eq(Cat(narrowed[word * config.group : (word + 1) * config.group]))

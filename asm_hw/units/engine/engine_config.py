@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -12,20 +12,21 @@ from asm_hw.formats.accumulator_format import AccumulatorFormat
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.formats.requantize_format import RequantizeFormat
+from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div, ceil_log2
 from asm_hw.numbers.level_code import ACT_BITS
 from asm_hw.units.operands_config import TERMS, AccumulatingConfig
 from asm_hw.units.parameters import choice, integer
 
-from .engine_records import PROGRAM_BITS, EngineRecords
+from .engine_records import PROGRAM_BITS, SKIP_BITS, EngineRecords
 
 TAPS = (1, 3, 9)
 ROWS, SIDES = 3, 2
 """Banks of a segment: three of rows times two of columns, so that six neighbouring words lie in banks of their own."""
 BANKS = ROWS * SIDES
 
-SKIP_BITS = 8
-"""Most bits of a stored tensor that joins the sums."""
+QUARTET = 4
+"""Bits by which sums are moved: digits of weights and of activations are worth powers of it."""
 
 STAGES = 7
 """Clock edges from the issue of a step to its output in the activation memory."""
@@ -35,6 +36,8 @@ FINISH_STAGE = 4
 """Edges from the issue of a step to the one that ends its sum."""
 DRAIN = STAGES - 1
 """Cycles after a layer's last issue in which the next layer must not be taken: its first read meets the last write."""
+JOIN_GAP = STAGES - FINISH_STAGE
+"""Cycles after an issue that writes in which no tile may begin whose steps read what joins them: it may lie in place."""
 TARGETS = ("program", "weights", "activations")
 """The memories that the host writes, by number."""
 
@@ -72,9 +75,9 @@ class EngineConfig(AccumulatingConfig):
     lanes: int = integer(72, (1, 1024), "Products a column adds in a cycle")
     columns: int = integer(16, (1, 256), "Sums side by side")
     taps: int = integer(9, (1, 9), "Words of a window: 9 of three rows and columns, 3 of a row, 1")
-    hold: int = integer(64, (1, 1024), "Pixels that a tile of weights is held for")
-    segments: int = integer(4, (2, 64), "Segments of the activation memory")
-    bank_rows: int = integer(256, (2, 1 << 16), "Words of a bank of a segment")
+    hold: int = integer(64, (8, 1024), "Pixels that a tile of weights is held for")
+    segments: int = integer(8, (2, 64), "Segments of the activation memory")
+    bank_rows: int = integer(256, (8, 1 << 16), "Words of a bank of a segment")
     weight_rows: int = integer(4096, (2, 1 << 20), "Rows of the weight memory")
     program_rows: int = integer(512, (2, 1 << 16), "Rows of the program memory")
 
@@ -86,12 +89,19 @@ class EngineConfig(AccumulatingConfig):
         if self.columns % self.group or self.columns // self.group > ROWS:
             allowed = ", ".join(str(n * self.group) for n in (1, 2, 3))
             raise ParameterError(f"columns must be whole words of {self.group} channels, {allowed}, not {self.columns}")
+        if self.act_bits % QUARTET:
+            raise ParameterError(f"act_bits of unit {self.unit} must be whole quartets, 4, 8, 12 or 16, not {self.act_bits}")
         if self.act_signed or self.act_alphabets is not None:
             raise ParameterError("act_signed and act_alphabets must be left out: an engine stores plain offsets")
         for name in ("segments", "bank_rows"):
             value = getattr(self, name)
             if value & value - 1:
                 raise ParameterError(f"{name} must be a power of two, not {value}")
+        least = {"weight_rows": (self.beat_words + 1) * self.columns + 2 * self.parameter_rows}
+        least["program_rows"] = 2 * self.records.layer_rows + (self.beat_words + 1) * self.records.tile_rows
+        for name, rows in least.items():
+            if getattr(self, name) < rows:
+                raise ParameterError(f"{name} must be at least {rows}, two small layers, not {getattr(self, name)}")
         if self.overflow != "wrap":
             raise ParameterError(f"overflow must be wrap in an engine, not {self.overflow!r}")
 
@@ -149,11 +159,6 @@ class EngineConfig(AccumulatingConfig):
         """The sum of one column's lanes."""
         return AccumulatorFormat.for_terms(self.product, self.lanes)
 
-    @property
-    def digit_shift(self) -> int:
-        """Bits by which a step of a tile's ``shift`` moves its sum."""
-        return 4
-
     @cached_property
     def requantize(self) -> RequantizeFormat:
         """What follows the accumulators; outputs are unsigned, as they are stored."""
@@ -185,6 +190,13 @@ class EngineConfig(AccumulatingConfig):
         if self.channels_per_row:
             return ceil_div(self.columns, self.channels_per_row)
         return self.columns * self.rows_per_channel
+
+    def parameter_words(self, channels: Sequence[int]) -> list[int]:
+        """Rows of weight memory with the records of a pass's channels, one a column."""
+        bits, step, size = self.records.channel_bits, self.channels_per_row, self.row_bits
+        if step:
+            return [pack(channels[at : at + step], bits) for at in range(0, self.columns, step)]
+        return [word >> i * size & (1 << size) - 1 for word in channels for i in range(self.rows_per_channel)]
 
     @property
     def host_address_bits(self) -> int:

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from asm_hw.gateware.shapes import struct_of
 
 from .engine_config import EngineConfig
-from .engine_layouts import job_layout, request_layout, step_layout
+from .engine_layouts import PLACES, job_layout, request_layout, step_layout
 from .output_walk import OutputWalk
 from .window_walk import WindowWalk
 
@@ -21,9 +21,10 @@ class Issuer(wiring.Component):
     -------
     full, job, layer : as `Front` offers a tile
     wait : In(1), take no tile that begins a layer
+    writing : In(1), outputs are on their way: take no tile that ends sums which others join
     take : Out(1), the tile is taken on this edge
     busy : Out(1), a tile is in work
-    source, out, skip : Out(`request_layout`), words of the source, of the outputs and of what joins them
+    source, out, skip, also : Out(`request_layout`), words of the source, and of `PLACES`
     step : Out(`step_layout`)
     """
 
@@ -38,11 +39,11 @@ class Issuer(wiring.Component):
                 "job": In(job_layout(config)),
                 "layer": In(struct_of(config.records.layer)),
                 "wait": In(1),
+                "writing": In(1),
                 "take": Out(1),
                 "busy": Out(1),
                 "source": Out(request),
-                "out": Out(request),
-                "skip": Out(request),
+                **{name: Out(request) for name in PLACES},
                 "step": Out(step_layout(config)),
             }
         )
@@ -58,7 +59,8 @@ class Issuer(wiring.Component):
         m.d.comb += [
             moves.eq(steps & (phase == Mux(job.last, layer.pace - 1, 0))),
             done.eq(moves & row_ends & (by == job.height - 1)),
-            self.take.eq(self.full & (~self.busy | done) & ~(self.job.starts_layer & self.wait)),
+            self.take.eq(self.full & (~self.busy | done) & ~(self.job.starts_layer & self.wait)
+                         & ~(self.job.last & self.layer.skip & self.writing)),
         ]
         with m.If(steps):
             m.d.sync += phase.eq(Mux(moves, 0, phase + 1))
@@ -79,7 +81,7 @@ class Issuer(wiring.Component):
             ]  # fmt: skip
         m.d.comb += [
             window.goes.eq(self.busy & (phase == 0)), output.goes.eq(steps),
-            self.source.eq(window.source), self.out.eq(output.out), self.skip.eq(output.skip),
+            self.source.eq(window.source), *(getattr(self, name).eq(getattr(output, name)) for name in PLACES),
         ]  # fmt: skip
         first = (by == 0) & (bx == 0)
         last = row_ends & (by == job.height - 1)
@@ -103,6 +105,8 @@ class Issuer(wiring.Component):
             step.write.eq(steps & ends & (phase < layer.phases)), step.phase.eq(phase),
             step.low.eq(layer.low), step.high.eq(layer.high), step.joins.eq(layer.skip & steps & ends & (phase == 0)),
         ]  # fmt: skip
+        m.d.comb += step.also.eq(layer.also & counts & ends)
+        m.d.comb += [step[name].eq(layer[name]) for name in ("also_add", "also_shift", "also_low", "also_high")]
         with m.If(self.busy):
             m.d.sync += fresh.eq(0)
         with m.If(counts & ~layer.reduce):

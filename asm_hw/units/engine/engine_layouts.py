@@ -7,7 +7,10 @@ from amaranth.lib import data
 from amaranth.utils import bits_for
 
 from .engine_config import BANKS, EngineConfig
-from .engine_records import COORDINATE, COUNT
+from .engine_records import COORDINATE, COUNT, SKIP_BITS
+
+PLACES = ("out", "skip", "also")
+"""Tensors at the pixels of the outputs: the one that is written, the one that joins, a narrowed copy of the first."""
 
 
 def place_layout(config: EngineConfig) -> data.StructLayout:
@@ -25,7 +28,7 @@ def job_layout(config: EngineConfig) -> data.StructLayout:
             "y": signed(COORDINATE), "x": signed(COORDINATE), "row": a, "col": a, "m3": 2, "m2": 1,
             "mask": BANKS, "shift": 3, "pad": 2 * config.act_bits, "height": COUNT, "width": COUNT,
             **{flag: 1 for flag in flags},
-            "out": place_layout(config), "skip": place_layout(config),
+            **{name: place_layout(config) for name in PLACES},
         }
     )  # fmt: skip
 
@@ -53,5 +56,7 @@ def step_layout(config: EngineConfig) -> data.StructLayout:
             "window": window_layout(), "pad": 2 * config.act_bits,
             "swap": 1, "add": 1, "entry": bits_for(config.hold - 1), "clear": 1, "largest": 1, "shift": 3,
             "finish": 1, "swap_parameters": 1, "joins": 1, "write": 1, "phase": 4, "low": y, "high": y, "ends_layer": 1,
+            "also": 1, "also_add": signed(SKIP_BITS + 2), "also_shift": 3, "also_low": config.act_bits,
+            "also_high": config.act_bits,
         }
     )  # fmt: skip

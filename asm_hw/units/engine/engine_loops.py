@@ -8,7 +8,7 @@ from asm_hw.gateware.shapes import struct_of
 from asm_hw.numbers.integers import ceil_log2
 
 from .engine_config import EngineConfig
-from .engine_layouts import job_layout, place_layout
+from .engine_layouts import PLACES, job_layout, place_layout
 
 
 def add_mod3(a: Value, b: Value) -> Value:
@@ -127,7 +127,7 @@ class Loops(wiring.Component):
             m.d.sync += self.in_layer.eq(1)
         self._addresses(m, ends["tile"], next_x | next_y, next_pass, self.wants_parameters, count["tile"] == 0)
         places = {}
-        for name in ("out", "skip"):
+        for name in PLACES:
             m.submodules[name] = place = Place(self._config, name)
             m.d.comb += [place.layer.eq(layer), place.begin.eq(self.begin), place.next_x.eq(next_x)]
             m.d.comb += [place.next_y.eq(next_y), place.next_pass.eq(next_pass)]
@@ -189,5 +189,5 @@ class Loops(wiring.Component):
             job.starts_pass.eq(first_block), job.ends_layer.eq(self.ends_layer),
             job.starts_layer.eq(first_block & (count["tile"] == 0) & (count["passe"] == 0)),
             job.starts_sum.eq(~layer.reduce | first_block), job.ends_sum.eq(~layer.reduce | (ends["x"] & ends["y"])),
-            job.out.eq(places["out"]), job.skip.eq(places["skip"]),
+            *(job[name].eq(place) for name, place in places.items()),
         ]  # fmt: skip

@@ -12,12 +12,16 @@ from asm_hw.numbers.integers import ceil_div
 if TYPE_CHECKING:
     from .engine_config import EngineConfig
 
+SKIP_SHIFT_BITS = 5
+"""Bits of the shift of what joins."""
 PROGRAM_BITS = 64
 """Bits of a row of program memory."""
 COORDINATE = 11
 """Bits of a row or column of a map, with a sign."""
 COUNT = 10
 """Bits of a number of rows, columns or blocks."""
+SKIP_BITS = 8
+"""Most bits of a stored tensor that joins the sums, or that is narrowed on its way."""
 
 
 class EngineRecords:
@@ -34,7 +38,7 @@ class EngineRecords:
     def layer(self) -> tuple[Field, ...]:
         """A layer: its loops, how it walks its sources, and where its outputs go."""
         a = self._config.address_bits
-        y = self._config.requantize.out_bits
+        y, act = self._config.requantize.out_bits, self._config.act_bits
         loops = {"final": 1, "tiles": 12, "passes": 12, "own_tiles": 1, "blocks_y": COUNT, "blocks_x": COUNT}
         loops |= {"block_h": COUNT, "block_w": COUNT, "last_h": COUNT, "last_w": COUNT, "pace": 4}
         kind = {"window": 1, "reduce": 1, "largest": 1, "skip": 1}
@@ -42,7 +46,9 @@ class EngineRecords:
         source |= {"row": a, "row_step": a, "col": a, "step_half": a, "jump_half": a}
         source |= {"block_y": COORDINATE, "block_x": COORDINATE, "block_row": a, "block_col": a, "block_m3": 2}
         out = {"out_height_m3": 2, "out_height_m2": 1, "phases": 3, "low": y, "high": y}
-        return place_fields((loops | kind | source | out | self._place("out", a) | self._place("skip", a)).items())
+        places = self._place("out", a) | self._place("skip", a) | self._place("also", a)
+        also = {"also": 1, "also_add": SKIP_BITS + 2, "also_shift": 3, "also_low": act, "also_high": act}
+        return place_fields((loops | kind | source | out | places | also).items())
 
     @staticmethod
     def _place(name: str, a: int) -> dict[str, int]:
@@ -63,7 +69,7 @@ class EngineRecords:
         """An output channel: its multipliers (packed codes), bias (two's complement) and shifts."""
         requantize = self._config.requantize
         code = requantize.scale.code_bits
-        fields = {"scale": code, "skip_scale": code, "bias": requantize.bias_bits, "shift": 5, "skip_shift": 4}
+        fields = {"scale": code, "skip_scale": code, "bias": requantize.bias_bits, "shift": 5, "skip_shift": SKIP_SHIFT_BITS}
         return place_fields(fields.items())
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from asm_hw.numbers.integers import to_signed
 
-from .engine_config import DRAIN, FINISH_STAGE, STAGES, EngineConfig
+from .engine_config import DRAIN, FINISH_STAGE, JOIN_GAP, STAGES, EngineConfig
 from .engine_records import COORDINATE
 
 Record = Mapping[str, int]
@@ -48,6 +48,7 @@ class Timeline:
         self._config = config
         self._load = config.records.layer_rows + 3  # the first weight row is read
         self._end = -DRAIN - 1  # the last issue
+        self._wrote = -JOIN_GAP - 1  # the last issue that writes
         self._written = 0  # the last cycle of the layer before
         self._swapped = 0  # parameters may be loaded from then on
 
@@ -60,6 +61,8 @@ class Timeline:
             full, last_read, read = self._front(tile.brings_parameters)
             rows += read
             allowed = self._end + (DRAIN if begin is None else 0)
+            if tile.joins:
+                allowed = max(allowed, self._wrote + JOIN_GAP)
             take = max(full, allowed)
             if begin is None:
                 begin = max(allowed, 0)
@@ -67,6 +70,8 @@ class Timeline:
             if tile.swaps:
                 self._swapped = take + tile.first_finish + FINISH_STAGE + 1
             self._end = take + tile.cycles
+            if tile.writes_until:
+                self._wrote = take + tile.writes_until
             steps += tile.steps
             self._load = max(take + 2, last_read + 1) + (self._config.records.layer_rows + 2 if tile.ends_layer else 0)
         written = self._end + STAGES
@@ -102,6 +107,8 @@ class _Tile:
     cycles: int
     steps: int
     first_finish: int
+    writes_until: int
+    joins: bool
     brings_parameters: bool
     swaps: bool
     ends_layer: bool
@@ -144,6 +151,8 @@ class _Walk:
             steps=steps,
             # In a sum over all pixels the last step alone ends it.
             first_finish=cycles - pace + 1 if layer["reduce"] else 1 + fills[0],
+            writes_until=cycles - max(0, pace - layer["phases"]) if finishes else 0,
+            joins=bool(layer["skip"]) and index == layer["tiles"] - 1,
             brings_parameters=first and index == 0,
             swaps=swaps,
             ends_layer=ends,
@@ -175,4 +184,5 @@ class _Walk:
     def _count_outputs(self, pixels: int) -> None:
         layer, words = self._layer, self._config.beat_words
         self.output_words += pixels * words * (1 + layer["out_pair"]) * layer["phases"]
+        self.output_words += pixels * words * layer["also"]
         self.skip_words += pixels * words * (1 + layer["skip_pair"]) * layer["skip"]

@@ -1,6 +1,6 @@
 """Unit ``engine``: memories, front, issuer, window, columns."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +8,7 @@ from asm_hw.gateware.unit_memory import Memory
 
 from .banked_memory import BankedMemory
 from .engine_array import EngineArray
-from .engine_config import DRAIN, FINISH_STAGE, STAGES, SWAP_STAGE, EngineConfig
+from .engine_config import DRAIN, FINISH_STAGE, JOIN_GAP, STAGES, SWAP_STAGE, EngineConfig
 from .engine_front import Front
 from .engine_issuer import Issuer
 from .engine_layouts import step_layout
@@ -59,15 +59,18 @@ class Engine(wiring.Component):
         m.submodules.window = window = WindowRegisters(config)
         m.submodules.activations = activations = BankedMemory(config)
         steps, working = self._stages(m, issuer)
+        stages = [steps[i] for i in range(STAGES + 1)]
         m.d.comb += [
             front.start.eq(self.start & ~self.busy), front.take.eq(issuer.take),
             front.swapped.eq(steps[FINISH_STAGE].swap_parameters),
             issuer.full.eq(front.full), issuer.job.eq(front.job), issuer.layer.eq(front.layer),
             issuer.wait.eq(working[:DRAIN].any()),
+            issuer.writing.eq(Cat(step.write for step in stages[:JOIN_GAP]).any()),
             array.load.eq(front.load), array.parameters.eq(front.parameters), array.steps.eq(steps),
             array.x.eq(window.x), array.skip_words.eq(activations.skip_words),
             window.window.eq(steps[SWAP_STAGE].window), window.pad.eq(steps[SWAP_STAGE].pad),
             window.words.eq(activations.source_words), activations.data.eq(array.data),
+            activations.also_data.eq(array.also_data),
         ]  # fmt: skip
         self._memories(m, front, array)
         self._requests(m, issuer, activations, steps)
@@ -96,13 +99,14 @@ class Engine(wiring.Component):
 
     def _requests(self, m: Module, issuer: Issuer, activations: BankedMemory, steps: Signal) -> None:
         """Each request meets the memory in its stage."""
-        for name, stage in (("source", 1), ("skip", FINISH_STAGE), ("out", STAGES)):
+        for name, stage in (("source", 1), ("skip", FINISH_STAGE), ("out", STAGES), ("also", STAGES)):
             request = getattr(issuer, name)
             for i in range(stage):
                 later = Signal.like(request, name=f"{name}_{i}")
                 m.d.sync += later.eq(request)
                 request = later
-            asked = {"source": Const(1), "skip": steps[stage].joins, "out": steps[stage].write}[name]
+            step = steps[stage]
+            asked = {"source": Const(1), "skip": step.joins, "out": step.write, "also": step.also}[name]
             target = getattr(activations, name)
             m.d.comb += [
                 target.eq(request),

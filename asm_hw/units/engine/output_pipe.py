@@ -11,6 +11,7 @@ from asm_hw.gateware.repeated_modules import Emission
 from asm_hw.gateware.shapes import struct_of
 
 from .engine_config import EngineConfig
+from .engine_records import SKIP_SHIFT_BITS
 
 
 class Joining(wiring.Component):
@@ -26,7 +27,7 @@ class Joining(wiring.Component):
         width = config.requantize.sum_bits
         code = config.requantize.scale.code_bits
         super().__init__(
-            {"skip": In(config.skip_bits), "scale": In(code), "shift": In(4), "joined": Out(signed(width))}
+            {"skip": In(config.skip_bits), "scale": In(code), "shift": In(SKIP_SHIFT_BITS), "joined": Out(signed(width))}
         )
 
     def elaborate(self, platform):

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from asm_hw.gateware.shapes import struct_of
 
 from .engine_config import ROWS, SIDES, EngineConfig
-from .engine_layouts import job_layout, request_layout
+from .engine_layouts import PLACES, job_layout, request_layout
 from .engine_loops import add_mod3
 
 
@@ -18,7 +18,7 @@ class OutputWalk(wiring.Component):
     -------
     take, following, job, layer, moves, row_ends : as `WindowWalk`
     goes : In(1), the step is in work, its last cycle aside: two planes more
-    out, skip : Out(`request_layout`), slot 2 * k + p for word k of plane p
+    out, skip, also : Out(`request_layout`), slot 2 * k + p for word k of plane p
     """
 
     signal_parts = {r".*": "control"}
@@ -29,7 +29,7 @@ class OutputWalk(wiring.Component):
         super().__init__(
             {name: In(1) for name in ("take", "moves", "row_ends", "goes")}
             | {"following": In(job), "job": In(job), "layer": In(layer)}
-            | {name: Out(request_layout(config)) for name in ("out", "skip")}
+            | {name: Out(request_layout(config)) for name in PLACES}
         )
 
     def elaborate(self, platform):
@@ -40,7 +40,7 @@ class OutputWalk(wiring.Component):
             m.d.sync += right.eq(~self.row_ends & ~right)
         with m.If(self.take):
             m.d.sync += right.eq(0)
-        for name in ("out", "skip"):
+        for name in PLACES:
             self._walk(m, name, right)
         return m
 

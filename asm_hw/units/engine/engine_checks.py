@@ -1,0 +1,83 @@
+"""The checks of unit ``engine``: small programs in plain integers, cycles by the model."""
+
+from __future__ import annotations
+
+import random
+
+from asm_hw.bench.driver import Driver, reset
+
+from .engine_config import EngineConfig
+from .engine_stimulus import SmallProgram, small_program
+
+PATIENCE = 200
+"""Cycles beyond the predicted ones."""
+
+
+async def _write(driver: Driver, made: SmallProgram) -> None:
+    driver.set("start", 0)
+    driver.set("read_enable", 0)
+    for payload in made.payloads():
+        driver.set("i__payload", payload)
+        driver.set("i__valid", 1)
+        await driver.settle()
+        assert driver.get("i__ready"), "an idle engine does not take a row"
+        await driver.edge()
+    driver.set("i__valid", 0)
+
+
+async def _start(driver: Driver) -> None:
+    driver.set("start", 1)
+    await driver.edge()
+    driver.set("start", 0)
+
+
+async def _finish(driver: Driver, made: SmallProgram) -> None:
+    """Wait for the end in just the predicted cycles, then read every word."""
+    cycles = 0
+    await driver.settle()
+    while not driver.get("done"):
+        assert driver.get("busy"), "neither busy nor done"
+        assert cycles < made.cycles + PATIENCE, f"no end after {cycles} cycles, {made.cycles} were predicted"
+        await driver.edge()
+        await driver.settle()
+        cycles += 1
+    assert cycles == made.cycles, f"{cycles} cycles, {made.cycles} were predicted"
+    assert driver.get("layer") == 2
+    driver.set("read_enable", 1)
+    for address, word in made.reads:
+        driver.set("read_address", address)
+        await driver.edge()
+        await driver.settle()
+        assert driver.get("read_data") == word, f"word {address:#x}: {driver.get('read_data'):#x}, expected {word:#x}"
+    driver.set("read_enable", 0)
+
+
+async def check_engine_programs(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
+    """Programs one after another, without a reset between."""
+    await reset(driver)
+    for _ in range(4):
+        made = small_program(config, rng)
+        await _write(driver, made)
+        await _start(driver)
+        await _finish(driver, made)
+
+
+async def check_engine_reset(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
+    """A reset in the middle of a program leaves nothing behind."""
+    await reset(driver)
+    for share in (0.1, 0.4, 0.7, 0.95):
+        made = small_program(config, rng)
+        await _write(driver, made)
+        await _start(driver)
+        for _ in range(int(share * made.cycles)):
+            await driver.edge()
+        await reset(driver)
+        await driver.settle()
+        assert not driver.get("busy"), "busy after a reset"
+        made = small_program(config, rng)
+        await _write(driver, made)
+        await _start(driver)
+        await _finish(driver, made)
+
+
+CHECKS = (check_engine_programs, check_engine_reset)

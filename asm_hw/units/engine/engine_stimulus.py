@@ -1,0 +1,232 @@
+"""A small program of an engine in plain integers: two layers, their records by hand, and what they give.
+
+Judges the meaning of records without the compiler: a window over a map, then a layer of points that a third tensor
+joins in place.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from itertools import product
+
+from asm_hw.bench.netlist_text import NetlistBench, Ports, widths_of, word_memories
+from asm_hw.numbers.bit_fields import join_fields, pack, place_fields
+from asm_hw.numbers.integers import ceil_div
+
+from .engine_config import ROWS, SIDES, TARGETS, EngineConfig
+from .engine_records import PROGRAM_BITS
+from .engine_schedule import Timeline
+from .window_registers import WindowRegisters
+
+HEIGHT, WIDTH = 3, 4
+Map = list[list[list[int]]]
+"""Stored values [height][width][channels]."""
+
+
+@dataclass
+class SmallProgram:
+    """Rows for the host to write, words to read and what they must be, and the cycles that the model predicts."""
+
+    config: EngineConfig
+    rows: list[tuple[str, int, int]] = field(default_factory=list)
+    reads: list[tuple[int, int]] = field(default_factory=list)
+    cycles: int = 0
+
+    def payloads(self) -> list[int]:
+        """The rows as the stream ``i`` takes them."""
+        fields = place_fields(self.config.access_fields.items())
+        return [
+            join_fields(fields, {"target": TARGETS.index(target), "address": address, "data": data})
+            for target, address, data in self.rows
+        ]
+
+
+def small_program(config: EngineConfig, rng: random.Random) -> SmallProgram:
+    """Random weights, parameters and activations of both layers."""
+    return _Maker(config, rng).make()
+
+
+class _Maker:
+    def __init__(self, config: EngineConfig, rng: random.Random):
+        self._config, self._rng = config, rng
+        self._made = SmallProgram(config)
+        self._program: list[int] = []
+        self._weights: list[int] = []
+        self._timeline = Timeline(config)
+
+    def make(self) -> SmallProgram:
+        config, rng = self._config, self._rng
+        top = (1 << config.act_bits) - 1
+        first = [[[rng.randint(0, top) for _ in range(config.columns)] for _ in range(WIDTH)] for _ in range(HEIGHT)]
+        self._made.rows += [("activations", address, word) for address, word in self._words(first, 0)]
+        window = config.taps > 1
+        second = self._layer(first, window=window, source=0, target=1, joins=None, final=False)
+        third = self._layer(second, window=False, source=1, target=0, joins=first, final=True)
+        for target, rows in (("program", self._program), ("weights", self._weights)):
+            self._made.rows += [(target, address, row) for address, row in enumerate(rows)]
+        self._made.reads = [*self._words(second, 1), *self._words(third, 0)]
+        return self._made
+
+    def _words(self, values: Map, segment: int) -> list[tuple[int, int]]:
+        """(host address, word) of a map at the beginning of a segment."""
+        config = self._config
+        words = []
+        for y, x, group in product(range(HEIGHT), range(WIDTH), range(config.beat_words)):
+            address = segment * config.bank_rows + y * ceil_div(WIDTH, 2) + x // 2
+            bank = SIDES * ((y + group) % ROWS) + (y + x + group) % 2
+            channels = values[y][x][group * config.group : (group + 1) * config.group]
+            words.append((address << 3 | bank, pack(channels, config.act_bits)))
+        return words
+
+    def _layer(self, x: Map, window: bool, source: int, target: int, joins: Map | None, final: bool) -> Map:
+        """Records and rows of a layer; its outputs."""
+        config, rng = self._config, self._rng
+        taps = self._taps(window)
+        tiles = [[self._weights_of(tap) for _ in range(config.columns)] for tap in taps]
+        shifts = [rng.randrange(2) for _ in taps]
+        records = [
+            {
+                "dy": -(window and config.window_rows == 3), "dx": -window, "group": group, "mask": mask, "shift": shift,
+                "address": source * config.bank_rows - window * (config.window_rows == 3) * 2 - window,
+                "m3": (group - (window and config.window_rows == 3)) % 3, "m2": group % 2, "pad": 3 | 1 << config.act_bits,
+            }
+            for (group, mask, _), shift in zip(taps, shifts, strict=True)
+        ]  # fmt: skip
+        layer = self._layer_record(len(taps), window, target, joins is not None, final)
+        channels = [self._channel(joins is not None) for _ in range(config.columns)]
+        self._encode(layer, records, tiles, channels)
+        filled = {f.name: layer.get(f.name, 0) for f in config.records.layer}
+        masked = [{f.name: r.get(f.name, 0) & (1 << f.width) - 1 for f in config.records.tile} for r in records]
+        self._made.cycles += self._timeline.layer(filled, masked).cycles
+        result: Map = [[[0] * config.columns for _ in range(WIDTH)] for _ in range(HEIGHT)]
+        for y, c, column in product(range(HEIGHT), range(WIDTH), range(config.columns)):
+            acc = sum(
+                sum(w * v for w, v in zip(tile[column], self._lanes(x, y, c, window, tap), strict=True)) << 4 * shift
+                for tile, tap, shift in zip(tiles, taps, shifts, strict=True)
+            )
+            joined = joins[y][c][column] if joins else 0
+            result[y][c][column] = self._requantize(acc, joined, channels[column], layer)
+        return result
+
+    def _weights_of(self, tap: tuple[int, int, list[tuple[int, int]]]) -> list[int]:
+        """A column's weights: 0 for words that a point does not read, whose lanes see what was there before."""
+        config, used = self._config, {t for t, _ in tap[2]} or set(range(self._config.taps))
+        values = config.weight.values
+        return [self._rng.choice(values) if lane // config.group in used else 0 for lane in range(config.lanes)]
+
+    def _taps(self, window: bool) -> list[tuple[int, int, list[tuple[int, int]]]]:
+        """(first group, mask, [(tap, slot)]) of each tile: a word's window, or as many words as a point has."""
+        config = self._config
+        if window:
+            mask = sum(1 << SIDES * i for i in range(config.window_rows))
+            return [(group, mask, []) for group in range(config.beat_words)]
+        slots = WindowRegisters.point_taps(config)
+        starts = range(0, config.beat_words, len(slots))
+        found = []
+        for start in starts:
+            used = slots[: config.beat_words - start]
+            found.append((start, sum(1 << slot for _, slot in used), used))
+        return found
+
+    def _lanes(self, x: Map, y: int, c: int, window: bool, tap: tuple[int, int, list[tuple[int, int]]]) -> list[int]:
+        """What each lane sees at a pixel; anything where the weight is 0."""
+        config, (group, _, used) = self._config, tap
+        values = [0] * config.lanes
+        size = config.group
+        if window:
+            rows = (-1, 0, 1) if config.window_rows == 3 else (0,)
+            places = [(3 * i + k, y + dy, c + k - 1, group) for i, dy in enumerate(rows) for k in range(3)]
+        else:
+            places = [(t, y, c, group + i) for i, (t, _) in enumerate(used)]
+        half = ceil_div(size, 2)
+        for t, row, col, word in places:
+            inside = 0 <= row < HEIGHT and 0 <= col < WIDTH
+            pad = [3 if i < half else 1 for i in range(size)]
+            values[t * size : (t + 1) * size] = x[row][col][word * size : (word + 1) * size] if inside else pad
+        return values
+
+    def _layer_record(self, tiles: int, window: bool, target: int, joins: bool, final: bool) -> dict[str, int]:
+        config = self._config
+        row = ceil_div(WIDTH, 2)
+        place = {"row": row, "col": 1, "block_row": 2 * row}
+        return {
+            "final": final, "tiles": tiles, "passes": 1, "blocks_y": 2, "blocks_x": 1, "block_h": 2, "block_w": WIDTH,
+            "last_h": 1, "last_w": WIDTH, "pace": 2 if joins else 1, "window": window, "skip": joins, "height": HEIGHT,
+            "width": WIDTH, "stride_y": 1, "stride_x": 1, "stride_m3": 1, "row": row, "row_step": row, "col": 1,
+            "block_y": 2, "block_x": WIDTH, "block_row": 2 * row, "block_col": row, "block_m3": 2,
+            "out_height_m3": 2, "phases": 1, "low": 1, "high": (1 << config.act_bits) - 2,
+            **{f"out_{name}": value for name, value in (place | {"base": target * config.bank_rows}).items()},
+            **{f"skip_{name}": value for name, value in (place | {"base": 0}).items()},
+        }  # fmt: skip
+
+    def _channel(self, joins: bool) -> dict[str, int]:
+        """Parameters that leave some results within the limits."""
+        rng, levels = self._rng, [v for v in self._config.requantize.scale.values if abs(v) < 1 << 9]
+        scale = self._config.requantize.scale.encode
+        own = {"scale": rng.choice(levels), "bias": rng.randint(-(1 << 14), 1 << 14), "shift": rng.choice([0, 9, 11, 13])}
+        own |= {"skip_scale": rng.choice(levels) if joins else 0, "skip_shift": rng.randrange(6) if joins else 0}
+        return own | {"codes": (scale(own["scale"]) << 32 | scale(own["skip_scale"]))}
+
+    def _requantize(self, acc: int, joined: int, channel: dict[str, int], layer: dict[str, int]) -> int:
+        top = 1 << self._config.accumulator.bits - 1
+        acc = (acc + top) % (2 * top) - top
+        total = acc * channel["scale"] + (joined * channel["skip_scale"] << channel["skip_shift"]) + channel["bias"]
+        shift = channel["shift"]
+        return max(layer["low"], min(layer["high"], (total + (1 << shift >> 1)) >> shift))
+
+    def _encode(self, layer, tiles, weights, channels) -> None:
+        config, records = self._config, self._config.records
+
+        def rows(fields, record, count) -> list[int]:
+            word = records.encode(fields, record)
+            return [word >> i * PROGRAM_BITS & (1 << PROGRAM_BITS) - 1 for i in range(count)]
+
+        self._program += rows(records.layer, layer, records.layer_rows)
+        for tile in tiles:
+            self._program += rows(records.tile, tile, records.tile_rows)
+        words = []
+        for channel in channels:
+            codes = {"scale": channel["codes"] >> 32, "skip_scale": channel["codes"] & (1 << 32) - 1}
+            words.append(records.encode(records.channel, channel | codes))
+        for index, tile in enumerate(weights):
+            self._weights += [pack(map(config.weight.encode, lanes), config.weight.code_bits) for lanes in tile]
+            if index == 0:
+                self._weights += config.parameter_words(words)
+
+
+BODY = """\
+    i__valid = 0; start = 0; read_enable = 0; read_address = 0; i__payload = 0; rst = 1;
+    settle; edge_of_clock;
+    rst = 0;
+    for (i = 0; i < {rows}; i = i + 1) begin
+      i__payload = rows[i]; i__valid = 1;
+      settle; edge_of_clock;
+    end
+    i__valid = 0; start = 1;
+    settle; edge_of_clock;
+    start = 0;
+    for (i = 0; i < {cycles} + 100 && done !== 1; i = i + 1) begin settle; edge_of_clock; end
+    if (done !== 1) begin $display("not done"); failures = failures + 1; end
+    for (i = 0; i < {reads} && done === 1; i = i + 1) begin
+      read_enable = 1; read_address = addresses[i];
+      settle; edge_of_clock;
+      settle;
+      if (read_data !== words[i]) fail(i);
+      checks = checks + 1;
+      edge_of_clock;
+    end
+"""
+
+
+def engine_bench(config: EngineConfig, ports: Ports) -> NetlistBench:
+    """The small program through the ports."""
+    made = small_program(config, random.Random(config.slug))  # noqa: S311 - a fixed stimulus
+    rows = [
+        ("rows", "i__payload", made.payloads()),
+        ("addresses", "read_address", [address for address, _ in made.reads]),
+        ("words", "read_data", [word for _, word in made.reads]),
+    ]
+    body = BODY.format(rows=len(made.rows), cycles=made.cycles, reads=len(made.reads))
+    return NetlistBench(word_memories(widths_of(ports), rows), body)
+
