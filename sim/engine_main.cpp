@@ -1,9 +1,10 @@
 // Drives an emitted engine: rows into its memories, start, and the activation memory as each layer leaves it.
 //
-//   engine_main JOB DUMP    JOB: lines "w <hexadecimal payload>" (a row) and "r <cycles>" (run, so long at most)
+//   engine_main JOB DUMP    JOB: lines "w <hexadecimal payload>" (a row) and "r <cycles>" (run, so long at most;
+//                           "q": of the activation memory only what the last layer leaves)
 //
-// For each layer that ends, DUMP receives its number (32 bits), the cycle since start (64 bits) and every word of
-// activation memory, address by address and bank by bank. Each run prints "run <cycles> <layers> <done>".
+// For each layer that ends, DUMP receives its number (32 bits), the cycle since start (64 bits), whether words
+// follow (32 bits), the counters (32 bits each) and every word of activation memory, address by address and bank by bank. Each run prints "run <cycles> <layers> <done>".
 
 #include <cstdint>
 #include <cstdio>
@@ -15,7 +16,7 @@
 
 #include "Vtop.h"
 #include "Vtop___024root.h"
-#include "engine_memory.h"  // ROWS, WORD_BYTES, bank(top, segment, number, row)
+#include "engine_memory.h"  // SEGMENTS, ROWS, WORD_BYTES, COUNTERS, bank(top, segment, number, row)
 
 static Vtop *top;
 static FILE *dump;
@@ -38,15 +39,18 @@ static void set_payload(const std::string &hex) {
     }
 }
 
-static void write_dump(uint32_t layer, uint64_t cycle) {
+static void write_dump(uint32_t layer, uint64_t cycle, uint32_t whole) {
     fwrite(&layer, sizeof layer, 1, dump);
     fwrite(&cycle, sizeof cycle, 1, dump);
+    fwrite(&whole, sizeof whole, 1, dump);
+    fwrite(&top->counts, 4, COUNTERS, dump);
+    if (!whole) return;
     for (int segment = 0; segment < SEGMENTS; ++segment)
         for (int row = 0; row < ROWS; ++row)
             for (int number = 0; number < 6; ++number) fwrite(bank(top, segment, number, row), WORD_BYTES, 1, dump);
 }
 
-static void run(uint64_t limit) {
+static void run(uint64_t limit, bool images) {
     top->start = 1;
     top->eval();
     uint64_t cycle = 0;  // that of start
@@ -55,7 +59,7 @@ static void run(uint64_t limit) {
     uint32_t layers = 0;
     for (cycle = 1; cycle <= limit; ++cycle) {
         // Outputs of registers: those of this cycle.
-        if (top->layer_done) write_dump(layers++, cycle - 1);
+        if (top->layer_done) write_dump(layers++, cycle - 1, images || top->done);
         if (top->done) break;
         edge();
     }
@@ -84,7 +88,7 @@ int main(int argc, char **argv) {
             edge();
             top->i___05Fvalid = 0;
         } else {
-            run(strtoull(value.c_str(), nullptr, 10));
+            run(strtoull(value.c_str(), nullptr, 10), kind == "r");
         }
     }
     fclose(dump);

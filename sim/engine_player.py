@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,31 +10,36 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from asm_hw.cache import cache_folder, content_key
 from asm_hw.compiler.engine_program import EngineProgram
 from asm_hw.emission.emit_folder import Emitted
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.bit_fields import join_fields, place_fields
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.engine.engine_config import BANKS, TARGETS, EngineConfig
+from asm_hw.units.engine.engine_counters import COUNTED
 
 from . import verilator
 from .stream_simulation import emitted_config
 
 MAIN = Path(__file__).with_name("engine_main.cpp")
+PROGRAM = "engine_main"
 MARGIN = 1000
 """Cycles beyond the predicted ones after which a run counts as one that hangs."""
 
 
 @dataclass(frozen=True)
 class LayerImage:
-    """The activation memory [addresses, 6, group] (digits) as a layer left it, and the cycle since start."""
+    """What a layer left: cycle and counts since start, and the activation memory [addresses, 6, group] (digits)."""
 
     layer: int
     cycle: int
-    memory: np.ndarray
+    counts: dict[str, int]
+    memory: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -46,48 +52,64 @@ class EngineRun:
 
 
 class EnginePlayer:
-    """An emitted engine under ``engine_main.cpp``. Raises `ParameterError` where the folder is of another unit."""
+    """An emitted engine under ``engine_main.cpp``, built once for each Verilog and kept in the user's cache.
 
-    def __init__(self, emitted: Emitted, build: Path, optimize: str = "-O2"):
+    ``build``: where it is built instead. Raises `ParameterError` where the folder is of another unit.
+    """
+
+    def __init__(self, emitted: Emitted, build: Path | None = None):
         self.config = emitted_config(emitted, EngineConfig)
-        self._build = verilator.check_build(build)
-        shutil.rmtree(self._build, ignore_errors=True)
-        self._build.mkdir(parents=True)
         top = emitted.manifest["top"]
-        (self._build / "engine_memory.h").write_text(_memory_header(self.config, top))
-        public = self._build / "public.vlt"
-        public.write_text(_verilator_config(top))
-        result = verilator.run(
-            "--cc", "--exe", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert",
-            "-Wno-fatal", "-Wno-lint", "-CFLAGS", f"{optimize} -std=gnu++20 -DVL_TIME_CONTEXT -I{self._build}",
-            "--Mdir", self._build, "--top-module", top, "--prefix", "Vtop", "-o", "engine_main",
-            verilator.WAIVERS, public, emitted.verilog.resolve(), MAIN,
-        )  # fmt: skip
-        if result.returncode:
-            raise RuntimeError(f"Verilator could not build the engine: {result.stderr[-2000:]}")
+        key = content_key([verilator.version()], [emitted.verilog, MAIN, Path(__file__)])[:24]
+        self._build = verilator.check_build(build or cache_folder("engines") / key)
+        if not (self._build / PROGRAM).is_file():
+            self._compile(emitted.verilog, top)
 
-    def load(self, program: EngineProgram) -> str:
+    def _compile(self, verilog: Path, top: str) -> None:
+        """Build beside, then rename: what was interrupted is no program."""
+        self._build.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._build.parent) as scratch:
+            folder = Path(scratch)
+            (folder / "engine_memory.h").write_text(_memory_header(self.config, top))
+            public = folder / "public.vlt"
+            public.write_text(_verilator_config(top))
+            flags = f"-O1 -std=gnu++20 -DVL_TIME_CONTEXT -I{folder}"
+            result = verilator.run(
+                "--cc", "--exe", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+                "--noassert", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags, "--Mdir", folder, "--top-module", top,
+                "--prefix", "Vtop", "-o", PROGRAM, verilator.WAIVERS, public, verilog.resolve(), MAIN,
+            )  # fmt: skip
+            if result.returncode:
+                raise RuntimeError(f"Verilator could not build the engine: {result.stderr[-2000:]}")
+            shutil.rmtree(self._build, ignore_errors=True)
+            self._build.mkdir()
+            os.replace(folder / PROGRAM, self._build / PROGRAM)
+
+    def _load(self, program: EngineProgram) -> list[str]:
         """The part of a job that fills program and weight memory."""
         if program.config != self.config:
             raise ParameterError(f"program must be of engine {self.config.slug}, not of {program.config.slug}")
         images = (("program", program.program), ("weights", program.weights))
-        return "".join(self._row(target, address, row) for target, rows in images for address, row in enumerate(rows))
+        return [self._row(target, address, row) for target, rows in images for address, row in enumerate(rows)]
 
     def _row(self, target: str, address: int, data: int) -> str:
         fields = place_fields(self.config.access_fields.items())
         word = join_fields(fields, {"target": TARGETS.index(target), "address": address, "data": data})
         return f"w {word:x}\n"
 
-    def run(self, program: EngineProgram, inputs: np.ndarray) -> Iterator[EngineRun]:
-        """Run the program on each of ``inputs`` [n, channels, height, width], integers."""
+    def run(self, program: EngineProgram, inputs: np.ndarray, images: bool = True) -> Iterator[EngineRun]:
+        """Run the program on each of ``inputs`` [n, channels, height, width], integers.
+
+        ``images``: give the memory as every layer left it, not as the last one did.
+        """
         with tempfile.TemporaryDirectory(dir=self._build) as scratch:
             job, dump = Path(scratch, "job"), Path(scratch, "dump")
-            text = [self.load(program)]
+            text = self._load(program)
             for values in inputs:
                 text += [self._row("activations", address, word) for address, word in program.input_rows(values)]
-                text.append(f"r {program.cycles + MARGIN}\n")
+                text.append(f"{'r' if images else 'q'} {program.cycles + MARGIN}\n")
             job.write_text("".join(text))
-            result = subprocess.run([self._build / "engine_main", job, dump], capture_output=True, text=True)
+            result = subprocess.run([self._build / PROGRAM, job, dump], capture_output=True, text=True)
             runs = re.findall(r"^run (\d+) (\d+) (\d)$", result.stdout, re.MULTILINE)
             if result.returncode or len(runs) != len(inputs):
                 raise RuntimeError(f"the simulator failed: {result.stdout}{result.stderr}")
@@ -95,34 +117,39 @@ class EnginePlayer:
                 for cycles, layers, done in runs:
                     yield EngineRun(int(cycles), done == "1", [self._image(file) for _ in range(int(layers))])
 
-    def _image(self, file) -> LayerImage:
+    def _image(self, file: BinaryIO) -> LayerImage:
         config = self.config
         size = ceil_div(config.word_bits, 8)
         words = config.segments * config.bank_rows * BANKS
-        head = file.read(12)
+        head = file.read(16)
+        counts = np.frombuffer(file.read(4 * len(COUNTED)), dtype="<u4").tolist()
+        layer, cycle, whole = (int.from_bytes(head[a:b], "little") for a, b in ((0, 4), (4, 12), (12, 16)))
+        named = dict(zip(COUNTED, counts, strict=True))
+        if not whole:
+            return LayerImage(layer, cycle, named, None)
         raw = np.frombuffer(file.read(words * size), dtype=np.uint8).reshape(-1, BANKS, size)
         bits = np.unpackbits(raw, axis=2, bitorder="little")[:, :, : config.word_bits]
         digits = bits.reshape(*bits.shape[:2], config.group, config.act_bits)
-        values = (digits.astype(np.int64) << np.arange(config.act_bits)).sum(-1)
-        return LayerImage(int.from_bytes(head[:4], "little"), int.from_bytes(head[4:], "little"), values)
+        return LayerImage(layer, cycle, named, np.packbits(digits, axis=3, bitorder="little")[..., 0])
 
 
 def _verilator_config(top: str) -> str:
-    """What can be read from outside; and one function a kind of column, not one a column: a tenth of the compile time."""
+    """What can be read from outside; and one function a kind of column, not one a column: half the compile time."""
     kept = "".join(f'no_inline -module "{top}_{kind}"\n' for kind in ("column", "output_pipe"))
     return f'`verilator_config\npublic_flat_rd -module "{top}_bank" -var "rows"\n{kept}'
 
 
 def _memory_header(config: EngineConfig, top: str) -> str:
     """Where Verilator keeps the banks."""
+    path = f"top->rootp->{top}__DOT__activations__DOT__bank"
     cases = "".join(
-        f"        case {segment * BANKS + bank}: return &top->rootp->{top}__DOT__activations__DOT__bank_{segment}_{bank}__DOT__rows[row];\n"
+        f"        case {segment * BANKS + bank}: return &{path}_{segment}_{bank}__DOT__rows[row];\n"
         for segment in range(config.segments)
         for bank in range(BANKS)
     )
     return (
         f"constexpr int SEGMENTS = {config.segments}, ROWS = {config.bank_rows};\n"
-        f"constexpr int WORD_BYTES = {ceil_div(config.word_bits, 8)};\n"
+        f"constexpr int WORD_BYTES = {ceil_div(config.word_bits, 8)}, COUNTERS = {len(COUNTED)};\n"
         "static const void *bank(Vtop *top, int segment, int number, int row) {\n"
         f"    switch (segment * {BANKS} + number) {{\n{cases}    }}\n    return nullptr;\n}}\n"
     )

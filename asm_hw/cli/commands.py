@@ -17,6 +17,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.units.unit_config import DEFAULT_CLOCK_MHZ
 
+from .engine_commands import COMMANDS as ENGINE_COMMANDS
 from .measure_commands import COMMANDS
 from .post_training_commands import choose, quantize
 from .train_command import train
@@ -52,6 +53,7 @@ def cli() -> None:
     asm-hw sim --alphabets 1,3 --weight-bits 5      run it against the golden model
     asm-hw synth --alphabets 1,3 --weight-bits 5    area beside an exact multiplier
     asm-hw demo                                     a trained network through the RTL
+    asm-hw compile FILE, asm-hw run FOLDER          your network on an engine, every tensor compared
 
     Bad input ends with one sentence on stderr and exit status 2.
     """
@@ -185,5 +187,5 @@ def demo(as_json: bool, **options: Any) -> None:
     sys.exit(run_demo(as_json=as_json, **options))
 
 
-for _command in (*COMMANDS, train, quantize, choose):
+for _command in (*COMMANDS, *ENGINE_COMMANDS, train, quantize, choose):
     cli.add_command(_command)

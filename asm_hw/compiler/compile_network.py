@@ -16,7 +16,7 @@ from asm_hw.units.engine.engine_schedule import Timeline
 
 from .engine_program import EngineProgram, ProgramLayer
 from .layer_records import Placed, Record, channel_records, check_sums, layer_record, tile_record
-from .placement import in_place_pace, place
+from .placement import needed_pace, place
 from .products import Product, as_map, fuse, join_moves, products_of
 from .tensor_layout import TensorLayout
 from .tiling import Tiler, Tiling, needed_passes, row_words
@@ -115,8 +115,8 @@ class _Build:
         config, records = self.config, self.config.records
         source = self.tensors[product.source]
         tiling = Tiler(config, product, source.layout).tiling()
-        target = self.tensors[product.target].layout
-        pace = _pace(config, product, target, self.tensors)
+        places = {name: placed.layout for name, placed in self.tensors.items()}
+        pace = needed_pace(config, product, places, {name: placed.base for name, placed in self.tensors.items()})
         layer = layer_record(config, product, tiling, self.tensors, pace, final)
         own = [tile for tiles in tiling.passes for tile in tiles] if not tiling.shared else tiling.passes[0]
         tiles = [tile_record(tile, source, product.largest) for tile in own]
@@ -158,9 +158,3 @@ class _Filled(dict):
     def __missing__(self, key: str) -> int:
         return 0
 
-
-def _pace(config: EngineConfig, product: Product, target: TensorLayout, tensors: Mapping[str, Placed]) -> int:
-    """Cycles of a step whose outputs are written: at least one a phase, and none in which two words want one bank."""
-    if product.skip is None or tensors[product.skip].base != tensors[product.target].base:
-        return target.phases
-    return in_place_pace(config, target)

@@ -33,7 +33,15 @@ class _Region:
 class _Search:
     """Places the target of one product after another; goes back where one finds no room."""
 
-    def __init__(self, config: EngineConfig, products: Sequence[Product], layouts: Mapping[str, TensorLayout], kept: set[str]):
+    def __init__(
+        self,
+        config: EngineConfig,
+        products: Sequence[Product],
+        layouts: Mapping[str, TensorLayout],
+        kept: set[str],
+        strict: bool,
+    ):
+        self._strict = strict
         self._config, self._products, self._layouts = config, products, layouts
         self._end = config.segments * config.bank_rows
         self._trials = 0
@@ -108,6 +116,8 @@ class _Search:
 
     def _fits(self, product: Product, placed: dict[str, _Region], target: _Region) -> bool:
         """Whether source, target and what joins lie in segments of their own, the last perhaps in place."""
+        if not self._strict:
+            return True
         rows = self._config.bank_rows
         source = placed[product.source].segments(rows)
         if source & target.segments(rows):
@@ -115,9 +125,37 @@ class _Search:
         if product.skip is None:
             return True
         skip = placed.get(product.skip, target)
-        if skip.segments(rows) & source:
+        if skip.segments(rows) & source and product.skip != product.source:
             return False
         return skip == target or not skip.segments(rows) & target.segments(rows)
+
+
+def needed_pace(
+    config: EngineConfig, product: Product, layouts: Mapping[str, TensorLayout], bases: Mapping[str, int]
+) -> int:
+    """Cycles of a step that ends sums: a phase each, and more where what it reads and writes shares segments.
+
+    Then no access of a later step may come before the last of this one: a step's skip words are read `FINISH_STAGE`
+    cycles after its issue, its outputs written in `STAGES`, while the next one's source words are read after one.
+    """
+
+    def segments(name: str) -> set[int]:
+        return _Region(bases[name], layouts[name].size).segments(config.bank_rows)
+
+    target, source = layouts[product.target], segments(product.source)
+    written = set().union(*map(segments, product.targets))
+    pace = target.phases
+    if source & written:
+        pace = max(pace, STAGES - 1 + target.phases)
+    if product.skip is not None:
+        skip = segments(product.skip)
+        if skip & source:
+            pace = max(pace, FINISH_STAGE)
+        if bases[product.skip] == bases[product.target] and product.skip != product.source:
+            pace = max(pace, in_place_pace(config, target))
+        elif skip & written:
+            pace = max(pace, STAGES - FINISH_STAGE + target.phases)
+    return pace
 
 
 def _in_place_is_free(config: EngineConfig, layout: TensorLayout) -> bool:
@@ -156,9 +194,12 @@ def place(
     config: EngineConfig, products: Sequence[Product], layouts: Mapping[str, TensorLayout], kept: set[str]
 ) -> dict[str, int]:
     """The base address of every tensor. Raises `ParameterError` where the memory is too small."""
-    search = _Search(config, products, layouts, kept)
-    found = search.run()
-    if found is None:
+    for strict in (True, False):
+        search = _Search(config, products, layouts, kept, strict)
+        found = search.run()
+        if found is not None:
+            break
+    else:
         name = products[search.worst].name
         needed = max(layout.size for layout in layouts.values())
         raise ParameterError(

@@ -59,12 +59,13 @@ class Tiler:
     def __init__(self, config: EngineConfig, product: Product, layout: TensorLayout):
         self._config, self._product, self._layout = config, product, layout
         self._digits = _digits(config, product)  # [digits, out, in, kh, kw]
-        self._code = {value: config.weight.encode(value) for value in set(self._digits.ravel().tolist())}
+        self._code = {value: config.weight.encode(value) for value in {0, *self._digits.ravel().tolist()}}
 
     def tiling(self) -> Tiling:
         """The tiling with the fewest tiles: by windows, or by points."""
         kernel = self._product.weight.shape[2:]
-        windows = self._config.taps > 1 and self._product.dilation == (1, 1) and tuple(kernel) != (1, 1)
+        plain = self._product.dilation == (1, 1) and not self._product.largest  # of which a tile takes one place
+        windows = self._config.taps > 1 and plain and tuple(kernel) != (1, 1)
         found = [self._cut(window) for window in ((True, False) if windows else (False,))]
         return min(found, key=lambda tiling: len(tiling.passes[0]))
 

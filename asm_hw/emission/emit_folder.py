@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def emit(
         _check_replaceable(folder)
     check_writable(out)
     files = render(config, name, clock_mhz)
-    _write_folder(folder, files)
+    write_folder(folder, files)
     return Emitted(folder, folder / f"{name}.v", manifest.load(folder))
 
 
@@ -127,8 +128,11 @@ def check_writable(out: Path) -> None:
         raise ParameterError(f"out {str(out)!r} must be writable, but {str(existing)!r} is not")
 
 
-def _write_folder(folder: Path, files: dict[str, str]) -> None:
-    """Write ``files`` beside ``folder`` and rename them into place; what was there goes last, or comes back."""
+def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write ``files`` beside ``folder`` and rename them into place; what was there goes last, or comes back.
+
+    Names may have folders in them.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Beside the folder: a rename stays within one file system.
@@ -136,8 +140,9 @@ def _write_folder(folder: Path, files: dict[str, str]) -> None:
             fresh, old = Path(scratch, "new"), Path(scratch, "old")
             fresh.mkdir()
             for name, text in files.items():
+                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 # The same bytes on systems with other line ends.
-                (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+                (fresh / name).write_bytes(text if isinstance(text, bytes) else text.encode())
             _replace(folder, fresh, old)
             # With ``force`` it may have been anything.
             if old.is_symlink() or old.is_file():

@@ -12,6 +12,7 @@ from torch import Tensor
 from asm_hw import golden
 from asm_hw.errors import ParameterError, check_range
 from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.numbers.alphabets import AlphabetSet
 
 from .integer_layers import IntegerLayer
 from .integer_node import INPUT, IntegerNode
@@ -93,6 +94,18 @@ class IntegerNetwork:
         return tuple(layer for layer in self.layers if isinstance(layer, IntegerLayer))
 
     @cached_property
+    def alphabets(self) -> AlphabetSet:
+        """The alphabets of all weights and multipliers."""
+        found = {1}
+        for layer in self.layers:
+            if isinstance(layer, IntegerLayer):
+                found |= set(layer.operands.weight.alphabets)
+            requantize = getattr(layer, "requantize", None)
+            if requantize is not None:
+                found |= set(requantize.alphabets)
+        return AlphabetSet(tuple(found))
+
+    @cached_property
     def sources(self) -> tuple[tuple[str, ...], ...]:
         """The names of each node's sources, the default filled in."""
         before = [INPUT, *(layer.name for layer in self.layers[:-1])]
@@ -130,6 +143,13 @@ class IntegerNetwork:
         return torch.cat([self._run(part) for part in x.split(CHUNK)]) if len(x) else self._run(x)
 
     __call__ = forward
+
+    def tensors(self, x: Tensor) -> dict[str, Tensor]:
+        """Every tensor by name, int64 [n, ...], of integer inputs ``x``, those among them."""
+        found = {INPUT: x}
+        for layer, sources in zip(self.layers, self.sources, strict=True):
+            found[layer.name] = layer.forward(*(found[source] for source in sources))
+        return found
 
     def _run(self, x: Tensor) -> Tensor:
         tensors = {INPUT: x}

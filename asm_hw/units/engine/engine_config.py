@@ -64,6 +64,8 @@ class EngineConfig(AccumulatingConfig):
         "done": "the last program has ended",
         "layer": "layers that have ended since the start",
         "layer_done": "a layer has ended: the cycle in which its last output is in the memory",
+        "counts": "since the start: cycles in which lanes add, cycles without a tile in work, rows of weight memory read,"
+        " words of activation memory read for windows, read to join sums, written",
         "read_address": "an activation word to read while no program runs: bank (3 bits), row and segment above",
         "read_enable": "read it on this edge",
         "read_data": "the word that was read last",
@@ -78,7 +80,7 @@ class EngineConfig(AccumulatingConfig):
     hold: int = integer(64, (8, 1024), "Pixels that a tile of weights is held for")
     segments: int = integer(8, (2, 64), "Segments of the activation memory")
     bank_rows: int = integer(256, (8, 1 << 16), "Words of a bank of a segment")
-    weight_rows: int = integer(4096, (2, 1 << 20), "Rows of the weight memory")
+    weight_rows: int = integer(8192, (2, 1 << 20), "Rows of the weight memory")
     program_rows: int = integer(512, (2, 1 << 16), "Rows of the program memory")
 
     def __post_init__(self) -> None:
@@ -89,8 +91,8 @@ class EngineConfig(AccumulatingConfig):
         if self.columns % self.group or self.columns // self.group > ROWS:
             allowed = ", ".join(str(n * self.group) for n in (1, 2, 3))
             raise ParameterError(f"columns must be whole words of {self.group} channels, {allowed}, not {self.columns}")
-        if self.act_bits % QUARTET:
-            raise ParameterError(f"act_bits of unit {self.unit} must be whole quartets, 4, 8, 12 or 16, not {self.act_bits}")
+        if self.act_bits not in (QUARTET, 2 * QUARTET):
+            raise ParameterError(f"act_bits of unit {self.unit} must be 4 or 8, not {self.act_bits}")
         if self.act_signed or self.act_alphabets is not None:
             raise ParameterError("act_signed and act_alphabets must be left out: an engine stores plain offsets")
         for name in ("segments", "bank_rows"):

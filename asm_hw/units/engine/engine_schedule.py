@@ -25,6 +25,7 @@ class LayerCycles:
     ----------
     cycles : from the end of the layer before to the cycle that writes the last output, that one included
     steps : cycles in which the lanes add
+    idle : cycles without a tile in work
     weight_stalls : cycles in which they wait for weights or parameters
     drain : cycles until the last output is written and the first word may be read
     weight_rows : rows read from weight memory
@@ -33,6 +34,7 @@ class LayerCycles:
 
     cycles: int
     steps: int
+    idle: int
     weight_stalls: int
     drain: int
     weight_rows: int
@@ -55,7 +57,7 @@ class Timeline:
     def layer(self, layer: Record, tiles: Sequence[Record]) -> LayerCycles:
         """The next layer of the program."""
         walk = _Walk(self._config, layer, tiles)
-        stalls = steps = rows = 0
+        stalls = steps = rows = works = 0
         begin = None
         for tile in walk:
             full, last_read, read = self._front(tile.brings_parameters)
@@ -73,12 +75,14 @@ class Timeline:
             if tile.writes_until:
                 self._wrote = take + tile.writes_until
             steps += tile.steps
+            works += tile.cycles
             self._load = max(take + 2, last_read + 1) + (self._config.records.layer_rows + 2 if tile.ends_layer else 0)
         written = self._end + STAGES
         cycles, self._written = written - self._written, written
         return LayerCycles(
             cycles=cycles,
             steps=steps,
+            idle=cycles - works,
             weight_stalls=stalls,
             drain=STAGES,
             weight_rows=rows,

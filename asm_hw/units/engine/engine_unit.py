@@ -9,6 +9,7 @@ from asm_hw.gateware.unit_memory import Memory
 from .banked_memory import BankedMemory
 from .engine_array import EngineArray
 from .engine_config import DRAIN, FINISH_STAGE, JOIN_GAP, STAGES, SWAP_STAGE, EngineConfig
+from .engine_counters import COUNTED, COUNTER_BITS, Counters, ones
 from .engine_front import Front
 from .engine_issuer import Issuer
 from .engine_layouts import step_layout
@@ -28,6 +29,7 @@ class Engine(wiring.Component):
     start : In(1)
     busy, done, layer_done : Out(1)
     layer : Out(16), layers that have ended
+    counts : Out(struct of 32-bit counters), since the start
     read_enable, read_address : In, a word of activation memory: bank below, then row, then segment
     read_data : Out(``word_bits``), after the edge
     """
@@ -44,6 +46,7 @@ class Engine(wiring.Component):
                 "done": Out(1),
                 "layer": Out(16),
                 "layer_done": Out(1),
+                "counts": Out(data.StructLayout({name: COUNTER_BITS for name in COUNTED})),
                 "read_enable": In(1),
                 "read_address": In(config.host_address_bits),
                 "read_data": Out(config.word_bits),
@@ -75,6 +78,7 @@ class Engine(wiring.Component):
         self._memories(m, front, array)
         self._requests(m, issuer, activations, steps)
         self._host(m, activations)
+        self._count(m, front, issuer, steps, activations)
         with m.If(self.start & ~self.busy):
             m.d.sync += [self.busy.eq(1), self.done.eq(0), self.layer.eq(0)]
         m.d.sync += self.layer_done.eq(steps[STAGES].ends_layer)
@@ -112,6 +116,17 @@ class Engine(wiring.Component):
                 target.eq(request),
                 target.enable.eq(request.enable & asked.replicate(len(request.enable))),
             ]
+
+    def _count(self, m: Module, front: Front, issuer: Issuer, steps: Signal, activations: BankedMemory) -> None:
+        m.submodules.counters = counters = Counters()
+        out = ones(m, activations.out.enable, "written_words") + ones(m, activations.also.enable, "copied_words")
+        m.d.comb += [
+            counters.clear.eq(self.start & ~self.busy), self.counts.eq(counters.counts),
+            counters.steps.eq(steps[SWAP_STAGE].add), counters.idle.eq(self.busy & ~issuer.busy),
+            counters.weight_rows.eq(front.weight_read), counters.output_words.eq(out),
+            counters.source_words.eq(ones(m, activations.source.enable, "read_words")),
+            counters.skip_words.eq(ones(m, activations.skip.enable, "joined_words")),
+        ]  # fmt: skip
 
     def _memories(self, m: Module, front: Front, array: EngineArray) -> None:
         """Program and weights: what the front reads, or the host writes while nothing runs."""

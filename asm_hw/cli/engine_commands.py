@@ -1,0 +1,162 @@
+"""The commands ``asm-hw compile``, ``run`` and ``evaluate``: from a file of integers to hardware that was run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from asm_hw.errors import ParameterError
+
+from .unit_options import config_from, emit_result, json_option, option, unit_options
+
+_network = click.argument("network", type=click.Path(path_type=Path))
+
+
+@click.command("compile")
+@_network
+@unit_options
+@option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/ and the network's name]")
+@option("--force", is_flag=True, help="Replace whatever the output folder holds.")
+@json_option
+def compile_command(network: Path, out: Path | None, force: bool, as_json: bool, **options: Any) -> None:
+    """Compile the integers in NETWORK to a program of an engine; write it with the engine's Verilog.
+
+    \b
+    asm-hw compile runs/resnet20/integers.safetensors --out build/resnet20
+    asm-hw compile net.safetensors --lanes 16 --taps 1 --columns 16     another engine
+
+    Unit options are those of the engine; alphabets are the network's unless given. A network that does not fit is
+    refused by the layer's name. Cycles and accesses are exact: `asm-hw run` counts the same.
+    """
+    from asm_hw.compiler.program_folder import compile_folder
+    from asm_hw.network.network_file import load
+    from asm_hw.report.progress import working
+
+    if options.get("unit") not in (None, "engine"):
+        raise ParameterError(f"unit must be engine, or left out, to compile, not {options['unit']!r}")
+    if options.get("alphabets") is None:
+        options["alphabets"] = str(load(network).alphabets)
+    config = config_from(options, "engine")
+    folder = out or Path("build") / _stem(network)
+    with working(f"compiling {network.name}"):
+        program = compile_folder(network, config, folder, force)
+    result = {"folder": str(folder), **program.report}
+    emit_result(as_json, result, lambda console: _show_program(console, result))
+
+
+def _stem(network: Path) -> str:
+    """A name for the folder: that of the run where the file has the name that every run gives it."""
+    return network.resolve().parent.name if network.stem == "integers" else network.stem
+
+
+def _show_program(console: Console, result: dict[str, Any]) -> None:
+    table = Table("layer", "MACs", "cycles", "lanes used, %", "weight rows", "words read", "joined", "written")
+    for layer in result["layers"]:
+        words = [f"{layer['accesses'][name]:,}" for name in ("weight_rows", "source_words", "skip_words", "output_words")]
+        used = f"{100 * layer['utilization']:.1f}"
+        table.add_row(layer["name"], f"{layer['macs']:,}", f"{layer['cycles']:,}", used, *words)
+    table.caption = f"{result['cycles']:,} cycles; {result['weight_rows']:,} rows of weights; {result['folder']}/"
+    console.print(table)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@option("--dataset", help="Test images: cifar10, digits, folder:PATH or module:function. [default: none]")
+@option("--inputs", type=click.Path(path_type=Path), help="Images in a NumPy file. [default: seeded random ones]")
+@option("--images", type=click.IntRange(1), default=10, show_default=True, help="How many, the first ones.")
+@option("--compare", default="all", show_default=True, help="all stored tensors, output, or none.")
+@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random images.")
+@json_option
+def run(
+    folder: Path, dataset: str | None, inputs: Path | None, images: int, compare: str, seed: int, as_json: bool
+) -> None:
+    """Run the program in FOLDER on its Verilog, in Verilator, and compare with the golden model.
+
+    \b
+    asm-hw run build/resnet20 --dataset cifar10 --images 10 --compare all
+
+    Exit status 1 where a tensor, a cycle or an access differs. The simulator is compiled once for each Verilog, which
+    takes minutes for a large engine, and kept.
+    """
+    from asm_hw.compiler.program_folder import load_folder
+    from asm_hw.report.engine_run import file_inputs, random_inputs, run_engine
+    from asm_hw.report.progress import counting
+
+    loaded = load_folder(folder)
+    labels = None
+    if dataset is not None and inputs is not None:
+        raise ParameterError(f"inputs {str(inputs)!r} must be left out where dataset {dataset!r} gives the images")
+    if dataset is not None:
+        x, labels = _test_images(loaded.network, dataset, images)
+    else:
+        x = file_inputs(loaded.network, inputs)[:images] if inputs else random_inputs(loaded.network, images, seed)
+    with counting("running images", len(x)) as done:
+        report = run_engine(loaded, x, compare, done)
+    result = report.to_json()
+    if labels is not None and len(report.outputs) == len(labels):
+        right = sum(int(out.argmax()) == label for out, label in zip(report.outputs, labels, strict=True))
+        result["accuracy_percent"] = round(100 * right / len(labels), 4)
+    emit_result(as_json, result, lambda console: _show_run(console, result))
+    sys.exit(0 if report.mismatches == 0 and report.as_predicted else 1)
+
+
+def _test_images(network: Any, dataset: str, images: int) -> tuple[Any, list[int]]:
+    """The first test images as integers, and their labels."""
+    import torch
+
+    from asm_hw.training.data import load_data
+
+    test = load_data(dataset).test
+    values, labels = next(iter(test.batches(torch.arange(min(images, len(test))), images)))
+    if tuple(values.shape[1:]) != network.input_shape:
+        raise ParameterError(f"dataset {dataset!r} must have images of {network.input_shape}, not {tuple(values.shape[1:])}")
+    return network.quantize_input(values), labels.tolist()
+
+
+def _show_run(console: Console, result: dict[str, Any]) -> None:
+    table = Table("layer", "cycles counted", "predicted", "words read", "joined", "written")
+    for layer in result["layers"]:
+        counted, predicted = layer["counted"], layer["predicted"]
+        words = [f"{counted[name]:,}" for name in ("source_words", "skip_words", "output_words")]
+        table.add_row(layer["name"], f"{counted['cycles']:,}", f"{predicted['cycles']:,}", *words)
+    found = result["first_difference"]
+    words = [f"{result['images']} images, {result['mismatches']} of {result['compared']:,} values differ"]
+    words.append(f"{result['cycles']:,} cycles an image, {result['predicted_cycles']:,} predicted")
+    if "accuracy_percent" in result:
+        words.append(f"accuracy {result['accuracy_percent']} %")
+    if found:
+        words.append(
+            f"first difference: image {found['image']}, layer {found['layer']}, {found['tensor']}{list(found['index'])}:"
+            f" {found['engine']}, golden {found['golden']}, cycle {found['cycle']}"
+        )
+    table.caption = "; ".join(words)
+    console.print(table)
+
+
+@click.command()
+@_network
+@option("--dataset", default="cifar10", show_default=True, help="cifar10, digits, folder:PATH or module:function.")
+@option("--images", type=click.IntRange(1), help="Test images, the first ones. [default: all]")
+@json_option
+def evaluate(network: Path, dataset: str, images: int | None, as_json: bool) -> None:
+    """The accuracy of the integers in NETWORK, by the golden model: what the hardware computes.
+
+    \b
+    asm-hw evaluate zoo/resnet20_1_w5_a4.safetensors --dataset cifar10
+    """
+    from asm_hw.network.network_file import load
+    from asm_hw.report.progress import working
+    from asm_hw.training.evaluate import evaluate_integers
+
+    loaded = load(network)
+    with working(f"evaluating {network.name}"):
+        result = evaluate_integers(loaded, dataset, images)
+    emit_result(as_json, result, lambda console: console.print(f"{result['accuracy_percent']} % of {result['images']} images"))
+
+
+COMMANDS = (compile_command, run, evaluate)

@@ -1,0 +1,64 @@
+"""The folder of a compiled network: program, network and the engine's Verilog, written at once or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from asm_hw.emission import manifest
+from asm_hw.emission.emit_folder import Emitted, check_writable, render, write_folder
+from asm_hw.errors import ParameterError
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.network_file import load
+from asm_hw.units.engine.engine_config import EngineConfig
+
+from .compile_network import compile_network
+from .engine_program import FILE_NAME, EngineProgram, from_json, to_json
+
+NETWORK = "network.safetensors"
+RTL = "rtl"
+TOP = "engine"
+
+
+@dataclass(frozen=True)
+class ProgramFolder:
+    """What `compile_folder` wrote, read again."""
+
+    program: EngineProgram
+    network: IntegerNetwork
+    emitted: Emitted
+
+
+def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = False) -> EngineProgram:
+    """Compile the network in the file ``path`` for the engine ``config`` and write the folder ``out``.
+
+    Raises `ParameterError` before anything is written: where the network does not fit, and where ``out`` holds what
+    no earlier call wrote, unless ``force``.
+    """
+    network = load(path)
+    content = path.read_bytes()
+    program = compile_network(network, config, hashlib.sha256(content).hexdigest())
+    if not force and os.path.lexists(out) and not (out / FILE_NAME).is_file():
+        raise ParameterError(f"out {str(out)!r} must be a folder that compile wrote, or absent: choose another, or --force")
+    check_writable(out.parent)
+    files: dict[str, str | bytes] = {FILE_NAME: to_json(program), NETWORK: content}
+    files |= {f"{RTL}/{TOP}/{name}": text for name, text in render(config, TOP).items()}
+    write_folder(out, files)
+    return program
+
+
+def load_folder(folder: Path) -> ProgramFolder:
+    """The program, the network and the engine in ``folder``. Raises `ParameterError` where they do not belong together."""
+    program = from_json(folder / FILE_NAME)
+    network = load(folder / NETWORK)
+    stated = hashlib.sha256((folder / NETWORK).read_bytes()).hexdigest()
+    if program.network_sha256 != stated:
+        raise ParameterError(f"network {str(folder / NETWORK)!r} must be the one that the program was made of")
+    rtl = folder / RTL / TOP
+    emitted = Emitted(rtl, rtl / f"{TOP}.v", manifest.load(rtl))
+    verilog = emitted.verilog.read_bytes() if emitted.verilog.is_file() else b""
+    if emitted.manifest["sha256"].get(f"{TOP}.v") != manifest.sha256(verilog):
+        raise ParameterError(f"verilog {str(emitted.verilog)!r} must be as it was written")
+    return ProgramFolder(program, network, emitted)

@@ -1,0 +1,162 @@
+"""Runs a compiled network through the emitted engine and compares every stored tensor with the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asm_hw.compiler.engine_program import EngineProgram
+from asm_hw.compiler.program_folder import ProgramFolder
+from asm_hw.errors import ParameterError, check_choice
+from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.integer_node import INPUT
+from asm_hw.sim.engine_player import EnginePlayer, EngineRun
+from asm_hw.units.engine.engine_counters import COUNTED
+
+COMPARE = ("all", "output", "none")
+CHUNK = 16
+"""Images a process of the simulator runs."""
+
+
+@dataclass
+class EngineReport:
+    """What the runs of a program have shown so far."""
+
+    program: EngineProgram
+    images: int = 0
+    mismatches: int = 0
+    compared: int = 0
+    cycles: list[int] = field(default_factory=list)
+    ended: bool = True
+    counted: list[dict[str, int]] = field(default_factory=list)
+    first_difference: dict[str, Any] | None = None
+    outputs: list[np.ndarray] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def as_predicted(self) -> bool:
+        """Whether every run took just the predicted cycles and accesses."""
+        layers = self.program.layers
+        alike = all(
+            counted[name] == getattr(layer.predicted, name)
+            for layer, counted in zip(layers, self.counted, strict=True)
+            for name in ("cycles", *_BY_LAYER)
+        )
+        return self.ended and alike and all(cycles == self.program.cycles for cycles in self.cycles)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``asm-hw run --json`` prints."""
+        layers = []
+        for layer, counted in zip(self.program.layers, self.counted, strict=True):
+            predicted = {name: getattr(layer.predicted, name) for name in counted}
+            layers.append({"name": layer.name, "macs": layer.macs, "counted": counted, "predicted": predicted})
+        return {
+            "images": self.images,
+            "mismatches": self.mismatches,
+            "compared": self.compared,
+            "cycles": self.cycles[0] if self.cycles else 0,
+            "predicted_cycles": self.program.cycles,
+            "as_predicted": self.as_predicted,
+            "images_per_second": round(self.images / self.seconds, 3) if self.seconds else None,
+            "layers": layers,
+            "first_difference": self.first_difference,
+        }
+
+
+_BY_LAYER = tuple(name for name in COUNTED if name not in ("weight_rows", "idle"))
+"""Counts that a layer's end separates; rows are read ahead for the layer that follows."""
+
+
+def random_inputs(network: IntegerNetwork, images: int, seed: int) -> Tensor:
+    """Seeded integers over the whole range of the input."""
+    low, high = network.formats[INPUT].range
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(low, high + 1, (images, *network.input_shape), generator=generator)
+
+
+def file_inputs(network: IntegerNetwork, path: Path) -> Tensor:
+    """The images of a NumPy file: integers as they are, real numbers quantized as the network says."""
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"inputs {str(path)!r} must be a readable .npy file: {error}") from None
+    if tuple(values.shape[1:]) != network.input_shape or not len(values):
+        raise ParameterError(f"inputs must have shape (images, {', '.join(map(str, network.input_shape))}), not {values.shape}")
+    if values.dtype.kind == "f":
+        return network.quantize_input(torch.from_numpy(values.astype(np.float32)))
+    if values.dtype.kind not in "iu":
+        raise ParameterError(f"inputs must be integers or real numbers, not {values.dtype}")
+    x = torch.from_numpy(values.astype(np.int64))
+    low, high = network.formats[INPUT].range
+    if int(x.min()) < low or int(x.max()) > high:
+        raise ParameterError(f"inputs must be from {low} to {high}, not {int(x.min())} to {int(x.max())}")
+    return x
+
+
+def run_engine(
+    folder: ProgramFolder, x: Tensor, compare: str = "all", done: Callable[[int], None] | None = None
+) -> EngineReport:
+    """Run every input ``x`` [n, ...] through the Verilog. ``done``: told how many images have been run."""
+    check_choice("compare", compare, COMPARE)
+    report = EngineReport(folder.program)
+    player = EnginePlayer(folder.emitted)
+    shape = folder.program.tensors[INPUT].layout.shape
+    for part in x.split(CHUNK):
+        expected = folder.network.tensors(part) if compare != "none" else {}
+        begin = perf_counter()
+        runs = list(player.run(folder.program, part.numpy().reshape(-1, *shape), images=compare == "all"))
+        report.seconds += perf_counter() - begin
+        for index, run in enumerate(runs):
+            _judge(report, run, {name: tensor[index].numpy() for name, tensor in expected.items()}, compare)
+        if done:
+            done(len(part))
+    return report
+
+
+def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray], compare: str) -> None:
+    program = report.program
+    report.images += 1
+    report.cycles.append(run.cycles)
+    report.ended &= run.done
+    before, end = dict.fromkeys(COUNTED, 0), -1
+    for image, layer in zip(run.layers, program.layers, strict=False):
+        own = {name: image.counts[name] - before[name] for name in _BY_LAYER} | {"cycles": image.cycle - max(end, 0)}
+        if len(report.counted) <= image.layer:
+            report.counted.append(own)
+        elif own != report.counted[image.layer]:
+            report.ended = False  # cycles do not depend on data
+        before, end = image.counts, image.cycle
+        if image.memory is None:
+            continue
+        for name in layer.tensors:
+            values = program.tensor(name, image.memory)
+            if name == program.output:
+                report.outputs.append(values)
+            if compare == "all" or (compare == "output" and name == program.output):
+                _compare(report, layer.name, name, values, expected[name], image.cycle)
+
+
+def _compare(report: EngineReport, layer: str, name: str, values: np.ndarray, expected: np.ndarray, cycle: int) -> None:
+    wanted = expected.reshape(values.shape)
+    wrong = np.argwhere(values != wanted)
+    report.compared += values.size
+    report.mismatches += len(wrong)
+    if len(wrong) and report.first_difference is None:
+        place = tuple(wrong[0].tolist())
+        report.first_difference = {
+            "image": report.images - 1,
+            "layer": layer,
+            "tensor": name,
+            "index": place,
+            "engine": int(values[place]),
+            "golden": int(wanted[place]),
+            "cycle": cycle,
+        }
+
