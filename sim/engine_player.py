@@ -18,10 +18,10 @@ from asm_hw.cache import cache_folder, content_key
 from asm_hw.compiler.engine_program import EngineProgram
 from asm_hw.emission.emit_folder import Emitted
 from asm_hw.errors import ParameterError
-from asm_hw.numbers.bit_fields import join_fields, place_fields
 from asm_hw.numbers.integers import ceil_div
-from asm_hw.units.engine.engine_config import BANKS, TARGETS, EngineConfig
+from asm_hw.units.engine.engine_config import BANKS, EngineConfig
 from asm_hw.units.engine.engine_counters import COUNTED
+from asm_hw.units.engine.program_header import Row, payload
 
 from . import verilator
 from .stream_simulation import emitted_config
@@ -89,13 +89,10 @@ class EnginePlayer:
         """The part of a job that fills program and weight memory."""
         if program.config != self.config:
             raise ParameterError(f"program must be of engine {self.config.slug}, not of {program.config.slug}")
-        images = (("program", program.program), ("weights", program.weights))
-        return [self._row(target, address, row) for target, rows in images for address, row in enumerate(rows)]
+        return [self._line(row) for row in program.rows]
 
-    def _row(self, target: str, address: int, data: int) -> str:
-        fields = place_fields(self.config.access_fields.items())
-        word = join_fields(fields, {"target": TARGETS.index(target), "address": address, "data": data})
-        return f"w {word:x}\n"
+    def _line(self, row: Row) -> str:
+        return f"w {payload(self.config, row):x}\n"
 
     def run(self, program: EngineProgram, inputs: np.ndarray, images: bool = True) -> Iterator[EngineRun]:
         """Run the program on each of ``inputs`` [n, channels, height, width], integers.
@@ -106,7 +103,7 @@ class EnginePlayer:
             job, dump = Path(scratch, "job"), Path(scratch, "dump")
             text = self._load(program)
             for values in inputs:
-                text += [self._row("activations", address, word) for address, word in program.input_rows(values)]
+                text += [self._line(("activations", address, word)) for address, word in program.input_rows(values)]
                 text.append(f"{'r' if images else 'q'} {program.cycles + MARGIN}\n")
             job.write_text("".join(text))
             result = subprocess.run([self._build / PROGRAM, job, dump], capture_output=True, text=True)

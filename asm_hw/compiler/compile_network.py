@@ -147,7 +147,7 @@ class _Build:
 
     def check_memories(self) -> None:
         """Raise `ParameterError` unless all rows fit."""
-        for name, rows in (("program_rows", self.program), ("weight_rows", self.weights)):
+        for name, rows in (("program_rows", [0, *self.program]), ("weight_rows", self.weights)):
             if len(rows) > getattr(self.config, name):
                 raise ParameterError(f"{name} must be at least {len(rows)} for this network, not {getattr(self.config, name)}")
 

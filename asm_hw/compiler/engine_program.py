@@ -16,6 +16,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.engine.engine_schedule import LayerCycles
+from asm_hw.units.engine.program_header import Row, program_rows
 from asm_hw.units.registry import make_config
 
 from .layer_records import Placed
@@ -63,6 +64,11 @@ class EngineProgram:
     def cycles(self) -> int:
         """Cycles from the one of ``start`` to the one that writes the last output."""
         return sum(layer.predicted.cycles for layer in self.layers)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """What the host writes, in this order: the header, program and weights."""
+        return program_rows(self.config, self.program, self.weights, self.cycles)
 
     def input_rows(self, values: np.ndarray) -> list[tuple[int, int]]:
         """(host address, word) of the input, integers [channels, height, width]."""

@@ -6,8 +6,9 @@ import random
 
 from asm_hw.bench.driver import Driver, reset
 
-from .engine_config import EngineConfig
+from .engine_config import STAGES, EngineConfig
 from .engine_stimulus import SmallProgram, small_program
+from .program_header import ERRORS, HEADER, LIMIT_CYCLES
 
 PATIENCE = 200
 """Cycles beyond the predicted ones."""
@@ -16,6 +17,9 @@ PATIENCE = 200
 async def _write(driver: Driver, made: SmallProgram) -> None:
     driver.set("start", 0)
     driver.set("read_enable", 0)
+    driver.set("i__valid", 0)
+    for _ in range(STAGES):  # what was halted ends its outputs
+        await driver.edge()
     for payload in made.payloads():
         driver.set("i__payload", payload)
         driver.set("i__valid", 1)
@@ -41,6 +45,7 @@ async def _finish(driver: Driver, made: SmallProgram) -> None:
         await driver.edge()
         await driver.settle()
         cycles += 1
+    assert driver.get("error") == 0, f"error {driver.get('error')}"
     assert cycles == made.cycles, f"{cycles} cycles, {made.cycles} were predicted"
     assert driver.get("layer") == 2
     driver.set("read_enable", 1)
@@ -80,4 +85,34 @@ async def check_engine_reset(driver: Driver, config: EngineConfig, rng: random.R
         await _finish(driver, made)
 
 
-CHECKS = (check_engine_programs, check_engine_reset)
+def _spoiled(made: SmallProgram, name: str, rng: random.Random) -> None:
+    """Change the rows so that the error ``name`` must follow."""
+    header = next(i for i, row in enumerate(made.rows) if row[:2] == ("program", 0))
+    if name == "checksum" and rng.random() < 0.5:
+        made.rows.pop()  # cut short
+        return
+    place = header if name != "checksum" else rng.randrange(header + 1, len(made.rows))
+    target, address, data = made.rows[place]
+    limit = (1 << HEADER["limit"]) - 1 << HEADER["engine"]
+    made.rows[place] = (target, address, data & ~limit if name == "limit" else data ^ 1 << rng.randrange(HEADER["engine"]))
+
+
+async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
+    """Programs of another engine, changed, cut short or running on end with their error; the next one runs."""
+    await reset(driver)
+    for number, name in enumerate(ERRORS[1:], 1):
+        made = small_program(config, rng)
+        _spoiled(made, name, rng)
+        await _write(driver, made)
+        await _start(driver)
+        for _ in range(LIMIT_CYCLES + 2 if name == "limit" else 0):
+            await driver.edge()
+        await driver.settle()
+        assert (driver.get("done"), driver.get("busy"), driver.get("error")) == (1, 0, number), name
+        made = small_program(config, rng)
+        await _write(driver, made)
+        await _start(driver)
+        await _finish(driver, made)
+
+
+CHECKS = (check_engine_programs, check_engine_reset, check_engine_refusals)

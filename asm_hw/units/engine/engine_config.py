@@ -38,8 +38,6 @@ DRAIN = STAGES - 1
 """Cycles after a layer's last issue in which the next layer must not be taken: its first read meets the last write."""
 JOIN_GAP = STAGES - FINISH_STAGE
 """Cycles after an issue that writes in which no tile may begin whose steps read what joins them: it may lie in place."""
-TARGETS = ("program", "weights", "activations")
-"""The memories that the host writes, by number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +59,9 @@ class EngineConfig(AccumulatingConfig):
         "i__ready": "the row is written on this edge if valid",
         "start": "run the program, if idle",
         "busy": "a program runs",
-        "done": "the last program has ended",
+        "done": "the last program has ended, or could not begin",
+        "error": "why the last program ended early: 0 it did not, 1 it is of another engine, 2 its rows do not have the"
+        " checksum of its header, 3 it ran longer than its header allows",
         "layer": "layers that have ended since the start",
         "layer_done": "a layer has ended: the cycle in which its last output is in the memory",
         "counts": "since the start: cycles in which lanes add, cycles without a tile in work, rows of weight memory read,"
@@ -100,7 +100,7 @@ class EngineConfig(AccumulatingConfig):
             if value & value - 1:
                 raise ParameterError(f"{name} must be a power of two, not {value}")
         least = {"weight_rows": (self.beat_words + 1) * self.columns + 2 * self.parameter_rows}
-        least["program_rows"] = 2 * self.records.layer_rows + (self.beat_words + 1) * self.records.tile_rows
+        least["program_rows"] = 1 + 2 * self.records.layer_rows + (self.beat_words + 1) * self.records.tile_rows
         for name, rows in least.items():
             if getattr(self, name) < rows:
                 raise ParameterError(f"{name} must be at least {rows}, two small layers, not {getattr(self, name)}")

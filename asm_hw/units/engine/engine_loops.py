@@ -120,7 +120,7 @@ class Loops(wiring.Component):
             with m.If(step):
                 m.d.sync += count[name].eq(Mux(ends[name], 0, count[name] + 1))
         with m.If(self.start):
-            m.d.sync += [self.in_layer.eq(1), self.record.eq(0), self.row.eq(0)]
+            m.d.sync += [self.in_layer.eq(1), self.record.eq(1), self.row.eq(0)]  # behind the header
         with m.If(self.begin):
             m.d.sync += self.in_layer.eq(0)
         with m.If(last):

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from asm_hw.bench.netlist_text import NetlistBench, Ports, widths_of, word_memories
-from asm_hw.numbers.bit_fields import join_fields, pack, place_fields
+from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div
 
-from .engine_config import ROWS, SIDES, TARGETS, EngineConfig
+from .engine_config import ROWS, SIDES, EngineConfig
 from .engine_records import PROGRAM_BITS
 from .engine_schedule import Timeline
+from .program_header import Row, payload, program_rows
 from .window_registers import WindowRegisters
 
 HEIGHT, WIDTH = 3, 4
@@ -29,17 +30,13 @@ class SmallProgram:
     """Rows for the host to write, words to read and what they must be, and the cycles that the model predicts."""
 
     config: EngineConfig
-    rows: list[tuple[str, int, int]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     reads: list[tuple[int, int]] = field(default_factory=list)
     cycles: int = 0
 
     def payloads(self) -> list[int]:
         """The rows as the stream ``i`` takes them."""
-        fields = place_fields(self.config.access_fields.items())
-        return [
-            join_fields(fields, {"target": TARGETS.index(target), "address": address, "data": data})
-            for target, address, data in self.rows
-        ]
+        return [payload(self.config, row) for row in self.rows]
 
 
 def small_program(config: EngineConfig, rng: random.Random) -> SmallProgram:
@@ -63,8 +60,7 @@ class _Maker:
         window = config.taps > 1
         second = self._layer(first, window=window, source=0, target=1, joins=None, final=False)
         third = self._layer(second, window=False, source=1, target=0, joins=first, final=True)
-        for target, rows in (("program", self._program), ("weights", self._weights)):
-            self._made.rows += [(target, address, row) for address, row in enumerate(rows)]
+        self._made.rows += program_rows(config, self._program, self._weights, self._made.cycles)
         self._made.reads = [*self._words(second, 1), *self._words(third, 0)]
         return self._made
 

@@ -1,6 +1,6 @@
 """Unit ``engine``: memories, front, issuer, window, columns."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ from .engine_front import Front
 from .engine_issuer import Issuer
 from .engine_layouts import step_layout
 from .engine_records import PROGRAM_BITS
+from .program_guard import ProgramGuard
 from .window_registers import WindowRegisters
 
 
@@ -28,6 +29,7 @@ class Engine(wiring.Component):
     i : In(stream of target, address, data)
     start : In(1)
     busy, done, layer_done : Out(1)
+    error : Out(2), why the last program ended early (`ERRORS` of `program_header.py`); ``done`` is set all the same
     layer : Out(16), layers that have ended
     counts : Out(struct of 32-bit counters), since the start
     read_enable, read_address : In, a word of activation memory: bank below, then row, then segment
@@ -44,6 +46,7 @@ class Engine(wiring.Component):
                 "start": In(1),
                 "busy": Out(1),
                 "done": Out(1),
+                "error": Out(2),
                 "layer": Out(16),
                 "layer_done": Out(1),
                 "counts": Out(data.StructLayout({name: COUNTER_BITS for name in COUNTED})),
@@ -56,15 +59,17 @@ class Engine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.front = front = Front(config)
-        m.submodules.issuer = issuer = Issuer(config)
+        m.submodules.guard = guard = ProgramGuard(config)
+        front, issuer = Front(config), Issuer(config)
+        m.submodules.front = ResetInserter(guard.halt)(front)
+        m.submodules.issuer = ResetInserter(guard.halt)(issuer)
         m.submodules.array = array = EngineArray(config)
         m.submodules.window = window = WindowRegisters(config)
         m.submodules.activations = activations = BankedMemory(config)
         steps, working = self._stages(m, issuer)
         stages = [steps[i] for i in range(STAGES + 1)]
         m.d.comb += [
-            front.start.eq(self.start & ~self.busy), front.take.eq(issuer.take),
+            front.start.eq(guard.run), front.take.eq(issuer.take),
             front.swapped.eq(steps[FINISH_STAGE].swap_parameters),
             issuer.full.eq(front.full), issuer.job.eq(front.job), issuer.layer.eq(front.layer),
             issuer.wait.eq(working[:DRAIN].any()),
@@ -77,15 +82,21 @@ class Engine(wiring.Component):
         ]  # fmt: skip
         self._memories(m, front, array)
         self._requests(m, issuer, activations, steps)
-        self._host(m, activations)
+        self._host(m, activations, working)
         self._count(m, front, issuer, steps, activations)
+        m.d.comb += [
+            guard.write.eq(self.i.valid & self.i.ready), guard.row.eq(self.i.payload), guard.start.eq(self.start),
+            guard.busy.eq(self.busy), self.error.eq(guard.error),
+        ]  # fmt: skip
         with m.If(self.start & ~self.busy):
-            m.d.sync += [self.busy.eq(1), self.done.eq(0), self.layer.eq(0)]
+            m.d.sync += [self.busy.eq(guard.run), self.done.eq(~guard.run), self.layer.eq(0)]
         m.d.sync += self.layer_done.eq(steps[STAGES].ends_layer)
         with m.If(steps[STAGES].ends_layer):
             m.d.sync += self.layer.eq(self.layer + 1)
             with m.If(front.ended):
                 m.d.sync += [self.busy.eq(0), self.done.eq(1)]
+        with m.If(guard.halt):
+            m.d.sync += [self.busy.eq(0), self.done.eq(1)]
         return m
 
     def _stages(self, m: Module, issuer: Issuer) -> tuple[Signal, Signal]:
@@ -143,13 +154,13 @@ class Engine(wiring.Component):
                 (front.program_row if target == 0 else array.row).eq(memory.row),
             ]
 
-    def _host(self, m: Module, activations: BankedMemory) -> None:
+    def _host(self, m: Module, activations: BankedMemory, working: Signal) -> None:
         """Words of activations from outside; bank numbers lie below rows."""
         payload = self.i.payload
         writes = self.i.valid & self.i.ready & (payload.target == 2)
         address = Mux(writes, payload.address, self.read_address)
         m.d.comb += [
-            self.i.ready.eq(~self.busy),
+            self.i.ready.eq(~self.busy & ~working[1:].any()),  # what was halted writes its last outputs
             activations.host.eq((self.read_enable & ~self.busy) | writes),
             activations.host_write.eq(writes),
             activations.host_bank.eq(address[:3]), activations.host_address.eq(address[3:]),

@@ -1,0 +1,65 @@
+"""The guard of an engine: no program runs that was not compiled for it, whole, and none runs for ever."""
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import crc, data, wiring
+from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from amaranth.lib.wiring import In, Out
+
+from asm_hw.numbers.integers import ceil_div
+
+from .engine_config import EngineConfig
+from .program_header import ERRORS, HEADER, LIMIT_CYCLES, TARGETS, engine_number
+
+
+class ProgramGuard(wiring.Component):
+    """Takes the header as it is written, checks the rows that follow it, and counts cycles while a program runs.
+
+    Members
+    -------
+    write : In(1), ``row`` is written on this edge
+    row : In(struct ``config.access_fields``)
+    start : In(1), begin
+    run : Out(1), ``start`` is granted
+    busy : In(1), a program runs
+    halt : Out(1), it has run too long
+    error : Out(2), why the last program ended early (`ERRORS`)
+    """
+
+    signal_parts = {r".*": "control"}
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        row = data.StructLayout(config.access_fields)
+        inputs = {name: In(1) for name in ("write", "start", "busy")}
+        super().__init__({**inputs, "row": In(row), "run": Out(1), "halt": Out(1), "error": Out(2)})
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = sum(self._config.access_fields.values())
+        width = 8 * ceil_div(bits, 8)
+        m.submodules.checksum = checksum = crc.Processor(CRC32_ISO_HDLC(data_width=width))
+        header = Signal(data.StructLayout(HEADER))
+        program, weights = ((self.row.target == TARGETS.index(name)) for name in ("program", "weights"))
+        first = program & (self.row.address == 0)
+        m.d.comb += [
+            checksum.data.eq(Cat(self.row, Const(0, width - bits))),
+            checksum.start.eq(self.write & first),
+            checksum.valid.eq(self.write & (program | weights) & ~first),
+        ]
+        with m.If(self.write & first):
+            m.d.sync += header.eq(self.row.data)
+        error, cycles = Signal.like(self.error, name="found"), Signal(HEADER["limit"] + LIMIT_CYCLES.bit_length())
+        with m.If(header.engine != engine_number(self._config)):
+            m.d.comb += error.eq(ERRORS.index("engine"))
+        with m.Elif(header.checksum != checksum.crc):
+            m.d.comb += error.eq(ERRORS.index("checksum"))
+        m.d.comb += [
+            self.run.eq(self.start & ~self.busy & (error == 0)),
+            self.halt.eq(self.busy & (cycles[LIMIT_CYCLES.bit_length() - 1 :] > header.limit)),
+        ]
+        m.d.sync += cycles.eq(cycles + 1)
+        with m.If(self.start & ~self.busy):
+            m.d.sync += [cycles.eq(0), self.error.eq(error)]
+        with m.If(self.halt):
+            m.d.sync += self.error.eq(ERRORS.index("limit"))
+        return m

@@ -1,0 +1,56 @@
+"""The header of an engine's program: for which engine it is, a checksum of its rows, and how long it may run."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from asm_hw.numbers.bit_fields import join_fields, place_fields
+from asm_hw.numbers.integers import ceil_div
+
+if TYPE_CHECKING:
+    from .engine_config import EngineConfig
+
+HEADER = {"engine": 12, "limit": 20, "checksum": 32}
+"""Widths of its fields: a row of program memory, the first one."""
+LIMIT_CYCLES = 64
+"""Cycles that a step of ``limit`` is worth."""
+TARGETS = ("program", "weights", "activations")
+"""The memories that the host writes, by number."""
+ERRORS = ("none", "engine", "checksum", "limit")
+"""Why a program ended early, by number: it is of another engine, its rows are not those that were compiled, it ran on."""
+
+Row = tuple[str, int, int]
+"""Target, address and data."""
+
+
+def engine_number(config: EngineConfig) -> int:
+    """What tells programs of other engines: the low bits of a checksum of all parameters."""
+    return zlib.crc32(config.slug.encode()) & (1 << HEADER["engine"]) - 1
+
+
+def payload(config: EngineConfig, row: Row) -> int:
+    """A row as the stream ``i`` takes it."""
+    target, address, data = row
+    fields = place_fields(config.access_fields.items())
+    return join_fields(fields, {"target": TARGETS.index(target), "address": address, "data": data})
+
+
+def header(config: EngineConfig, rows: Iterable[Row], cycles: int) -> int:
+    """The header of a program whose other rows are written in this order, and which takes so many cycles."""
+    size = ceil_div(sum(config.access_fields.values()), 8)
+    checksum = 0
+    for row in rows:
+        checksum = zlib.crc32(payload(config, row).to_bytes(size, "little"), checksum)
+    # A quarter more, and what a small program needs to begin.
+    limit = min((1 << HEADER["limit"]) - 1, ceil_div(cycles + cycles // 4, LIMIT_CYCLES) + 1)
+    parts = {"engine": engine_number(config), "limit": limit, "checksum": checksum}
+    return join_fields(place_fields(HEADER.items()), parts)
+
+
+def program_rows(config: EngineConfig, program: list[int], weights: list[int], cycles: int) -> list[Row]:
+    """All rows of a program in the order in which the host writes them: the header first, at address 0."""
+    rows: list[Row] = [("program", address, row) for address, row in enumerate(program, 1)]
+    rows += [("weights", address, row) for address, row in enumerate(weights)]
+    return [("program", 0, header(config, rows, cycles)), *rows]
