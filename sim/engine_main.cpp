@@ -4,7 +4,7 @@
 //                           "q": of the activation memory only what the last layer leaves)
 //
 // For each layer that ends, DUMP receives its number (32 bits), the cycle since start (64 bits), whether words
-// follow (32 bits), the counters (32 bits each) and every word of activation memory, address by address and bank by bank. Each run prints "run <cycles> <layers> <done>".
+// follow (32 bits), the counters (32 bits each) and every word of activation memory, address by address and bank by bank. Each run prints "run <cycles> <layers> <done> <error>".
 
 #include <cstdint>
 #include <cstdio>
@@ -63,7 +63,8 @@ static void run(uint64_t limit, bool images) {
         if (top->done) break;
         edge();
     }
-    printf("run %llu %u %d\n", static_cast<unsigned long long>(cycle - 1), layers, static_cast<int>(top->done));
+    printf("run %llu %u %d %d\n", static_cast<unsigned long long>(cycle - 1), layers, static_cast<int>(top->done),
+           static_cast<int>(top->error));
     fflush(stdout);
 }
 

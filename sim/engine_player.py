@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -44,24 +43,25 @@ class LayerImage:
 
 @dataclass(frozen=True)
 class EngineRun:
-    """One run: its cycles, whether it came to its end, and what each layer left."""
+    """One run: its cycles, whether it came to an end, its error (`ERRORS` by number), and what each layer left."""
 
     cycles: int
     done: bool
+    error: int
     layers: list[LayerImage]
 
 
 class EnginePlayer:
     """An emitted engine under ``engine_main.cpp``, built once for each Verilog and kept in the user's cache.
 
-    ``build``: where it is built instead. Raises `ParameterError` where the folder is of another unit.
+    ``build``: the folder that keeps it instead. Raises `ParameterError` where the emitted folder is of another unit.
     """
 
     def __init__(self, emitted: Emitted, build: Path | None = None):
         self.config = emitted_config(emitted, EngineConfig)
         top = emitted.manifest["top"]
         key = content_key([verilator.version()], [emitted.verilog, MAIN, Path(__file__)])[:24]
-        self._build = verilator.check_build(build or cache_folder("engines") / key)
+        self._build = verilator.check_build((build or cache_folder("engines")) / key)
         if not (self._build / PROGRAM).is_file():
             self._compile(emitted.verilog, top)
 
@@ -81,8 +81,7 @@ class EnginePlayer:
             )  # fmt: skip
             if result.returncode:
                 raise RuntimeError(f"Verilator could not build the engine: {result.stderr[-2000:]}")
-            shutil.rmtree(self._build, ignore_errors=True)
-            self._build.mkdir()
+            self._build.mkdir(exist_ok=True)  # another process may run what it built there
             os.replace(folder / PROGRAM, self._build / PROGRAM)
 
     def _load(self, program: EngineProgram) -> list[str]:
@@ -99,20 +98,30 @@ class EnginePlayer:
 
         ``images``: give the memory as every layer left it, not as the last one did.
         """
+        text = self._load(program)
+        for values in inputs:
+            text += [self._line(("activations", address, word)) for address, word in program.input_rows(values)]
+            text.append(f"{'r' if images else 'q'} {program.cycles + MARGIN}\n")
+        return self._play(text, len(inputs))
+
+    def run_rows(self, programs: Iterable[Sequence[Row]], limit: int) -> Iterator[EngineRun]:
+        """Write the rows of each program, whatever they hold, and run it for at most ``limit`` cycles."""
+        jobs = ["".join(map(self._line, rows)) + f"q {limit}\n" for rows in programs]
+        return self._play(jobs, len(jobs))
+
+    def _play(self, text: list[str], count: int) -> Iterator[EngineRun]:
+        """Play a job of so many runs."""
         with tempfile.TemporaryDirectory(dir=self._build) as scratch:
             job, dump = Path(scratch, "job"), Path(scratch, "dump")
-            text = self._load(program)
-            for values in inputs:
-                text += [self._line(("activations", address, word)) for address, word in program.input_rows(values)]
-                text.append(f"{'r' if images else 'q'} {program.cycles + MARGIN}\n")
             job.write_text("".join(text))
             result = subprocess.run([self._build / PROGRAM, job, dump], capture_output=True, text=True)
-            runs = re.findall(r"^run (\d+) (\d+) (\d)$", result.stdout, re.MULTILINE)
-            if result.returncode or len(runs) != len(inputs):
+            runs = re.findall(r"^run (\d+) (\d+) (\d) (\d)$", result.stdout, re.MULTILINE)
+            if result.returncode or len(runs) != count:
                 raise RuntimeError(f"the simulator failed: {result.stdout}{result.stderr}")
             with dump.open("rb") as file:
-                for cycles, layers, done in runs:
-                    yield EngineRun(int(cycles), done == "1", [self._image(file) for _ in range(int(layers))])
+                for cycles, layers, done, error in runs:
+                    left = [self._image(file) for _ in range(int(layers))]
+                    yield EngineRun(int(cycles), done == "1", int(error), left)
 
     def _image(self, file: BinaryIO) -> LayerImage:
         config = self.config

@@ -134,10 +134,14 @@ class RandomNetwork:
         if stored.bits > 4 and self._rng.random() < 0.5:
             count = shape[0]
             one, zero = torch.ones(count, dtype=torch.int64), torch.zeros(count, dtype=torch.int64)
-            narrow = Requantize(alphabets=self._alphabets, scale=one, bias=zero, shift=zero + 3, bits=4, signed=stored.signed)
+            narrow = Requantize(
+                alphabets=self._alphabets, scale=one, bias=zero, shift=zero + 3, bits=4, signed=stored.signed
+            )
             self._add(IntegerSum(name=self._name(), sources=(source,), requantize=narrow), (source,))
             return
-        alike = [name for name, (other, f) in self._tensors.items() if other == shape and f.bits <= 8 and name != source]
+        alike = [
+            name for name, (other, f) in self._tensors.items() if other == shape and f.bits <= 8 and name != source
+        ]
         sources = (source, self._rng.choice(alike)) if alike else (source,)
         requantize = self._requantize(shape[0], joins=len(sources) > 1, shift=9)
         self._add(IntegerSum(name=self._name(), sources=sources, requantize=requantize), sources)
@@ -153,7 +157,9 @@ class RandomNetwork:
     def _pool(self, source: str) -> None:
         (channels, height, width), stored = self._tensors[source]
         whole = self._rng.random() < 0.4
-        kernel = (height, width) if whole else (min(height, self._rng.randint(1, 3)), min(width, self._rng.randint(1, 3)))
+        kernel = (
+            (height, width) if whole else (min(height, self._rng.randint(1, 3)), min(width, self._rng.randint(1, 3)))
+        )
         padding = (0, 0) if whole else tuple(self._rng.randint(0, k // 2) for k in kernel)
         how: dict[str, Any] = {"kernel": kernel, "stride": (1, 1) if whole else (2, 1), "padding": padding}
         if stored.bits <= self._largest_bits and self._rng.random() < 0.5:
@@ -165,7 +171,7 @@ class RandomNetwork:
     def _move(self, source: str) -> None:
         (channels, height, width), _ = self._tensors[source]
         if self._rng.random() < 0.5:
-            arguments = tuple(self._rng.randint(0, 2) for _ in range(4)) + (self._rng.randint(0, 5), self._rng.randint(0, 5))
+            arguments = tuple(self._rng.randint(0, most) for most in (2, 2, 2, 2, 5, 5))
             self._add(IntegerMove(name=self._name(), sources=(source,), action="pad", arguments=arguments), (source,))
             return
         starts = [self._rng.randrange(size) for size in (channels, height, width)]

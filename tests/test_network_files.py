@@ -49,26 +49,28 @@ def rewrite(path, change_header=None, change_tensors=None):
 @pytest.mark.parametrize(
     ("header", "tensors", "sentence"),
     [
-        (None, lambda t: t["2.weight"].fill_(5), r"layer 'hidden' weight must hold levels of \{1,3\}"),
+        (None, lambda t: t["2.weight"].fill_(0x88), "packed weights must hold codes of weights, not 8"),
+        (None, lambda t: t.update({"2.weight": t["2.weight"][1:]}), "packed weights of shape .* must be 4 bits each"),
+        (lambda h: h["layers"][2].update(shape=[3, "4"]), None, "shape of packed weights must be integers above 0"),
         (None, lambda t: t["0.scale"].fill_(10), "requantize scale must hold levels"),
         (None, lambda t: t["0.shift"].fill_(40), "shift must be from 0 to 31, not 40"),
         (None, lambda t: t.pop("3.bias"), "must hold '3.bias', which is missing"),
         (None, lambda t: t.update({"1.bias": t["1.bias"].float()}), "tensor 1.bias must hold integers"),
         (None, lambda t: t.update({"1.bias": t["1.bias"][:2]}), "requantize bias must be int64 with one value"),
-        (lambda h: h.update(schema=99), None, "must have schema 2, not 99"),
-        (lambda h: [h], None, "must have schema 2"),
+        (lambda h: h.update(schema=99), None, "must have schema 3, not 99"),
+        (lambda h: [h], None, "must have schema 3"),
         (lambda h: h.pop("layers"), None, "must hold 'layers', which is missing"),
-        (lambda h: h.update(layers=7), None, "must have the structure of schema 2"),
+        (lambda h: h.update(layers=7), None, "must have the structure of schema 3"),
         (lambda h: h.update(input_shape=[2, 7, "5"]), None, "input_shape must be an integer"),
         (lambda h: h.update(input_scale=0), None, "input_scale must be a number above 0, not 0"),
         (lambda h: h["layers"].pop(), None, None),
         (lambda h: h["layers"].pop(1), None, "is refused"),
         (lambda h: h["layers"][0].update(kind="lstm"), None, "kind of layer 0 must be one of conv2d, linear"),
-        (lambda h: h["layers"][0].update(kind=[]), None, "must have the structure of schema 2"),
+        (lambda h: h["layers"][0].update(kind=[]), None, "must have the structure of schema 3"),
         (lambda h: h["layers"][0].update(name=None), None, "name of a layer must be text, not None"),
         (lambda h: h["layers"][0]["operands"].update(alphabets=[2]), None, "alphabet 2 must be odd"),
-        (lambda h: h["layers"][0]["operands"].update(weight_bits=4), None, "layer 'first' weight must hold levels"),
-        (lambda h: h["layers"][0]["operands"].update(extra=4), None, "must have the structure of schema 2"),
+        (lambda h: h["layers"][0]["operands"].update(weight_bits=4), None, "packed weights must hold codes"),
+        (lambda h: h["layers"][0]["operands"].update(extra=4), None, "must have the structure of schema 3"),
         (lambda h: h["layers"][0].update(groups=0), None, "groups must be an integer"),
         (lambda h: h["layers"][0].update(stride=[1, "x"]), None, "stride must be an integer"),
         (lambda h: h["layers"][0]["requantize"]["format"].__setitem__(0, 4), None, "layer 'grouped' must be given the"),
@@ -135,3 +137,22 @@ def test_network_loads_without_amaranth_and_training():
         "sys.exit(any(name.split('.')[0] == 'amaranth' or name.startswith('asm_hw.training') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_weights_of_sixteen_bits_each_are_still_read(tmp_path):
+    path, network = tmp_path / "net", tiny()
+    save(network, path)
+    weights = {
+        f"{i}.weight": layer.weight.to(torch.int16)
+        for i, layer in enumerate(network.layers)
+        if hasattr(layer, "weight")
+    }
+
+    def older(header):
+        header["schema"] = 2
+        for entry in header["layers"]:
+            entry.pop("shape", None)
+
+    rewrite(path, older, lambda tensors: tensors.update(weights))
+    x = draw(range(64), (4, 2, 7, 5), 8)
+    assert torch.equal(load(path)(x), network(x))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -42,18 +42,28 @@ def percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 4)
 
 
-def evaluate_integers(network: IntegerNetwork, dataset: str, images: int | None = None) -> dict[str, float | int]:
-    """Percent of the first ``images`` (None: all) test images of ``dataset`` that the golden model names right."""
-    test = load_data(dataset).test
-    count, right = min(images or len(test), len(test)), 0
-    for batch, labels in test.batches(torch.arange(count), BATCH):
+def integer_batches(
+    network: IntegerNetwork, dataset: str, images: int | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The first ``images`` (None: all) test images of ``dataset`` as the network takes them, and labels, in batches."""
+    size = network.input_shape[-1] if network.input_shape else 1
+    test = load_data(dataset, image_size=size).test
+    for batch, labels in test.batches(torch.arange(min(images or len(test), len(test))), BATCH):
         if tuple(batch.shape[1:]) != network.input_shape:
             raise ParameterError(
                 f"dataset {dataset!r} must have images of {network.input_shape}, not {tuple(batch.shape[1:])}"
             )
-        integers = network(network.quantize_input(batch))
-        check_labelled(batch, labels, integers.shape[1])
-        right += int((integers.argmax(1) == labels).sum())
+        yield network.quantize_input(batch), labels
+
+
+def evaluate_integers(network: IntegerNetwork, dataset: str, images: int | None = None) -> dict[str, float | int]:
+    """Percent of the first ``images`` (None: all) test images of ``dataset`` that the golden model names right."""
+    count = right = 0
+    for x, labels in integer_batches(network, dataset, images):
+        outputs = network(x).flatten(1)
+        check_labelled(x, labels, outputs.shape[1])
+        count += len(x)
+        right += int((outputs.argmax(1) == labels).sum())
     return {"images": count, "accuracy_percent": round(100 * right / count, 4)}
 
 

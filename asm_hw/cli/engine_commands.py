@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -13,6 +13,11 @@ from rich.table import Table
 from asm_hw.errors import ParameterError
 
 from .unit_options import config_from, emit_result, json_option, option, unit_options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asm_hw.network.integer_network import IntegerNetwork
 
 _network = click.argument("network", type=click.Path(path_type=Path))
 
@@ -51,13 +56,16 @@ def compile_command(network: Path, out: Path | None, force: bool, as_json: bool,
 
 def _stem(network: Path) -> str:
     """A name for the folder: that of the run where the file has the name that every run gives it."""
-    return network.resolve().parent.name if network.stem == "integers" else network.stem
+    run = network.resolve().parent.name
+    return run if run and network.stem == "integers" else network.stem
 
 
 def _show_program(console: Console, result: dict[str, Any]) -> None:
     table = Table("layer", "MACs", "cycles", "lanes used, %", "weight rows", "words read", "joined", "written")
     for layer in result["layers"]:
-        words = [f"{layer['accesses'][name]:,}" for name in ("weight_rows", "source_words", "skip_words", "output_words")]
+        words = [
+            f"{layer['accesses'][name]:,}" for name in ("weight_rows", "source_words", "skip_words", "output_words")
+        ]
         used = f"{100 * layer['utilization']:.1f}"
         table.add_row(layer["name"], f"{layer['macs']:,}", f"{layer['cycles']:,}", used, *words)
     table.caption = f"{result['cycles']:,} cycles; {result['weight_rows']:,} rows of weights; {result['folder']}/"
@@ -105,17 +113,14 @@ def run(
     sys.exit(0 if report.mismatches == 0 and report.as_predicted else 1)
 
 
-def _test_images(network: Any, dataset: str, images: int) -> tuple[Any, list[int]]:
+def _test_images(network: IntegerNetwork, dataset: str, images: int) -> tuple[Tensor, list[int]]:
     """The first test images as integers, and their labels."""
     import torch
 
-    from asm_hw.training.data import load_data
+    from asm_hw.training.evaluate import integer_batches
 
-    test = load_data(dataset).test
-    values, labels = next(iter(test.batches(torch.arange(min(images, len(test))), images)))
-    if tuple(values.shape[1:]) != network.input_shape:
-        raise ParameterError(f"dataset {dataset!r} must have images of {network.input_shape}, not {tuple(values.shape[1:])}")
-    return network.quantize_input(values), labels.tolist()
+    values, labels = zip(*integer_batches(network, dataset, images), strict=True)
+    return torch.cat(values), torch.cat(labels).tolist()
 
 
 def _show_run(console: Console, result: dict[str, Any]) -> None:
@@ -131,8 +136,8 @@ def _show_run(console: Console, result: dict[str, Any]) -> None:
         words.append(f"accuracy {result['accuracy_percent']} %")
     if found:
         words.append(
-            f"first difference: image {found['image']}, layer {found['layer']}, {found['tensor']}{list(found['index'])}:"
-            f" {found['engine']}, golden {found['golden']}, cycle {found['cycle']}"
+            f"first difference: image {found['image']}, layer {found['layer']}, {found['tensor']}{list(found['index'])}"
+            f" is {found['engine']}, in golden {found['golden']}, cycle {found['cycle']}"
         )
     table.caption = "; ".join(words)
     console.print(table)
@@ -147,7 +152,7 @@ def evaluate(network: Path, dataset: str, images: int | None, as_json: bool) -> 
     """The accuracy of the integers in NETWORK, by the golden model: what the hardware computes.
 
     \b
-    asm-hw evaluate zoo/resnet20_1_w5_a4.safetensors --dataset cifar10
+    asm-hw evaluate zoo/resnet8_1_w5_a4.safetensors --dataset cifar10
     """
     from asm_hw.network.network_file import load
     from asm_hw.report.progress import working
@@ -156,7 +161,9 @@ def evaluate(network: Path, dataset: str, images: int | None, as_json: bool) -> 
     loaded = load(network)
     with working(f"evaluating {network.name}"):
         result = evaluate_integers(loaded, dataset, images)
-    emit_result(as_json, result, lambda console: console.print(f"{result['accuracy_percent']} % of {result['images']} images"))
+    emit_result(
+        as_json, result, lambda console: console.print(f"{result['accuracy_percent']} % of {result['images']} images")
+    )
 
 
 COMMANDS = (compile_command, run, evaluate)

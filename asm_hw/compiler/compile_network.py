@@ -9,17 +9,22 @@ from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import INPUT
+from asm_hw.numbers.bit_fields import Field, unpack
 from asm_hw.numbers.integers import ceil_div, integer_range, signed_bits
 from asm_hw.units.engine.engine_config import EngineConfig
-from asm_hw.units.engine.engine_records import PROGRAM_BITS
+from asm_hw.units.engine.engine_records import COUNT, PROGRAM_BITS
 from asm_hw.units.engine.engine_schedule import Timeline
 
 from .engine_program import EngineProgram, ProgramLayer
-from .layer_records import Placed, Record, channel_records, check_sums, layer_record, tile_record
-from .placement import needed_pace, place
-from .products import Product, as_map, fuse, join_moves, products_of
-from .tensor_layout import TensorLayout
+from .layer_records import Record, channel_records, check_sums, layer_record, pixels_of, tile_record
+from .lowering import as_map, products_of
+from .products import Product, fuse, join_moves
+from .tensor_layout import Placed, TensorLayout
+from .tensor_placement import needed_pace, place
 from .tiling import Tiler, Tiling, needed_passes, row_words
+
+MAX_SIDE = (1 << COUNT) - 1
+"""Most rows or columns of a tensor."""
 
 
 def compile_network(network: IntegerNetwork, config: EngineConfig, sha256: str = "") -> EngineProgram:
@@ -27,8 +32,12 @@ def compile_network(network: IntegerNetwork, config: EngineConfig, sha256: str =
 
     Raises `ParameterError` that names the layer where it does not fit.
     """
+    if config.weight.arithmetic == "bare":
+        raise ParameterError("arithmetic must be asm or exact where a program runs: a bare weight is never 0")
     products, holds = products_of(network)
     output = holds[network.layers[-1].name]
+    if output == INPUT:
+        raise ParameterError(f"layer {network.layers[-1].name!r} must compute something, not give the input as it is")
     products = join_moves(products, {output})
     products = fuse(products, config.act_bits, network.formats)
     products, layouts = _layouts(network, config, products)
@@ -52,52 +61,70 @@ def _layouts(
     network: IntegerNetwork, config: EngineConfig, products: Sequence[Product]
 ) -> tuple[list[Product], dict[str, TensorLayout]]:
     """The layout of every tensor; products whose results are wider than an output are bounded by what they can be."""
+    layouts = {INPUT: _input_layout(network, config, any(product.skip == INPUT for product in products))}
+    bounded = []
+    for product in products:
+        stored = network.formats[product.target]
+        if stored.bits > config.requantize.out_bits:
+            product, stored = _bounded(config, product, layouts[product.source])
+        shape = (product.weight.shape[0], *product.out_size)
+        words = needed_passes(config, shape[0]) * config.beat_words
+        layouts.setdefault(product.target, TensorLayout(config, shape, stored, words))
+        if product.also:
+            layouts[product.also.target] = TensorLayout(config, shape, network.formats[product.also.target], words)
+        _check_sources(config, product, layouts)
+        bounded.append(product)
+    for name, layout in layouts.items():
+        if max(layout.shape[1:]) > MAX_SIDE:
+            raise ParameterError(
+                f"tensor {name!r} must have at most {MAX_SIDE} rows and columns on an engine, not {layout.shape[1:]}"
+            )
+    return bounded, layouts
+
+
+def _input_layout(network: IntegerNetwork, config: EngineConfig, joins: bool) -> TensorLayout:
+    """How the input lies; ``joins``: it is one that joins sums."""
     shape, stored = as_map(network.input_shape), network.formats[INPUT]
     if stored.levels is not None:
         raise ParameterError("input must be plain integers on an engine, not levels of an alphabet set")
-    digits = ceil_div(stored.bits, config.act_bits)
-    packed = digits == 2 and shape[0] <= config.group // 2 and all(product.skip != INPUT for product in products)
-    words = 1 if packed else ceil_div(shape[0], config.group)
-    layouts = {INPUT: TensorLayout(config, shape, stored, words, packed)}
-    bounded = []
-    for product in products:
-        channels = product.weight.shape[0]
-        fmt = network.formats.get(product.target)
-        assert fmt is not None
-        if fmt.bits > config.requantize.out_bits:
-            product, fmt = _bounded(config, product, layouts[product.source])
-        words = needed_passes(config, channels) * config.beat_words
-        layout = TensorLayout(config, (channels, *product.out_size), fmt, words)
-        layouts.setdefault(product.target, layout)
-        if product.also:
-            copy = TensorLayout(config, layout.shape, network.formats[product.also.target], words)
-            layouts[product.also.target] = copy
-        if product.skip and layouts[product.skip].planes > config.planes:
-            raise ParameterError(
-                f"layer {product.name!r} must join a tensor of at most {config.skip_bits} bits, not {layouts[product.skip].bits}"
-            )
-        if product.largest and (layouts[product.source].planes > 1 or layouts[product.source].packed):
-            raise ParameterError(
-                f"layer {product.name!r} must take the largest of numbers of at most act_bits {config.act_bits}, not"
-                f" {layouts[product.source].bits} bits: act_bits 8 would do"
-            )
-        bounded.append(product)
-    return bounded, layouts
+    if joins:  # the words that the columns of a whole pass read
+        return TensorLayout(config, shape, stored, needed_passes(config, shape[0]) * config.beat_words)
+    packed = ceil_div(stored.bits, config.act_bits) == 2 and shape[0] <= config.group // 2
+    return TensorLayout(config, shape, stored, 1 if packed else ceil_div(shape[0], config.group), packed)
+
+
+def _check_sources(config: EngineConfig, product: Product, layouts: Mapping[str, TensorLayout]) -> None:
+    """Raise `ParameterError` unless a product can take its sources in as many digits as they have."""
+    source = layouts[product.source]
+    if product.skip and layouts[product.skip].planes > config.planes:
+        raise ParameterError(
+            f"layer {product.name!r} must join a tensor of at most {config.skip_bits} bits, not"
+            f" {layouts[product.skip].bits}"
+        )
+    if product.largest and (source.planes > 1 or source.packed):
+        raise ParameterError(
+            f"layer {product.name!r} must take the largest of numbers of at most act_bits {config.act_bits}, not"
+            f" {source.bits} bits: act_bits 8 would do"
+        )
 
 
 def _bounded(config: EngineConfig, product: Product, source: TensorLayout) -> tuple[Product, ActivationFormat]:
     """A product whose result is its sum and a bias, stored in the bits that these can need."""
-    channels, rows = product.channels, product.weight.flatten(1)
+    channels, out_bits = product.channels, config.requantize.out_bits
+    if product.skip or (channels.scale != 1).any() or channels.shift.any():
+        raise ParameterError(f"layer {product.name!r} must give at most {out_bits} bits on this engine")
+    rows = product.weight.flatten(1) * pixels_of(product, source)
     low, high = source.format.range
     positive, negative = rows.clamp(min=0).sum(1), rows.clamp(max=0).sum(1)
-    if product.skip or (channels.scale != 1).any() or channels.shift.any():
-        raise ParameterError(f"layer {product.name!r} must give at most {config.requantize.out_bits} bits on this engine")
     least = int((positive * low + negative * high + channels.bias).min())
     most = int((positive * high + negative * low + channels.bias).max())
-    bits = signed_bits(least, most)
-    if bits > config.requantize.out_bits:
+    floor, ceiling = product.limits
+    bits = signed_bits(min(max(least, floor), ceiling), min(max(most, floor), ceiling))
+    if bits > out_bits:
         raise ParameterError(f"acc_bits must be at least {bits} for layer {product.name!r}, not {config.acc_bits}")
-    return replace(product, limits=integer_range(bits, True)), ActivationFormat(bits, True)
+    stored = integer_range(bits, signed=True)
+    limits = max(floor, stored[0]), min(ceiling, stored[1])
+    return replace(product, limits=limits), ActivationFormat(bits, True)
 
 
 class _Build:
@@ -115,46 +142,40 @@ class _Build:
         config, records = self.config, self.config.records
         source = self.tensors[product.source]
         tiling = Tiler(config, product, source.layout).tiling()
-        places = {name: placed.layout for name, placed in self.tensors.items()}
-        pace = needed_pace(config, product, places, {name: placed.base for name, placed in self.tensors.items()})
+        fills = tiling.fills(product.stride[1], source.layout.shape[2], product.out_size[1])
+        pace = needed_pace(config, product, self.tensors, fills)
         layer = layer_record(config, product, tiling, self.tensors, pace, final)
-        own = [tile for tiles in tiling.passes for tile in tiles] if not tiling.shared else tiling.passes[0]
-        tiles = [tile_record(tile, source, product.largest) for tile in own]
+        tiles = [tile_record(config, product, tile, source) for tile in tiling.own]
         self._append(records.layer, layer, records.layer_rows)
         for tile in tiles:
             self._append(records.tile, tile, records.tile_rows)
         self._add_weights(product, tiling)
-        masked = [{f.name: tile[f.name] & (1 << f.width) - 1 for f in records.tile} for tile in tiles]
-        predicted = self._timeline.layer(_Filled(layer), masked)
+        whole = {field.name: layer.get(field.name, 0) for field in records.layer}
+        masked = [{field.name: tile[field.name] & (1 << field.width) - 1 for field in records.tile} for tile in tiles]
+        predicted = self._timeline.layer(whole, masked)
         steps = predicted.steps * config.lanes * config.columns
         complete = product.targets if completes else ()
         self.layers.append(ProgramLayer(product.name, complete, product.macs, steps, predicted))
 
-    def _append(self, fields, record: Record, rows: int) -> None:
-        word = self.config.records.encode(fields, record)
-        self.program += [word >> i * PROGRAM_BITS & (1 << PROGRAM_BITS) - 1 for i in range(rows)]
+    def _append(self, fields: tuple[Field, ...], record: Record, rows: int) -> None:
+        self.program += unpack(self.config.records.encode(fields, record), PROGRAM_BITS, rows)
 
     def _add_weights(self, product: Product, tiling: Tiling) -> None:
         """For each pass its first tile, the parameters of its columns, its other tiles."""
-        config = self.config
-        words = [config.records.encode(config.records.channel, c) for c in channel_records(config, product, self.tensors)]
-        for number, tiles in enumerate(tiling.passes):
+        config, records = self.config, self.config.records
+        words = [records.encode(records.channel, channel) for channel in channel_records(config, product, self.tensors)]
+        words += [0] * (len(tiling.passes) * config.columns - len(words))
+        for number, (first, *others) in enumerate(tiling.passes):
             own = words[number * config.columns : (number + 1) * config.columns]
-            own += [0] * (config.columns - len(own))
-            self.weights += row_words(config, tiles[0]) + config.parameter_words(own)
-            for tile in tiles[1:]:
+            self.weights += row_words(config, first) + config.parameter_words(own)
+            for tile in others:
                 self.weights += row_words(config, tile)
 
     def check_memories(self) -> None:
         """Raise `ParameterError` unless all rows fit."""
-        for name, rows in (("program_rows", [0, *self.program]), ("weight_rows", self.weights)):
-            if len(rows) > getattr(self.config, name):
-                raise ParameterError(f"{name} must be at least {len(rows)} for this network, not {getattr(self.config, name)}")
-
-
-class _Filled(dict):
-    """A record whose fields are 0 where they are left out."""
-
-    def __missing__(self, key: str) -> int:
-        return 0
-
+        header = 1
+        needed = {"program_rows": header + len(self.program), "weight_rows": len(self.weights)}
+        for name, rows in needed.items():
+            if rows > getattr(self.config, name):
+                given = getattr(self.config, name)
+                raise ParameterError(f"{name} must be at least {rows} for this network, not {given}")

@@ -15,7 +15,8 @@ from asm_hw.network.network_file import load
 from asm_hw.units.engine.engine_config import EngineConfig
 
 from .compile_network import compile_network
-from .engine_program import FILE_NAME, EngineProgram, from_json, to_json
+from .engine_program import EngineProgram
+from .program_file import FILE_NAME, from_json, to_json
 
 NETWORK = "network.safetensors"
 RTL = "rtl"
@@ -41,7 +42,9 @@ def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = Fa
     content = path.read_bytes()
     program = compile_network(network, config, hashlib.sha256(content).hexdigest())
     if not force and os.path.lexists(out) and not (out / FILE_NAME).is_file():
-        raise ParameterError(f"out {str(out)!r} must be a folder that compile wrote, or absent: choose another, or --force")
+        raise ParameterError(
+            f"out {str(out)!r} must be a folder that compile wrote, or absent: choose another, or --force"
+        )
     check_writable(out.parent)
     files: dict[str, str | bytes] = {FILE_NAME: to_json(program), NETWORK: content}
     files |= {f"{RTL}/{TOP}/{name}": text for name, text in render(config, TOP).items()}
@@ -50,7 +53,7 @@ def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = Fa
 
 
 def load_folder(folder: Path) -> ProgramFolder:
-    """The program, the network and the engine in ``folder``. Raises `ParameterError` where they do not belong together."""
+    """The program, the network and the engine in ``folder``; `ParameterError` where they do not belong together."""
     program = from_json(folder / FILE_NAME)
     network = load(folder / NETWORK)
     stated = hashlib.sha256((folder / NETWORK).read_bytes()).hexdigest()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.engine.engine_config import BANKS, ROWS, EngineConfig
+
+
+def stored_offset(stored: ActivationFormat) -> int:
+    """What is added to a value where it is stored: memories hold no negative numbers."""
+    return 1 << stored.bits - 1 if stored.signed else 0
 
 
 @dataclass(frozen=True)
@@ -33,20 +39,24 @@ class TensorLayout:
     @property
     def offset(self) -> int:
         """What is added to a value where it is stored."""
-        return 1 << self.format.bits - 1 if self.format.signed else 0
+        return stored_offset(self.format)
 
     @property
     def bits(self) -> int:
         """Bits of a stored value."""
         return self.format.bits
 
+    @property
+    def digits(self) -> int:
+        """Digits of a value."""
+        return ceil_div(self.bits, self.config.act_bits)
+
     @cached_property
     def planes(self) -> int:
         """Digits of a value, in whole phases of those that are written at once."""
-        if self.packed:
+        if self.packed or self.digits == 1:
             return 1
-        count = ceil_div(self.format.bits, self.config.act_bits)
-        return 1 if count == 1 else ceil_div(count, self.config.planes) * self.config.planes
+        return ceil_div(self.digits, self.config.planes) * self.config.planes
 
     @property
     def phases(self) -> int:
@@ -83,27 +93,27 @@ class TensorLayout:
 
     def lanes(self, group: int) -> list[tuple[int, int] | None]:
         """(channel, digit) of each channel of a word; None where it holds nothing of use."""
-        size, (channels, digits) = self.config.group, (self.shape[0], self._digits)
+        size, channels = self.config.group, self.shape[0]
         if self.packed:
             half = ceil_div(size, 2)
             found: list[tuple[int, int] | None] = [None] * size
             for channel in range(channels):
-                for digit in range(digits):
+                for digit in range(self.digits):
                     found[channel + digit * half] = (channel, digit)
             return found
         digit, word = divmod(group, self.plane_words)
         first = word * size
-        used = word < self.words and digit < digits
+        used = word < self.words and digit < self.digits
         return [(first + i, digit) if used and first + i < channels else None for i in range(size)]
 
-    @property
-    def _digits(self) -> int:
-        return ceil_div(self.format.bits, self.config.act_bits)
+    def _digit(self, stored: Any, digit: int) -> Any:
+        """A digit of a stored integer, or of an array of them."""
+        return stored >> digit * self.config.act_bits & (1 << self.config.act_bits) - 1
 
     def pad(self, group: int) -> int:
         """The padding of a word: the digit of a stored 0 for each half."""
-        digit = lambda number: self.offset >> number * self.config.act_bits & (1 << self.config.act_bits) - 1  # noqa: E731
-        low, high = (digit(0), digit(1)) if self.packed else (digit(group // self.plane_words),) * 2
+        places = (0, 1) if self.packed else (group // self.plane_words,) * 2
+        low, high = (self._digit(self.offset, place) for place in places)
         return low | high << self.config.act_bits
 
     def places(self, group: int) -> tuple[np.ndarray, np.ndarray]:
@@ -122,8 +132,8 @@ class TensorLayout:
                 word = np.zeros(self.shape[1:], dtype=object)
                 for place, lane in enumerate(lanes):
                     if lane:
-                        digit = stored[lane[0]] >> lane[1] * self.config.act_bits & (1 << self.config.act_bits) - 1
-                        word |= digit.astype(object) << place * self.config.act_bits
+                        digit = self._digit(stored[lane[0]], lane[1]).astype(object)
+                        word |= digit << place * self.config.act_bits
                 words[group] = word
         return words
 
@@ -134,5 +144,14 @@ class TensorLayout:
             address, bank = self.places(group)
             for place, lane in enumerate(self.lanes(group)):
                 if lane:
-                    values[lane[0]] += memory[base + address, bank, place].astype(np.int64) << lane[1] * self.config.act_bits
+                    digit = memory[base + address, bank, place].astype(np.int64)
+                    values[lane[0]] += digit << lane[1] * self.config.act_bits
         return values - self.offset
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A tensor's layout and where it begins."""
+
+    layout: TensorLayout
+    base: int

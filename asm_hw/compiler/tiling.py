@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from asm_hw.errors import ParameterError
+from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.engine.engine_config import QUARTET, ROWS, SIDES, EngineConfig
 from asm_hw.units.engine.window_registers import WindowRegisters
 
 from .products import Product
 from .tensor_layout import TensorLayout
+
+WINDOW_COLUMNS = 3
 
 
 @dataclass(frozen=True)
@@ -27,19 +31,39 @@ class Tile:
     shift: int
     codes: np.ndarray
 
+    @property
+    def place(self) -> tuple[int, int, int, int, int]:
+        """What it reads, and what its sum is worth."""
+        return self.dy, self.dx, self.group, self.mask, self.shift
+
 
 @dataclass(frozen=True)
 class Tiling:
-    """Tiles by pass; as many in each. ``shared``: all passes read the same words in the same order."""
+    """Tiles by pass; as many in each. ``window``: over windows of three columns, not over the words of a point."""
 
     window: bool
     passes: list[list[Tile]]
 
-    @property
+    @cached_property
     def shared(self) -> bool:
-        place = lambda tile: (tile.dy, tile.dx, tile.group, tile.mask, tile.shift)  # noqa: E731
-        first = [place(tile) for tile in self.passes[0]]
-        return all([place(tile) for tile in tiles] == first for tiles in self.passes)
+        """Whether all passes read the same words in the same order."""
+        first, *others = ([tile.place for tile in tiles] for tiles in self.passes)
+        return all(places == first for places in others)
+
+    @property
+    def own(self) -> list[Tile]:
+        """The tiles whose records a program holds: of one pass where they are shared."""
+        return self.passes[0] if self.shared else [tile for tiles in self.passes for tile in tiles]
+
+    def fills(self, stride: int, width: int, outputs: int) -> list[np.ndarray]:
+        """Before which of the ``outputs`` steps of a row a cycle only fills the window, bool [outputs].
+
+        Of the last tiles, whose steps end sums: one array for each place at which they begin. ``width``: of the source.
+        """
+        step = np.arange(outputs)
+        begins = (step == 0) | (stride >= WINDOW_COLUMNS)
+        columns = [dx + step * stride for dx in sorted({tiles[-1].dx for tiles in self.passes})]
+        return [self.window & begins & (x >= 0) & (x < width) for x in columns]
 
 
 @dataclass(frozen=True)
@@ -59,7 +83,7 @@ class Tiler:
     def __init__(self, config: EngineConfig, product: Product, layout: TensorLayout):
         self._config, self._product, self._layout = config, product, layout
         self._digits = _digits(config, product)  # [digits, out, in, kh, kw]
-        self._code = {value: config.weight.encode(value) for value in {0, *self._digits.ravel().tolist()}}
+        self._code = {value: config.weight.encode(value) for value in {0, *np.unique(self._digits).tolist()}}
 
     def tiling(self) -> Tiling:
         """The tiling with the fewest tiles: by windows, or by points."""
@@ -71,15 +95,13 @@ class Tiler:
 
     def _cut(self, window: bool) -> Tiling:
         columns = self._config.columns
-        weights = self._digits
         passes = []
-        for first in range(0, weights.shape[1], columns):
-            own = weights[:, first : first + columns]
-            needed = np.flatnonzero(own.any(axis=(0, 1, 3, 4)))
-            tiles = [tile for turn in self._turns(window, set(needed.tolist())) for tile in self._tiles(turn, own)]
-            passes.append(tiles)
+        for first in range(0, self._digits.shape[1], columns):
+            own = self._digits[:, first : first + columns]
+            needed = set(np.flatnonzero(own.any(axis=(0, 1, 3, 4))).tolist())
+            passes.append([tile for turn in self._turns(window, needed) for tile in self._tiles(turn, own)])
         longest = max(1, *map(len, passes))
-        empty = Tile(0, 0, 0, 0, 0, np.full((columns, self._config.lanes), self._config.weight.encode(0)))
+        empty = Tile(0, 0, 0, 0, 0, np.full((columns, self._config.lanes), self._code[0]))
         return Tiling(window, [tiles + [empty] * (longest - len(tiles)) for tiles in passes])
 
     def _turns(self, window: bool, needed: set[int]) -> Iterator[_Turn]:
@@ -90,13 +112,13 @@ class Tiler:
     def _window_turns(self, groups: list[int]) -> Iterator[_Turn]:
         """Each word by itself, over windows of three columns and ``window_rows`` rows."""
         (kh, kw), (top, left) = self._product.weight.shape[2:], self._product.padding
-        rows = self._config.window_rows
+        rows, columns = self._config.window_rows, WINDOW_COLUMNS
         for y in range(0, kh, rows):
-            for x in range(0, kw, 3):
+            for x in range(0, kw, columns):
                 used = range(min(rows, kh - y))
-                places = [(i, k) for i in used for k in range(min(3, kw - x))]
+                places = [(i, k) for i in used for k in range(min(columns, kw - x))]
                 for group in groups:
-                    taps = tuple((3 * i + k, group, y + i, x + k) for i, k in places)
+                    taps = tuple((columns * i + k, group, y + i, x + k) for i, k in places)
                     yield _Turn(y - top, x - left, group, sum(1 << SIDES * i for i in used), taps)
 
     def _point_turns(self, groups: list[int]) -> Iterator[_Turn]:
@@ -104,23 +126,27 @@ class Tiler:
         (kh, kw), (top, left) = self._product.weight.shape[2:], self._product.padding
         down, right = self._product.dilation
         slots = WindowRegisters.point_taps(self._config)
-        chunks: list[list[int]] = []
-        for group in groups:
-            # A step reads from a group whose number three divides, unless it reads one alone.
-            start = group if len(slots) == 1 else group // ROWS * ROWS
-            if not chunks or group >= chunks[-1][0] + len(slots) or not self._same_plane(chunks[-1][0], group):
-                chunks.append([start])
-            chunks[-1].append(group)
+        chunks = self._chunks(groups, len(slots))
         for y in range(kh):
             for x in range(kw):
-                for start, *words in chunks:
+                for start, words in chunks:
                     used = [slots[word - start] for word in words]
                     taps = tuple((tap, word, y, x) for (tap, _), word in zip(used, words, strict=True))
                     mask = sum(1 << slot for _, slot in used)
                     yield _Turn(y * down - top, x * right - left, start, mask, taps)
 
-    def _same_plane(self, one: int, other: int) -> bool:
-        return one // self._layout.plane_words == other // self._layout.plane_words
+    def _chunks(self, groups: list[int], size: int) -> list[tuple[int, list[int]]]:
+        """Groups that a step reads at once: the first one it could, and those among ``size`` from there on."""
+        chunks: list[tuple[int, list[int]]] = []
+        plane = self._layout.plane_words
+        for group in groups:
+            start, words = chunks[-1] if chunks else (0, [])
+            if words and group < start + size and group // plane == start // plane:
+                words.append(group)
+            else:
+                # A step reads from a group whose number three divides, unless it reads one alone.
+                chunks.append((group if size == 1 else group // ROWS * ROWS, [group]))
+        return chunks
 
     def _tiles(self, turn: _Turn, own: np.ndarray) -> Iterator[Tile]:
         """A tile for each power of a quartet by which digits of weights and of activations are worth more."""
@@ -137,43 +163,37 @@ class Tiler:
             for number in range(len(own)):
                 by_shift.setdefault(number + digit * worth, []).append((lane, number, channel, ky, kx))
         for shift, entries in sorted(by_shift.items()):
-            values = np.zeros((config.columns, config.lanes), dtype=np.int64)
-            place, number, channel, ky, kx = (np.array(part) for part in zip(*entries, strict=True))
-            values[: own.shape[1], place] = own[number, :, channel, ky, kx].T
-            codes = np.vectorize(self._code.__getitem__, otypes=[np.int64])(values)
+            codes = np.full((config.columns, config.lanes), self._code[0])
+            place, number, channel, ky, kx = np.array(entries).T
+            values = own[number, :, channel, ky, kx].T
+            codes[: own.shape[1], place] = np.vectorize(self._code.__getitem__, otypes=[np.int64])(values)
             yield Tile(turn.dy, turn.dx, turn.group, turn.mask, shift, codes)
 
 
 def _digits(config: EngineConfig, product: Product) -> np.ndarray:
-    """Weights as values that a lane holds, each worth a quartet more than the one before."""
+    """Weights as values that a lane holds, each worth a quartet more than the one before: [digits, out, in, kh, kw]."""
     weight = product.weight.numpy()
     lane = set(config.weight.values)
-    values = np.unique(weight).tolist()
-    if all(value in lane for value in values):
+    values, places = np.unique(weight, return_inverse=True)
+    if lane.issuperset(values.tolist()):
         return weight[None]
     code = product.weights.levels
-    parts: dict[int, list[int]] = {
-        value: [(-part if value < 0 else part) for _, part in code.cut(value)] for value in values
-    }
-    wrong = sorted({abs(part) for cut in parts.values() for part in cut if part not in lane})
+    parts = [[-part if value < 0 else part for _, part in code.cut(value)] for value in values.tolist()]
+    wrong = sorted({abs(part) for cut in parts for part in cut if part not in lane})
     if wrong:
         raise ParameterError(
             f"layer {product.name!r} must have weights that lanes of alphabets {{{config.weight.alphabets}}} and"
             f" {config.weight.bits} bits hold, quartet by quartet, not {wrong[0]}: the network needs weight_bits 5"
             f" and alphabets {product.weights.alphabets}"
         )
-    lookup = np.vectorize(lambda value, number: parts[value][number], otypes=[np.int64])
-    return np.stack([lookup(weight, number) for number in range(len(code.digits))])
+    return np.moveaxis(np.array(parts)[places.reshape(weight.shape)], -1, 0)
 
 
 def row_words(config: EngineConfig, tile: Tile) -> list[int]:
     """A row of weight memory for each column."""
-    bits = config.weight.code_bits
-    return [sum(code << lane * bits for lane, code in enumerate(row)) for row in tile.codes.tolist()]
+    return [pack(row, config.weight.code_bits) for row in tile.codes.tolist()]
 
 
 def needed_passes(config: EngineConfig, outputs: int) -> int:
     """Passes of columns over so many outputs."""
     return ceil_div(outputs, config.columns)
-
-

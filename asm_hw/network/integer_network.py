@@ -135,21 +135,26 @@ class IntegerNetwork:
 
     def forward(self, x: Tensor) -> Tensor:
         """The last node's integers, int64 [n, out], of integer inputs ``x`` [n, *input_shape]."""
-        if tuple(x.shape[1:]) != self.input_shape:
-            raise ParameterError(f"inputs must have shape {self.input_shape} after the batch, not {tuple(x.shape[1:])}")
-        for layer, sources in zip(self.layers, self.sources, strict=True):
-            if isinstance(layer, IntegerLayer) and sources[0] == INPUT:
-                layer.check_input(x)  # all else fits by construction
+        self._check_inputs(x)
         return torch.cat([self._run(part) for part in x.split(CHUNK)]) if len(x) else self._run(x)
 
     __call__ = forward
 
     def tensors(self, x: Tensor) -> dict[str, Tensor]:
-        """Every tensor by name, int64 [n, ...], of integer inputs ``x``, those among them."""
+        """Every tensor by name, int64 [n, ...], of integer inputs ``x`` [n, *input_shape], those among them."""
+        self._check_inputs(x)
         found = {INPUT: x}
         for layer, sources in zip(self.layers, self.sources, strict=True):
             found[layer.name] = layer.forward(*(found[source] for source in sources))
         return found
+
+    def _check_inputs(self, x: Tensor) -> None:
+        """Raise `ParameterError` unless ``x`` are inputs; all else fits by construction."""
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ParameterError(f"inputs must have shape {self.input_shape} after the batch, not {tuple(x.shape[1:])}")
+        for layer, sources in zip(self.layers, self.sources, strict=True):
+            if isinstance(layer, IntegerLayer) and sources[0] == INPUT:
+                layer.check_input(x)
 
     def _run(self, x: Tensor) -> Tensor:
         tensors = {INPUT: x}

@@ -26,8 +26,11 @@ from .integer_node import INPUT, IntegerNode
 from .integer_pools import IntegerMaxPool, IntegerSumPool
 from .integer_requantize import Requantize
 from .integer_sums import IntegerSum
+from .packed_weights import pack_weights, unpack_weights
 
-SCHEMA = 2
+SCHEMA = 3
+READ = (2, 3)
+"""Schemas that are read: in 2 weights are integers of 16 bits."""
 METADATA = "asm_hw"
 """The one key of the file's metadata; its value is the JSON."""
 
@@ -85,7 +88,7 @@ def load(path: str | Path) -> IntegerNetwork:
         raise ParameterError(f"network file {str(path)!r} must be a readable safetensors file: {error}") from None
     except (KeyError, json.JSONDecodeError):
         raise ParameterError(f"network file {str(path)!r} must hold metadata {METADATA!r} in JSON") from None
-    if not isinstance(header, dict) or header.get("schema") != SCHEMA:
+    if not isinstance(header, dict) or header.get("schema") not in READ:
         found = header.get("schema") if isinstance(header, dict) else header
         raise ParameterError(f"network file {str(path)!r} must have schema {SCHEMA}, not {found!r}")
     try:
@@ -110,7 +113,7 @@ def _tensors(layer: IntegerNode) -> dict[str, Tensor]:
     """The tensors of ``layer`` as they are stored."""
     found = {}
     if isinstance(layer, (IntegerConv2d, IntegerLinear)):
-        found["weight"] = layer.weight.to(torch.int16)
+        found["weight"] = pack_weights(layer.operands.weight, layer.weight)
     requantize = getattr(layer, "requantize", None)
     for name, dtype in TENSORS.items():
         values = getattr(requantize, name, None)
@@ -132,7 +135,9 @@ def _describe(layer: IntegerNode) -> dict[str, Any]:
                 "format": _describe_format(value.format),
                 "limits": value.limits,
             }
-        elif not isinstance(value, Tensor):
+        elif isinstance(value, Tensor):
+            entry["shape"] = list(value.shape)
+        else:
             entry[field.name] = value
     return entry
 
@@ -162,8 +167,9 @@ def _restore(index: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> I
     if kind not in KINDS:
         raise ParameterError(f"kind of layer {index} must be one of {', '.join(KINDS)}, not {kind!r}")
     if "operands" in entry:
-        entry["operands"] = ProductFormat.of(**entry["operands"])
-        entry["weight"] = _tensor(values, index, "weight")
+        entry["operands"] = operands = ProductFormat.of(**entry["operands"])
+        weight, shape = _tensor(values, index, "weight"), entry.pop("shape", None)
+        entry["weight"] = weight if shape is None else unpack_weights(operands.weight, weight, shape)
     if "requantize" in entry:
         out = dict(entry["requantize"])
         stored = _restore_format(out.pop("format"))

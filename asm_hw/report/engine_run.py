@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from asm_hw.compiler.engine_program import EngineProgram
+from asm_hw.compiler.engine_program import EngineProgram, ProgramLayer
 from asm_hw.compiler.program_folder import ProgramFolder
 from asm_hw.errors import ParameterError, check_choice
 from asm_hw.network.integer_network import IntegerNetwork
@@ -23,6 +24,8 @@ from asm_hw.units.engine.engine_counters import COUNTED
 COMPARE = ("all", "output", "none")
 CHUNK = 16
 """Images a process of the simulator runs."""
+_BY_LAYER = tuple(name for name in COUNTED if name not in ("weight_rows", "idle"))
+"""Counts that a layer's end separates; rows are read ahead for the layer that follows."""
 
 
 @dataclass
@@ -35,7 +38,9 @@ class EngineReport:
     compared: int = 0
     cycles: list[int] = field(default_factory=list)
     ended: bool = True
+    """Whether every run went through all layers, each of them as in the first one."""
     counted: list[dict[str, int]] = field(default_factory=list)
+    """By layer, its cycles and counts."""
     first_difference: dict[str, Any] | None = None
     outputs: list[np.ndarray] = field(default_factory=list)
     seconds: float = 0.0
@@ -43,20 +48,22 @@ class EngineReport:
     @property
     def as_predicted(self) -> bool:
         """Whether every run took just the predicted cycles and accesses."""
-        layers = self.program.layers
-        alike = all(
-            counted[name] == getattr(layer.predicted, name)
-            for layer, counted in zip(layers, self.counted, strict=True)
-            for name in ("cycles", *_BY_LAYER)
-        )
+        alike = all(counted == predicted for _, counted, predicted in self._by_layer())
         return self.ended and alike and all(cycles == self.program.cycles for cycles in self.cycles)
+
+    def _by_layer(self) -> list[tuple[ProgramLayer, dict[str, int], dict[str, int]]]:
+        """Every layer that has ended, what was counted of it, and what the model says."""
+        found = []
+        for layer, counted in zip(self.program.layers, self.counted, strict=False):
+            found.append((layer, counted, {name: getattr(layer.predicted, name) for name in counted}))
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """What ``asm-hw run --json`` prints."""
-        layers = []
-        for layer, counted in zip(self.program.layers, self.counted, strict=True):
-            predicted = {name: getattr(layer.predicted, name) for name in counted}
-            layers.append({"name": layer.name, "macs": layer.macs, "counted": counted, "predicted": predicted})
+        layers = [
+            {"name": layer.name, "macs": layer.macs, "counted": counted, "predicted": predicted}
+            for layer, counted, predicted in self._by_layer()
+        ]
         return {
             "images": self.images,
             "mismatches": self.mismatches,
@@ -70,10 +77,6 @@ class EngineReport:
         }
 
 
-_BY_LAYER = tuple(name for name in COUNTED if name not in ("weight_rows", "idle"))
-"""Counts that a layer's end separates; rows are read ahead for the layer that follows."""
-
-
 def random_inputs(network: IntegerNetwork, images: int, seed: int) -> Tensor:
     """Seeded integers over the whole range of the input."""
     low, high = network.formats[INPUT].range
@@ -85,19 +88,22 @@ def file_inputs(network: IntegerNetwork, path: Path) -> Tensor:
     """The images of a NumPy file: integers as they are, real numbers quantized as the network says."""
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise ParameterError(f"inputs {str(path)!r} must be a readable .npy file: {error}") from None
+    if not isinstance(values, np.ndarray):
+        raise ParameterError(f"inputs {str(path)!r} must be one array (.npy), not several (.npz)")
     if tuple(values.shape[1:]) != network.input_shape or not len(values):
-        raise ParameterError(f"inputs must have shape (images, {', '.join(map(str, network.input_shape))}), not {values.shape}")
+        wanted = f"(images, {', '.join(map(str, network.input_shape))})"
+        raise ParameterError(f"inputs must have shape {wanted}, not {values.shape}")
     if values.dtype.kind == "f":
         return network.quantize_input(torch.from_numpy(values.astype(np.float32)))
     if values.dtype.kind not in "iu":
         raise ParameterError(f"inputs must be integers or real numbers, not {values.dtype}")
-    x = torch.from_numpy(values.astype(np.int64))
     low, high = network.formats[INPUT].range
-    if int(x.min()) < low or int(x.max()) > high:
-        raise ParameterError(f"inputs must be from {low} to {high}, not {int(x.min())} to {int(x.max())}")
-    return x
+    least, most = int(values.min()), int(values.max())
+    if least < low or most > high:
+        raise ParameterError(f"inputs must be from {low} to {high}, not {least} to {most}")
+    return torch.from_numpy(values.astype(np.int64))
 
 
 def run_engine(
@@ -124,10 +130,10 @@ def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray]
     program = report.program
     report.images += 1
     report.cycles.append(run.cycles)
-    report.ended &= run.done
-    before, end = dict.fromkeys(COUNTED, 0), -1
+    report.ended &= run.done and len(run.layers) == len(program.layers)
+    before, end = dict.fromkeys(COUNTED, 0), 0
     for image, layer in zip(run.layers, program.layers, strict=False):
-        own = {name: image.counts[name] - before[name] for name in _BY_LAYER} | {"cycles": image.cycle - max(end, 0)}
+        own = {name: image.counts[name] - before[name] for name in _BY_LAYER} | {"cycles": image.cycle - end}
         if len(report.counted) <= image.layer:
             report.counted.append(own)
         elif own != report.counted[image.layer]:
@@ -135,11 +141,12 @@ def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray]
         before, end = image.counts, image.cycle
         if image.memory is None:
             continue
-        for name in layer.tensors:
+        # Without all layers' images there is the last one alone, in which the output still lies.
+        for name in layer.tensors if compare == "all" else (program.output,):
             values = program.tensor(name, image.memory)
             if name == program.output:
                 report.outputs.append(values)
-            if compare == "all" or (compare == "output" and name == program.output):
+            if compare != "none":
                 _compare(report, layer.name, name, values, expected[name], image.cycle)
 
 
@@ -159,4 +166,3 @@ def _compare(report: EngineReport, layer: str, name: str, values: np.ndarray, ex
             "golden": int(wanted[place]),
             "cycle": cycle,
         }
-

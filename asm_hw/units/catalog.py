@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from asm_hw.units.bitline.bitline_config import BitlineConfig
 from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
@@ -170,7 +173,15 @@ _BITLINE = (
     BitlineConfig(arithmetic="exact", weight_bits=5, act_bits=8, acc_bits=16, rows=96, cols=12, counter_bits=0),
 )
 
+_SMALL_ENGINE: dict[str, Any] = {"hold": 8, "segments": 2, "bank_rows": 8, "program_rows": 64}
+_ENGINE = (
+    # Windows of three rows and of one, points; digits of four bits and of eight; the exact twin.
+    EngineConfig(alphabets=(1,), lanes=9, taps=9, columns=2, weight_rows=64, **_SMALL_ENGINE),
+    EngineConfig(alphabets=(1, 3), act_bits=8, lanes=6, taps=3, columns=2, weight_rows=64, **_SMALL_ENGINE),
+    EngineConfig(arithmetic="exact", lanes=4, taps=1, columns=4, weight_rows=64, **_SMALL_ENGINE),
+)
+
 CATALOG: dict[str, UnitConfig] = {
-    config.slug: config for config in (*_BASE, *_EXACT, *_NEAR_MEMORY, *_BITLINE, *_VON_NEUMANN, *_BASELINES)
+    config.slug: config for config in (*_BASE, *_EXACT, *_NEAR_MEMORY, *_BITLINE, *_VON_NEUMANN, *_BASELINES, *_ENGINE)
 }
 """Every row by its slug."""

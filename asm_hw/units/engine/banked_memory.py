@@ -51,15 +51,19 @@ class BankedMemory(wiring.Component):
         m = Module()
         config = self._config
         row_bits = ceil_log2(config.bank_rows)
-        reads = {name: [] for name in ("source", "skip", "host")}
+        reads: dict[str, list[Value]] = {name: [] for name in ("source", "skip", "host")}
         for bank in range(BANKS):
             asks = {name: self._of_bank(m, name, bank) for name in ("source", *PLACES)}
             asks["host"] = (self.host & (self.host_bank == bank), self.host_address, self.host_data)
             segments = []
             for segment in range(config.segments):
-                m.submodules[f"bank_{segment}_{bank}"] = memory = Memory((config.bank_rows, config.word_bits), macro=False)
+                m.submodules[f"bank_{segment}_{bank}"] = memory = Memory(
+                    (config.bank_rows, config.word_bits), macro=False
+                )
                 hits = {name: Signal(name=f"{name}_{segment}_{bank}") for name in asks}
-                m.d.comb += [hit.eq(asks[name][0] & (asks[name][1][row_bits:] == segment)) for name, hit in hits.items()]
+                m.d.comb += [
+                    hit.eq(asks[name][0] & (asks[name][1][row_bits:] == segment)) for name, hit in hits.items()
+                ]
                 m.d.comb += [
                     memory.read.eq(hits["source"] | hits["skip"] | (hits["host"] & ~self.host_write)),
                     memory.write.eq(hits["out"] | hits["also"] | (hits["host"] & self.host_write)),

@@ -138,8 +138,7 @@ class EngineArray(wiring.Component):
             for plane in range(config.planes):
                 of_phase = [
                     Cat(
-                        digits[index * count + digit]
-                        for index in range(word * config.group, (word + 1) * config.group)
+                        digits[index * count + digit] for index in range(word * config.group, (word + 1) * config.group)
                     )
                     for digit in range(plane, count, config.planes)
                 ]

@@ -18,8 +18,6 @@ async def _write(driver: Driver, made: SmallProgram) -> None:
     driver.set("start", 0)
     driver.set("read_enable", 0)
     driver.set("i__valid", 0)
-    for _ in range(STAGES):  # what was halted ends its outputs
-        await driver.edge()
     for payload in made.payloads():
         driver.set("i__payload", payload)
         driver.set("i__valid", 1)
@@ -94,7 +92,11 @@ def _spoiled(made: SmallProgram, name: str, rng: random.Random) -> None:
     place = header if name != "checksum" else rng.randrange(header + 1, len(made.rows))
     target, address, data = made.rows[place]
     limit = (1 << HEADER["limit"]) - 1 << HEADER["engine"]
-    made.rows[place] = (target, address, data & ~limit if name == "limit" else data ^ 1 << rng.randrange(HEADER["engine"]))
+    made.rows[place] = (
+        target,
+        address,
+        data & ~limit if name == "limit" else data ^ 1 << rng.randrange(HEADER["engine"]),
+    )
 
 
 async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
@@ -105,9 +107,12 @@ async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: rando
         _spoiled(made, name, rng)
         await _write(driver, made)
         await _start(driver)
-        for _ in range(LIMIT_CYCLES + 2 if name == "limit" else 0):
-            await driver.edge()
         await driver.settle()
+        for _ in range(LIMIT_CYCLES + STAGES + 2 if name == "limit" else 0):
+            if not driver.get("busy"):
+                break
+            await driver.edge()
+            await driver.settle()
         assert (driver.get("done"), driver.get("busy"), driver.get("error")) == (1, 0, number), name
         made = small_program(config, rng)
         await _write(driver, made)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from asm_hw.errors import ParameterError, check_choice
+from asm_hw.errors import ParameterError
 from asm_hw.formats.accumulator_format import AccumulatorFormat
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
@@ -37,7 +37,7 @@ FINISH_STAGE = 4
 DRAIN = STAGES - 1
 """Cycles after a layer's last issue in which the next layer must not be taken: its first read meets the last write."""
 JOIN_GAP = STAGES - FINISH_STAGE
-"""Cycles after an issue that writes in which no tile may begin whose steps read what joins them: it may lie in place."""
+"""Cycles after an issue that writes in which no tile may begin whose sums others join: these may lie in place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class EngineConfig(AccumulatingConfig):
         " checksum of its header, 3 it ran longer than its header allows",
         "layer": "layers that have ended since the start",
         "layer_done": "a layer has ended: the cycle in which its last output is in the memory",
-        "counts": "since the start: cycles in which lanes add, cycles without a tile in work, rows of weight memory read,"
+        "counts": "since the start: cycles in which lanes add, cycles without a tile in work, rows of weights read,"
         " words of activation memory read for windows, read to join sums, written",
         "read_address": "an activation word to read while no program runs: bank (3 bits), row and segment above",
         "read_enable": "read it on this edge",
@@ -85,7 +85,8 @@ class EngineConfig(AccumulatingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("taps", self.taps, TAPS)
+        if self.taps not in TAPS:
+            raise ParameterError(f"taps must be one of {', '.join(map(str, TAPS))}, not {self.taps}")
         if self.lanes % self.taps:
             raise ParameterError(f"lanes must be a multiple of taps ({self.taps}), not {self.lanes}")
         if self.columns % self.group or self.columns // self.group > ROWS:

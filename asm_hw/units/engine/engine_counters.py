@@ -24,7 +24,7 @@ class Counters(wiring.Component):
 
     def __init__(self):
         widths = {name: 4 if name.endswith("words") else 1 for name in COUNTED}
-        counts = data.StructLayout({name: COUNTER_BITS for name in COUNTED})
+        counts = data.StructLayout(dict.fromkeys(COUNTED, COUNTER_BITS))
         super().__init__({"clear": In(1), **{name: In(width) for name, width in widths.items()}, "counts": Out(counts)})
 
     def elaborate(self, platform):

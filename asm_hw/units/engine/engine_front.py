@@ -127,8 +127,8 @@ class Front(wiring.Component):
         columns = self._config.columns
         m.d.comb += [
             self.weight_read.eq(1),
-            self.program_read.eq(count < self._config.records.tile_rows),
-            self.full.eq(free & ~loops.wants_parameters & (count >= columns - 2)),
+            self.program_read.eq(Cat(count == i for i in range(self._config.records.tile_rows)).any()),
+            self.full.eq(free & ~loops.wants_parameters & self._nearly(count, columns)),
         ]
         m.d.sync += [self.load.eq(1 << count), count.eq(count + 1)]
         with m.If(count == columns - 1):
@@ -139,11 +139,16 @@ class Front(wiring.Component):
                 m.next = "WAIT"
                 self._leave(m, loops, taken)
 
+    @staticmethod
+    def _nearly(count: Signal, rows: int) -> Value:
+        """Whether at most one row is left to be read after this cycle."""
+        return (count == rows - 1) | (count == max(rows - 2, 0))
+
     def _read_parameters(
         self, m: Module, loops: Loops, count: Signal, free: Value, taken: Signal, pending: Signal
     ) -> None:
         rows = self._config.parameter_rows
-        m.d.comb += [self.weight_read.eq(1), self.full.eq(free & (count >= rows - 2))]
+        m.d.comb += [self.weight_read.eq(1), self.full.eq(free & self._nearly(count, rows))]
         m.d.sync += [self.parameters.eq(1 << count), count.eq(count + 1)]
         with m.If(count == rows - 1):
             m.d.sync += [count.eq(0), pending.eq(1)]

@@ -59,8 +59,12 @@ class Issuer(wiring.Component):
         m.d.comb += [
             moves.eq(steps & (phase == Mux(job.last, layer.pace - 1, 0))),
             done.eq(moves & row_ends & (by == job.height - 1)),
-            self.take.eq(self.full & (~self.busy | done) & ~(self.job.starts_layer & self.wait)
-                         & ~(self.job.last & self.layer.skip & self.writing)),
+            self.take.eq(
+                self.full
+                & (~self.busy | done)
+                & ~(self.job.starts_layer & self.wait)
+                & ~(self.job.last & self.layer.skip & self.writing)
+            ),
         ]
         with m.If(steps):
             m.d.sync += phase.eq(Mux(moves, 0, phase + 1))
@@ -75,10 +79,8 @@ class Issuer(wiring.Component):
             with m.If(self.job.starts_layer):
                 m.d.sync += layer.eq(self.layer)
         for walk in (window, output):
-            m.d.comb += [
-                walk.take.eq(self.take), walk.following.eq(self.job), walk.job.eq(job), walk.layer.eq(layer),
-                walk.moves.eq(moves), walk.row_ends.eq(row_ends),
-            ]  # fmt: skip
+            m.d.comb += [walk.take.eq(self.take), walk.following.eq(self.job), walk.job.eq(job)]
+            m.d.comb += [walk.layer.eq(layer), walk.moves.eq(moves), walk.row_ends.eq(row_ends)]
         m.d.comb += [
             window.goes.eq(self.busy & (phase == 0)), output.goes.eq(steps),
             self.source.eq(window.source), *(getattr(self, name).eq(getattr(output, name)) for name in PLACES),

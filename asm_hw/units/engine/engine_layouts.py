@@ -27,7 +27,7 @@ def job_layout(config: EngineConfig) -> data.StructLayout:
         {
             "y": signed(COORDINATE), "x": signed(COORDINATE), "row": a, "col": a, "m3": 2, "m2": 1,
             "mask": BANKS, "shift": 3, "pad": 2 * config.act_bits, "height": COUNT, "width": COUNT,
-            **{flag: 1 for flag in flags},
+            **dict.fromkeys(flags, 1),
             **{name: place_layout(config) for name in PLACES},
         }
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The loops of a layer: passes of columns, blocks of pixels, tiles of weights; each step adds a stride."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +14,12 @@ from .engine_layouts import PLACES, job_layout, place_layout
 def add_mod3(a: Value, b: Value) -> Value:
     """``(a + b) % 3`` of numbers below 3."""
     total = a + b
-    return Mux(total >= 3, total - 3, total)[:2]
+    return Mux(total == 3, 0, Mux(total == 4, 1, total))[:2]
+
+
+def carries(rest: Value, words: int) -> Value:
+    """Whether ``rest + words >= 3``, of numbers of which the first is below 3 and the second not above."""
+    return (Const(0, 1), rest == 2, rest != 0, Const(1, 1))[words]
 
 
 class Place(wiring.Component):
@@ -38,13 +43,11 @@ class Place(wiring.Component):
         of, place, layer = (lambda field: self.layer[f"{self._name}_{field}"]), self.place, self.layer
         words = self._config.beat_words
         first = Signal.like(place)  # of the pass
-        total = first.rest + words
-        rest = Signal(2)
-        m.d.comb += rest.eq(Mux(total >= 3, total - 3, total))
+        rest = add_mod3(first.rest, words % 3)
         begin, following = Signal.like(place), Signal.like(place)
         m.d.comb += [
             begin.row.eq(of("base")), begin.m3.eq(of("m3")), begin.m2.eq(of("m2")), begin.rest.eq(of("rest")),
-            following.row.eq(first.row + (total >= 3)), following.m3.eq(add_mod3(first.m3, words % 3)),
+            following.row.eq(first.row + carries(first.rest, words)), following.m3.eq(add_mod3(first.m3, words % 3)),
             following.m2.eq(first.m2 ^ words % 2), following.rest.eq(rest),
         ]  # fmt: skip
         for step, value in ((self.begin, begin), (self.next_pass, following)):

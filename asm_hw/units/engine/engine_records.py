@@ -69,7 +69,13 @@ class EngineRecords:
         """An output channel: its multipliers (packed codes), bias (two's complement) and shifts."""
         requantize = self._config.requantize
         code = requantize.scale.code_bits
-        fields = {"scale": code, "skip_scale": code, "bias": requantize.bias_bits, "shift": 5, "skip_shift": SKIP_SHIFT_BITS}
+        fields = {
+            "scale": code,
+            "skip_scale": code,
+            "bias": requantize.bias_bits,
+            "shift": 5,
+            "skip_shift": SKIP_SHIFT_BITS,
+        }
         return place_fields(fields.items())
 
     @property

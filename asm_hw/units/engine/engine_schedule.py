@@ -133,7 +133,9 @@ class _Walk:
             for block in blocks:
                 for index in range(layer["tiles"]):
                     ends = number == layer["passes"] - 1 and block == blocks[-1] and index == layer["tiles"] - 1
-                    yield self._tile(self._tiles[first + index], block, block == blocks[0], block == blocks[-1], index, ends)
+                    yield self._tile(
+                        self._tiles[first + index], block, block == blocks[0], block == blocks[-1], index, ends
+                    )
 
     def _tile(self, tile: Record, block: tuple[int, int], first: bool, last: bool, index: int, ends: bool) -> _Tile:
         layer = self._layer

@@ -81,11 +81,13 @@ class _Maker:
         taps = self._taps(window)
         tiles = [[self._weights_of(tap) for _ in range(config.columns)] for tap in taps]
         shifts = [rng.randrange(2) for _ in taps]
+        up = int(window and config.window_rows == 3)  # the window begins a row above the pixel
+        left = rng.randrange(2) if window else 0
+        row = ceil_div(WIDTH, 2)
         records = [
             {
-                "dy": -(window and config.window_rows == 3), "dx": -window, "group": group, "mask": mask, "shift": shift,
-                "address": source * config.bank_rows - window * (config.window_rows == 3) * 2 - window,
-                "m3": (group - (window and config.window_rows == 3)) % 3, "m2": group % 2, "pad": 3 | 1 << config.act_bits,
+                "dy": -up, "dx": -left, "address": source * config.bank_rows - up * row - left,
+                "m3": (group - up) % 3, "m2": group % 2, "mask": mask, "shift": shift, "pad": 3 | 1 << config.act_bits,
             }
             for (group, mask, _), shift in zip(taps, shifts, strict=True)
         ]  # fmt: skip
@@ -98,7 +100,8 @@ class _Maker:
         result: Map = [[[0] * config.columns for _ in range(WIDTH)] for _ in range(HEIGHT)]
         for y, c, column in product(range(HEIGHT), range(WIDTH), range(config.columns)):
             acc = sum(
-                sum(w * v for w, v in zip(tile[column], self._lanes(x, y, c, window, tap), strict=True)) << 4 * shift
+                sum(w * v for w, v in zip(tile[column], self._lanes(x, y, c - left, window, tap), strict=True))
+                << 4 * shift
                 for tile, tap, shift in zip(tiles, taps, shifts, strict=True)
             )
             joined = joins[y][c][column] if joins else 0
@@ -132,7 +135,7 @@ class _Maker:
         size = config.group
         if window:
             rows = (-1, 0, 1) if config.window_rows == 3 else (0,)
-            places = [(3 * i + k, y + dy, c + k - 1, group) for i, dy in enumerate(rows) for k in range(3)]
+            places = [(3 * i + k, y + dy, c + k, group) for i, dy in enumerate(rows) for k in range(3)]
         else:
             places = [(t, y, c, group + i) for i, (t, _) in enumerate(used)]
         half = ceil_div(size, 2)
@@ -145,13 +148,17 @@ class _Maker:
     def _layer_record(self, tiles: int, window: bool, target: int, joins: bool, final: bool) -> dict[str, int]:
         config = self._config
         row = ceil_div(WIDTH, 2)
-        place = {"row": row, "col": 1, "block_row": 2 * row}
+        # Sums of several tiles must fit the accumulators: at most eight pixels.
+        height = 2 if tiles > 1 else self._rng.choice([2, HEIGHT])
+        blocks = ceil_div(HEIGHT, height)
+        place = {"row": row, "col": 1, "block_row": height * row}
         return {
-            "final": final, "tiles": tiles, "passes": 1, "blocks_y": 2, "blocks_x": 1, "block_h": 2, "block_w": WIDTH,
-            "last_h": 1, "last_w": WIDTH, "pace": 2 if joins else 1, "window": window, "skip": joins, "height": HEIGHT,
-            "width": WIDTH, "stride_y": 1, "stride_x": 1, "stride_m3": 1, "row": row, "row_step": row, "col": 1,
-            "block_y": 2, "block_x": WIDTH, "block_row": 2 * row, "block_col": row, "block_m3": 2,
-            "out_height_m3": 2, "phases": 1, "low": 1, "high": (1 << config.act_bits) - 2,
+            "final": final, "tiles": tiles, "passes": 1, "blocks_y": blocks, "blocks_x": 1, "block_h": height,
+            "block_w": WIDTH, "last_h": HEIGHT - (blocks - 1) * height, "last_w": WIDTH, "pace": 2 if joins else 1,
+            "window": window, "skip": joins, "height": HEIGHT, "width": WIDTH, "stride_y": 1, "stride_x": 1,
+            "stride_m3": 1, "row": row, "row_step": row, "col": 1, "block_y": height, "block_x": WIDTH,
+            "block_row": height * row, "block_col": row, "block_m3": height % 3, "out_height_m3": height % 3,
+            "out_height_m2": height % 2, "phases": 1, "low": 1, "high": (1 << config.act_bits) - 2,
             **{f"out_{name}": value for name, value in (place | {"base": target * config.bank_rows}).items()},
             **{f"skip_{name}": value for name, value in (place | {"base": 0}).items()},
         }  # fmt: skip
@@ -160,7 +167,11 @@ class _Maker:
         """Parameters that leave some results within the limits."""
         rng, levels = self._rng, [v for v in self._config.requantize.scale.values if abs(v) < 1 << 9]
         scale = self._config.requantize.scale.encode
-        own = {"scale": rng.choice(levels), "bias": rng.randint(-(1 << 14), 1 << 14), "shift": rng.choice([0, 9, 11, 13])}
+        own = {
+            "scale": rng.choice(levels),
+            "bias": rng.randint(-(1 << 14), 1 << 14),
+            "shift": rng.choice([0, 9, 11, 13]),
+        }
         own |= {"skip_scale": rng.choice(levels) if joins else 0, "skip_shift": rng.randrange(6) if joins else 0}
         return own | {"codes": (scale(own["scale"]) << 32 | scale(own["skip_scale"]))}
 
@@ -225,4 +236,3 @@ def engine_bench(config: EngineConfig, ports: Ports) -> NetlistBench:
     ]
     body = BODY.format(rows=len(made.rows), cycles=made.cycles, reads=len(made.reads))
     return NetlistBench(word_memories(widths_of(ports), rows), body)
-

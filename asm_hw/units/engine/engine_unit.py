@@ -49,7 +49,7 @@ class Engine(wiring.Component):
                 "error": Out(2),
                 "layer": Out(16),
                 "layer_done": Out(1),
-                "counts": Out(data.StructLayout({name: COUNTER_BITS for name in COUNTED})),
+                "counts": Out(data.StructLayout(dict.fromkeys(COUNTED, COUNTER_BITS))),
                 "read_enable": In(1),
                 "read_address": In(config.host_address_bits),
                 "read_data": Out(config.word_bits),
@@ -82,22 +82,25 @@ class Engine(wiring.Component):
         ]  # fmt: skip
         self._memories(m, front, array)
         self._requests(m, issuer, activations, steps)
-        self._host(m, activations, working)
+        self._host(m, activations)
         self._count(m, front, issuer, steps, activations)
+        self._status(m, guard, front, steps[STAGES], working)
+        return m
+
+    def _status(self, m: Module, guard: ProgramGuard, front: Front, last, working: Signal) -> None:
+        """Begin and end of a program, and of its layers."""
         m.d.comb += [
             guard.write.eq(self.i.valid & self.i.ready), guard.row.eq(self.i.payload), guard.start.eq(self.start),
             guard.busy.eq(self.busy), self.error.eq(guard.error),
         ]  # fmt: skip
         with m.If(self.start & ~self.busy):
             m.d.sync += [self.busy.eq(guard.run), self.done.eq(~guard.run), self.layer.eq(0)]
-        m.d.sync += self.layer_done.eq(steps[STAGES].ends_layer)
-        with m.If(steps[STAGES].ends_layer):
+        m.d.sync += self.layer_done.eq(last.ends_layer)
+        with m.If(last.ends_layer):
             m.d.sync += self.layer.eq(self.layer + 1)
-            with m.If(front.ended):
-                m.d.sync += [self.busy.eq(0), self.done.eq(1)]
-        with m.If(guard.halt):
+        # What is halted writes its last outputs first.
+        with m.If(Mux(guard.halt, ~working[1:].any(), last.ends_layer & front.ended)):
             m.d.sync += [self.busy.eq(0), self.done.eq(1)]
-        return m
 
     def _stages(self, m: Module, issuer: Issuer) -> tuple[Signal, Signal]:
         """The step in each stage, stage 0 that of the issuer; and whether a tile was in work then."""
@@ -154,13 +157,13 @@ class Engine(wiring.Component):
                 (front.program_row if target == 0 else array.row).eq(memory.row),
             ]
 
-    def _host(self, m: Module, activations: BankedMemory, working: Signal) -> None:
+    def _host(self, m: Module, activations: BankedMemory) -> None:
         """Words of activations from outside; bank numbers lie below rows."""
         payload = self.i.payload
         writes = self.i.valid & self.i.ready & (payload.target == 2)
         address = Mux(writes, payload.address, self.read_address)
         m.d.comb += [
-            self.i.ready.eq(~self.busy & ~working[1:].any()),  # what was halted writes its last outputs
+            self.i.ready.eq(~self.busy),
             activations.host.eq((self.read_enable & ~self.busy) | writes),
             activations.host_write.eq(writes),
             activations.host_bank.eq(address[:3]), activations.host_address.eq(address[3:]),

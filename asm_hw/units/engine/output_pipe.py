@@ -27,7 +27,12 @@ class Joining(wiring.Component):
         width = config.requantize.sum_bits
         code = config.requantize.scale.code_bits
         super().__init__(
-            {"skip": In(config.skip_bits), "scale": In(code), "shift": In(SKIP_SHIFT_BITS), "joined": Out(signed(width))}
+            {
+                "skip": In(config.skip_bits),
+                "scale": In(code),
+                "shift": In(SKIP_SHIFT_BITS),
+                "joined": Out(signed(width)),
+            }
         )
 
     def elaborate(self, platform):
@@ -85,7 +90,11 @@ class OutputPipe(wiring.Component):
         scale = sums.add_weight(m, "weight", channel.scale)
         lane = sums.add_lane(m, "lane", scale, sums.add_activation(m, "acc", self.acc))
         m.submodules.joining = joining = Joining(config)
-        m.d.comb += [joining.skip.eq(self.skip), joining.scale.eq(channel.skip_scale), joining.shift.eq(channel.skip_shift)]
+        m.d.comb += [
+            joining.skip.eq(self.skip),
+            joining.scale.eq(channel.skip_scale),
+            joining.shift.eq(channel.skip_shift),
+        ]
         heap = products_heap(m, AdderStyle.HEAP, [lane], width)
         heap.add(channel.bias.as_signed())
         heap.add(joining.joined)

@@ -8,7 +8,7 @@ from asm_hw.gateware.shapes import struct_of
 
 from .engine_config import ROWS, SIDES, EngineConfig
 from .engine_layouts import PLACES, job_layout, request_layout
-from .engine_loops import add_mod3
+from .engine_loops import add_mod3, carries
 
 
 class OutputWalk(wiring.Component):
@@ -46,26 +46,31 @@ class OutputWalk(wiring.Component):
 
     def _walk(self, m: Module, name: str, right: Signal) -> None:
         of, request = (lambda field: self.layer[f"{name}_{field}"]), getattr(self, name)
-        place = Signal.like(self.job[name], name=f"{name}_place")
-        begin = Signal.like(place.m2, name=f"{name}_begin")  # ``m2`` of the row's first pixel
-        planes = Signal.like(place.row, name=f"{name}_planes")  # how far the planes of this phase lie
+        start = self.following[name]
+        # Signals of their own: parts of one register would be a loop to simulators.
+        row, col = Signal.like(start.row, name=f"{name}_row"), Signal.like(start.col, name=f"{name}_col")
+        m3, m2 = Signal(2, name=f"{name}_m3"), Signal(name=f"{name}_m2")
+        rest = Signal(2, name=f"{name}_rest")
+        begin = Signal(name=f"{name}_begin")  # ``m2`` of the row's first pixel
+        planes = Signal.like(row, name=f"{name}_planes")  # how far the planes of this cycle lie
         with m.If(self.moves | self.take):
             m.d.sync += planes.eq(0)
         with m.Elif(self.goes):
             m.d.sync += planes.eq(planes + (of("plane") << 1))
         with m.If(self.moves & ~self.layer.reduce):
-            m.d.sync += [place.col.eq(place.col + Mux(right, of("col"), 0)), place.m2.eq(~place.m2)]
+            m.d.sync += [col.eq(col + Mux(right, of("col"), 0)), m2.eq(~m2)]
             with m.If(self.row_ends):
-                m.d.sync += [place.col.eq(self.job[name].col), place.row.eq(place.row + of("row"))]
-                m.d.sync += [place.m3.eq(add_mod3(place.m3, 1)), place.m2.eq(~begin), begin.eq(~begin)]
+                m.d.sync += [col.eq(self.job[name].col), row.eq(row + of("row"))]
+                m.d.sync += [m3.eq(add_mod3(m3, 1)), m2.eq(~begin), begin.eq(~begin)]
         with m.If(self.take):
-            m.d.sync += [place.eq(self.following[name]), begin.eq(self.following[name].m2)]
-        m.d.comb += [request.m3.eq(place.m3), request.m2.eq(place.m2)]
+            m.d.sync += [row.eq(start.row), col.eq(start.col), m3.eq(start.m3), m2.eq(start.m2)]
+            m.d.sync += [rest.eq(start.rest), begin.eq(start.m2)]
+        m.d.comb += [request.m3.eq(m3), request.m2.eq(m2)]
         for k in range(ROWS):
             for p in range(SIDES):
                 slot, used = SIDES * k + p, k < self._config.beat_words and p < self._config.planes
-                further = (place.rest + k >= 3) + (of("plane") if p else 0)
+                further = carries(rest, k) + (of("plane") if p else 0)
                 m.d.comb += [
                     request.enable[slot].eq((of("pair") if p else 1) if used else 0),
-                    request.address[slot].eq(place.row + place.col + further + planes),
+                    request.address[slot].eq(row + col + further + planes),
                 ]

@@ -1,14 +1,15 @@
 """The guard of an engine: no program runs that was not compiled for it, whole, and none runs for ever."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from functools import reduce
+from operator import xor
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import crc, data, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
-from asm_hw.numbers.integers import ceil_div
-
 from .engine_config import EngineConfig
-from .program_header import ERRORS, HEADER, LIMIT_CYCLES, TARGETS, engine_number
+from .program_header import ERRORS, HEADER, LIMIT_CYCLES, SLICE_BYTES, TARGETS, engine_number, slices
 
 
 class ProgramGuard(wiring.Component):
@@ -35,23 +36,16 @@ class ProgramGuard(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bits = sum(self._config.access_fields.values())
-        width = 8 * ceil_div(bits, 8)
-        m.submodules.checksum = checksum = crc.Processor(CRC32_ISO_HDLC(data_width=width))
         header = Signal(data.StructLayout(HEADER))
         program, weights = ((self.row.target == TARGETS.index(name)) for name in ("program", "weights"))
         first = program & (self.row.address == 0)
-        m.d.comb += [
-            checksum.data.eq(Cat(self.row, Const(0, width - bits))),
-            checksum.start.eq(self.write & first),
-            checksum.valid.eq(self.write & (program | weights) & ~first),
-        ]
+        checksum = self._checksum(m, self.write & first, self.write & (program | weights) & ~first)
         with m.If(self.write & first):
             m.d.sync += header.eq(self.row.data)
         error, cycles = Signal.like(self.error, name="found"), Signal(HEADER["limit"] + LIMIT_CYCLES.bit_length())
         with m.If(header.engine != engine_number(self._config)):
             m.d.comb += error.eq(ERRORS.index("engine"))
-        with m.Elif(header.checksum != checksum.crc):
+        with m.Elif(header.checksum != checksum):
             m.d.comb += error.eq(ERRORS.index("checksum"))
         m.d.comb += [
             self.run.eq(self.start & ~self.busy & (error == 0)),
@@ -63,3 +57,18 @@ class ProgramGuard(wiring.Component):
         with m.If(self.halt):
             m.d.sync += self.error.eq(ERRORS.index("limit"))
         return m
+
+    def _checksum(self, m: Module, start: Value, valid: Value) -> Value:
+        """Of the rows since ``start`` (`asm_hw.units.engine.program_header.checksum`)."""
+        size, count = 8 * SLICE_BYTES, slices(self._config)
+        row = Cat(self.row, Const(0, count * size - len(self.row.as_value())))
+        turned = []
+        for i in range(count):
+            m.submodules[f"slice_{i}"] = processor = crc.Processor(CRC32_ISO_HDLC(data_width=size))
+            m.d.comb += [
+                processor.data.eq(row[i * size : (i + 1) * size]),
+                processor.start.eq(start),
+                processor.valid.eq(valid),
+            ]
+            turned.append(processor.crc.rotate_left(i))
+        return reduce(xor, turned)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from functools import reduce
+from operator import xor
 from typing import TYPE_CHECKING
 
+from asm_hw.errors import ParameterError
 from asm_hw.numbers.bit_fields import join_fields, place_fields
 from asm_hw.numbers.integers import ceil_div
 
@@ -19,7 +22,10 @@ LIMIT_CYCLES = 64
 TARGETS = ("program", "weights", "activations")
 """The memories that the host writes, by number."""
 ERRORS = ("none", "engine", "checksum", "limit")
-"""Why a program ended early, by number: it is of another engine, its rows are not those that were compiled, it ran on."""
+"""Why a program ended early, by number: it is of another engine, its rows are not all there, it ran on."""
+
+SLICE_BYTES = 8
+"""Bytes that a CRC takes at once: one over a whole row would be deep logic."""
 
 Row = tuple[str, int, int]
 """Target, address and data."""
@@ -37,15 +43,29 @@ def payload(config: EngineConfig, row: Row) -> int:
     return join_fields(fields, {"target": TARGETS.index(target), "address": address, "data": data})
 
 
+def slices(config: EngineConfig) -> int:
+    """Parts of `SLICE_BYTES` of a payload, of which each has a CRC of its own."""
+    return ceil_div(sum(config.access_fields.values()), 8 * SLICE_BYTES)
+
+
+def checksum(config: EngineConfig, rows: Iterable[Row]) -> int:
+    """The CRC-32 of every slice over all rows, each turned left by its number, joined by exclusive or."""
+    count = slices(config)
+    found = [0] * count
+    for row in rows:
+        content = payload(config, row).to_bytes(count * SLICE_BYTES, "little")
+        for i in range(count):
+            found[i] = zlib.crc32(content[i * SLICE_BYTES : (i + 1) * SLICE_BYTES], found[i])
+    return reduce(xor, ((crc << i % 32 | crc >> 32 - i % 32) & 0xFFFFFFFF for i, crc in enumerate(found)))
+
+
 def header(config: EngineConfig, rows: Iterable[Row], cycles: int) -> int:
     """The header of a program whose other rows are written in this order, and which takes so many cycles."""
-    size = ceil_div(sum(config.access_fields.values()), 8)
-    checksum = 0
-    for row in rows:
-        checksum = zlib.crc32(payload(config, row).to_bytes(size, "little"), checksum)
     # A quarter more, and what a small program needs to begin.
-    limit = min((1 << HEADER["limit"]) - 1, ceil_div(cycles + cycles // 4, LIMIT_CYCLES) + 1)
-    parts = {"engine": engine_number(config), "limit": limit, "checksum": checksum}
+    limit = ceil_div(cycles + cycles // 4, LIMIT_CYCLES) + 1
+    if limit >> HEADER["limit"]:
+        raise ParameterError(f"cycles of a program must be below {(1 << HEADER['limit']) * LIMIT_CYCLES}, not {cycles}")
+    parts = {"engine": engine_number(config), "limit": limit, "checksum": checksum(config, rows)}
     return join_fields(place_fields(HEADER.items()), parts)
 
 

@@ -52,21 +52,15 @@ class WindowWalk(wiring.Component):
         x, col, starts, filled = Signal(signed(COORDINATE)), Signal.like(job.col), Signal(), Signal()
         fills, first, skips, jumps = (Signal(name=name) for name in ("fills", "first", "skips", "jumps"))
         m.d.comb += [
-            jumps.eq(layer.stride_x >= 3),
-            fills.eq(layer.window & starts & ~filled & (x >= 0) & (x < layer.width)),
+            jumps.eq(layer.stride_x[2:].any() | (layer.stride_x == 3)),
+            fills.eq(layer.window & starts & ~filled & ~x[-1] & (x < layer.width)),
             first.eq(layer.window & starts & ~fills),
             skips.eq(first & ~filled),  # the first column is padding
             self.steps.eq(~fills),
         ]
         at, at_col = Signal(signed(COORDINATE)), Signal.like(col)
         m.d.comb += [at.eq(x + skips), at_col.eq(col + Mux(skips & x[0], layer.col, 0))]
-        # From this column to the next one that is asked for: ``odd`` ends of pairs lie a ``col`` further.
-        step, half, odd = Signal.like(layer.stride_x), Signal.like(col), Signal()
-        m.d.comb += [step.eq(layer.stride_x), half.eq(layer.step_half), odd.eq(layer.stride_x[0])]
-        with m.If(first):
-            m.d.comb += [step.eq(2), half.eq(layer.col), odd.eq(0)]
-            with m.If(jumps):
-                m.d.comb += [step.eq(layer.stride_x - 1), half.eq(layer.jump_half), odd.eq(~layer.stride_x[0])]
+        step, half, odd = self._stride(m, first, jumps)
         with m.If(self.goes & fills):
             m.d.sync += [x.eq(x + 1), col.eq(col + Mux(x[0], layer.col, 0)), filled.eq(1)]
         with m.If(self.moves):
@@ -92,12 +86,24 @@ class WindowWalk(wiring.Component):
         ]
         return m
 
+    def _stride(self, m: Module, first: Value, jumps: Value) -> tuple[Value, Value, Value]:
+        """How far the next column is that is asked for: columns, addresses, and whether an odd end adds a pair's."""
+        layer = self.layer
+        # From this column to the next one that is asked for: ``odd`` ends of pairs lie a ``col`` further.
+        step, half, odd = Signal.like(layer.stride_x), Signal.like(self.job.col), Signal()
+        m.d.comb += [step.eq(layer.stride_x), half.eq(layer.step_half), odd.eq(layer.stride_x[0])]
+        with m.If(first):
+            m.d.comb += [step.eq(2), half.eq(layer.col), odd.eq(0)]
+            with m.If(jumps):
+                m.d.comb += [step.eq(layer.stride_x - 1), half.eq(layer.jump_half), odd.eq(~layer.stride_x[0])]
+        return step, half, odd
+
     def _slots(self, m: Module, y: Signal, row: Signal, at: Signal, at_col: Signal, pair: Value) -> None:
         """Enable and address of each word: three rows of two columns, or six words of a point."""
         layer, mask, request = self.layer, self.job.mask, self.source
         rows = [row, row + layer.row, row + (layer.row << 1)]
-        inside = [(y + i >= 0) & (y + i < layer.height) for i in range(ROWS)]
-        within = [(at + j >= 0) & (at + j < layer.width) for j in range(SIDES)]
+        inside = [~(y + i)[-1] & (y + i < layer.height) for i in range(ROWS)]
+        within = [~(at + j)[-1] & (at + j < layer.width) for j in range(SIDES)]
         for i in range(ROWS):
             for j in range(SIDES):
                 slot = SIDES * i + j

@@ -86,7 +86,7 @@ class NearColumn(wiring.Component):
         # A sum reaches its entry a cycle late, out of ``last``: the choice of an entry does not follow the adders.
         last, kept = Signal(shape, reset_less=True), Signal(shape)
         m.d.comb += kept.eq(Mux(self.clear, 0, select_counted(file, self.entry)))
-        # `select_counted` has a level of multiplexers for each bit of ``entry``; two levels are taken as one full adder.
+        # `select_counted` has a level of multiplexers for each bit of ``entry``; two of them are taken as a full adder.
         total = add_to(m, config.accumulator, config.adders, lanes, kept, arrival=len(self.entry) // 2)
         with m.If(self.add):
             m.d.sync += last.eq(total)

@@ -1,0 +1,64 @@
+"""Mutations of the engine's sequencer, addressing, window, columns and output pipe: each must be caught."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from test_mutations import Mutation, mutated
+
+from asm_hw.units.engine.engine_config import EngineConfig
+
+ENGINE = EngineConfig(
+    alphabets=(1,), lanes=9, taps=9, columns=2, hold=8, segments=2, bank_rows=8, weight_rows=64, program_rows=64
+)
+WIDE = replace(ENGINE, lanes=18, columns=4)
+ARRAY, BANKED = "units/engine/engine_array.py", "units/engine/banked_memory.py"
+COLUMN, FRONT = "units/engine/engine_column.py", "units/engine/engine_front.py"
+GUARD, ISSUER = "units/engine/program_guard.py", "units/engine/engine_issuer.py"
+LOOPS, PIPE = "units/engine/engine_loops.py", "units/engine/output_pipe.py"
+REGISTERS = "units/engine/window_registers.py"
+OUTPUT_WALK, WALK = "units/engine/output_walk.py", "units/engine/window_walk.py"
+
+MUTATIONS = {
+    # Window.
+    "column of the window lost": (REGISTERS, "taps[0].eq(taps[1])", "taps[0].eq(taps[2])"),
+    "no padding on the left": (REGISTERS, "Mux(self.window.left_pad, pad, taps[2])", "taps[2]"),
+    "no padding": (REGISTERS, "Mux(window.padded[i], pad, self.words[i])", "self.words[i]"),
+    "padding of one half": (REGISTERS, "high.replicate(config.group - lower)", "low.replicate(config.group - lower)"),
+    # Addressing.
+    "third row is the second": (WALK, "row + (layer.row << 1)", "row + layer.row"),
+    "columns of a pair in one place": (WALK, "further = Mux(at[0], layer.col, 0) if j else 0", "further = 0"),
+    "rows of banks mixed up": (BANKED, "(row - i) % ROWS", "(row + i) % ROWS"),
+    "planes that a tensor lacks are read": (BANKED, "word &= numbers.enable[slot].replicate(len(word))", "pass"),
+    "outputs of the next row in the same bank": (OUTPUT_WALK, "m3.eq(add_mod3(m3, 1))", "m3.eq(m3)"),
+    "outputs of odd columns in one place": (OUTPUT_WALK, 'Mux(right, of("col"), 0)', 'of("col")'),
+    # Columns.
+    "digits moved too little": (COLUMN, "self.shift << 2", "self.shift << 1"),
+    "sums never cleared": (COLUMN, "Mux(self.clear, 0, select_counted(file, self.entry))", "select_counted(file, self.entry)"),
+    "weights swapped too late": (ARRAY, "column.swap.eq(swap.swap)", "column.swap.eq(add.swap)"),
+    # Output pipe.
+    "no half step": (PIPE, "heap.add((Const(1, 1) << channel.shift)[1:])", "heap.add(Const(0, 1))"),
+    "lower limit ignored": (PIPE, "Mux(shifted < self.low, self.low, ", "Mux(shifted < 0, 0, "),
+    "what joins is not shifted": (PIPE, "product << self.shift", "product"),
+    # Sequencer.
+    "layers overlap": (ISSUER, "self.job.starts_layer & self.wait", "0"),
+    "parameters read again in each block": (LOOPS, "Mux(first_tile & ~fresh, self._config.parameter_rows, 0)", "0"),
+    "block's bank not followed": (LOOPS, "m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))", "pass"),
+    "a step ends after one cycle": (ISSUER, "Mux(job.last, layer.pace - 1, 0)", "0"),
+    # Guard.
+    "programs of other engines run": (GUARD, "header.engine != engine_number(self._config)", "0"),
+    "changed programs run": (GUARD, "header.checksum != checksum", "0"),
+    "no limit": (GUARD, "self.busy & (cycles[LIMIT_CYCLES.bit_length() - 1 :] > header.limit)", "0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if i % 3 == 0 else pytest.mark.full) for i, name in enumerate(MUTATIONS)]
+)
+def test_the_checks_catch(name, tmp_path):
+    config = WIDE if name in ("padding of one half", "layers overlap") else ENGINE
+    mutation = Mutation(*MUTATIONS[name], config=config)
+    result = mutated(mutation, tmp_path, "from asm_hw.sim import amaranth_simulation as s\ns.run(config)")
+    assert result.returncode == 1
+    assert "\nAssertionError" in result.stderr, result.stderr[-3000:]
