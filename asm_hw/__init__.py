@@ -25,6 +25,7 @@ _HOMES = {
     "units.bitline.bitline_config": ("BitlineConfig",),
     "units.vn_scalar.vn_scalar_config": ("VnScalarConfig",),
     "units.vn_array.vn_array_config": ("VnArrayConfig",),
+    "units.engine.engine_config": ("EngineConfig",),
     "units.registry": ("Unit", "make_config", "register"),
     "units.catalog": ("CATALOG",),
     "emission.emit_folder": ("Emitted", "emit"),
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from asm_hw.units.bitline.bitline_config import BitlineConfig
     from asm_hw.units.catalog import CATALOG
     from asm_hw.units.dot.dot_config import DotConfig
+    from asm_hw.units.engine.engine_config import EngineConfig
     from asm_hw.units.mac.mac_config import MacConfig
     from asm_hw.units.multiplier.multiplier_config import MultiplierConfig
     from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
@@ -67,7 +69,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOG", "AccumulatorFormat", "ActivationFormat", "AlphabetSet", "BitlineConfig", "DotConfig", "Emitted",
-    "IntegerNetwork", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "ParameterError", "ProductFormat",
+    "EngineConfig", "IntegerNetwork", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "ParameterError", "ProductFormat",
     "RequantizeFormat", "Unit", "UnitConfig", "VnArrayConfig", "VnScalarConfig", "WeightFormat", "convert", "emit",
     "freeze", "golden", "load", "make_config", "prepare", "quantize", "register", "save", "settle",
 ]  # fmt: skip

@@ -102,11 +102,12 @@ class EngineProgram:
             ],
             "cycles": self.cycles,
             "weight_rows": len(self.weights),
-            "program_rows": len(self.program),
+            "program_rows": 1 + len(self.program),  # the header
         }
 
 
 def _described(cycles: LayerCycles) -> dict[str, Any]:
     values = asdict(cycles)
     accesses = {name: values.pop(name) for name in ("weight_rows", "source_words", "skip_words", "output_words")}
-    return {"cycles": values.pop("cycles"), "accesses": accesses, "stalls": values}
+    counts = {name: values.pop(name) for name in ("cycles", "steps")}
+    return {**counts, "accesses": accesses, "stalls": values}
