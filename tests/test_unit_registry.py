@@ -50,7 +50,7 @@ def test_rtl_manifest_and_help_know_the_unit(own, tmp_path):
     jsonschema.validate(shown, SCHEMA)
     assert [port["name"] for port in shown["ports"]] == ["clk", "rst", "en", "clear", "a", "b", "total"]
     text = " ".join(own("rtl", "--help").stdout.split())
-    assert "vn_array, l1_distance. [default: mac]" in text
+    assert "engine, l1_distance. [default: mac]" in text
     assert "--element-bits INTEGER Bits of an element, unit l1_distance (1 to 32). [default: 8]" in text
     assert verilator.lint(tmp_path / "rtl_out" / NAME / f"{NAME}.v", NAME) == ""
 

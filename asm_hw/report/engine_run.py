@@ -130,7 +130,7 @@ def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray]
     program = report.program
     report.images += 1
     report.cycles.append(run.cycles)
-    report.ended &= run.done and len(run.layers) == len(program.layers)
+    report.ended &= run.done and not run.error and len(run.layers) == len(program.layers)
     before, end = dict.fromkeys(COUNTED, 0), 0
     for image, layer in zip(run.layers, program.layers, strict=False):
         own = {name: image.counts[name] - before[name] for name in _BY_LAYER} | {"cycles": image.cycle - end}

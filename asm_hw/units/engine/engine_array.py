@@ -1,6 +1,6 @@
 """The columns of an engine: decoders of their weights, their parameters, and what follows their sums."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,7 @@ from asm_hw.gateware.adders import ADDER_PARTS
 from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
 from asm_hw.gateware.multiplexers import choose
 from asm_hw.gateware.shapes import struct_of, weight_shape
+from asm_hw.numbers.integers import ceil_div
 
 from .engine_column import EngineColumn
 from .engine_config import BANKS, FINISH_STAGE, SIDES, STAGES, SWAP_STAGE, EngineConfig
@@ -132,8 +133,9 @@ class EngineArray(wiring.Component):
         """The digits of the results in their words, two planes a phase."""
         config, phase = self._config, self.steps[STAGES].phase
         size = config.act_bits
-        digits = [result[low : low + size] for result in results for low in range(0, len(result), size)]
-        count = len(digits) // len(results)
+        count = ceil_div(len(results[0]), size)
+        whole = [Cat(result, Const(0, count * size - len(result))) for result in results]
+        digits = [result[i * size : (i + 1) * size] for result in whole for i in range(count)]
         for word in range(config.beat_words):
             for plane in range(config.planes):
                 of_phase = [

@@ -1,0 +1,105 @@
+"""``asm-hw compile``, ``run`` and ``evaluate``: what they print, what they refuse."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from test_engine_corners import corner
+
+from asm_hw.network.network_file import save
+
+SMALL = {
+    "--lanes": "18", "--columns": "4", "--hold": "8", "--segments": "16", "--weight-rows": "65536",
+    "--program-rows": "8192", "--alphabets": "1,3",
+}  # fmt: skip
+
+
+def small(*changes):
+    """Options of a small engine, some of them others."""
+    given = SMALL | dict(zip(changes[::2], changes[1::2], strict=True))
+    return [word for pair in given.items() for word in pair]
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A file of integers."""
+    path = tmp_path / "net.safetensors"
+    save(corner("the input joins"), path)
+    return path
+
+
+def test_compile_and_run_a_network(cli, network, tmp_path):
+    compiled = cli("compile", network, *small(), "--json")
+    assert compiled.returncode == 0, compiled.stderr
+    result = json.loads(compiled.stdout)
+    assert result["fits"]
+    assert result["engine"]["lanes"] == 18
+    assert [layer["name"] for layer in result["layers"]] == ["a", "b", "c"]
+    assert sum(layer["cycles"] for layer in result["layers"]) == result["cycles"]
+    folder = tmp_path / result["folder"]
+    assert sorted(path.name for path in folder.iterdir()) == ["network.safetensors", "program.json", "rtl"]
+    again = cli("compile", network, *small(), "--out", "other", "--json")
+    assert (tmp_path / "other" / "program.json").read_bytes() == (folder / "program.json").read_bytes()
+    assert again.returncode == 0
+    ran = cli("run", folder, "--images", "3", "--json")
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert (report["images"], report["mismatches"], report["first_difference"]) == (3, 0, None)
+    assert report["cycles"] == report["predicted_cycles"] == result["cycles"]
+    assert report["compared"] > 0
+    np.save(tmp_path / "wrong.npy", np.zeros((2, 4, 8, 5), dtype=np.int64))
+    for arguments, words in (
+        (("--inputs", "wrong.npy"), ["inputs must", "(2, 4, 8, 5)"]),
+        (("--inputs", "missing.npy"), ["inputs 'missing.npy' must be"]),
+        (("--compare", "some"), ["compare must be one of all, output, none, not 'some'"]),
+        (("--dataset", "nothing"), ["dataset must be one of", "'nothing'"]),
+    ):
+        refused = cli("run", folder, *arguments)
+        assert refused.returncode == 2, refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+        assert all(word in refused.stderr for word in words), refused.stderr
+    program = folder / "program.json"
+    program.write_text(program.read_text()[:-40])
+    cut = cli("run", folder)
+    assert cut.returncode == 2
+    assert "must be JSON" in cut.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--unit", "mac"), ["unit must be engine", "'mac'"]),
+        (("--taps", "4"), ["taps must be one of 1, 3, 9, not 4"]),
+        (("--columns", "5"), ["columns must be whole words of 2 channels", "not 5"]),
+        (("--act-bits", "5"), ["act_bits of unit engine must be 4 or 8, not 5"]),
+        (("--alphabets", "1"), ["layer 'a' must have"]),
+        (("--segments", "2", "--bank-rows", "8"), ["layer 'a' must find room in 2 segments of 8 rows"]),
+        (("--weight-rows", "64"), ["weight_rows must be at least", "not 64"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(cli, network, tmp_path, arguments, words):
+    refused = cli("compile", network, *small(*arguments), "--out", "out")
+    assert refused.returncode == 2, refused.stderr
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert all(word in refused.stderr for word in words), refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [network.name]
+
+
+def test_other_folders_and_files_are_left_alone(cli, network, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("kept")
+    refused = cli("compile", network, *small(), "--out", "mine")
+    assert refused.returncode == 2
+    assert "mine" in refused.stderr
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes"]
+    for missing in ("none.safetensors", "mine"):
+        assert cli("compile", missing).returncode == 2
+    assert cli("run", "mine").returncode == 2
+
+
+def test_evaluate_gives_the_accuracy_of_integers(cli, network):
+    refused = cli("evaluate", network, "--dataset", "digits")
+    assert refused.returncode == 2
+    assert "must have images of (4, 8, 6)" in refused.stderr
