@@ -55,7 +55,7 @@ CASES = {
     "a memory without room": (["--unit", "vn_scalar", "--depth", "3"], "depth must be at least 5, an output and its operands, not 3"),
     "a bus of an array": (["--unit", "vn_array", "--bus-bits", "513", "--depth", "8192"], "bus_bits must be an integer from 8 to 512, not 513"),
     "a memory without room for a tile": (["--unit", "vn_array", "--depth", "64"], "depth must be at least 2096, a tile, its parameters and a vector, not 64"),
-    "unknown unit": (["--unit", "divider"], "unit must be one of multiplier, mac, dot, near_memory, bitline, vn_scalar, vn_array, not 'divider'"),
+    "unknown unit": (["--unit", "divider"], "unit must be one of multiplier, mac, dot, near_memory, bitline, vn_scalar, vn_array, engine, not 'divider'"),
     "unknown arithmetic": (["--arithmetic", "fuzzy"], "arithmetic must be one of asm, exact, bare, not 'fuzzy'"),
     "unknown weight code": (["--weight-code", "gray"], "weight_code must be one of packed, fields, decoded, not 'gray'"),
     "fields of the exact baseline": (["--arithmetic", "exact", "--weight-code", "fields"], "weight_code 'fields' needs arithmetic asm, not 'exact'"),

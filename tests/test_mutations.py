@@ -50,6 +50,7 @@ HEAP = "gateware/compressor_heap.py"
 DATAPATH = "gateware/datapath.py"
 DECODERS = "gateware/decoders.py"
 LANES = "gateware/lanes.py"
+MULTIPLEXERS = "gateware/multiplexers.py"
 REQUANTIZE = "gateware/requantize_stage.py"
 BITLINE_CELLS = "units/bitline/bitline_cells.py"
 BITLINE_CONTROLLER = "units/bitline/bitline_controller.py"
@@ -153,8 +154,8 @@ MUTATIONS = {
     "outputs before their parameters": Mutation(NEAR_CONTROL, "(loader.ready & free)", "free", SMALL_NEAR),
     "sum lost while an output waits": Mutation(NEAR_CONTROL, "(loader.ready & free)", "loader.ready", SMALL_NEAR),
     "sum read before it is written": Mutation(NEAR_CONTROL, "held & written & ", "held & ", SMALL_NEAR),
-    "accumulator not cleared": Mutation(NEAR_COLUMN, "kept.eq(Mux(self.clear, 0, _select(file, self.entry)))", "kept.eq(_select(file, self.entry))", SMALL_NEAR),
-    "accumulators exchanged": Mutation(NEAR_COLUMN, "Mux(index[0], _select(values[1::2], index[1:]), _select(values[::2], index[1:]))", "Mux(index[0], _select(values[::2], index[1:]), _select(values[1::2], index[1:]))", replace(SMALL_NEAR, hold=3)),
+    "accumulator not cleared": Mutation(NEAR_COLUMN, "kept.eq(Mux(self.clear, 0, select_counted(file, self.entry)))", "kept.eq(select_counted(file, self.entry))", SMALL_NEAR),
+    "accumulators exchanged": Mutation(MULTIPLEXERS, "Mux(index[0], select_counted(values[1::2], index[1:]), select_counted(values[::2], index[1:]))", "Mux(index[0], select_counted(values[::2], index[1:]), select_counted(values[1::2], index[1:]))", replace(SMALL_NEAR, hold=3)),
     "branch opened for its first column alone": Mutation(NEAR_ARRAY, "control.load[index : index + BRANCH].any()", "control.load[index]", SMALL_NEAR),
     "row lost while the lanes read": Mutation(NEAR_MEMORY_UNIT, "self.i_weight.ready.eq(~array.read)", "self.i_weight.ready.eq(1)", SMALL_NEAR),
     "half a step for every shift": Mutation(REQUANTIZE, "(Const(1, 1) << self.channel.shift)[1:]", "(Const(1, 1) << self.channel.shift)", SMALL_NEAR),

@@ -152,7 +152,7 @@ def evaluate(network: Path, dataset: str, images: int | None, as_json: bool) -> 
     """The accuracy of the integers in NETWORK, by the golden model: what the hardware computes.
 
     \b
-    asm-hw evaluate zoo/resnet8_1_w5_a4.safetensors --dataset cifar10
+    asm-hw evaluate runs/resnet8/integers.safetensors --dataset cifar10
     """
     from asm_hw.network.network_file import load
     from asm_hw.report.progress import working

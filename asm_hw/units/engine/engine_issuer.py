@@ -20,7 +20,7 @@ class Issuer(wiring.Component):
     Members
     -------
     full, job, layer : as `Front` offers a tile
-    wait : In(1), take no tile that begins a layer
+    drains : In(1), take no tile that begins a layer
     writing : In(1), outputs are on their way: take no tile that ends sums which others join
     take : Out(1), the tile is taken on this edge
     busy : Out(1), a tile is in work
@@ -38,7 +38,7 @@ class Issuer(wiring.Component):
                 "full": In(1),
                 "job": In(job_layout(config)),
                 "layer": In(struct_of(config.records.layer)),
-                "wait": In(1),
+                "drains": In(1),
                 "writing": In(1),
                 "take": Out(1),
                 "busy": Out(1),
@@ -62,7 +62,7 @@ class Issuer(wiring.Component):
             self.take.eq(
                 self.full
                 & (~self.busy | done)
-                & ~(self.job.starts_layer & self.wait)
+                & ~(self.job.starts_layer & self.drains)
                 & ~(self.job.last & self.layer.skip & self.writing)
             ),
         ]

@@ -72,7 +72,7 @@ class Engine(wiring.Component):
             front.start.eq(guard.run), front.take.eq(issuer.take),
             front.swapped.eq(steps[FINISH_STAGE].swap_parameters),
             issuer.full.eq(front.full), issuer.job.eq(front.job), issuer.layer.eq(front.layer),
-            issuer.wait.eq(working[:DRAIN].any()),
+            issuer.drains.eq(working[:DRAIN].any()),
             issuer.writing.eq(Cat(step.write for step in stages[:JOIN_GAP]).any()),
             array.load.eq(front.load), array.parameters.eq(front.parameters), array.steps.eq(steps),
             array.x.eq(window.x), array.skip_words.eq(activations.skip_words),
