@@ -82,7 +82,7 @@ class Front(wiring.Component):
             with m.State("LAYER"):
                 self._read_layer(m, count)
             with m.State("BEGIN"):
-                m.d.comb += loops.begin.eq(1)
+                m.d.comb += loops.opens.eq(1)
                 m.next = "WEIGHTS"
             with m.State("WEIGHTS"):
                 self._read_weights(m, loops, count, arrived & ~taken, taken)

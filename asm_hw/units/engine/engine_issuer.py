@@ -52,7 +52,7 @@ class Issuer(wiring.Component):
         m = Module()
         job, layer = Signal.like(self.job), Signal.like(self.layer)
         m.submodules.window = window = WindowWalk(self._config)
-        m.submodules.output = output = OutputWalk(self._config)
+        m.submodules.outputs = output = OutputWalk(self._config)
         by, bx, phase = Signal.like(job.height), Signal.like(job.width), Signal.like(layer.pace)
         moves, done = Signal(), Signal()  # the last cycle of a step; of the tile
         row_ends, steps = bx == job.width - 1, self.busy & window.steps

@@ -28,13 +28,13 @@ class Place(wiring.Component):
     Members
     -------
     layer : In(record)
-    begin, next_x, next_y, next_pass : In(1)
+    opens, next_x, next_y, next_pass : In(1)
     place : Out(`place_layout`)
     """
 
     def __init__(self, config: EngineConfig, name: str):
         self._config, self._name = config, name
-        steps = {step: In(1) for step in ("begin", "next_x", "next_y", "next_pass")}
+        steps = {step: In(1) for step in ("opens", "next_x", "next_y", "next_pass")}
         layer = In(struct_of(config.records.layer))
         super().__init__({"layer": layer, **steps, "place": Out(place_layout(config))})
 
@@ -42,17 +42,19 @@ class Place(wiring.Component):
         m = Module()
         of, place, layer = (lambda field: self.layer[f"{self._name}_{field}"]), self.place, self.layer
         words = self._config.beat_words
-        first = Signal.like(place)  # of the pass
-        rest = add_mod3(first.rest, words % 3)
-        begin, following = Signal.like(place), Signal.like(place)
+        # Of the pass; signals of their own, since parts of one register get names that need escapes.
+        first = {name: Signal.like(place[name], name=f"pass_{name}") for name in ("row", "m3", "m2", "rest")}
+        rest = add_mod3(first["rest"], words % 3)
+        begin, following = Signal.like(place, name="first_place"), Signal.like(place)
         m.d.comb += [
             begin.row.eq(of("base")), begin.m3.eq(of("m3")), begin.m2.eq(of("m2")), begin.rest.eq(of("rest")),
-            following.row.eq(first.row + carries(first.rest, words)), following.m3.eq(add_mod3(first.m3, words % 3)),
-            following.m2.eq(first.m2 ^ words % 2), following.rest.eq(rest),
+            following.row.eq(first["row"] + carries(first["rest"], words)),
+            following.m3.eq(add_mod3(first["m3"], words % 3)),
+            following.m2.eq(first["m2"] ^ words % 2), following.rest.eq(rest),
         ]  # fmt: skip
-        for step, value in ((self.begin, begin), (self.next_pass, following)):
+        for step, value in ((self.opens, begin), (self.next_pass, following)):
             with m.If(step):
-                m.d.sync += [first.eq(value), place.eq(value)]
+                m.d.sync += [place.eq(value), *(kept.eq(value[name]) for name, kept in first.items())]
         with m.If(self.next_x):
             m.d.sync += place.col.eq(place.col + of("block_col"))
         with m.If(self.next_y):
@@ -71,7 +73,7 @@ class Loops(wiring.Component):
     Members
     -------
     start : In(1), the program begins
-    begin : In(1), a layer's record is there
+    opens : In(1), a layer's record is there
     leave : In(1), go to the next tile
     read_record, read_row : In(1), the word at that address is read on this edge
     layer, tile : In(records)
@@ -84,7 +86,7 @@ class Loops(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        controls = ("start", "begin", "leave", "read_record", "read_row")
+        controls = ("start", "opens", "leave", "read_record", "read_row")
         super().__init__(
             {name: In(1) for name in controls}
             | {
@@ -124,7 +126,7 @@ class Loops(wiring.Component):
                 m.d.sync += count[name].eq(Mux(ends[name], 0, count[name] + 1))
         with m.If(self.start):
             m.d.sync += [self.in_layer.eq(1), self.record.eq(1), self.row.eq(0)]  # behind the header
-        with m.If(self.begin):
+        with m.If(self.opens):
             m.d.sync += self.in_layer.eq(0)
         with m.If(last):
             m.d.sync += self.in_layer.eq(1)
@@ -132,7 +134,7 @@ class Loops(wiring.Component):
         places = {}
         for name in PLACES:
             m.submodules[name] = place = Place(self._config, name)
-            m.d.comb += [place.layer.eq(layer), place.begin.eq(self.begin), place.next_x.eq(next_x)]
+            m.d.comb += [place.layer.eq(layer), place.opens.eq(self.opens), place.next_x.eq(next_x)]
             m.d.comb += [place.next_y.eq(next_y), place.next_pass.eq(next_pass)]
             places[name] = place.place
         source = self._source(m, next_x, next_y, next_pass)
@@ -149,7 +151,7 @@ class Loops(wiring.Component):
             m.d.sync += self.record.eq(self.record + 1)
         with m.If(self.read_row):
             m.d.sync += self.row.eq(self.row + 1)
-        with m.If(self.begin):
+        with m.If(self.opens):
             m.d.sync += [record.eq(self.record), row.eq(self.row)]
         after = Signal.like(self.row)
         m.d.comb += after.eq(following + self.read_row)  # a tile may be left in the cycle of its last read
@@ -174,7 +176,7 @@ class Loops(wiring.Component):
         with m.If(next_y):
             m.d.sync += [x.eq(0), col.eq(0), y.eq(y + layer.block_y), row.eq(row + layer.block_row)]
             m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))
-        with m.If(self.begin | next_pass):
+        with m.If(self.opens | next_pass):
             m.d.sync += [x.eq(0), col.eq(0), y.eq(0), row.eq(0), m3.eq(0)]
         return {"y": y, "x": x, "row": row, "col": col, "m3": m3}
 
