@@ -9,14 +9,13 @@ from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import INPUT
-from asm_hw.numbers.bit_fields import Field, unpack
 from asm_hw.numbers.integers import ceil_div, integer_range, signed_bits
 from asm_hw.units.engine.engine_config import EngineConfig
-from asm_hw.units.engine.engine_records import COUNT, PROGRAM_BITS
+from asm_hw.units.engine.engine_records import COUNT
 from asm_hw.units.engine.engine_schedule import Timeline
 
 from .engine_program import EngineProgram, ProgramLayer
-from .layer_records import Record, channel_records, check_sums, layer_record, pixels_of, tile_record
+from .layer_records import channel_records, check_sums, layer_record, pixels_of, tile_record
 from .lowering import as_map, products_of
 from .products import Product, fuse, join_moves
 from .tensor_layout import Placed, TensorLayout
@@ -146,19 +145,15 @@ class _Build:
         pace = needed_pace(config, product, self.tensors, fills)
         layer = layer_record(config, product, tiling, self.tensors, pace, final)
         tiles = [tile_record(config, product, tile, source) for tile in tiling.own]
-        self._append(records.layer, layer, records.layer_rows)
+        self.program += records.rows(records.layer, layer)
         for tile in tiles:
-            self._append(records.tile, tile, records.tile_rows)
+            self.program += records.rows(records.tile, tile)
         self._add_weights(product, tiling)
-        whole = {field.name: layer.get(field.name, 0) for field in records.layer}
-        masked = [{field.name: tile[field.name] & (1 << field.width) - 1 for field in records.tile} for tile in tiles]
-        predicted = self._timeline.layer(whole, masked)
+        stored = [records.whole(records.tile, tile) for tile in tiles]
+        predicted = self._timeline.layer(records.whole(records.layer, layer), stored)
         steps = predicted.steps * config.lanes * config.columns
         complete = product.targets if completes else ()
         self.layers.append(ProgramLayer(product.name, complete, product.macs, steps, predicted))
-
-    def _append(self, fields: tuple[Field, ...], record: Record, rows: int) -> None:
-        self.program += unpack(self.config.records.encode(fields, record), PROGRAM_BITS, rows)
 
     def _add_weights(self, product: Product, tiling: Tiling) -> None:
         """For each pass its first tile, the parameters of its columns, its other tiles."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from asm_hw.numbers.bit_fields import Field, fields_width, join_fields, place_fields
+from asm_hw.numbers.bit_fields import Field, fields_width, join_fields, place_fields, unpack
 from asm_hw.numbers.integers import ceil_div
 
 if TYPE_CHECKING:
@@ -94,7 +94,16 @@ class EngineRecords:
         return ceil_div(fields_width(self.tile), PROGRAM_BITS)
 
     @staticmethod
-    def encode(fields: tuple[Field, ...], parts: Mapping[str, int]) -> int:
-        """The word of ``parts``; negative ones and addresses below 0 in two's complement. A field left out is 0."""
-        masked = {f.name: parts.get(f.name, 0) & (1 << f.width) - 1 for f in fields}
-        return join_fields(fields, masked)
+    def whole(fields: tuple[Field, ...], parts: Mapping[str, int]) -> dict[str, int]:
+        """Every field as it is stored: one left out is 0, negative ones and addresses below 0 in two's complement."""
+        return {f.name: parts.get(f.name, 0) & (1 << f.width) - 1 for f in fields}
+
+    @classmethod
+    def encode(cls, fields: tuple[Field, ...], parts: Mapping[str, int]) -> int:
+        """The word of ``parts``, as `whole` fills them in."""
+        return join_fields(fields, cls.whole(fields, parts))
+
+    @classmethod
+    def rows(cls, fields: tuple[Field, ...], parts: Mapping[str, int]) -> list[int]:
+        """The rows of program memory that hold the record, lowest part first."""
+        return unpack(cls.encode(fields, parts), PROGRAM_BITS, ceil_div(fields_width(fields), PROGRAM_BITS))

@@ -15,7 +15,6 @@ from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div
 
 from .engine_config import ROWS, SIDES, EngineConfig
-from .engine_records import PROGRAM_BITS
 from .engine_schedule import Timeline
 from .program_header import Row, payload, program_rows
 from .window_registers import WindowRegisters
@@ -94,9 +93,9 @@ class _Maker:
         layer = self._layer_record(len(taps), window, target, joins is not None, final)
         channels = [self._channel(joins is not None) for _ in range(config.columns)]
         self._encode(layer, records, tiles, channels)
-        filled = {f.name: layer.get(f.name, 0) for f in config.records.layer}
-        masked = [{f.name: r.get(f.name, 0) & (1 << f.width) - 1 for f in config.records.tile} for r in records]
-        self._made.cycles += self._timeline.layer(filled, masked).cycles
+        whole = config.records.whole
+        stored = [whole(config.records.tile, record) for record in records]
+        self._made.cycles += self._timeline.layer(whole(config.records.layer, layer), stored).cycles
         result: Map = [[[0] * config.columns for _ in range(WIDTH)] for _ in range(HEIGHT)]
         for y, c, column in product(range(HEIGHT), range(WIDTH), range(config.columns)):
             acc = sum(
@@ -166,35 +165,32 @@ class _Maker:
     def _channel(self, joins: bool) -> dict[str, int]:
         """Parameters that leave some results within the limits."""
         rng, levels = self._rng, [v for v in self._config.requantize.scale.values if abs(v) < 1 << 9]
-        scale = self._config.requantize.scale.encode
         own = {
             "scale": rng.choice(levels),
             "bias": rng.randint(-(1 << 14), 1 << 14),
             "shift": rng.choice([0, 9, 11, 13]),
         }
         own |= {"skip_scale": rng.choice(levels) if joins else 0, "skip_shift": rng.randrange(6) if joins else 0}
-        return own | {"codes": (scale(own["scale"]) << 32 | scale(own["skip_scale"]))}
+        return own
 
     def _requantize(self, acc: int, joined: int, channel: dict[str, int], layer: dict[str, int]) -> int:
-        top = 1 << self._config.accumulator.bits - 1
-        acc = (acc + top) % (2 * top) - top
-        total = acc * channel["scale"] + (joined * channel["skip_scale"] << channel["skip_shift"]) + channel["bias"]
+        total = (
+            self._config.accumulator.fit(acc) * channel["scale"]
+            + (joined * channel["skip_scale"] << channel["skip_shift"])
+            + channel["bias"]
+        )
         shift = channel["shift"]
         return max(layer["low"], min(layer["high"], (total + (1 << shift >> 1)) >> shift))
 
     def _encode(self, layer, tiles, weights, channels) -> None:
         config, records = self._config, self._config.records
-
-        def rows(fields, record, count) -> list[int]:
-            word = records.encode(fields, record)
-            return [word >> i * PROGRAM_BITS & (1 << PROGRAM_BITS) - 1 for i in range(count)]
-
-        self._program += rows(records.layer, layer, records.layer_rows)
+        scale = config.requantize.scale
+        self._program += records.rows(records.layer, layer)
         for tile in tiles:
-            self._program += rows(records.tile, tile, records.tile_rows)
+            self._program += records.rows(records.tile, tile)
         words = []
         for channel in channels:
-            codes = {"scale": channel["codes"] >> 32, "skip_scale": channel["codes"] & (1 << 32) - 1}
+            codes = {name: scale.encode(channel[name]) for name in ("scale", "skip_scale")}
             words.append(records.encode(records.channel, channel | codes))
         for index, tile in enumerate(weights):
             self._weights += [pack(map(config.weight.encode, lanes), config.weight.code_bits) for lanes in tile]
