@@ -7,7 +7,8 @@ is here.
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.lib import data
 
 from asm_hw.formats.accumulator_format import AdderStyle
 from asm_hw.formats.product_format import ProductFormat
@@ -22,6 +23,9 @@ from .decoders import ActivationDecoder, Decoder, Recoder
 from .lanes import Lane
 from .part_names import SignalParts
 from .shapes import activation_shape, struct_of, weight_shape
+
+BRANCH = 8
+"""Registers that share a gated copy of what one of them takes."""
 
 DATAPATH_PARTS: SignalParts = {
     r"weight(_\d+)?(_decoder\..*)?|fields\w*": "weight_registers",
@@ -93,6 +97,30 @@ class Datapath:
         m.submodules[name] = lane
         m.d.comb += [lane.weight.eq(weight), lane.x.eq(x)]
         return lane
+
+    def add_held_lanes(self, m: Module, load: Value, swap: Value, weights, x) -> list[Lane]:
+        """A lane for each of ``x`` on weight registers of its own, and a second set of these that loads meanwhile.
+
+        With ``load`` the second set takes decoded ``weights``, with ``swap`` the first takes the second. No reset:
+        the control knows when they count.
+        """
+        shape, lanes = weight_shape(self.product.weight), []
+        for i in range(len(x)):
+            following = Signal(shape, name=f"weight_next_{i}", reset_less=True)
+            weight = Signal(shape, name=f"weight_{i}", reset_less=True)
+            with m.If(load):
+                m.d.sync += following.eq(weights[i])
+            with m.If(swap):
+                m.d.sync += weight.eq(following)
+            lanes.append(self.add_lane(m, f"lane_{i}", weight, x[i]))
+        return lanes
+
+    def add_branch(self, m: Module, name: str, weights: list, here: Value):
+        """The decoded row ``weights``, 0 unless it is ``here``: registers of others need not follow it."""
+        branch = Signal(data.ArrayLayout(weight_shape(self.product.weight), len(weights)), name=name)
+        bits = Cat(Value.cast(weight) for weight in weights)
+        m.d.comb += branch.as_value().eq(bits & here.replicate(len(bits)))
+        return branch
 
     def add_multiplier(self, m: Module, w: Value, x: Value) -> Lane:
         """Decoder, bank and a lane of one weight code and one activation code."""

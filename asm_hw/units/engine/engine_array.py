@@ -5,9 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from asm_hw.gateware.adders import ADDER_PARTS
-from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
+from asm_hw.gateware.datapath import BRANCH, DATAPATH_PARTS, Datapath
 from asm_hw.gateware.multiplexers import choose
-from asm_hw.gateware.shapes import struct_of, weight_shape
+from asm_hw.gateware.shapes import struct_of
 from asm_hw.numbers.integers import ceil_div
 
 from .engine_column import EngineColumn
@@ -16,8 +16,6 @@ from .engine_layouts import step_layout
 from .engine_records import SKIP_BITS
 from .output_pipe import OutputPipe
 
-BRANCH = 8
-"""Columns that share a gated copy of a row of weights."""
 _GATHER = ("entry", "clear", "shift", "largest")
 
 
@@ -71,7 +69,8 @@ class EngineArray(wiring.Component):
         results = []
         for index in range(config.columns):
             if index % BRANCH == 0:
-                branch = self._branch(m, index, weights)
+                here = self.load[index : index + BRANCH].any()
+                branch = datapath.add_branch(m, f"branch_{index}", weights, here)
             m.submodules[f"column_{index}"] = column = EngineColumn(config, datapath, shared[0].shape())
             m.d.comb += [
                 column.load.eq(self.load[index]), column.weights.eq(branch), column.swap.eq(swap.swap),
@@ -83,15 +82,6 @@ class EngineArray(wiring.Component):
         self._digits(m, results)
         self._narrow(m, results)
         return m
-
-    def _branch(self, m: Module, index: int, weights: list):
-        """The decoded row for `BRANCH` columns, 0 while it is for others: their registers need not follow it."""
-        shape = data.ArrayLayout(weight_shape(self._config.weight), self._config.lanes)
-        branch = Signal(shape, name=f"branch_{index}")
-        here = self.load[index : index + BRANCH].any()
-        bits = Cat(Value.cast(weight) for weight in weights)
-        m.d.comb += branch.as_value().eq(bits & here.replicate(len(bits)))
-        return branch
 
     def _output(self, m: Module, index: int, acc, swap: Value) -> Value:
         """Parameters of a column and its output pipe."""

@@ -56,15 +56,8 @@ class EngineColumn(wiring.Component):
         if isinstance(platform, Emission):
             return platform.instance("column", self, self._config, clocked=True)
         m = Module()
-        config, lanes = self._config, []
-        for lane in range(config.lanes):
-            following = Signal(weight_shape(config.weight), name=f"weight_next_{lane}", reset_less=True)
-            weight = Signal(weight_shape(config.weight), name=f"weight_{lane}", reset_less=True)
-            with m.If(self.load):
-                m.d.sync += following.eq(self.weights[lane])
-            with m.If(self.swap):
-                m.d.sync += weight.eq(following)
-            lanes.append(self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane]))
+        config = self._config
+        lanes = self._datapath.add_held_lanes(m, self.load, self.swap, self.weights, self.x)
         products = Signal(signed(config.lane_sum.bits), reset_less=True)
         with m.If(self.add):
             m.d.sync += products.eq(add_products(m, config.adders, lanes, config.lane_sum.bits))

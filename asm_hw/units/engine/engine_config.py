@@ -123,11 +123,6 @@ class EngineConfig(AccumulatingConfig):
         return 3 if self.taps == 9 else 1
 
     @property
-    def point_words(self) -> int:
-        """Words of one pixel that a step can take."""
-        return min(BANKS, self.taps)
-
-    @property
     def word_bits(self) -> int:
         """Bits of a word of activation memory."""
         return self.group * self.act_bits

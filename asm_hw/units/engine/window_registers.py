@@ -44,9 +44,6 @@ class WindowRegisters(wiring.Component):
         slots = [Signal(config.word_bits, name=f"slot_{slot}") for slot in range(BANKS)]
         m.d.comb += [s.eq(Mux(window.padded[i], pad, self.words[i])) for i, s in enumerate(slots)]
         taps = [Signal(config.word_bits, name=f"tap_{tap}", reset_less=True) for tap in range(config.taps)]
-        if config.taps == 1:
-            with m.If(window.point):
-                m.d.sync += taps[0].eq(slots[0])
         for row in range(config.window_rows if config.taps > 1 else 0):
             self._shift(m, taps[3 * row : 3 * row + 3], slots[SIDES * row : SIDES * row + 2], pad)
         with m.If(window.point):

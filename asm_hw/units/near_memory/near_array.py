@@ -1,17 +1,17 @@
 """The near-memory array without its memory: rows in, products, outputs."""
 
-from amaranth.hdl import Cat, Module, Shape, Signal, Value
+from amaranth.hdl import Module, Shape, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from asm_hw.gateware.adders import ADDER_PARTS
-from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
+from asm_hw.gateware.datapath import BRANCH, DATAPATH_PARTS, Datapath
 from asm_hw.gateware.multiplexers import choose
 from asm_hw.gateware.requantize_stage import RequantizeStage
-from asm_hw.gateware.shapes import struct_of, weight_shape
+from asm_hw.gateware.shapes import struct_of
 
 from .bus_loader import bus_members
-from .near_column import BRANCH, NearColumn
+from .near_column import NearColumn
 from .near_control import Control
 from .near_memory_config import NearMemoryConfig
 
@@ -69,7 +69,8 @@ class NearArray(wiring.Component):
         for index in range(config.columns):
             # Columns side by side share the branch that was made for the first of them.
             if index % BRANCH == 0:
-                branch = self._branch(m, index, weights, control)
+                here = control.load[index : index + BRANCH].any()
+                branch = datapath.add_branch(m, f"branch_{index}", weights, here)
             m.submodules[f"column_{index}"] = column = NearColumn(config, datapath, shared[0].shape())
             m.d.comb += [
                 *(getattr(column, name).eq(getattr(control, name)) for name in _SHARED),
@@ -96,15 +97,6 @@ class NearArray(wiring.Component):
         ]
         if self._config.waits:
             m.d.comb += [control.grant.eq(self.grant), self.settled.eq(control.settled)]
-
-    def _branch(self, m: Module, index: int, weights: list, control: Control):
-        """The decoded row for `BRANCH` columns, 0 while it is for others: their registers need not follow it."""
-        shape = data.ArrayLayout(weight_shape(self._config.weight), self._config.lanes)
-        branch = Signal(shape, name=f"branch_{index}")
-        here = control.load[index : index + BRANCH].any()
-        bits = Cat(Value.cast(weight) for weight in weights)
-        m.d.comb += branch.as_value().eq(bits & here.replicate(len(bits)))
-        return branch
 
     def _channel(self, m: Module, index: int, row, parts):
         """The registers of a column's requantize parameters."""

@@ -9,16 +9,13 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from asm_hw.gateware.adders import ADDER_PARTS, add_to
-from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
+from asm_hw.gateware.datapath import BRANCH, DATAPATH_PARTS, Datapath
 from asm_hw.gateware.multiplexers import select_counted
 from asm_hw.gateware.repeated_modules import Emission
 from asm_hw.gateware.shapes import weight_shape
 from asm_hw.numbers.integers import ceil_div
 
 from .near_memory_config import NearMemoryConfig
-
-BRANCH = 8
-"""Registers that share a gated copy of what one of them takes."""
 
 
 class NearColumn(wiring.Component):
@@ -70,16 +67,8 @@ class NearColumn(wiring.Component):
         if isinstance(platform, Emission):
             return platform.instance("column", self, self._config, clocked=True)
         m = Module()
-        config, lanes = self._config, []
-        for lane in range(config.lanes):
-            # Two sets, so that a tile loads while the one before is in use. No reset: `Control` knows when they count.
-            following = Signal(weight_shape(config.weight), name=f"weight_next_{lane}", reset_less=True)
-            weight = Signal(weight_shape(config.weight), name=f"weight_{lane}", reset_less=True)
-            with m.If(self.load):
-                m.d.sync += following.eq(self.weights[lane])
-            with m.If(self.swap):
-                m.d.sync += weight.eq(following)
-            lanes.append(self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane]))
+        config = self._config
+        lanes = self._datapath.add_held_lanes(m, self.load, self.swap, self.weights, self.x)
         shape = signed(config.accumulator.bits)
         # No reset: the first tile of a block starts from 0, by ``clear``.
         file = [Signal(shape, name=f"entry_{i}", reset_less=True) for i in range(config.hold)]

@@ -5,10 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from asm_hw.gateware.datapath import BRANCH
 from asm_hw.numbers.integers import ceil_div
 
 from .bus_loader import BusLoader, bus_members
-from .near_column import BRANCH
 from .near_loader import Loader
 from .near_memory_config import NearMemoryConfig
 
