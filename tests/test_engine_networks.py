@@ -12,7 +12,6 @@ from random_networks import RandomNetwork
 from asm_hw.compiler.compile_network import compile_network
 from asm_hw.compiler.program_folder import ProgramFolder
 from asm_hw.errors import ParameterError
-from asm_hw.network.integer_node import INPUT
 from asm_hw.report.engine_run import random_inputs, run_engine
 from asm_hw.sim.engine_player import EnginePlayer
 from asm_hw.units.engine.engine_config import EngineConfig
@@ -68,7 +67,7 @@ def test_another_network_runs_on_the_same_verilog(emit_once):
         network = RandomNetwork(seed, (1, 3), 4).network()
         program = compile_network(network, config)
         x = random_inputs(network, 1, seed)
-        (run,) = player.run(program, x.numpy().reshape(1, *program.tensors[INPUT].layout.shape))
+        (run,) = player.run(program, x.numpy().reshape(1, *program.input_shape))
         expected = network(x)[0].numpy()
         assert run.done
         assert np.array_equal(program.tensor(program.output, run.layers[-1].memory).ravel(), expected.ravel())

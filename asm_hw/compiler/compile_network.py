@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
@@ -15,6 +16,7 @@ from asm_hw.units.engine.engine_records import COUNT
 from asm_hw.units.engine.engine_schedule import Timeline
 
 from .engine_program import EngineProgram, ProgramLayer
+from .folding import InputWindows, estimated_cycles, fold_sum, input_windows, over_windows
 from .layer_records import channel_records, check_sums, layer_record, pixels_of, tile_record
 from .lowering import as_map, products_of
 from .products import Product, fuse, join_moves
@@ -39,16 +41,58 @@ def compile_network(network: IntegerNetwork, config: EngineConfig, sha256: str =
         raise ParameterError(f"layer {network.layers[-1].name!r} must compute something, not give the input as it is")
     products = join_moves(products, {output})
     products = fuse(products, config.act_bits, network.formats)
-    products, layouts = _layouts(network, config, products)
-    for product in products:
-        check_sums(config, product, layouts[product.source])
-    bases = place(config, products, layouts, {output})
-    tensors = {name: Placed(layouts[name], base) for name, base in bases.items()}
-    build = _Build(config, tensors)
-    for index, product in enumerate(products):
-        build.add(product, final=index == len(products) - 1, completes=_completes(products, index))
-    build.check_memories()
-    return EngineProgram(config, tuple(build.layers), build.program, build.weights, tensors, output, sha256)
+    compiling = _Compiling(network, config, products, output, sha256)
+    windows = input_windows(products, as_map(network.input_shape))
+    if windows and compiling.folds(windows):
+        with suppress(ParameterError):  # windows overlap: they may need room that the input as it is does not
+            return compiling.program(windows)
+    return compiling.program(None)
+
+
+@dataclass(frozen=True)
+class _Compiling:
+    """What is compiled for which engine; ``output``: the tensor that is the result."""
+
+    network: IntegerNetwork
+    config: EngineConfig
+    products: list[Product]
+    output: str
+    sha256: str
+
+    def _input(self, windows: InputWindows | None) -> tuple[list[Product], TensorLayout]:
+        """The products, and how the input lies, as ``windows`` or as it is."""
+        network, joins = self.network, any(product.skip == INPUT for product in self.products)
+        if windows is None:
+            return self.products, _input_layout(network, self.config, as_map(network.input_shape), joins)
+        products = [over_windows(product) if product.source == INPUT else product for product in self.products]
+        return products, _input_layout(network, self.config, windows.written_shape, joins)
+
+    def folds(self, windows: InputWindows) -> bool:
+        """Whether the first layer takes fewer cycles over ``windows``."""
+        cycles = []
+        for way in (windows, None):
+            products, layout = self._input(way)
+            reader = next(product for product in products if product.source == INPUT)
+            cycles.append(estimated_cycles(self.config, reader, layout))
+        return cycles[0] < cycles[1]
+
+    def program(self, windows: InputWindows | None) -> EngineProgram:
+        """The program with the input as ``windows`` or as it is."""
+        config = self.config
+        products, source = self._input(windows)
+        products, layouts = _layouts(self.network, config, products, source)
+        for product in products:
+            check_sums(config, product, layouts[product.source])
+        bases = place(config, products, layouts, {self.output})
+        tensors = {name: Placed(layouts[name], base) for name, base in bases.items()}
+        build = _Build(config, tensors)
+        for index, product in enumerate(products):
+            build.add(product, final=index == len(products) - 1, completes=_completes(products, index))
+        build.check_memories()
+        layers = tuple(build.layers)
+        return EngineProgram(
+            config, layers, build.program, build.weights, tensors, self.output, self.sha256, windows=windows
+        )
 
 
 def _completes(products: Sequence[Product], index: int) -> bool:
@@ -57,10 +101,10 @@ def _completes(products: Sequence[Product], index: int) -> bool:
 
 
 def _layouts(
-    network: IntegerNetwork, config: EngineConfig, products: Sequence[Product]
+    network: IntegerNetwork, config: EngineConfig, products: Sequence[Product], source: TensorLayout
 ) -> tuple[list[Product], dict[str, TensorLayout]]:
     """The layout of every tensor; products whose results are wider than an output are bounded by what they can be."""
-    layouts = {INPUT: _input_layout(network, config, any(product.skip == INPUT for product in products))}
+    layouts = {INPUT: source}
     bounded = []
     for product in products:
         stored = network.formats[product.target]
@@ -72,7 +116,7 @@ def _layouts(
         if product.also:
             layouts[product.also.target] = TensorLayout(config, shape, network.formats[product.also.target], words)
         _check_sources(config, product, layouts)
-        bounded.append(product)
+        bounded.append(fold_sum(config, product, layouts[product.source]))
     for name, layout in layouts.items():
         if max(layout.shape[1:]) > MAX_SIDE:
             raise ParameterError(
@@ -81,9 +125,11 @@ def _layouts(
     return bounded, layouts
 
 
-def _input_layout(network: IntegerNetwork, config: EngineConfig, joins: bool) -> TensorLayout:
-    """How the input lies; ``joins``: it is one that joins sums."""
-    shape, stored = as_map(network.input_shape), network.formats[INPUT]
+def _input_layout(
+    network: IntegerNetwork, config: EngineConfig, shape: tuple[int, int, int], joins: bool
+) -> TensorLayout:
+    """How the input lies in ``shape``; ``joins``: it is one that joins sums."""
+    stored = network.formats[INPUT]
     if stored.levels is not None:
         raise ParameterError("input must be plain integers on an engine, not levels of an alphabet set")
     if joins:  # the words that the columns of a whole pass read
@@ -141,7 +187,8 @@ class _Build:
         config, records = self.config, self.config.records
         source = self.tensors[product.source]
         tiling = Tiler(config, product, source.layout).tiling()
-        fills = tiling.fills(product.stride[1], source.layout.shape[2], product.out_size[1])
+        size = source.layout.shape[1:]
+        fills = tiling.fills(product.stride[1], size[1], product.walk(size)[1])
         pace = needed_pace(config, product, self.tensors, fills)
         layer = layer_record(config, product, tiling, self.tensors, pace, final)
         tiles = [tile_record(config, product, tile, source) for tile in tiling.own]

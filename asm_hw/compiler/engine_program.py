@@ -15,6 +15,7 @@ from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.engine.engine_schedule import LayerCycles
 from asm_hw.units.engine.program_header import Row, program_rows
 
+from .folding import InputWindows
 from .tensor_layout import Placed
 
 
@@ -42,6 +43,7 @@ class EngineProgram:
     program, weights : images of these memories, the header left out
     tensors : every tensor that is stored, by the node that gives it; ``input`` among them
     output : the tensor that is the network's result
+    windows : how the input is written, where not as it is
     """
 
     config: EngineConfig
@@ -51,6 +53,7 @@ class EngineProgram:
     tensors: Mapping[str, Placed]
     output: str
     network_sha256: str
+    windows: InputWindows | None = None
 
     @cached_property
     def cycles(self) -> int:
@@ -62,19 +65,25 @@ class EngineProgram:
         """What the host writes, in this order: the header, program and weights."""
         return program_rows(self.config, self.program, self.weights, self.cycles)
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Of an input: channels, height, width."""
+        return self.tensors[INPUT].layout.shape if self.windows is None else self.windows.shape
+
     def input_rows(self, values: np.ndarray) -> list[tuple[int, int]]:
-        """(host address, word) of the input, integers [channels, height, width].
+        """(host address, word) of the input, integers of `input_shape`.
 
         Raises `ParameterError` for other shapes, and for integers that the input does not take.
         """
         placed = self.tensors[INPUT]
-        shape, (low, high) = placed.layout.shape, placed.layout.format.range
+        shape, (low, high) = self.input_shape, placed.layout.format.range
         if values.shape != shape or values.dtype.kind not in "iu":
             raise ParameterError(f"inputs must be integers of shape {shape}, not {values.dtype} {values.shape}")
         if int(values.min()) < low or int(values.max()) > high:
             raise ParameterError(f"inputs must be from {low} to {high}, not {int(values.min())} to {int(values.max())}")
         rows: list[tuple[int, int]] = []
-        for group, words in placed.layout.to_words(values).items():
+        written = values if self.windows is None else self.windows.of(values)
+        for group, words in placed.layout.to_words(written).items():
             address, bank = placed.layout.places(group)
             host = ((placed.base + address) << 3 | bank).ravel().tolist()
             rows += zip(host, words.ravel().tolist(), strict=True)

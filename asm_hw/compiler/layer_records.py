@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -57,8 +58,9 @@ def layer_record(
 ) -> Record:
     """The record of a layer. Raises `ParameterError` where it does not fit."""
     source, target = tensors[product.source], tensors[product.target]
-    size = source.layout.shape[1:] if product.reduce else product.out_size
-    blocks = Blocks.of(size, config.hold, whole=product.reduce or len(tiling.passes[0]) == 1)
+    blocks = Blocks.of(
+        product.walk(source.layout.shape[1:]), config.hold, whole=product.reduce or len(tiling.passes[0]) == 1
+    )
     stride_y, stride_x = product.stride
     layout, offset = source.layout, target.layout.offset
     moves = not product.reduce
@@ -162,8 +164,8 @@ def _terms(product: Product, source: TensorLayout) -> torch.Tensor:
 
 
 def pixels_of(product: Product, source: TensorLayout) -> int:
-    """How many pixels end in one sum, each with all weights."""
-    return source.shape[1] * source.shape[2] if product.reduce else 1
+    """How many windows or points end in one sum, each with all weights."""
+    return math.prod(product.walk(source.shape[1:])) if product.reduce else 1
 
 
 def _joining(channels: Channels, index: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.weight_format import WeightFormat
 from asm_hw.network.integer_requantize import Requantize
 from asm_hw.numbers.alphabets import AlphabetSet
-from asm_hw.numbers.integers import integer_range
+from asm_hw.numbers.integers import ceil_div, integer_range
 from asm_hw.units.engine.engine_records import SKIP_BITS
 
 from .tensor_layout import stored_offset
@@ -78,7 +78,8 @@ class Also:
 class Product:
     """One layer of an engine's program: weights [out, in, kh, kw] over the tensor ``source``.
 
-    ``skip``: the tensor that joins the sums. ``reduce``: the sums of all pixels end in one. ``largest``: the largest
+    ``skip``: the tensor that joins the sums. ``reduce``: the sums of all pixels end in one;
+    windows that ``stride`` takes from them do not overlap. ``largest``: the largest
     term counts instead of the sum. ``also``: a copy in fewer bits.
     """
 
@@ -103,6 +104,12 @@ class Product:
     def targets(self) -> tuple[str, ...]:
         """The tensors that it writes."""
         return (self.target,) if self.also is None else (self.target, self.also.target)
+
+    def walk(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of the windows or points that a sum or the sums take from a source of ``size``."""
+        if not self.reduce:
+            return self.out_size
+        return ceil_div(size[0], self.stride[0]), ceil_div(size[1], self.stride[1])
 
     @property
     def takes_pixels(self) -> bool:

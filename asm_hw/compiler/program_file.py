@@ -19,9 +19,10 @@ from asm_hw.units.engine.engine_schedule import LayerCycles
 from asm_hw.units.registry import make_config
 
 from .engine_program import EngineProgram, ProgramLayer
+from .folding import InputWindows
 from .tensor_layout import Placed, TensorLayout
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "program.json"
 MAX_CHANNELS = 1 << 16
 MAX_COUNT = 1 << 62
@@ -56,6 +57,7 @@ def to_json(program: EngineProgram) -> str:
         "engine": program.config.parameters,
         "network_sha256": program.network_sha256,
         "output": program.output,
+        "input_windows": asdict(program.windows) if program.windows else None,
         "tensors": tensors,
         "layers": layers,
         "program": [f"{row:x}" for row in program.program],
@@ -107,7 +109,25 @@ def _program(body: Mapping[str, Any]) -> EngineProgram:
         tensors=tensors,
         output=body["output"],
         network_sha256=_text("network_sha256", body["network_sha256"]),
+        windows=_windows(body["input_windows"], tensors[INPUT].layout.shape),
     )
+
+
+def _windows(entry: Mapping[str, Any] | None, shape: tuple[int, int, int]) -> InputWindows | None:
+    """How an input that lies in ``shape`` is written."""
+    if entry is None:
+        return None
+    lows = {"shape": 1, "kernel": 1, "stride": 1, "padding": 0, "dilation": 1, "out_size": 1}
+    numbers: dict[str, Any] = {
+        name: tuple(check_range(name, value, low, MAX_CHANNELS) for value in entry[name]) for name, low in lows.items()
+    }
+    for name, values in numbers.items():
+        if len(values) != (3 if name == "shape" else 2):
+            raise ParameterError(f"{name} of input_windows must have another number of integers, not {len(values)}")
+    windows = InputWindows(**numbers)
+    if windows.written_shape != shape:
+        raise ParameterError(f"input_windows must give the input's shape {shape}, not {windows.written_shape}")
+    return windows
 
 
 def _rows(name: str, rows: Any, bits: int, most: int) -> list[int]:

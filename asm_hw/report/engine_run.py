@@ -113,7 +113,7 @@ def run_engine(
     check_choice("compare", compare, COMPARE)
     report = EngineReport(folder.program)
     player = EnginePlayer(folder.emitted)
-    shape = folder.program.tensors[INPUT].layout.shape
+    shape = folder.program.input_shape
     for part in x.split(CHUNK):
         expected = folder.network.tensors(part) if compare != "none" else {}
         begin = perf_counter()
