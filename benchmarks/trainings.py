@@ -4,17 +4,18 @@
     python benchmarks/trainings.py RUN ...                          # adds runs, or replaces those alike
 
 A run's ``result.json`` says how it was made: settings, commit, versions, hashes of data and weights, command.
-Without runs only the table is written.
+Without runs only the table is written. The integers of a row are the file in ``zoo/`` that has their hash.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-from figures import RESULTS, write_block
+from figures import REPOSITORY, RESULTS, write_block
 
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import weight_levels
@@ -63,19 +64,30 @@ def table() -> str:
         "epochs",
         "integers, by seed",
         "same class as fake-quant",
+        "integers in `zoo/`",
     )
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    kept = zoo_files()
     rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for result in json.loads(OUTPUT.read_text()):
         rows.setdefault((*_formats(result["settings"]), str(result["epochs"])), []).append(result["test"])
     for row, tests in rows.items():
         if "float_percent" in tests[0]:
-            cells = [" / ".join(f"{test['float_percent']:.2f}" for test in tests) + " (float)", "-"]
+            cells = [" / ".join(f"{test['float_percent']:.2f}" for test in tests) + " (float)", "-", "-"]
         else:
             cells = [" / ".join(f"{test['integer_percent']:.2f}" for test in tests)]
             cells.append(" / ".join(f"{test['agreement_percent']:.2f} %" for test in tests))
+            files = [f"`{kept[test['integers_sha256']]}`" for test in tests if test["integers_sha256"] in kept]
+            cells.append(", ".join(files) or "-")
         lines.append(f"| {' | '.join((*row, *cells))} |")
     return "\n".join(lines)
+
+
+def zoo_files() -> dict[str, str]:
+    """The names of the files in zoo/ by their SHA-256."""
+    return {
+        hashlib.sha256(path.read_bytes()).hexdigest(): path.name for path in (REPOSITORY / "zoo").glob("*.safetensors")
+    }
 
 
 def _formats(settings: dict[str, Any]) -> tuple[str, str, str]:

@@ -1,0 +1,44 @@
+"""The integers in zoo/ are those of published rows, and name as many test images right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from asm_hw.cli import commands as command_line
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FLOAT_STARTS = ("resnet8", "mobilenet_v2_050")
+FILES = sorted(path for path in (REPOSITORY / "zoo").glob("*.safetensors") if path.stem not in FLOAT_STARTS)
+
+
+def published(path):
+    """The row of docs/results/trainings.json whose integers these are."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    rows = json.loads((REPOSITORY / "docs" / "results" / "trainings.json").read_text())
+    (row,) = [row for row in rows if row["test"].get("integers_sha256") == digest]
+    return row
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_integers_are_of_a_published_row(path):
+    settings = published(path)["settings"]
+    alphabets = "_".join(map(str, settings["alphabets"]))
+    assert path.stem == f"{settings['model']}_{alphabets}_w{settings['weight_bits']}_a{settings['act_bits']}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_five_hundred_images_come_out_as_published(path, data_folder, monkeypatch):
+    if not (data_folder / "cifar10").is_dir():
+        pytest.skip("needs cifar10 in the data folder")
+    monkeypatch.setenv("ASM_HW_DATA", str(data_folder))
+    command = ["evaluate", str(path), "--dataset", "cifar10", "--images", "500", "--json"]
+    result = CliRunner().invoke(command_line.cli, command)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["accuracy_percent"]
+    # Five hundred of ten thousand: a standard error of 1.4 points.
+    assert abs(found - published(path)["test"]["integer_percent"]) < 4.5
