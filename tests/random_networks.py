@@ -24,11 +24,14 @@ Shape = tuple[int, int, int]
 class RandomNetwork:
     """Draws nodes one after another; each reads any tensor before it."""
 
-    def __init__(self, seed: int, alphabets: tuple[int, ...], largest_bits: int):
+    def __init__(
+        self, seed: int, alphabets: tuple[int, ...], largest_bits: int, act_alphabets: tuple[int, ...] | None = None
+    ):
         self._rng = random.Random(seed)
         self._torch = torch.Generator().manual_seed(seed)
         self._alphabets = AlphabetSet(alphabets)
         self._largest_bits = largest_bits
+        self._act_alphabets = act_alphabets and AlphabetSet(act_alphabets)
         self._nodes: list[IntegerNode] = []
         shape = (self._rng.choice([1, 2, 3, 5, 12]), self._rng.randint(3, 11), self._rng.randint(3, 11))
         self.input_format = ActivationFormat(self._rng.choice([4, 8, 8, 3]), self._rng.random() < 0.5)
@@ -77,6 +80,7 @@ class RandomNetwork:
 
         bits = bits or self._rng.choice([4, 4, 4, 8, 8, 3, 2])
         signed = self._rng.random() < 0.3
+        encode = self._act_alphabets if bits > 1 + signed and self._rng.random() < 0.4 else None
         return Requantize(
             alphabets=self._alphabets,
             scale=scales(),
@@ -84,6 +88,7 @@ class RandomNetwork:
             shift=self._integers(max(0, shift - 4), shift, channels),
             bits=bits,
             signed=signed,
+            encode=encode,
             skip_scale=scales() if joins else None,
             skip_shift=self._integers(0, 3, channels) if joins else None,
             limits=(0, (1 << bits - signed) - 1) if self._rng.random() < 0.2 else None,
@@ -91,7 +96,7 @@ class RandomNetwork:
 
     def _weights(self, stored: ActivationFormat, *shape: int) -> dict[str, Any]:
         weight_bits = self._rng.choice([5, 5, 4, 3, 8, 6])
-        operands = ProductFormat.of(self._alphabets, weight_bits, stored.bits, stored.signed)
+        operands = ProductFormat.of(self._alphabets, weight_bits, stored.bits, stored.signed, stored.alphabets)
         levels = torch.tensor(operands.weight.levels.levels)
         return {"operands": operands, "weight": levels[self._integers(0, len(levels) - 1, *shape)]}
 
@@ -135,7 +140,13 @@ class RandomNetwork:
             count = shape[0]
             one, zero = torch.ones(count, dtype=torch.int64), torch.zeros(count, dtype=torch.int64)
             narrow = Requantize(
-                alphabets=self._alphabets, scale=one, bias=zero, shift=zero + 3, bits=4, signed=stored.signed
+                alphabets=self._alphabets,
+                scale=one,
+                bias=zero,
+                shift=zero + 3,
+                bits=4,
+                signed=stored.signed,
+                encode=self._act_alphabets if self._rng.random() < 0.5 else None,
             )
             self._add(IntegerSum(name=self._name(), sources=(source,), requantize=narrow), (source,))
             return

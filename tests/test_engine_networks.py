@@ -20,8 +20,10 @@ from asm_hw.units.engine.program_header import ERRORS
 MEMORIES = {"segments": 16, "bank_rows": 256, "weight_rows": 1 << 16, "program_rows": 1 << 13}
 ENGINES = {
     "windows": EngineConfig(alphabets=(1, 3), lanes=18, taps=9, columns=4, hold=8, **MEMORIES),
-    "rows": EngineConfig(alphabets=(1,), act_bits=8, lanes=9, taps=3, columns=6, hold=9, **MEMORIES),
-    "points": EngineConfig(alphabets=(1, 3), lanes=4, taps=1, columns=8, hold=16, **MEMORIES),
+    "rows": EngineConfig(
+        alphabets=(1,), act_alphabets=(1, 3), act_bits=8, lanes=9, taps=3, columns=6, hold=9, **MEMORIES
+    ),
+    "points": EngineConfig(alphabets=(1, 3), act_alphabets=(1,), lanes=4, taps=1, columns=8, hold=16, **MEMORIES),
 }
 
 
@@ -34,7 +36,8 @@ def emitted(request, emit_once):
 def check_network(emitted, seed):
     """A random network on the engine, two inputs."""
     config = next(config for config in ENGINES.values() if config.slug == emitted.manifest["top"])
-    network = RandomNetwork(seed, tuple(config.alphabets), config.act_bits).network()
+    encoded = config.act_alphabets and tuple(config.act_alphabets)
+    network = RandomNetwork(seed, tuple(config.alphabets), config.act_bits, encoded).network()
     program = compile_network(network, config)
     report = run_engine(ProgramFolder(program, network, emitted), random_inputs(network, 2, seed))
     assert report.mismatches == 0, report.first_difference

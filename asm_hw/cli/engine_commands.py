@@ -44,8 +44,9 @@ def compile_command(network: Path, out: Path | None, force: bool, as_json: bool,
 
     if options.get("unit") not in (None, "engine"):
         raise ParameterError(f"unit must be engine, or left out, to compile, not {options['unit']!r}")
-    if options.get("alphabets") is None:
-        options["alphabets"] = str(load(network).alphabets)
+    for name in ("alphabets", "act_alphabets"):
+        if options.get(name) is None and getattr(load(network), name) is not None:
+            options[name] = str(getattr(load(network), name))
     config = config_from(options, "engine")
     folder = out or Path("build") / _stem(network)
     with working(f"compiling {network.name}"):

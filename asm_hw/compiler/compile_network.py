@@ -12,7 +12,7 @@ from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import INPUT
 from asm_hw.numbers.integers import ceil_div, integer_range, signed_bits
 from asm_hw.units.engine.engine_config import EngineConfig
-from asm_hw.units.engine.engine_records import COUNT
+from asm_hw.units.engine.engine_records import COUNT, SKIP_BITS
 from asm_hw.units.engine.engine_schedule import Timeline
 
 from .engine_program import EngineProgram, ProgramLayer
@@ -116,6 +116,7 @@ def _layouts(
         if product.also:
             layouts[product.also.target] = TensorLayout(config, shape, network.formats[product.also.target], words)
         _check_sources(config, product, layouts)
+        _check_encoding(config, product, network.formats)
         bounded.append(fold_sum(config, product, layouts[product.source]))
     for name, layout in layouts.items():
         if max(layout.shape[1:]) > MAX_SIDE:
@@ -130,8 +131,6 @@ def _input_layout(
 ) -> TensorLayout:
     """How the input lies in ``shape``; ``joins``: it is one that joins sums."""
     stored = network.formats[INPUT]
-    if stored.levels is not None:
-        raise ParameterError("input must be plain integers on an engine, not levels of an alphabet set")
     if joins:  # the words that the columns of a whole pass read
         return TensorLayout(config, shape, stored, needed_passes(config, shape[0]) * config.beat_words)
     packed = ceil_div(stored.bits, config.act_bits) == 2 and shape[0] <= config.group // 2
@@ -151,6 +150,21 @@ def _check_sources(config: EngineConfig, product: Product, layouts: Mapping[str,
             f"layer {product.name!r} must take the largest of numbers of at most act_bits {config.act_bits}, not"
             f" {source.bits} bits: act_bits 8 would do"
         )
+
+
+def _check_encoding(config: EngineConfig, product: Product, formats: Mapping[str, ActivationFormat]) -> None:
+    """Raise `ParameterError` unless the engine encodes what a product stores."""
+    for name in product.encoded:
+        stored = formats[name]
+        if stored.alphabets != config.act_alphabets:
+            raise ParameterError(
+                f"act_alphabets must be {stored.alphabets} for layer {product.name!r}, whose outputs are encoded on"
+                f" them, not {config.act_alphabets or 'none'}"
+            )
+        if stored.bits > SKIP_BITS:
+            raise ParameterError(
+                f"layer {product.name!r} must be encoded in at most {SKIP_BITS} bits on an engine, not {stored.bits}"
+            )
 
 
 def _bounded(config: EngineConfig, product: Product, source: TensorLayout) -> tuple[Product, ActivationFormat]:

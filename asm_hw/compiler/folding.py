@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch.nn.functional as F
 
 from asm_hw.network.integer_node import INPUT
 from asm_hw.units.engine.engine_config import SIDES, EngineConfig
@@ -80,12 +81,12 @@ def over_windows(product: Product) -> Product:
 
 def fold_sum(config: EngineConfig, product: Product, source: TensorLayout) -> Product:
     """A sum over all pixels as one over windows of two columns, if that takes fewer cycles."""
-    size = source.shape[1:]
-    kernel = min(config.window_rows, size[0]), min(SIDES, size[1])
-    if config.taps == 1 or not product.reduce or product.largest or kernel == (1, 1):
+    if config.taps == 1 or not product.reduce or product.largest:
         return product
-    # Windows of two columns that do not overlap bring both in one cycle, those of three would need two.
-    windows = replace(product, weight=product.weight.expand(-1, -1, *kernel), stride=kernel)
+    rows = min(config.window_rows, source.shape[1])
+    # The first of a window's three columns is left out, and padding where a row begins: two new ones come in one cycle.
+    both = F.pad(product.weight.expand(-1, -1, rows, SIDES), (1, 0))
+    windows = replace(product, weight=both, stride=(rows, SIDES), padding=(0, 1))
     return min(product, windows, key=lambda one: estimated_cycles(config, one, source))
 
 
@@ -93,5 +94,6 @@ def estimated_cycles(config: EngineConfig, product: Product, source: TensorLayou
     """About what a product takes, to choose among its forms."""
     tiling = Tiler(config, product, source).tiling()
     rows, columns = product.walk(source.shape[1:])
-    tile = max(rows * (columns + tiling.window), config.columns + 2)
+    fills = max(one.sum() for one in tiling.fills(product.stride[1], source.shape[2], columns))
+    tile = max(rows * (columns + int(fills)), config.columns + 2)
     return len(tiling.passes) * len(tiling.passes[0]) * tile

@@ -79,6 +79,7 @@ def layer_record(
         "phases": target.layout.phases, "low": product.limits[0] + offset, "high": product.limits[1] + offset,
         **_place(config, "out", target, blocks, moves),
         **(_place(config, "skip", tensors[product.skip], blocks, moves) if product.skip else {}),
+        **_encoding(product, tensors),
         **(_copy(config, product.also, target.layout, tensors, blocks) if product.also else {}),
     }  # fmt: skip
     widths = {field.name: field.width for field in config.records.layer}
@@ -93,6 +94,14 @@ def _check(product: Product, fields: Iterable[tuple[str, int, tuple[int, int]]])
             raise ParameterError(
                 f"layer {product.name!r} must have {name} from {low} to {high} on an engine, not {value}"
             )
+
+
+def _encoding(product: Product, tensors: Mapping[str, Placed]) -> Record:
+    """Which outputs go on to levels, and what a stored 0 is."""
+    fields = {"encode": 1, "offset": tensors[product.target].layout.offset} if product.encode else {}
+    if product.also and product.also.encode:
+        fields |= {"also_encode": 1, "also_offset": tensors[product.also.target].layout.offset}
+    return fields
 
 
 def _copy(

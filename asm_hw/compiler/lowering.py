@@ -66,12 +66,10 @@ def _lower(
     common: dict[str, Any] = {"name": layer.name, "target": layer.name, "out_size": out[1:]}
     common["limits"] = stored.binary_range
     if isinstance(layer, RequantizedNode):
-        if layer.requantize.encode is not None:
-            raise ParameterError(
-                f"layer {layer.name!r} must store plain integers on an engine, not levels of"
-                f" {{{layer.requantize.encode}}}"
-            )
-        common |= {"channels": Channels.of(layer.requantize), "limits": layer.requantize.range}
+        common |= {"channels": Channels.of(layer.requantize), "encode": layer.requantize.encode is not None}
+        # What limits leave of a format's numbers, those beyond its last level aside: they go on to that one.
+        low, high = layer.requantize.range
+        common["limits"] = max(low, stored.range[0]), min(high, stored.range[1])
         common["skip"] = names[1] if len(names) > 1 else None
     if isinstance(layer, IntegerConcat):
         return _concat(layer, names, shapes, common)

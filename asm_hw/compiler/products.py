@@ -61,6 +61,7 @@ class Also:
     target: str
     shift: int
     limits: tuple[int, int]
+    encode: bool = False
 
     def addend(self, source: ActivationFormat, target: ActivationFormat) -> int:
         """What is added to a stored value before it is moved: half a step, and the change of offsets."""
@@ -78,9 +79,9 @@ class Also:
 class Product:
     """One layer of an engine's program: weights [out, in, kh, kw] over the tensor ``source``.
 
-    ``skip``: the tensor that joins the sums. ``reduce``: the sums of all pixels end in one;
-    windows that ``stride`` takes from them do not overlap. ``largest``: the largest
-    term counts instead of the sum. ``also``: a copy in fewer bits.
+    ``skip``: the tensor that joins the sums. ``reduce``: the sums of all pixels end in one; windows that ``stride``
+    takes from them do not overlap. ``largest``: the largest term counts instead of the sum. ``encode``: results go on
+    to the nearest level of the target's format. ``also``: a copy in fewer bits.
     """
 
     name: str
@@ -98,12 +99,19 @@ class Product:
     largest: bool = False
     out_size: tuple[int, int] = (1, 1)
     macs: int = 0
+    encode: bool = False
     also: Also | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The tensors that it writes."""
         return (self.target,) if self.also is None else (self.target, self.also.target)
+
+    @property
+    def encoded(self) -> tuple[str, ...]:
+        """Those of them that are encoded."""
+        also = (self.also.target,) if self.also and self.also.encode else ()
+        return (self.target, *also) if self.encode else also
 
     def walk(self, size: tuple[int, int]) -> tuple[int, int]:
         """Rows and columns of the windows or points that a sum or the sums take from a source of ``size``."""
@@ -163,7 +171,7 @@ def _joined(first: Product, second: Product) -> Product:
 
 def _selects(product: Product) -> bool:
     """Whether a product takes values as they are, at most one for each output."""
-    moves = product.takes_pixels and product.channels.moves_by(0)
+    moves = product.takes_pixels and product.channels.moves_by(0) and not product.encode
     return moves and int(product.weight.sum((1, 2, 3)).max()) <= 1
 
 
@@ -194,7 +202,7 @@ def _copy_of(product: Product, narrow_bits: int, formats: Mapping[str, Activatio
     """The copy that a product is, if it takes values as they are, moves all alike and changes nothing else."""
     shift = int(product.channels.shift[0])
     source, target = formats[product.source], formats[product.target]
-    also = Also(product.target, shift, product.limits)
+    also = Also(product.target, shift, product.limits, product.encode)
     narrow = shift <= MAX_COPY_SHIFT and source.bits <= SKIP_BITS and target.bits <= narrow_bits
     where = (product.stride, product.padding) == ((1, 1), (0, 0))
     if not narrow or not where or not product.takes_pixels or not product.channels.moves_by(shift):

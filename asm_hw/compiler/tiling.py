@@ -86,28 +86,32 @@ class Tiler:
         self._code = {value: config.weight.encode(value) for value in {0, *np.unique(self._digits).tolist()}}
 
     def tiling(self) -> Tiling:
-        """The tiling with the fewest tiles: by windows, or by points."""
+        """The tiling with the fewest tiles: by windows, by points, or by points whose words may be of two planes."""
         kernel = self._product.weight.shape[2:]
         plain = self._product.dilation == (1, 1) and not self._product.largest  # of which a tile takes one place
         windows = self._config.taps > 1 and plain and tuple(kernel) != (1, 1)
-        found = [self._cut(window) for window in ((True, False) if windows else (False,))]
+        found = [self._cut(True)] if windows else []
+        found.append(self._cut(False))
+        # Padding is one for all words of a tile, but not the same digit in each plane.
+        if self._layout.planes > 1 and (self._layout.offset == 0 or self._product.padding == (0, 0)):
+            found.append(self._cut(False, across=True))
         return min(found, key=lambda tiling: len(tiling.passes[0]))
 
-    def _cut(self, window: bool) -> Tiling:
+    def _cut(self, window: bool, across: bool = False) -> Tiling:
         columns = self._config.columns
         passes = []
         for first in range(0, self._digits.shape[1], columns):
             own = self._digits[:, first : first + columns]
             needed = set(np.flatnonzero(own.any(axis=(0, 1, 3, 4))).tolist())
-            passes.append([tile for turn in self._turns(window, needed) for tile in self._tiles(turn, own)])
+            passes.append([tile for turn in self._turns(window, across, needed) for tile in self._tiles(turn, own)])
         longest = max(1, *map(len, passes))
         empty = Tile(0, 0, 0, 0, 0, np.full((columns, self._config.lanes), self._code[0]))
         return Tiling(window, [tiles + [empty] * (longest - len(tiles)) for tiles in passes])
 
-    def _turns(self, window: bool, needed: set[int]) -> Iterator[_Turn]:
+    def _turns(self, window: bool, across: bool, needed: set[int]) -> Iterator[_Turn]:
         layout = self._layout
         groups = [g for g in range(layout.groups) if any(lane and lane[0] in needed for lane in layout.lanes(g))]
-        return self._window_turns(groups) if window else self._point_turns(groups)
+        return self._window_turns(groups) if window else self._point_turns(groups, across)
 
     def _window_turns(self, groups: list[int]) -> Iterator[_Turn]:
         """Each word by itself, over windows of three columns and ``window_rows`` rows."""
@@ -121,12 +125,12 @@ class Tiler:
                     taps = tuple((columns * i + k, group, y + i, x + k) for i, k in places)
                     yield _Turn(y - top, x - left, group, sum(1 << SIDES * i for i in used), taps)
 
-    def _point_turns(self, groups: list[int]) -> Iterator[_Turn]:
-        """Words of one pixel, as many as a step takes, for each place of the kernel."""
+    def _point_turns(self, groups: list[int], across: bool) -> Iterator[_Turn]:
+        """Words of one pixel, as many as a step takes, for each place of the kernel; ``across`` planes or of one."""
         (kh, kw), (top, left) = self._product.weight.shape[2:], self._product.padding
         down, right = self._product.dilation
         slots = WindowRegisters.point_taps(self._config)
-        chunks = self._chunks(groups, len(slots))
+        chunks = self._chunks(groups, len(slots), across)
         for y in range(kh):
             for x in range(kw):
                 for start, words in chunks:
@@ -135,13 +139,13 @@ class Tiler:
                     mask = sum(1 << slot for _, slot in used)
                     yield _Turn(y * down - top, x * right - left, start, mask, taps)
 
-    def _chunks(self, groups: list[int], size: int) -> list[tuple[int, list[int]]]:
+    def _chunks(self, groups: list[int], size: int, across: bool) -> list[tuple[int, list[int]]]:
         """Groups that a step reads at once: the first one it could, and those among ``size`` from there on."""
         chunks: list[tuple[int, list[int]]] = []
         plane = self._layout.plane_words
         for group in groups:
             start, words = chunks[-1] if chunks else (0, [])
-            if words and group < start + size and group // plane == start // plane:
+            if words and group < start + size and (across or group // plane == start // plane):
                 words.append(group)
             else:
                 # A step reads from a group whose number three divides, unless it reads one alone.

@@ -106,6 +106,12 @@ class IntegerNetwork:
         return AlphabetSet(tuple(found))
 
     @cached_property
+    def act_alphabets(self) -> AlphabetSet | None:
+        """The alphabets of the first tensor that a layer encodes; None where all are binary."""
+        found = (getattr(layer, "requantize", None) for layer in self.layers)
+        return next((one.encode for one in found if one is not None and one.encode is not None), None)
+
+    @cached_property
     def sources(self) -> tuple[tuple[str, ...], ...]:
         """The names of each node's sources, the default filled in."""
         before = [INPUT, *(layer.name for layer in self.layers[:-1])]

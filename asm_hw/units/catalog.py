@@ -175,9 +175,11 @@ _BITLINE = (
 
 _SMALL_ENGINE: dict[str, Any] = {"hold": 8, "segments": 2, "bank_rows": 8, "program_rows": 64}
 _ENGINE = (
-    # Windows of three rows and of one, points; digits of four bits and of eight; the exact twin.
+    # Windows of three rows and of one, points; digits of four bits and of eight; encoded outputs; the exact twin.
     EngineConfig(alphabets=(1,), lanes=9, taps=9, columns=2, weight_rows=64, **_SMALL_ENGINE),
-    EngineConfig(alphabets=(1, 3), act_bits=8, lanes=6, taps=3, columns=2, weight_rows=64, **_SMALL_ENGINE),
+    EngineConfig(
+        alphabets=(1, 3), act_bits=8, act_alphabets=(1,), lanes=6, taps=3, columns=2, weight_rows=64, **_SMALL_ENGINE
+    ),
     EngineConfig(arithmetic="exact", lanes=4, taps=1, columns=4, weight_rows=64, **_SMALL_ENGINE),
 )
 

@@ -14,6 +14,7 @@ from .engine_column import EngineColumn
 from .engine_config import BANKS, FINISH_STAGE, SIDES, STAGES, SWAP_STAGE, EngineConfig
 from .engine_layouts import step_layout
 from .engine_records import SKIP_BITS
+from .level_rounder import LevelRounder
 from .output_pipe import OutputPipe
 
 _GATHER = ("entry", "clear", "shift", "largest")
@@ -101,7 +102,17 @@ class EngineArray(wiring.Component):
             pipe.finish.eq(steps[FINISH_STAGE + 1].finish),
             pipe.low.eq(steps[FINISH_STAGE + 2].low), pipe.high.eq(steps[FINISH_STAGE + 2].high),
         ]  # fmt: skip
-        return pipe.y
+        step = steps[STAGES]
+        if config.act_alphabets is None:
+            return pipe.y
+        stored = self._round(m, f"level_{index}", pipe.y[:SKIP_BITS], step.encode, step.offset)
+        return Cat(stored, pipe.y[SKIP_BITS:])
+
+    def _round(self, m: Module, name: str, value: Value, encode: Value, offset: Value) -> Value:
+        """A stored value on levels, where the layer asks for them."""
+        m.submodules[name] = rounder = LevelRounder(self._config.encoded(len(value)))
+        m.d.comb += [rounder.y.eq(value), rounder.encode.eq(encode), rounder.offset.eq(offset)]
+        return rounder.level
 
     def _parts_of(self, index: int) -> list[tuple[int, int, int, int]]:
         """(row, low, high, place): bits low to high of the column's parameters begin at ``place`` of a row."""
@@ -147,6 +158,9 @@ class EngineArray(wiring.Component):
             clamped = Signal(config.act_bits, name=f"narrowed_{index}")
             above = Mux(moved > step.also_high, step.also_high, moved)
             m.d.comb += clamped.eq(Mux(moved < step.also_low, step.also_low, above))
-            narrowed.append(clamped)
+            if config.act_alphabets is None:
+                narrowed.append(clamped)
+            else:
+                narrowed.append(self._round(m, f"copy_{index}", clamped, step.also_encode, step.also_offset))
         for word in range(config.beat_words):
             m.d.comb += self.also_data[SIDES * word].eq(Cat(narrowed[word * config.group : (word + 1) * config.group]))

@@ -12,6 +12,7 @@ from asm_hw.formats.accumulator_format import AccumulatorFormat
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.formats.requantize_format import RequantizeFormat
+from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div, ceil_log2
 from asm_hw.numbers.level_code import ACT_BITS
@@ -47,7 +48,8 @@ class EngineConfig(AccumulatingConfig):
     ``lanes`` are ``taps`` words of ``lanes / taps`` channels (``group``). Tensors lie channel-innermost in activation
     memory: ``segments`` that can each be read or written in a cycle, of six banks with ``bank_rows`` words. A wider
     number takes several turns: a tile's sum is shifted by digits of ``act_bits`` or quartets of the weight on its way
-    into the accumulators, of which each column has ``hold``.
+    into the accumulators, of which each column has ``hold``. ``act_alphabets``: what outputs can be encoded on; they
+    are stored as numbers, and lanes take any.
     """
 
     unit: ClassVar[str] = "engine"
@@ -94,8 +96,8 @@ class EngineConfig(AccumulatingConfig):
             raise ParameterError(f"columns must be whole words of {self.group} channels, {allowed}, not {self.columns}")
         if self.act_bits not in (QUARTET, 2 * QUARTET):
             raise ParameterError(f"act_bits of unit {self.unit} must be 4 or 8, not {self.act_bits}")
-        if self.act_signed or self.act_alphabets is not None:
-            raise ParameterError("act_signed and act_alphabets must be left out: an engine stores plain offsets")
+        if self.act_signed:
+            raise ParameterError("act_signed must be left out: an engine stores offsets, of signed tensors too")
         for name in ("segments", "bank_rows"):
             value = getattr(self, name)
             if value & value - 1:
@@ -107,6 +109,16 @@ class EngineConfig(AccumulatingConfig):
                 raise ParameterError(f"{name} must be at least {rows}, two small layers, not {getattr(self, name)}")
         if self.overflow != "wrap":
             raise ParameterError(f"overflow must be wrap in an engine, not {self.overflow!r}")
+
+    @cached_property
+    def activation(self) -> ActivationFormat:
+        """A digit of a stored number."""
+        return ActivationFormat(self.act_bits)
+
+    def encoded(self, bits: int, signed: bool = False) -> ActivationFormat:
+        """Outputs of so many bits that are encoded, where ``act_alphabets`` are given."""
+        alphabets = self.act_alphabets
+        return ActivationFormat(bits, signed, None if alphabets is None else AlphabetSet.of(alphabets))
 
     @property
     def array_shape(self) -> tuple[int, int]:

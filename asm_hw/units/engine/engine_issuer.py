@@ -108,7 +108,10 @@ class Issuer(wiring.Component):
             step.low.eq(layer.low), step.high.eq(layer.high), step.joins.eq(layer.skip & steps & ends & (phase == 0)),
         ]  # fmt: skip
         m.d.comb += step.also.eq(layer.also & counts & ends)
-        m.d.comb += [step[name].eq(layer[name]) for name in ("also_add", "also_shift", "also_low", "also_high")]
+        copied = ["also_add", "also_shift", "also_low", "also_high"]
+        if self._config.act_alphabets:
+            copied += ["encode", "offset", "also_encode", "also_offset"]
+        m.d.comb += [step[name].eq(layer[name]) for name in copied]
         with m.If(self.busy):
             m.d.sync += fresh.eq(0)
         with m.If(counts & ~layer.reduce):

@@ -51,12 +51,13 @@ def window_layout() -> data.StructLayout:
 def step_layout(config: EngineConfig) -> data.StructLayout:
     """What follows a step through the stages: how its words enter the window, and what becomes of its sum."""
     y = config.requantize.out_bits
+    encoded = {"encode": 1, "offset": SKIP_BITS, "also_encode": 1, "also_offset": config.act_bits}
     return data.StructLayout(
         {
             "window": window_layout(), "pad": 2 * config.act_bits,
             "swap": 1, "add": 1, "entry": bits_for(config.hold - 1), "clear": 1, "largest": 1, "shift": 3,
             "finish": 1, "swap_parameters": 1, "joins": 1, "write": 1, "phase": 4, "low": y, "high": y, "ends_layer": 1,
             "also": 1, "also_add": signed(SKIP_BITS + 2), "also_shift": 3, "also_low": config.act_bits,
-            "also_high": config.act_bits,
+            "also_high": config.act_bits, **(encoded if config.act_alphabets else {}),
         }
     )  # fmt: skip

@@ -48,7 +48,9 @@ class EngineRecords:
         out = {"out_height_m3": 2, "out_height_m2": 1, "phases": 3, "low": y, "high": y}
         places = self._place("out", a) | self._place("skip", a) | self._place("also", a)
         also = {"also": 1, "also_add": SKIP_BITS + 2, "also_shift": 3, "also_low": act, "also_high": act}
-        return place_fields((loops | kind | source | out | places | also).items())
+        encoded = {"encode": 1, "offset": SKIP_BITS, "also_encode": 1, "also_offset": act}
+        encoded = encoded if self._config.act_alphabets else {}
+        return place_fields((loops | kind | source | out | places | also | encoded).items())
 
     @staticmethod
     def _place(name: str, a: int) -> dict[str, int]:

@@ -157,10 +157,18 @@ class _Maker:
             "window": window, "skip": joins, "height": HEIGHT, "width": WIDTH, "stride_y": 1, "stride_x": 1,
             "stride_m3": 1, "row": row, "row_step": row, "col": 1, "block_y": height, "block_x": WIDTH,
             "block_row": height * row, "block_col": row, "block_m3": height % 3, "out_height_m3": height % 3,
-            "out_height_m2": height % 2, "phases": 1, "low": 1, "high": (1 << config.act_bits) - 2,
+            "out_height_m2": height % 2, "phases": 1, **self._limits(),
             **{f"out_{name}": value for name, value in (place | {"base": target * config.bank_rows}).items()},
             **{f"skip_{name}": value for name, value in (place | {"base": 0}).items()},
         }  # fmt: skip
+
+    def _limits(self) -> dict[str, int]:
+        """Limits of a result, those of signed levels where outputs are encoded."""
+        config = self._config
+        if config.act_alphabets is None:
+            return {"low": 1, "high": (1 << config.act_bits) - 2}
+        (low, high), offset = config.encoded(config.act_bits, signed=True).range, 1 << config.act_bits - 1
+        return {"low": low + offset, "high": high + offset, "encode": 1, "offset": offset}
 
     def _channel(self, joins: bool) -> dict[str, int]:
         """Parameters that leave some results within the limits."""
@@ -180,7 +188,9 @@ class _Maker:
             + channel["bias"]
         )
         shift = channel["shift"]
-        return max(layer["low"], min(layer["high"], (total + (1 << shift >> 1)) >> shift))
+        result = max(layer["low"], min(layer["high"], (total + (1 << shift >> 1)) >> shift))
+        levels, offset = self._config.encoded(self._config.act_bits, signed=True).levels, layer.get("offset", 0)
+        return result if levels is None else levels.nearest(result - offset) + offset
 
     def _encode(self, layer, tiles, weights, channels) -> None:
         config, records = self._config, self._config.records
