@@ -16,13 +16,14 @@ from asm_hw.units.mac.mac_config import MacConfig
 
 @pytest.fixture
 def small_demo(tmp_path, monkeypatch):
-    """A demo of few images on a small array; the synthesized unit is a small mac. All else is real."""
+    """A demo of few images on a small engine; the synthesized unit is a small mac. All else is real."""
     data = demo.digits()
     few = replace(data, train_images=data.train_images[:128], train_labels=data.train_labels[:128],
                   test_images=data.test_images[:10], test_labels=data.test_labels[:10])  # fmt: skip
     monkeypatch.setattr(demo, "digits", lambda: few)
     monkeypatch.setattr(demo, "BUILD", tmp_path)
-    monkeypatch.setattr(demo, "LANES", 4)
+    monkeypatch.setattr(demo, "LANES", 9)
+    monkeypatch.setattr(demo, "COLUMNS", 2)
     small = MacConfig(act_bits=3, acc_bits=8)
     monkeypatch.setattr(demo, "compare_area", lambda _, **options: compare_area(small, **options))
 
@@ -33,9 +34,12 @@ def test_demo_end_to_end(small_demo):
     figures = json.loads(result.stdout)
     assert figures["mismatches"] == 0
     assert figures["test_images"] == 10
-    assert figures["outputs_compared"] == sum(layer["outputs"] for layer in figures["layers"])
+    assert figures["outputs_compared"] == 10 * (8 * 64 + 16 * 16 + 32 * 4 + 10)
+    assert figures["as_predicted"] and figures["first_difference"] is None
     assert figures["accuracy_rtl"] == figures["accuracy_asm"]
-    assert figures["cycles"] > sum(layer["macs"] for layer in figures["layers"]) / (4 * demo.COLUMNS)
+    assert figures["cycles"] == 10 * figures["cycles_per_image"]
+    assert figures["cycles_per_image"] > sum(layer["macs"] for layer in figures["layers"]) / (9 * 2)
+    assert figures["engine"]["lanes"] == figures["parameters"]["lanes"] == 9
     assert figures["weight_packed_bits"] < figures["weight_binary_bits"] < figures["weight_float_bits"]
     assert figures["area_um2"]["asm"] > figures["area_um2"]["bare"] > 0
     demo.Console().print(demo._table(figures))

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import shutil
 
-import numpy as np
 import pytest
-import torch
 
-from asm_hw import golden
 from asm_hw.emission.emit_folder import emit
 from asm_hw.sim import amaranth_simulation
-from asm_hw.sim.dot_player import DotPlayer
 from asm_hw.sim.runner import run_folder
 from asm_hw.sim.unit_checks import checks_of
 from asm_hw.units.catalog import CATALOG
-from asm_hw.units.dot.dot_beats import schedule
-from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.registry import unit_of
@@ -85,28 +79,3 @@ def test_a_waveform_is_left(tmp_path):
     verdict = run_folder(emit(MacConfig(), tmp_path).folder, "verilator", tmp_path / "build", waves=True)
     assert verdict.passed
     assert verdict.waveform is not None and verdict.waveform.stat().st_size > 1000
-
-
-def test_player_computes_matrix_products(tmp_path):
-    """Held (inputs fit the lanes) and streaming weights, at full pace and under back-pressure."""
-    config = DotConfig(alphabets=(1, 3), weight_bits=5, lanes=4, columns=3)
-    player = DotPlayer(emit(config, tmp_path), tmp_path / "player")
-    for inputs in (3, 4, 5, 11):
-        check_products(player, config, inputs)
-
-
-def check_products(player, config, inputs):
-    """Random products of 7 outputs and 9 vectors with so many ``inputs``."""
-    rng = np.random.default_rng(inputs)
-    weights = rng.choice(np.array(config.weight.levels.levels), (7, inputs))
-    activations = rng.integers(0, 256, (9, inputs))
-    beats = schedule(config, weights, activations)
-    expected = golden.matvec(torch.tensor(weights), torch.tensor(activations)).numpy()
-    cycles = {}
-    for pace in (100, 40):
-        played = player.play(beats.x, beats.release, beats.last, beats.w, pace)
-        assert (beats.gather(played.sums) == expected).all()
-        cycles[pace] = played.cycles
-    assert beats.held == (inputs <= 4)
-    assert cycles[100] == 1 + len(beats.x) + config.latency  # one to load the first weights
-    assert cycles[40] > cycles[100]

@@ -179,8 +179,9 @@ def wave(simulator: str, as_json: bool, **options: Any) -> None:
 def demo(as_json: bool, **options: Any) -> None:
     """Train a small CNN on handwritten digits and run its whole test set through the RTL.
 
-    Float and alphabet-aware training, conversion to integers, emission of the array, every layer of
-    every test image through Verilator, each output compared with the golden model; then one table.
+    Float and alphabet-aware training, conversion to integers, compilation for a small engine, every test
+    image through its Verilog, each stored tensor compared with the golden model; then one table. Exit
+    status 1 where a value or a cycle is not as it should be.
     """
     from asm_hw.report.digits_demo import run_demo
 

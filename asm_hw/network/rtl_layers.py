@@ -1,76 +1,17 @@
-"""Runs the layers of an integer network on an emitted array and compares every sum with golden."""
+"""Layers of an integer network as programs of an array: the matrix products, and near-memory streams of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from asm_hw.errors import ParameterError
 from asm_hw.numbers.integers import signed_bits
-from asm_hw.units.dot.dot_beats import Beats, schedule
-from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.near_memory.near_memory_program import Program, program
 
 from .integer_layers import IntegerConv2d, IntegerLayer
-from .integer_network import IntegerNetwork
-from .integer_node import INPUT
-
-Play = Callable[[Beats], tuple[np.ndarray, int]]
-"""Streams beats through the array: (sums [sums, columns], clock cycles)."""
-
-
-@dataclass(frozen=True)
-class LayerRun:
-    """What one layer did on the array: multiply-accumulates, cycles, sums compared and sums that differ."""
-
-    name: str
-    macs: int
-    cycles: int
-    weights_held: bool
-    outputs: int
-    mismatches: int
-
-
-def run_network(
-    network: IntegerNetwork, config: DotConfig, play: Play, x: Tensor, done: Callable[[LayerRun], None] | None = None
-) -> tuple[Tensor, list[LayerRun]]:
-    """The network's outputs with every matrix product done by the array, and what each layer did.
-
-    Each layer takes what the array gave for the layers before; its accumulators are compared with the
-    golden model's, whose own tensors start from the same ``x`` [n, ...]. What is no product is golden's.
-    """
-    got, expected, runs = {INPUT: x}, {INPUT: x}, []
-    for layer, sources in zip(network.layers, network.sources, strict=True):
-        mine, theirs = ([tensors[source] for source in sources] for tensors in (got, expected))
-        if not isinstance(layer, IntegerLayer):
-            got[layer.name], expected[layer.name] = layer.forward(*mine), layer.forward(*theirs)
-            continue
-        golden = layer.accumulate(theirs[0])
-        acc, cycles, held = _accumulate(config, play, layer, mine[0])
-        acc = _as_output(acc, golden)
-        macs = golden.numel() * layer.terms
-        runs.append(LayerRun(layer.name, macs, cycles, held, golden.numel(), int((acc != golden).sum())))
-        if done:
-            done(runs[-1])
-        got[layer.name], expected[layer.name] = layer.finish(acc, *mine[1:]), layer.finish(golden, *theirs[1:])
-    return got[network.layers[-1].name], runs
-
-
-def _accumulate(config: DotConfig, play: Play, layer: IntegerLayer, x: Tensor) -> tuple[Tensor, int, bool]:
-    """The sums of a layer [vectors, outputs] by the array, the cycles, and whether weights were held."""
-    sums, cycles = [], 0
-    for weight, vectors in products_of(layer, x):
-        beats = schedule(config, weight.numpy(), vectors.numpy())
-        got, taken = play(beats)
-        sums.append(torch.from_numpy(beats.gather(got)))
-        cycles += taken
-    return torch.cat(sums, 1), cycles, beats.held
 
 
 def near_program(config: NearMemoryConfig, layer: IntegerLayer, x: Tensor) -> Program:
@@ -126,11 +67,3 @@ def products_of(layer: IntegerLayer, x: Tensor) -> list[tuple[Tensor, Tensor]]:
     patches = F.unfold(x.to(torch.float64), kernel, layer.dilation, layer.padding, layer.stride)
     vectors = patches.transpose(1, 2).flatten(0, 1).to(torch.int64)
     return list(zip(weight.chunk(layer.groups), vectors.chunk(layer.groups, 1), strict=True))
-
-
-def _as_output(rows: Tensor, like: Tensor) -> Tensor:
-    """Accumulators [vectors, outputs] in the layout of ``like``: [n, outputs] or [n, outputs, h, w]."""
-    if like.dim() == 2:
-        return rows
-    n, outputs, height, width = like.shape
-    return rows.view(n, height, width, outputs).permute(0, 3, 1, 2)
