@@ -12,6 +12,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 LAST = {
     "dot_product": "lines, latency 1 cycles",
     "near_memory_streams": "34 cycles, 12 of them for rows",
+    "keyword_spotting": "every stored tensor as in the golden model",
     "own_model": "weights of 7 bits on 95 levels, A=8",
 }
 
@@ -21,7 +22,8 @@ def test_every_example_is_run_here():
 
 
 @pytest.mark.parametrize(
-    "name", ["dot_product", "own_model", pytest.param("near_memory_streams", marks=pytest.mark.full)]
+    "name",
+    ["dot_product", "keyword_spotting", "own_model", pytest.param("near_memory_streams", marks=pytest.mark.full)],
 )
 def test_example(name):
     run = subprocess.run([sys.executable, EXAMPLES / f"{name}.py"], capture_output=True, text=True)
