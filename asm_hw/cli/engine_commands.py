@@ -27,13 +27,15 @@ _network = click.argument("network", type=click.Path(path_type=Path))
 @unit_options
 @option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/ and the network's name]")
 @option("--force", is_flag=True, help="Replace whatever the output folder holds.")
+@option("--batch", type=int, default=1, show_default=True, help="Vectors at once, of a network of matrix products.")
 @json_option
-def compile_command(network: Path, out: Path | None, force: bool, as_json: bool, **options: Any) -> None:
+def compile_command(network: Path, out: Path | None, force: bool, batch: int, as_json: bool, **options: Any) -> None:
     """Compile the integers in NETWORK to a program of an engine; write it with the engine's Verilog.
 
     \b
     asm-hw compile runs/resnet20/integers.safetensors --out build/resnet20
     asm-hw compile net.safetensors --lanes 16 --taps 1 --columns 16     another engine
+    asm-hw compile autoencoder.safetensors --batch 32                   32 vectors share each row of weights
 
     Unit options are those of the engine; alphabets are the network's unless given. A network that does not fit is
     refused by the layer's name. Cycles and accesses are exact: `asm-hw run` counts the same.
@@ -50,7 +52,7 @@ def compile_command(network: Path, out: Path | None, force: bool, as_json: bool,
     config = config_from(options, "engine")
     folder = out or Path("build") / _stem(network)
     with working(f"compiling {network.name}"):
-        program = compile_folder(network, config, folder, force)
+        program = compile_folder(network, config, folder, force, batch)
     result = {"folder": str(folder), **program.report}
     emit_result(as_json, result, lambda console: _show_program(console, result))
 
@@ -69,7 +71,10 @@ def _show_program(console: Console, result: dict[str, Any]) -> None:
         ]
         used = f"{100 * layer['utilization']:.1f}"
         table.add_row(layer["name"], f"{layer['macs']:,}", f"{layer['cycles']:,}", used, *words)
-    table.caption = f"{result['cycles']:,} cycles; {result['weight_rows']:,} rows of weights; {result['folder']}/"
+    batch = f" for {result['batch']} vectors" if result["batch"] > 1 else ""
+    table.caption = (
+        f"{result['cycles']:,} cycles{batch}; {result['weight_rows']:,} rows of weights; {result['folder']}/"
+    )
     console.print(table)
 
 
@@ -80,9 +85,17 @@ def _show_program(console: Console, result: dict[str, Any]) -> None:
 @option("--images", type=click.IntRange(1), default=10, show_default=True, help="How many, the first ones.")
 @option("--compare", default="all", show_default=True, help="all stored tensors, output, or none.")
 @option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random images.")
+@option("--batch", type=int, help="Vectors at once, of a network of matrix products. [default: as compiled]")
 @json_option
 def run(
-    folder: Path, dataset: str | None, inputs: Path | None, images: int, compare: str, seed: int, as_json: bool
+    folder: Path,
+    dataset: str | None,
+    inputs: Path | None,
+    images: int,
+    compare: str,
+    seed: int,
+    batch: int | None,
+    as_json: bool,
 ) -> None:
     """Run the program in FOLDER on its Verilog, in Verilator, and compare with the golden model.
 
@@ -96,7 +109,7 @@ def run(
     from asm_hw.report.engine_run import file_inputs, random_inputs, run_engine
     from asm_hw.report.progress import counting
 
-    loaded = load_folder(folder)
+    loaded = load_folder(folder, batch)
     labels = None
     if dataset is not None and inputs is not None:
         raise ParameterError(f"inputs {str(inputs)!r} must be left out where dataset {dataset!r} gives the images")
@@ -132,7 +145,8 @@ def _show_run(console: Console, result: dict[str, Any]) -> None:
         table.add_row(layer["name"], f"{counted['cycles']:,}", f"{predicted['cycles']:,}", *words)
     found = result["first_difference"]
     words = [f"{result['images']} images, {result['mismatches']} of {result['compared']:,} values differ"]
-    words.append(f"{result['cycles']:,} cycles an image, {result['predicted_cycles']:,} predicted")
+    each = f"{result['batch']} images" if result["batch"] > 1 else "an image"
+    words.append(f"{result['cycles']:,} cycles {each}, {result['predicted_cycles']:,} predicted")
     if "accuracy_percent" in result:
         words.append(f"accuracy {result['accuracy_percent']} %")
     if found:

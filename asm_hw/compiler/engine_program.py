@@ -44,6 +44,7 @@ class EngineProgram:
     tensors : every tensor that is stored, by the node that gives it; ``input`` among them
     output : the tensor that is the network's result
     windows : how the input is written, where not as it is
+    batch : inputs that it runs at once, side by side as pixels
     """
 
     config: EngineConfig
@@ -54,6 +55,7 @@ class EngineProgram:
     output: str
     network_sha256: str
     windows: InputWindows | None = None
+    batch: int = 1
 
     @cached_property
     def cycles(self) -> int:
@@ -99,6 +101,7 @@ class EngineProgram:
         """What ``compile --json`` prints."""
         return {
             "fits": True,
+            "batch": self.batch,
             "engine": self.config.parameters,
             "layers": [
                 {

@@ -18,6 +18,7 @@ from asm_hw.units.engine.engine_records import PROGRAM_BITS
 from asm_hw.units.engine.engine_schedule import LayerCycles
 from asm_hw.units.registry import make_config
 
+from .batch import MAX_BATCH
 from .engine_program import EngineProgram, ProgramLayer
 from .folding import InputWindows
 from .tensor_layout import Placed, TensorLayout
@@ -56,6 +57,7 @@ def to_json(program: EngineProgram) -> str:
         "schema_version": SCHEMA_VERSION,
         "engine": program.config.parameters,
         "network_sha256": program.network_sha256,
+        "batch": program.batch,
         "output": program.output,
         "input_windows": asdict(program.windows) if program.windows else None,
         "tensors": tensors,
@@ -110,6 +112,7 @@ def _program(body: Mapping[str, Any]) -> EngineProgram:
         output=body["output"],
         network_sha256=_text("network_sha256", body["network_sha256"]),
         windows=_windows(body["input_windows"], tensors[INPUT].layout.shape),
+        batch=check_range("batch", body["batch"], 1, MAX_BATCH),
     )
 
 

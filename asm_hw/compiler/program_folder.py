@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asm_hw.emission import manifest
@@ -14,6 +14,7 @@ from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.network_file import load
 from asm_hw.units.engine.engine_config import EngineConfig
 
+from .batch import batched
 from .compile_network import compile_network
 from .engine_program import EngineProgram
 from .program_file import FILE_NAME, from_json, to_json
@@ -32,15 +33,16 @@ class ProgramFolder:
     emitted: Emitted
 
 
-def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = False) -> EngineProgram:
+def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = False, batch: int = 1) -> EngineProgram:
     """Compile the network in the file ``path`` for the engine ``config`` and write the folder ``out``.
 
+    ``batch``: inputs that the program runs at once, of a network of matrix products.
     Raises `ParameterError` before anything is written: where the network does not fit, and where ``out`` holds what
     no earlier call wrote, unless ``force``.
     """
     network = load(path)
     content = path.read_bytes()
-    program = compile_network(network, config, hashlib.sha256(content).hexdigest())
+    program = _compiled(network, config, hashlib.sha256(content).hexdigest(), batch)
     if not force and os.path.lexists(out) and not (out / FILE_NAME).is_file():
         raise ParameterError(
             f"out {str(out)!r} must be a folder that compile wrote, or absent: choose another, or --force"
@@ -52,8 +54,15 @@ def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = Fa
     return program
 
 
-def load_folder(folder: Path) -> ProgramFolder:
-    """The program, the network and the engine in ``folder``; `ParameterError` where they do not belong together."""
+def _compiled(network: IntegerNetwork, config: EngineConfig, sha256: str, batch: int) -> EngineProgram:
+    return replace(compile_network(batched(network, batch), config, sha256), batch=batch)
+
+
+def load_folder(folder: Path, batch: int | None = None) -> ProgramFolder:
+    """The program, the network and the engine in ``folder``; `ParameterError` where they do not belong together.
+
+    ``batch``: where the program is for another one, compile one for it, which the same Verilog runs.
+    """
     program = from_json(folder / FILE_NAME)
     network = load(folder / NETWORK)
     stated = hashlib.sha256((folder / NETWORK).read_bytes()).hexdigest()
@@ -64,4 +73,6 @@ def load_folder(folder: Path) -> ProgramFolder:
     verilog = emitted.verilog.read_bytes() if emitted.verilog.is_file() else b""
     if emitted.manifest["sha256"].get(f"{TOP}.v") != manifest.sha256(verilog):
         raise ParameterError(f"verilog {str(emitted.verilog)!r} must be as it was written")
+    if batch is not None and batch != program.batch:
+        program = _compiled(network, program.config, stated, batch)
     return ProgramFolder(program, network, emitted)

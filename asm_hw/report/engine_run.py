@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asm_hw.compiler.batch import batched, in_maps, in_vectors
 from asm_hw.compiler.engine_program import EngineProgram, ProgramLayer
 from asm_hw.compiler.program_folder import ProgramFolder
 from asm_hw.errors import ParameterError, check_choice
@@ -66,6 +67,7 @@ class EngineReport:
         ]
         return {
             "images": self.images,
+            "batch": self.program.batch,
             "mismatches": self.mismatches,
             "compared": self.compared,
             "cycles": self.cycles[0] if self.cycles else 0,
@@ -111,18 +113,22 @@ def run_engine(
 ) -> EngineReport:
     """Run every input ``x`` [n, ...] through the Verilog. ``done``: told how many images have been run."""
     check_choice("compare", compare, COMPARE)
+    batch = folder.program.batch
+    network, maps = batched(folder.network, batch), in_maps(x, batch)
     report = EngineReport(folder.program)
     player = EnginePlayer(folder.emitted)
     shape = folder.program.input_shape
-    for part in x.split(CHUNK):
-        expected = folder.network.tensors(part) if compare != "none" else {}
+    for part in maps.split(CHUNK):
+        expected = network.tensors(part) if compare != "none" else {}
         begin = perf_counter()
         runs = list(player.run(folder.program, part.numpy().reshape(-1, *shape), images=compare == "all"))
         report.seconds += perf_counter() - begin
         for index, run in enumerate(runs):
             _judge(report, run, {name: tensor[index].numpy() for name, tensor in expected.items()}, compare)
         if done:
-            done(len(part))
+            done(len(part) * batch)
+    report.outputs = [vector for output in report.outputs for vector in in_vectors(output, batch)][: len(x)]
+    report.images = len(x)  # not the runs
     return report
 
 
