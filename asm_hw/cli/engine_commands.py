@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from asm_hw.network.integer_network import IntegerNetwork
 
-_network = click.argument("network", type=click.Path(path_type=Path))
+_network = click.argument("network", type=click.Path(path_type=Path), envvar="ASM_HW_NETWORK")
 
 
 @click.command("compile")
@@ -79,7 +79,7 @@ def _show_program(console: Console, result: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path), envvar="ASM_HW_FOLDER")
 @option("--dataset", help="Test images: cifar10, digits, folder:PATH or module:function. [default: none]")
 @option("--inputs", type=click.Path(path_type=Path), help="Images in a NumPy file. [default: seeded random ones]")
 @option("--images", type=click.IntRange(1), default=10, show_default=True, help="How many, the first ones.")
