@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -132,11 +133,17 @@ def _train(
     return accuracy(model, data.test_images, data.test_labels), network
 
 
+def _engine_of(network: IntegerNetwork, array: DotConfig) -> EngineConfig:
+    """The small engine that runs the network: wider weights and tensors take several turns of its lanes."""
+    act_bits = QUARTET if array.act_bits <= QUARTET else 2 * QUARTET
+    config = EngineConfig(alphabets=array.alphabets, act_bits=act_bits, lanes=LANES, columns=COLUMNS, **MEMORIES)
+    needed = max(layer.acc_bits for layer in network.products)
+    return config if needed <= config.accumulator.bits else replace(config, acc_bits=needed)
+
+
 def _run_engine(steps: _Steps, network: IntegerNetwork, array: DotConfig, x: torch.Tensor) -> EngineReport:
     """Every image through the Verilog of an engine: what ``asm-hw compile`` and ``asm-hw run`` do."""
-    act_bits = QUARTET if array.act_bits <= QUARTET else 2 * QUARTET  # wider tensors take several turns
-    config = EngineConfig(alphabets=array.alphabets, act_bits=act_bits, lanes=LANES, columns=COLUMNS, **MEMORIES)
-    integers = BUILD / "integers.safetensors"
+    config, integers = _engine_of(network, array), BUILD / "integers.safetensors"
     with steps.step("compile for the engine"):
         BUILD.mkdir(parents=True, exist_ok=True)
         save(network, integers)
