@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jsonschema
 import numpy as np
 import pytest
 from test_engine_corners import corner
@@ -39,7 +40,22 @@ def test_compile_and_run_a_network(cli, network, tmp_path):
     assert [layer["name"] for layer in result["layers"]] == ["a", "b", "c"]
     assert sum(layer["cycles"] for layer in result["layers"]) == result["cycles"]
     folder = tmp_path / result["folder"]
-    assert sorted(path.name for path in folder.iterdir()) == ["network.safetensors", "program.json", "rtl"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "network.safetensors",
+        "program.json",
+        "program.schema.json",
+        "rtl",
+    ]
+    stated = json.loads((folder / "program.json").read_text())
+    schema = json.loads((folder / "program.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(stated, schema)
+    for damage in ({"batch": 0}, {"schema_version": 1}, {"weights": ["0x1"]}, {"extra": 1}, {"tensors": {}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(stated | damage, schema)
+    for key in stated:
+        with pytest.raises(jsonschema.ValidationError, match="required"):
+            jsonschema.validate({name: value for name, value in stated.items() if name != key}, schema)
     again = cli("compile", network, *small(), "--out", "other", "--json")
     assert (tmp_path / "other" / "program.json").read_bytes() == (folder / "program.json").read_bytes()
     assert again.returncode == 0

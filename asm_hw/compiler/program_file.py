@@ -24,6 +24,8 @@ from .folding import InputWindows
 from .tensor_layout import Placed, TensorLayout
 
 SCHEMA_VERSION = 2
+SCHEMA = Path(__file__).with_name("program.schema.json")
+"""What keys and values a program's file has; it is written beside every program."""
 FILE_NAME = "program.json"
 MAX_CHANNELS = 1 << 16
 MAX_COUNT = 1 << 62

@@ -17,7 +17,7 @@ from asm_hw.units.engine.engine_config import EngineConfig
 from .batch import batched
 from .compile_network import compile_network
 from .engine_program import EngineProgram
-from .program_file import FILE_NAME, from_json, to_json
+from .program_file import FILE_NAME, SCHEMA, from_json, to_json
 
 NETWORK = "network.safetensors"
 RTL = "rtl"
@@ -48,7 +48,7 @@ def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = Fa
             f"out {str(out)!r} must be a folder that compile wrote, or absent: choose another, or --force"
         )
     check_writable(out.parent)
-    files: dict[str, str | bytes] = {FILE_NAME: to_json(program), NETWORK: content}
+    files: dict[str, str | bytes] = {FILE_NAME: to_json(program), NETWORK: content, SCHEMA.name: SCHEMA.read_bytes()}
     files |= {f"{RTL}/{TOP}/{name}": text for name, text in render(config, TOP).items()}
     write_folder(out, files)
     return program
