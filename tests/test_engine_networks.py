@@ -24,6 +24,17 @@ ENGINES = {
         alphabets=(1,), act_alphabets=(1, 3), act_bits=8, lanes=9, taps=3, columns=6, hold=9, **MEMORIES
     ),
     "points": EngineConfig(alphabets=(1, 3), act_alphabets=(1,), lanes=4, taps=1, columns=8, hold=16, **MEMORIES),
+    "stages": EngineConfig(
+        alphabets=(1,),
+        lanes=18,
+        taps=9,
+        columns=2,
+        hold=8,
+        stages=3,
+        structure="tree",
+        accumulators="memory",
+        **MEMORIES,
+    ),
 }
 
 

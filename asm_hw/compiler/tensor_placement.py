@@ -9,7 +9,7 @@ import numpy as np
 
 from asm_hw.errors import ParameterError
 from asm_hw.network.integer_node import INPUT
-from asm_hw.units.engine.engine_config import BANKS, FINISH_STAGE, STAGES, EngineConfig
+from asm_hw.units.engine.engine_config import BANKS, EngineConfig
 
 from .products import Product
 from .tensor_layout import Placed, TensorLayout
@@ -159,8 +159,8 @@ def needed_pace(
 ) -> int:
     """Cycles of a step that ends sums: a phase each, and more where what it reads and writes shares segments.
 
-    Then no access of a later step may come before the last of this one: a step's skip words are read `FINISH_STAGE`
-    cycles after its issue, its outputs written in `STAGES`, while the next one's source words are read after one.
+    Then no access of a later step may come before the last of this one: a step's skip words are read ``finish_stage``
+    cycles after its issue, its outputs written in ``last_stage``, while the next one's source words are read after one.
     ``fills``: as `Tiling.fills` gives them.
     """
 
@@ -173,15 +173,15 @@ def needed_pace(
     written = set().union(*map(segments, product.targets))
     pace = phases
     if source & written:
-        pace = max(pace, STAGES - 1 + phases)
+        pace = max(pace, config.drain + phases)
     if product.skip is not None:
         skip = segments(product.skip)
         if skip & source:
-            pace = max(pace, FINISH_STAGE)
+            pace = max(pace, config.finish_stage)
         if tensors[product.skip].base == target.base and product.skip != product.source:
             pace = max(pace, in_place_pace(config, target.layout, fills))
         elif skip & written:
-            pace = max(pace, STAGES - FINISH_STAGE + phases)
+            pace = max(pace, config.join_gap + phases)
     return pace
 
 
@@ -201,7 +201,7 @@ def _meets(config: EngineConfig, layout: TensorLayout, pace: int, fills: np.ndar
     for word in (k + plane * layout.plane_words for k in range(config.beat_words) for plane in planes):
         banks[np.arange(height * width), 2 * ((y + word) % 3) + (y + x + word) % 2] = True
     issued = pace * np.arange(height * width) + np.tile(fills, height).cumsum()
-    gap = STAGES - FINISH_STAGE
+    gap = config.join_gap
     for behind in range(1, gap + layout.phases):
         apart = issued[behind:] - issued[:-behind]
         together = (apart >= gap) & (apart < gap + layout.phases)

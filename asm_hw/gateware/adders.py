@@ -34,10 +34,10 @@ def _add_with_carry(a: Value, b: Value, carry: Value | None) -> Value:
     return (Cat(Const(1, 1), a).as_signed() + Cat(carry, b).as_signed())[1:].as_signed()
 
 
-def add_products(m: Module, adders: AdderStyle, lanes: list[Lane], width: int) -> Value:
-    """The sum of the lanes' products, signed, ``width`` bits."""
+def add_products(m: Module, adders: AdderStyle, lanes: list[Lane], width: int, name: str = "") -> Value:
+    """The sum of the lanes' products, signed, ``width`` bits; ``name`` tells sums of one module apart."""
     if adders.has_heap:
-        left, right = products_heap(m, adders, lanes, width).reduce(m)
+        left, right = products_heap(m, adders, lanes, width, name).reduce(m, f"{name}heap")
         return (left + right)[:width].as_signed()
     return _sum(adders, lanes, [])[:width].as_signed()
 
@@ -75,7 +75,7 @@ def add_to(
     return _overflow(m, accumulator, total)
 
 
-def products_heap(m: Module, adders: AdderStyle, lanes: list[Lane], width: int) -> Heap:
+def products_heap(m: Module, adders: AdderStyle, lanes: list[Lane], width: int, name: str = "") -> Heap:
     """All rows of the lanes; negative bits that mean the same in every lane are counted first."""
     heap = Heap(width, adders == AdderStyle.GREEDY)
     for lane in lanes:
@@ -87,7 +87,7 @@ def products_heap(m: Module, adders: AdderStyle, lanes: list[Lane], width: int) 
         if isinstance(bits[0], Const):
             heap.add_constant(len(bits) * weight * bits[0].value)
         else:
-            _add_multiple(heap, popcount(m, bits, f"negatives_{index}"), weight)
+            _add_multiple(heap, popcount(m, bits, f"negatives_{name}{index}"), weight)
     return heap
 
 

@@ -34,6 +34,8 @@ class UnitConfig:
 
     A statement about the component, for manifest and benches: who adds a stage to the component changes it too.
     """
+    mapped_once: ClassVar[tuple[str, ...]] = ()
+    """Kinds of modules (`asm_hw.gateware.repeated_modules`) that FPGA flows map once, however many there are."""
     initiation_interval: ClassVar[int] = 1
     port_meanings: ClassVar[Mapping[str, str]] = {}
     """What ports mean in this unit, where it is not what their names mean elsewhere (`asm_hw.emission.manifest`)."""

@@ -80,7 +80,8 @@ def compare_on_fpga(config: UnitConfig, family: str, seeds: int = 3) -> FpgaComp
     """Place and route a unit and its baselines on ``family``; plain JSON.
 
     ``seeds`` runs of nextpnr give each ``fmax_mhz``, their median. The structure and the form of
-    weights that ``config`` names do not matter: all are tried for every row. The row
+    weights that ``config`` names do not matter, unless it has modules that are mapped once: all are tried for every
+    row. The row
     ``exact, with DSP`` is there only where the device has hard multipliers.
     Raises `ParameterError` for an unknown family, a missing tool, a bad number of seeds, or a unit
     that the device cannot take.
@@ -121,7 +122,7 @@ def measure(config: UnitConfig, family: Family, seeds: int, dsp: bool = False) -
     best, recipe, cells = min(tried, key=lambda point: (point[2].lut_equivalents, point[2].ff))
     component = make_component(best)
     ports = describe(best, component, _TOP)["ports"]
-    placed = place(to_verilog(component, _TOP), _TOP, ports, family, recipe, dsp, seeds)
+    placed = place(to_verilog(component, _TOP), _TOP, ports, family, recipe, dsp, seeds, best.mapped_once)
     return {
         "name": best.slug,
         **_point(best, recipe, cells),
@@ -141,8 +142,12 @@ def _choices(config: UnitConfig, dsp: bool) -> Iterator[Choice]:
 
     Yosys' own flow belongs to what one would write without this project. Rows need a multiplication:
     there is none in a heap, and a hard multiplier takes all. Units with a memory are large: of their heaps
-    the greedy one alone. A unit that is built in one way alone is mapped by every recipe but the rows.
+    the greedy one alone. A unit that is built in one way alone is mapped by every recipe but the rows. What is mapped
+    once for many is the largest: as ``config`` says, by the recipe that saves most.
     """
+    if config.mapped_once:
+        yield config, "chained"
+        return
     if not isinstance(config, DatapathConfig):
         yield from ((config, recipe) for recipe in ("chained", "yosys"))
         return
@@ -164,7 +169,7 @@ def _choices(config: UnitConfig, dsp: bool) -> Iterator[Choice]:
 
 def _map(choice: Choice, family: Family, dsp: bool) -> Mapped:
     config, recipe = choice
-    return map_unit(to_verilog(make_component(config), _TOP), _TOP, family, recipe, dsp)
+    return map_unit(to_verilog(make_component(config), _TOP), _TOP, family, recipe, dsp, config.mapped_once)
 
 
 def _point(config: UnitConfig, recipe: str, mapped: Mapped) -> FpgaPoint:

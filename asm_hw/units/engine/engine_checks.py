@@ -6,7 +6,7 @@ import random
 
 from asm_hw.bench.driver import Driver, reset
 
-from .engine_config import STAGES, EngineConfig
+from .engine_config import EngineConfig
 from .engine_stimulus import SmallProgram, small_program
 from .program_header import ERRORS, HEADER, LIMIT_CYCLES
 
@@ -108,7 +108,7 @@ async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: rando
         await _write(driver, made)
         await _start(driver)
         await driver.settle()
-        for _ in range(LIMIT_CYCLES + STAGES + 2 if name == "limit" else 0):
+        for _ in range(LIMIT_CYCLES + config.last_stage + 2 if name == "limit" else 0):
             if not driver.get("busy"):
                 break
             await driver.edge()

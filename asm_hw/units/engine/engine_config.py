@@ -29,16 +29,10 @@ BANKS = ROWS * SIDES
 QUARTET = 4
 """Bits by which sums are moved: digits of weights and of activations are worth powers of it."""
 
-STAGES = 7
-"""Clock edges from the issue of a step to its output in the activation memory."""
 SWAP_STAGE = 2
 """Edges from the issue of a tile's first step to the one that swaps its weights in."""
-FINISH_STAGE = 4
-"""Edges from the issue of a step to the one that ends its sum."""
-DRAIN = STAGES - 1
-"""Cycles after a layer's last issue in which the next layer must not be taken: its first read meets the last write."""
-JOIN_GAP = STAGES - FINISH_STAGE
-"""Cycles after an issue that writes in which no tile may begin whose sums others join: these may lie in place."""
+OUTPUT_STAGES = 3
+"""Edges from the one that ends a sum to its output in the activation memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +47,8 @@ class EngineConfig(AccumulatingConfig):
     """
 
     unit: ClassVar[str] = "engine"
-    latency: ClassVar[int] = STAGES
     baseline_names: ClassVar[tuple[str, ...]] = ("exact",)
+    mapped_once: ClassVar[tuple[str, ...]] = ("column", "output_pipe")
     port_meanings: ClassVar[Mapping[str, str]] = {
         "i__payload": "a row for a memory: target (0 program, 1 weights, 2 activations), address, data",
         "i__valid": "a row is offered",
@@ -75,10 +69,12 @@ class EngineConfig(AccumulatingConfig):
 
     act_bits: int = integer(4, ACT_BITS, "Activation bits")
     terms: int = integer(1 << 16, TERMS, "Products that an auto accumulator must hold")
-    structure: str = choice("greedy", ("heap", "greedy"), "How products are added")
+    structure: str = choice("greedy", ("heap", "greedy", "tree"), "How products are added")
     lanes: int = integer(72, (1, 1024), "Products a column adds in a cycle")
     columns: int = integer(16, (1, 256), "Sums side by side")
     taps: int = integer(9, (1, 9), "Words of a window: 9 of three rows and columns, 3 of a row, 1")
+    stages: int = integer(1, (1, 4), "Registers within the sum of the lanes")
+    accumulators: str = choice("registers", ("registers", "memory"), "What holds the accumulators of a column")
     hold: int = integer(64, (8, 1024), "Pixels that a tile of weights is held for")
     segments: int = integer(8, (2, 64), "Segments of the activation memory")
     bank_rows: int = integer(256, (8, 1 << 16), "Words of a bank of a segment")
@@ -123,6 +119,31 @@ class EngineConfig(AccumulatingConfig):
     @property
     def array_shape(self) -> tuple[int, int]:
         return self.columns, self.lanes
+
+    @property
+    def finish_stage(self) -> int:
+        """Edges from the issue of a step to the one that ends its sum."""
+        return SWAP_STAGE + 1 + self.stages
+
+    @property
+    def last_stage(self) -> int:
+        """Edges from the issue of a step to its output in the activation memory."""
+        return self.finish_stage + OUTPUT_STAGES
+
+    @property
+    def drain(self) -> int:
+        """Cycles after a layer's last issue without the next layer: its first read would meet the last write."""
+        return self.last_stage - 1
+
+    @property
+    def join_gap(self) -> int:
+        """Cycles after an issue that writes in which no tile begins whose sums others join: these may lie in place."""
+        return self.last_stage - self.finish_stage
+
+    @property
+    def latency(self) -> int:  # type: ignore[override]
+        """Cycles from the issue of a step to its output in memory."""
+        return self.last_stage
 
     @property
     def group(self) -> int:
@@ -222,4 +243,5 @@ class EngineConfig(AccumulatingConfig):
 
     def _slug_words(self) -> list[str]:
         words = [*super()._slug_words(), f"l{self.lanes}", f"t{self.taps}", f"c{self.columns}", f"h{self.hold}"]
+        words += [f"g{self.stages}"] * (self.stages > 1) + ["m"] * (self.accumulators == "memory")
         return [*words, f"s{self.segments}x{self.bank_rows}", f"d{self.weight_rows}", f"p{self.program_rows}"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from asm_hw.numbers.integers import to_signed
 
-from .engine_config import DRAIN, FINISH_STAGE, JOIN_GAP, STAGES, EngineConfig
+from .engine_config import EngineConfig
 from .engine_records import COORDINATE
 
 Record = Mapping[str, int]
@@ -49,8 +49,8 @@ class Timeline:
     def __init__(self, config: EngineConfig):
         self._config = config
         self._load = config.records.layer_rows + 3  # the first weight row is read
-        self._end = -DRAIN - 1  # the last issue
-        self._wrote = -JOIN_GAP - 1  # the last issue that writes
+        self._end = -config.drain - 1  # the last issue
+        self._wrote = -config.join_gap - 1  # the last issue that writes
         self._written = 0  # the last cycle of the layer before
         self._swapped = 0  # parameters may be loaded from then on
 
@@ -62,29 +62,29 @@ class Timeline:
         for tile in walk:
             full, last_read, read = self._front(tile.brings_parameters)
             rows += read
-            allowed = self._end + (DRAIN if begin is None else 0)
+            allowed = self._end + (self._config.drain if begin is None else 0)
             if tile.joins:
-                allowed = max(allowed, self._wrote + JOIN_GAP)
+                allowed = max(allowed, self._wrote + self._config.join_gap)
             take = max(full, allowed)
             if begin is None:
                 begin = max(allowed, 0)
             stalls += take - max(allowed, 0)
             if tile.swaps:
-                self._swapped = take + tile.first_finish + FINISH_STAGE + 1
+                self._swapped = take + tile.first_finish + self._config.finish_stage + 1
             self._end = take + tile.cycles
             if tile.writes_until:
                 self._wrote = take + tile.writes_until
             steps += tile.steps
             works += tile.cycles
             self._load = max(take + 2, last_read + 1) + (self._config.records.layer_rows + 2 if tile.ends_layer else 0)
-        written = self._end + STAGES
+        written = self._end + self._config.last_stage
         cycles, self._written = written - self._written, written
         return LayerCycles(
             cycles=cycles,
             steps=steps,
             idle=cycles - works,
             weight_stalls=stalls,
-            drain=STAGES,
+            drain=self._config.last_stage,
             weight_rows=rows,
             source_words=walk.source_words,
             skip_words=walk.skip_words,

@@ -8,7 +8,7 @@ from asm_hw.gateware.unit_memory import Memory
 
 from .banked_memory import BankedMemory
 from .engine_array import EngineArray
-from .engine_config import DRAIN, FINISH_STAGE, JOIN_GAP, STAGES, SWAP_STAGE, EngineConfig
+from .engine_config import SWAP_STAGE, EngineConfig
 from .engine_counters import COUNTED, COUNTER_BITS, Counters, ones
 from .engine_front import Front
 from .engine_issuer import Issuer
@@ -67,13 +67,13 @@ class Engine(wiring.Component):
         m.submodules.window = window = WindowRegisters(config)
         m.submodules.activations = activations = BankedMemory(config)
         steps, working = self._stages(m, issuer)
-        stages = [steps[i] for i in range(STAGES + 1)]
+        writing = [steps[i].write for i in range(config.join_gap)]
         m.d.comb += [
             front.start.eq(guard.run), front.take.eq(issuer.take),
-            front.swapped.eq(steps[FINISH_STAGE].swap_parameters),
+            front.swapped.eq(steps[config.finish_stage].swap_parameters),
             issuer.full.eq(front.full), issuer.job.eq(front.job), issuer.layer.eq(front.layer),
-            issuer.drains.eq(working[:DRAIN].any()),
-            issuer.writing.eq(Cat(step.write for step in stages[:JOIN_GAP]).any()),
+            issuer.drains.eq(working[: config.drain].any()),
+            issuer.writing.eq(Cat(writing).any()),
             array.load.eq(front.load), array.parameters.eq(front.parameters), array.steps.eq(steps),
             array.x.eq(window.x), array.skip_words.eq(activations.skip_words),
             window.window.eq(steps[SWAP_STAGE].window), window.pad.eq(steps[SWAP_STAGE].pad),
@@ -84,7 +84,7 @@ class Engine(wiring.Component):
         self._requests(m, issuer, activations, steps)
         self._host(m, activations)
         self._count(m, front, issuer, steps, activations)
-        self._status(m, guard, front, steps[STAGES], working)
+        self._status(m, guard, front, steps[config.last_stage], working)
         return m
 
     def _status(self, m: Module, guard: ProgramGuard, front: Front, last, working: Signal) -> None:
@@ -104,20 +104,22 @@ class Engine(wiring.Component):
 
     def _stages(self, m: Module, issuer: Issuer) -> tuple[Signal, Signal]:
         """The step in each stage, stage 0 that of the issuer; and whether a tile was in work then."""
-        steps = Signal(data.ArrayLayout(step_layout(self._config), STAGES + 1))
-        working = Signal(STAGES + 1)
-        later = Signal(data.ArrayLayout(step_layout(self._config), STAGES))
+        count, layout = self._config.last_stage, step_layout(self._config)
+        steps = Signal(data.ArrayLayout(layout, count + 1))
+        working = Signal(count + 1)
+        later = Signal(data.ArrayLayout(layout, count))
         m.d.sync += later.eq(steps)
         m.d.comb += [steps[0].eq(issuer.step), working[0].eq(issuer.busy)]
-        m.d.comb += [steps[i + 1].eq(later[i]) for i in range(STAGES)]
-        past = Signal(STAGES)
+        m.d.comb += [steps[i + 1].eq(later[i]) for i in range(count)]
+        past = Signal(count)
         m.d.sync += past.eq(working)
         m.d.comb += working[1:].eq(past)
         return steps, working
 
     def _requests(self, m: Module, issuer: Issuer, activations: BankedMemory, steps: Signal) -> None:
         """Each request meets the memory in its stage."""
-        for name, stage in (("source", 1), ("skip", FINISH_STAGE), ("out", STAGES), ("also", STAGES)):
+        last = self._config.last_stage
+        for name, stage in (("source", 1), ("skip", self._config.finish_stage), ("out", last), ("also", last)):
             request = getattr(issuer, name)
             for i in range(stage):
                 later = Signal.like(request, name=f"{name}_{i}")
