@@ -13,12 +13,14 @@ ENGINE = EngineConfig(
     alphabets=(1,), lanes=9, taps=9, columns=2, hold=8, segments=2, bank_rows=8, weight_rows=64, program_rows=64
 )
 WIDE = replace(ENGINE, lanes=18, columns=4)
+STAGED = replace(ENGINE, stages=2, accumulators="memory", structure="tree")
 ARRAY, BANKED = "units/engine/engine_array.py", "units/engine/banked_memory.py"
 COLUMN, FRONT = "units/engine/engine_column.py", "units/engine/engine_front.py"
 GUARD, ISSUER = "units/engine/program_guard.py", "units/engine/engine_issuer.py"
 LOOPS, PIPE = "units/engine/engine_loops.py", "units/engine/output_pipe.py"
 REGISTERS = "units/engine/window_registers.py"
 OUTPUT_WALK, WALK = "units/engine/output_walk.py", "units/engine/window_walk.py"
+SUM = "gateware/staged_sum.py"
 
 MUTATIONS = {
     # Window.
@@ -35,8 +37,9 @@ MUTATIONS = {
     "outputs of odd columns in one place": (OUTPUT_WALK, 'Mux(right, of("col"), 0)', 'of("col")'),
     # Columns.
     "digits moved too little": (COLUMN, "self.shift << 2", "self.shift << 1"),
-    "sums never cleared": (COLUMN, "Mux(self.clear, 0, select_counted(file, self.entry))", "select_counted(file, self.entry)"),
-    "weights swapped too late": (ARRAY, "column.swap.eq(swap.swap)", "column.swap.eq(add.swap)"),
+    "sums never cleared": (COLUMN, "Mux(self.clear, 0, self._entry(m, total))", "self._entry(m, total)"),
+    "weights swapped too late": (ARRAY, "column.swap.eq(swap.swap)", "column.swap.eq(self.steps[SWAP_STAGE + 1].swap)"),
+    "stage of the sum a cycle late": (SUM, "with m.If(enable[stage]):", "with m.If(enable[-1]):"),
     # Output pipe.
     "no half step": (PIPE, "heap.add((Const(1, 1) << channel.shift)[1:])", "heap.add(Const(0, 1))"),
     "lower limit ignored": (PIPE, "Mux(shifted < self.low, self.low, ", "Mux(shifted < 0, 0, "),
@@ -57,7 +60,9 @@ MUTATIONS = {
     "name", [pytest.param(name, marks=[] if i % 3 == 0 else pytest.mark.full) for i, name in enumerate(MUTATIONS)]
 )
 def test_the_checks_catch(name, tmp_path):
-    config = WIDE if name in ("padding of one half", "layers overlap") else ENGINE
+    config = (
+        STAGED if name.startswith("stage of") else WIDE if name in ("padding of one half", "layers overlap") else ENGINE
+    )
     mutation = Mutation(*MUTATIONS[name], config=config)
     result = mutated(mutation, tmp_path, "from asm_hw.sim import amaranth_simulation as s\ns.run(config)")
     assert result.returncode == 1
