@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -51,10 +51,14 @@ class BankedMemory(wiring.Component):
         m = Module()
         config = self._config
         row_bits = ceil_log2(config.bank_rows)
-        reads: dict[str, list[Value]] = {name: [] for name in ("source", "skip", "host")}
+        reads: dict[str, list[Value]] = {name: [] for name in ("source", "skip")}
         for bank in range(BANKS):
             asks = {name: self._of_bank(m, name, bank) for name in ("source", *PLACES)}
-            asks["host"] = (self.host & (self.host_bank == bank), self.host_address, self.host_data)
+            # The host takes the ways of source and outputs: each more would be one to every bank of every segment.
+            for name, host in (("source", self.host & ~self.host_write), ("out", self.host & self.host_write)):
+                asked, address, word = asks[name]
+                here = asked | (host & (self.host_bank == bank))
+                asks[name] = here, Mux(host, self.host_address, address), Mux(host, self.host_data, word)
             segments = []
             for segment in range(config.segments):
                 m.submodules[f"bank_{segment}_{bank}"] = memory = Memory(
@@ -65,10 +69,10 @@ class BankedMemory(wiring.Component):
                     hit.eq(asks[name][0] & (asks[name][1][row_bits:] == segment)) for name, hit in hits.items()
                 ]
                 m.d.comb += [
-                    memory.read.eq(hits["source"] | hits["skip"] | (hits["host"] & ~self.host_write)),
-                    memory.write.eq(hits["out"] | hits["also"] | (hits["host"] & self.host_write)),
+                    memory.read.eq(hits["source"] | hits["skip"]),
+                    memory.write.eq(hits["out"] | hits["also"]),
                     memory.address.eq(_one_of([(hits[name], asks[name][1][:row_bits]) for name in hits])),
-                    memory.data.eq(_one_of([(hits[name], asks[name][2]) for name in ("out", "also", "host")])),
+                    memory.data.eq(_one_of([(hits[name], asks[name][2]) for name in ("out", "also")])),
                 ]
                 segments.append(memory.row)
             for name, words in reads.items():
@@ -81,7 +85,7 @@ class BankedMemory(wiring.Component):
             self._to_slots(m, name, reads[name])
         bank = Signal.like(self.host_bank)
         m.d.sync += bank.eq(self.host_bank)
-        m.d.comb += self.host_word.eq(_one_of([(bank == i, word) for i, word in enumerate(reads["host"])]))
+        m.d.comb += self.host_word.eq(_one_of([(bank == i, word) for i, word in enumerate(reads["source"])]))
         return m
 
     def _of_bank(self, m: Module, name: str, bank: int) -> tuple[Value, Value, Value]:
