@@ -103,7 +103,7 @@ class EngineArray(wiring.Component):
             pipe.finish.eq(steps[finish + 1].finish),
             pipe.low.eq(steps[finish + 2].low), pipe.high.eq(steps[finish + 2].high),
         ]  # fmt: skip
-        step = steps[STAGES]
+        step = steps[config.last_stage]
         if config.act_alphabets is None:
             return pipe.y
         stored = self._round(m, f"level_{index}", pipe.y[:SKIP_BITS], step.encode, step.offset)
