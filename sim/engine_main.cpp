@@ -1,7 +1,8 @@
 // Drives an emitted engine: rows into its memories, start, and the activation memory as each layer leaves it.
 //
 //   engine_main JOB DUMP    JOB: lines "w <hexadecimal payload>" (a row) and "r <cycles>" (run, so long at most;
-//                           "q": of the activation memory only what the last layer leaves)
+//                           "q": of the activation memory only what the last layer leaves), "t <from>-<to>" (built with
+//                           TRACED: of the next run write these cycles to DUMP.vcd, a unit of time each)
 //
 // For each layer that ends, DUMP receives its number (32 bits), the cycle since start (64 bits), whether words
 // follow (32 bits), the counters (32 bits each) and every word of activation memory, address by address and bank by bank. Each run prints "run <cycles> <layers> <done> <error>".
@@ -16,14 +17,30 @@
 
 #include "Vtop.h"
 #include "Vtop___024root.h"
+#ifdef TRACED
+#include <utility>
+#include <vector>
+
+#include "verilated_vcd_c.h"
+#endif
 #include "engine_memory.h"  // SEGMENTS, ROWS, WORD_BYTES, COUNTERS, bank(top, segment, number, row)
 
 static Vtop *top;
 static FILE *dump;
 
-static void edge() {
+#ifdef TRACED
+static VerilatedVcdC *trace;
+static std::vector<std::pair<uint64_t, uint64_t>> windows;
+#endif
+
+static void edge(uint64_t cycle = 0) {
     top->clk = 0;
     top->eval();
+#ifdef TRACED
+    // Settled values of the cycle, before the edge that ends it.
+    for (auto &window : windows)
+        if (cycle >= window.first && cycle < window.second) trace->dump(cycle);
+#endif
     top->clk = 1;
     top->eval();
 }
@@ -61,7 +78,7 @@ static void run(uint64_t limit, bool images) {
         // Outputs of registers: those of this cycle.
         if (top->layer_done) write_dump(layers++, cycle - 1, images || top->done);
         if (top->done) break;
-        edge();
+        edge(cycle);
     }
     printf("run %llu %u %d %d\n", static_cast<unsigned long long>(cycle - 1), layers, static_cast<int>(top->done),
            static_cast<int>(top->error));
@@ -73,6 +90,12 @@ int main(int argc, char **argv) {
     VerilatedContext context;
     top = new Vtop(&context);
     dump = fopen(argv[2], "wb");
+#ifdef TRACED
+    context.traceEverOn(true);
+    trace = new VerilatedVcdC;
+    top->trace(trace, 99);
+    trace->open((std::string(argv[2]) + ".vcd").c_str());
+#endif
     std::ifstream job(argv[1]);
     if (!dump || !job) return 2;
     top->rst = 1;
@@ -88,10 +111,18 @@ int main(int argc, char **argv) {
             top->i___05Fvalid = 1;
             edge();
             top->i___05Fvalid = 0;
+#ifdef TRACED
+        } else if (kind == "t") {
+            size_t dash = value.find('-');
+            windows.emplace_back(std::stoull(value), std::stoull(value.substr(dash + 1)));
+#endif
         } else {
             run(strtoull(value.c_str(), nullptr, 10), kind == "r");
         }
     }
+#ifdef TRACED
+    trace->close();
+#endif
     fclose(dump);
     delete top;
     return 0;

@@ -27,6 +27,8 @@ from .stream_simulation import emitted_config
 
 MAIN = Path(__file__).with_name("engine_main.cpp")
 PROGRAM = "engine_main"
+TRACE_DEPTH = 4
+"""Levels that waves show: the shell around the top, the engine, its parts, the ports of the parts of these."""
 MARGIN = 1000
 """Cycles beyond the predicted ones after which a run counts as one that hangs."""
 
@@ -54,13 +56,15 @@ class EngineRun:
 class EnginePlayer:
     """An emitted engine under ``engine_main.cpp``, built once for each Verilog and kept in the user's cache.
 
-    ``build``: the folder that keeps it instead. Raises `ParameterError` where the emitted folder is of another unit.
+    ``build``: the folder that keeps it instead. ``traced``: it can write waves. Raises `ParameterError` where the
+    emitted folder is of another unit.
     """
 
-    def __init__(self, emitted: Emitted, build: Path | None = None):
+    def __init__(self, emitted: Emitted, build: Path | None = None, traced: bool = False):
         self.config = emitted_config(emitted, EngineConfig)
         top = emitted.manifest["top"]
-        key = content_key([verilator.version()], [emitted.verilog, MAIN, Path(__file__)])[:24]
+        self._traced = traced
+        key = content_key([verilator.version(), repr(traced)], [emitted.verilog, MAIN, Path(__file__)])[:24]
         self._build = verilator.check_build((build or cache_folder("engines")) / key)
         if not (self._build / PROGRAM).is_file():
             self._compile(emitted.verilog, top)
@@ -73,10 +77,11 @@ class EnginePlayer:
             (folder / "engine_memory.h").write_text(_memory_header(self.config, top))
             public = folder / "public.vlt"
             public.write_text(_verilator_config(top))
-            flags = f"-O1 -std=gnu++20 -DVL_TIME_CONTEXT -I{folder}"
+            flags = f"-O1 -std=gnu++20 -DVL_TIME_CONTEXT -I{folder}" + " -DTRACED" * self._traced
+            trace = ["--trace", "--trace-depth", str(TRACE_DEPTH)] if self._traced else []
             result = verilator.run(
                 "--cc", "--exe", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-                "--noassert", "-Wno-fatal", "-Wno-lint", "-CFLAGS", flags, "--Mdir", folder, "--top-module", top,
+                "--noassert", "-Wno-fatal", "-Wno-lint", *trace, "-CFLAGS", flags, "--Mdir", folder, "--top-module", top,
                 "--prefix", "Vtop", "-o", PROGRAM, verilator.WAIVERS, public, verilog.resolve(), MAIN,
             )  # fmt: skip
             if result.returncode:
@@ -103,6 +108,22 @@ class EnginePlayer:
             text += [self._line(("activations", address, word)) for address, word in program.input_rows(values)]
             text.append(f"{'r' if images else 'q'} {program.cycles + MARGIN}\n")
         return self._play(text, len(inputs))
+
+    def trace(self, program: EngineProgram, values: np.ndarray, windows: Iterable[tuple[int, int]]) -> Iterator[Path]:
+        """Waves of the given cycles, from first to last but one, of a run on one input; gone when iteration goes on.
+
+        A cycle takes a unit of time, at which all signals have settled.
+        """
+        text = [f"t {first}-{end}\n" for first, end in windows] + self._load(program)
+        text += [self._line(("activations", address, word)) for address, word in program.input_rows(values)]
+        text.append(f"q {program.cycles + MARGIN}\n")
+        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
+            job, dump = Path(scratch, "job"), Path(scratch, "dump")
+            job.write_text("".join(text))
+            result = subprocess.run([self._build / PROGRAM, job, dump], capture_output=True, text=True)
+            if result.returncode or " 1 0\n" not in result.stdout:
+                raise RuntimeError(f"the simulator failed: {result.stdout}{result.stderr}")
+            yield dump.with_suffix(".vcd")
 
     def run_rows(self, programs: Iterable[Sequence[Row]], limit: int) -> Iterator[EngineRun]:
         """Write the rows of each program, whatever they hold, and run it for at most ``limit`` cycles."""

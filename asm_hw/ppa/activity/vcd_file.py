@@ -57,13 +57,13 @@ class Waves:
 
 
 class Vcd:
-    """A dump. ``names``: the full name and width of what each code stands for, ``tb.dut.n7`` and 1."""
+    """A dump. ``names``: the full name and width of what each code stands for, ``tb.dut.n7`` and 1; ``unit`` in fs."""
 
     def __init__(self, path: Path) -> None:
         head, _, self._body = path.read_bytes().partition(b"$enddefinitions")
         header = head.decode()
         unit = re.search(r"\$timescale\s+(\d+)\s*(\w+)", header)
-        self._unit = _FS[unit[1] + unit[2]] if unit else 1
+        self.unit = _FS[unit[1] + unit[2]] if unit else 1
         self.names: dict[str, list[tuple[str, int]]] = {}
         scope: list[str] = []
         for opened, closed, width, code, name in _SCOPE.findall(header):
@@ -83,7 +83,7 @@ class Vcd:
         kinds = text[starts]
         stamps = np.flatnonzero(kinds == ord("#"))
         # A line belongs to the time stamp above it, "#" and a number; lines above the first one to 0.
-        clock = np.concatenate([[0], _number(text, starts[stamps] + 1, ends[stamps], 10, _ZERO) * self._unit])
+        clock = np.concatenate([[0], _number(text, starts[stamps] + 1, ends[stamps], 10, _ZERO) * self.unit])
         return text, starts, ends, kinds, clock[np.cumsum(kinds == ord("#"))]
 
     @cached_property

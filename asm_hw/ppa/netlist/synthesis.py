@@ -62,6 +62,8 @@ ABC buffers by fanout in ``fast`` alone: in large designs it puts a buffer on ne
 ``plain`` is what a user gets who asks for nothing: ``synth``, ``dfflibmap``, ``abc``.
 """
 
+Outside = str | tuple[str, ...] | None
+"""Modules that are left out, with what they are made of."""
 _WRITERS = ("write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v")
 _CELLS = {"full_adder": "a, b, c", "half_adder": "a, b"}
 
@@ -92,10 +94,10 @@ class Synthesis:
     netlist_verilog: str
 
 
-def synthesize(verilog: str, top: str, library: Library, recipe: str, outside: str | None = None) -> Synthesis:
+def synthesize(verilog: str, top: str, library: Library, recipe: str, outside: Outside = None) -> Synthesis:
     """Map one design with one recipe. Raises `ParameterError` where the library cannot map it.
 
-    The module ``outside``, a memory, is left out: what goes to it and comes from it are ports of the netlist.
+    Modules ``outside``, a memory, are left out: what goes to them and comes from them are ports of the netlist.
     Nets heavier than the library lets their driver be are buffered, but for the recipe ``plain``.
     Results are kept in the user's cache by the content of everything that they depend on.
     """
@@ -129,7 +131,7 @@ def _buffer(path: Path, top: str, library: Library) -> bool:
 
 
 def mapping_commands(
-    verilog: str, top: str, library: Library, recipe: str, folder: Path, outside: str | None = None
+    verilog: str, top: str, library: Library, recipe: str, folder: Path, outside: Outside = None
 ) -> list[str]:
     """The Yosys commands of ``recipe`` from the synthesized design on; the files they name are put into ``folder``.
 
@@ -159,9 +161,9 @@ def mapping_commands(
     ]
 
 
-def _synthesized(verilog: str, top: str, options: str, blackboxes: list[str], outside: str | None) -> str:
+def _synthesized(verilog: str, top: str, options: str, blackboxes: list[str], outside: Outside) -> str:
     """RTLIL of a design before mapping: the same for every recipe and library, so it is kept."""
-    left = [outside] if outside else []
+    left = [outside] if isinstance(outside, str) else list(outside or ())
     # Black boxes outlast -flatten: adders for techmap, the memory for expose.
     read = ["read_verilog design.v", *(f"blackbox {module}" for module in (*blackboxes, *left))]
     # Takes the instance of the memory out and makes ports of what it was connected to.
