@@ -81,8 +81,9 @@ class EnginePlayer:
             trace = ["--trace", "--trace-depth", str(TRACE_DEPTH)] if self._traced else []
             result = verilator.run(
                 "--cc", "--exe", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-                "--noassert", "-Wno-fatal", "-Wno-lint", *trace, "-CFLAGS", flags, "--Mdir", folder, "--top-module", top,
-                "--prefix", "Vtop", "-o", PROGRAM, verilator.WAIVERS, public, verilog.resolve(), MAIN,
+                "--noassert", "-Wno-fatal", "-Wno-lint", *trace, "-CFLAGS", flags, "--Mdir", folder,
+                "--top-module", top, "--prefix", "Vtop", "-o", PROGRAM, verilator.WAIVERS, public, verilog.resolve(),
+                MAIN,
             )  # fmt: skip
             if result.returncode:
                 raise RuntimeError(f"Verilator could not build the engine: {result.stderr[-2000:]}")

@@ -40,6 +40,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     Unit options are those of the engine; alphabets are the network's unless given. A network that does not fit is
     refused by the layer's name. Cycles and accesses are exact: `asm-hw run` counts the same.
     """
+    from asm_hw.compiler.event_energy import layer_energies_pj
     from asm_hw.compiler.program_folder import compile_folder
     from asm_hw.network.network_file import load
     from asm_hw.report.progress import working
@@ -54,6 +55,8 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     with working(f"compiling {network.name}"):
         program = compile_folder(network, config, folder, force, batch)
     result = {"folder": str(folder), **program.report}
+    for layer, energy_pj in zip(result["layers"], layer_energies_pj(program) or (), strict=False):
+        layer["energy_pj"] = energy_pj
     emit_result(as_json, result, lambda console: _show_program(console, result))
 
 
@@ -75,6 +78,8 @@ def _show_program(console: Console, result: dict[str, Any]) -> None:
     table.caption = (
         f"{result['cycles']:,} cycles{batch}; {result['weight_rows']:,} rows of weights; {result['folder']}/"
     )
+    if "energy_pj" in result["layers"][0]:
+        table.caption += f"; {sum(layer['energy_pj'] for layer in result['layers']) / 1e6:.2f} uJ by event counts"
     console.print(table)
 
 

@@ -214,7 +214,11 @@ class _Build:
         predicted = self._timeline.layer(records.whole(records.layer, layer), stored)
         steps = predicted.steps * config.lanes * config.columns
         complete = product.targets if completes else ()
-        self.layers.append(ProgramLayer(product.name, complete, product.macs, steps, predicted))
+        # Each tile meets all pixels.
+        met = predicted.steps // sum(map(len, tiling.passes))
+        moved = predicted.steps * config.taps if tiling.window else predicted.source_words
+        work = product.macs, steps, met * tiling.nonzero(config.weight.encode(0)), moved
+        self.layers.append(ProgramLayer(product.name, complete, *work, predicted))
 
     def _add_weights(self, product: Product, tiling: Tiling) -> None:
         """For each pass its first tile, the parameters of its columns, its other tiles."""

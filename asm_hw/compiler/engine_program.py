@@ -21,12 +21,18 @@ from .tensor_layout import Placed
 
 @dataclass(frozen=True)
 class ProgramLayer:
-    """A layer of a program: the tensors that it completes, its work and what the model predicts."""
+    """A layer of a program: the tensors that it completes, its work and what the model predicts.
+
+    ``lane_steps``: products that the lanes could form; ``products``: those of them whose weight is not 0;
+    ``moved_words``: words that change before the lanes, all taps of a window in each step, of a point those it reads.
+    """
 
     name: str
     tensors: tuple[str, ...]
     macs: int
     lane_steps: int
+    products: int
+    moved_words: int
     predicted: LayerCycles
 
     def utilization(self) -> float:

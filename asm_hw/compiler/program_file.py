@@ -51,6 +51,8 @@ def to_json(program: EngineProgram) -> str:
             "tensors": layer.tensors,
             "macs": layer.macs,
             "lane_steps": layer.lane_steps,
+            "products": layer.products,
+            "moved_words": layer.moved_words,
             "predicted": asdict(layer.predicted),
         }
         for layer in program.layers
@@ -150,9 +152,10 @@ def _layer(entry: Mapping[str, Any], tensors: Collection[str]) -> ProgramLayer:
     for name in entry["tensors"]:
         _check_known(name, tensors)
     predicted = {name: check_range(name, value, 0, MAX_COUNT) for name, value in entry["predicted"].items()}
-    macs, lane_steps = (check_range(name, entry[name], 0, MAX_COUNT) for name in ("macs", "lane_steps"))
+    counted = ("macs", "lane_steps", "products", "moved_words")
+    macs, lane_steps, products, moved = (check_range(name, entry[name], 0, MAX_COUNT) for name in counted)
     name = _text("name of a layer", entry["name"])
-    return ProgramLayer(name, tuple(entry["tensors"]), macs, lane_steps, LayerCycles(**predicted))
+    return ProgramLayer(name, tuple(entry["tensors"]), macs, lane_steps, products, moved, LayerCycles(**predicted))
 
 
 def _tensor(config: EngineConfig, name: str, entry: Mapping[str, Any]) -> Placed:

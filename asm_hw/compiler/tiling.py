@@ -55,6 +55,10 @@ class Tiling:
         """The tiles whose records a program holds: of one pass where they are shared."""
         return self.passes[0] if self.shared else [tile for tiles in self.passes for tile in tiles]
 
+    def nonzero(self, zero: int) -> int:
+        """Weights of all tiles but those with the code ``zero``."""
+        return sum(int((tile.codes != zero).sum()) for tiles in self.passes for tile in tiles)
+
     def fills(self, stride: int, width: int, outputs: int) -> list[np.ndarray]:
         """Before which of the ``outputs`` steps of a row a cycle only fills the window, bool [outputs].
 

@@ -34,6 +34,10 @@ class CycleWaves:
         """Whether the waves show the signal."""
         return name in self._codes
 
+    def names(self, prefix: str) -> list[str]:
+        """What the waves show below ``prefix``, which is left out."""
+        return [name.removeprefix(prefix) for name in self._codes if name.startswith(prefix)]
+
     def bits(self, name: str) -> Bits:
         """A signal's bits, [width, cycles]."""
         code, _ = self._codes[name]
@@ -73,12 +77,11 @@ class _StatefulRun(Run):
 
     def _bench(self, depth: int = 1) -> str:
         text = super()._bench(depth)
-        numbers = {name: index for index, name in enumerate(self.mapped.netlist.instances)}
-        cells = self.mapped.netlist.instances
-        set_ = "".join(
-            f"    dut.i{numbers[name]}.{self.mapped.cells[cells[name].cell].ff.states[0]} = {value};\n"
-            for name, value in self._state.items()
-        )
+        set_ = ""
+        for index, instance in enumerate(self.mapped.netlist.instances.values()):
+            register = self.mapped.cells[instance.cell].ff
+            if register is not None and instance.name in self._state:
+                set_ += f"    dut.i{index}.{register.states[0]} = {self._state[instance.name]};\n"
         delay = self.period / 1000 + AFTER_EDGE_PS
         return text.replace("endmodule\n", f"  initial begin\n    #{delay:.3f};\n{set_}  end\nendmodule\n")
 

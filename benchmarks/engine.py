@@ -1,0 +1,165 @@
+"""Measures the energy of engines by events: docs/results/engine.json and the table of docs/engine.md.
+
+    python benchmarks/engine.py --networks resnet8=FILE,resnet20=FILE,... [--tables-only]
+
+FILE: integers of a network ({1} W=5 A=4). Modules are measured gate by gate in some cycles of a run of the first one
+(`asm_hw.ppa.energy.engine_energy`); all networks are then accounted by the events that the cycle model counts.
+IHP SG13G2, without wires.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from figures import RESULTS, provenance, write_block
+
+from asm_hw.compiler.compile_network import compile_network
+from asm_hw.compiler.engine_program import EngineProgram
+from asm_hw.compiler.event_energy import LOGIC_PARAMETERS, SHAPE_PARAMETERS, layer_energy_pj
+from asm_hw.compiler.program_folder import compile_folder, load_folder
+from asm_hw.errors import ParameterError
+from asm_hw.network.network_file import load
+from asm_hw.ppa.activity.gate_simulation import simulator
+from asm_hw.ppa.energy.engine_energy import WEIGHT_BANK, explain, explained_percent, measure, memory_events, windows_of
+from asm_hw.ppa.technology.cell_library import compact_library
+from asm_hw.sim.engine_player import EnginePlayer
+from asm_hw.training.evaluate import integer_batches
+from asm_hw.units.engine.engine_config import EngineConfig
+
+CLOCK_MHZ = 100.0
+LAYERS = ("conv1", "layer1.conv2", "layer2.downsample", "layer2.conv2", "layer3.conv2")
+CYCLES = 60
+OUTPUT = RESULTS / "engine.json"
+EVENT_NAMES = (
+    "cycles",
+    "steps",
+    "products",
+    "moved_words",
+    "weight_rows",
+    "source_words",
+    "skip_words",
+    "output_words",
+)
+TARGETS_UJ = {"resnet8": 7.6, "resnet20": 21, "mobilenet_v2_050": 34}
+LARGER: tuple[dict[str, int], ...] = ({}, {"bank_rows": 1024, "weight_rows": 32768, "program_rows": 2048})
+"""Memories: the default ones, or those that take any of the networks."""
+
+
+def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
+    """The events of an engine, and the windows that they come from."""
+    with tempfile.TemporaryDirectory() as scratch:
+        compile_folder(network, config, Path(scratch, "engine"))
+        folder = load_folder(Path(scratch, "engine"))
+        player = EnginePlayer(folder.emitted, traced=True)
+        images, _ = next(iter(integer_batches(folder.network, "cifar10", 1)))
+        windows = windows_of(folder.program, LAYERS, CYCLES)
+        library = compact_library(Path(scratch), "sg13g2")
+        rows = []
+        verilog = folder.emitted.verilog.read_text()
+        for row in measure(player, verilog, folder.program, np.asarray(images[0]), windows, library, CLOCK_MHZ):
+            rows.append(row)
+            print(row, flush=True)
+    return fitted({"parameters": config.parameters, "windows": rows}, config)
+
+
+def fitted(engine: dict[str, Any], config: EngineConfig) -> dict[str, Any]:
+    """An engine whose windows were measured, with what its events take."""
+    rows = engine["windows"]
+    alone = explain(rows, 1)  # of one instance, as the windows are
+    for row in rows:
+        row["explained_percent"] = explained_percent(row, alone[row["part"]])
+    events = explain(rows, config.columns) | memory_events(config, CLOCK_MHZ)
+    events = {part: {event: round(fj, 3) for event, fj in of.items()} for part, of in events.items()}
+    return {"parameters": engine["parameters"], "event_fj": events, "windows": rows}
+
+
+def compiled(network: Path, parameters: dict[str, Any]) -> EngineProgram:
+    """A network's program for the engine with these parameters, or with memories that take it."""
+    known = {name: parameters[name] for name in (*LOGIC_PARAMETERS, *SHAPE_PARAMETERS)}
+    for memories in LARGER:
+        try:
+            return compile_network(load(network), EngineConfig(**known | memories))
+        except ParameterError as error:
+            found = error
+    raise found
+
+
+def account(engine: dict[str, Any], networks: dict[str, Path]) -> list[dict[str, Any]]:
+    """Energy by part of an image of each network, nJ."""
+    rows = []
+    for name, path in networks.items():
+        program = compiled(path, engine["parameters"])
+        events = engine["event_fj"] | memory_events(program.config, CLOCK_MHZ)
+        layers = [layer_energy_pj(layer, events) for layer in program.layers]
+        parts = {part: round(sum(layer[part] for layer in layers) / 1000, 2) for part in events}
+        memories = {name: getattr(program.config, name) for name in ("segments", "bank_rows", "weight_rows")}
+        row = {"network": name, "cycles": program.cycles, "memories": memories, "parts_nj": parts}
+        rows.append(row | {"total_nj": round(sum(parts.values()), 2)})
+    return rows
+
+
+def table() -> str:
+    """Energy of each network by part, and what an event takes, Markdown."""
+    result = json.loads(OUTPUT.read_text())
+    rows = [(title(engine), row) for engine in result["engines"] for row in engine["networks"]]
+    lines = ["| uJ an image | " + " | ".join(f"{row['network']}, {name}" for name, row in rows) + " |"]
+    lines += ["|---" * (len(rows) + 1) + "|"]
+    for part in result["engines"][0]["event_fj"]:
+        lines.append(f"| {part} | " + " | ".join(f"{row['parts_nj'][part] / 1000:.2f}" for _, row in rows) + " |")
+    totals = [row["total_nj"] / 1000 for _, row in rows]
+    lines.append("| **all** | " + " | ".join(f"**{total:.1f}**" for total in totals) + " |")
+    wanted = [(total, TARGETS_UJ.get(row["network"])) for total, (_, row) in zip(totals, rows, strict=True)]
+    met = [f"{target} ({'met' if total <= target else 'missed'})" if target else "-" for total, target in wanted]
+    lines.append("| to reach | " + " | ".join(met) + " |")
+    lines.append("| cycles | " + " | ".join(f"{row['cycles']:,}" for _, row in rows) + " |")
+    return "\n".join([*lines, "", *event_lines(result["engines"])])
+
+
+def event_lines(engines: list[dict[str, Any]]) -> list[str]:
+    """What an event takes, and how well events explain the windows that were measured."""
+    lines = ["| pJ an event | " + " | ".join(EVENT_NAMES) + " | windows explained to, % |"]
+    lines += ["|---" * (len(EVENT_NAMES) + 2) + "|"]
+    for engine in engines:
+        for part, events in engine["event_fj"].items():
+            figures = [f"{events[event] / 1000:.3g}" if events.get(event) else "-" for event in EVENT_NAMES]
+            errors = [abs(row["explained_percent"]) for row in engine["windows"] if row["part"] == part]
+            lines.append(f"| {part} | {' | '.join(figures)} | {f'{max(errors):.1f}' if errors else '-'} |")
+    return lines
+
+
+def title(engine: dict[str, Any]) -> str:
+    """An engine in few words."""
+    of = engine["parameters"]
+    kind = "{1}" if of["arithmetic"] == "asm" else "exact"
+    return f"{kind} W={of['weight_bits']} A={of['act_bits']}, {of['lanes']}x{of['taps']}x{of['columns']}x{of['hold']}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", default="", help="NAME=FILE,..., the first one is measured")
+    parser.add_argument("--events", choices=("measured", "kept"), default="measured", help="those of the JSON file")
+    parser.add_argument("--tables-only", action="store_true", help="only write the table, from the JSON file")
+    given = parser.parse_args()
+    if not given.tables_only:
+        networks = {name: Path(path) for name, path in (pair.split("=") for pair in given.networks.split(","))}
+        result = json.loads(OUTPUT.read_text()) if given.events == "kept" else measured(next(iter(networks.values())))
+        for engine in result["engines"]:
+            engine["networks"] = account(engine, networks)
+        OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
+    write_block("energy", table(), "docs/engine.md")
+
+
+def measured(network: Path) -> dict[str, Any]:
+    """Provenance, and the events of the default engine."""
+    result = provenance("python benchmarks/engine.py --networks ...") | {"clock_mhz": CLOCK_MHZ}
+    result |= {"activity": simulator(), "weight_bank_rows": WEIGHT_BANK}
+    return result | {"engines": [measure_engine(EngineConfig(alphabets=load(network).alphabets), network)]}
+
+
+if __name__ == "__main__":
+    main()
