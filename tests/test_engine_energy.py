@@ -50,7 +50,7 @@ def test_products_of_a_layer_are_those_of_its_weights(program):
 
 def test_the_fit_finds_the_energies_that_made_the_windows():
     draw = np.random.default_rng(0)
-    made = {part: dict(zip(events, (5.0, 300.0, 2.0, 40.0), strict=False)) for part, events in EVENTS.items()}
+    made = {part: dict(zip(events, (5000.0, 300.0, 200.0, 400.0), strict=False)) for part, events in EVENTS.items()}
     rows = []
     for part, energies in made.items():
         for _ in range(6):
@@ -65,8 +65,8 @@ def test_the_fit_finds_the_energies_that_made_the_windows():
     assert all(abs(explained_percent(row, found[row["part"]])) < 0.1 for row in rows)
     # Of four equal columns; a product is of one of them already.
     whole = explain(rows, columns=4)
-    assert whole["columns"]["steps"] == pytest.approx(4 * 300, rel=1e-3)
-    assert whole["columns"]["products"] == pytest.approx(2, rel=1e-3)
+    assert whole["columns"]["cycles"] == pytest.approx(4 * 5000, rel=1e-3)
+    assert whole["columns"]["products"] == pytest.approx(300, rel=1e-3)
     assert whole["control"]["steps"] == pytest.approx(300, rel=1e-3)
 
 
