@@ -45,18 +45,6 @@ def to_json(program: EngineProgram) -> str:
         }
         for name, placed in program.tensors.items()
     }
-    layers = [
-        {
-            "name": layer.name,
-            "tensors": layer.tensors,
-            "macs": layer.macs,
-            "lane_steps": layer.lane_steps,
-            "products": layer.products,
-            "moved_words": layer.moved_words,
-            "predicted": asdict(layer.predicted),
-        }
-        for layer in program.layers
-    ]
     body = {
         "schema_version": SCHEMA_VERSION,
         "engine": program.config.parameters,
@@ -65,11 +53,24 @@ def to_json(program: EngineProgram) -> str:
         "output": program.output,
         "input_windows": asdict(program.windows) if program.windows else None,
         "tensors": tensors,
-        "layers": layers,
+        "layers": [_layer_entry(layer) for layer in program.layers],
         "program": [f"{row:x}" for row in program.program],
         "weights": [f"{row:x}" for row in program.weights],
     }
     return json.dumps(body | {"sha256": _checksum(body)})
+
+
+def _layer_entry(layer: ProgramLayer) -> dict[str, Any]:
+    """What the file says of a layer."""
+    return {
+        "name": layer.name,
+        "tensors": layer.tensors,
+        "macs": layer.macs,
+        "lane_steps": layer.lane_steps,
+        "products": layer.products,
+        "moved_words": layer.moved_words,
+        "predicted": asdict(layer.predicted),
+    }
 
 
 def from_json(path: Path) -> EngineProgram:
