@@ -47,9 +47,11 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
 
     if options.get("unit") not in (None, "engine"):
         raise ParameterError(f"unit must be engine, or left out, to compile, not {options['unit']!r}")
+    loaded = load(network)
     for name in ("alphabets", "act_alphabets"):
-        if options.get(name) is None and getattr(load(network), name) is not None:
-            options[name] = str(getattr(load(network), name))
+        own = getattr(loaded, name)
+        if options.get(name) is None and own is not None:
+            options[name] = str(own)
     config = config_from(options, "engine")
     folder = out or Path("build") / _stem(network)
     with working(f"compiling {network.name}"):

@@ -44,17 +44,12 @@ class InputWindows:
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """The windows of integers of ``shape``."""
-        reach = [
-            (size - 1) * stride + (kernel - 1) * dilation + 1
-            for size, stride, kernel, dilation in zip(
-                self.out_size, self.stride, self.kernel, self.dilation, strict=True
-            )
-        ]
+        whole = [(kernel - 1) * dilation + 1 for kernel, dilation in zip(self.kernel, self.dilation, strict=True)]
+        reach = [(n - 1) * stride + k for n, stride, k in zip(self.out_size, self.stride, whole, strict=True)]
         behind = [
             max(0, most - before - size) for most, before, size in zip(reach, self.padding, self.shape[1:], strict=True)
         ]
         padded = np.pad(values, ((0, 0), *zip(self.padding, behind, strict=True)))
-        whole = [(kernel - 1) * dilation + 1 for kernel, dilation in zip(self.kernel, self.dilation, strict=True)]
         views = np.lib.stride_tricks.sliding_window_view(padded, whole, axis=(1, 2))
         (down, right), (dy, dx) = self.stride, self.dilation
         taken = views[:, ::down, ::right, ::dy, ::dx][:, : self.out_size[0], : self.out_size[1]]
