@@ -49,7 +49,7 @@ wave: $(STAMP) ## simulate one unit and leave a waveform
 synth: $(STAMP) ## area and delay of one unit beside exact and bare
 	@$(BIN)/asm-hw synth
 
-fpga: $(STAMP) ## place and route one unit beside exact and bare: FAMILY=ecp5, ice40 or gowin
+fpga: $(STAMP) ## place and route one unit beside exact and bare: FAMILY=ecp5, ecp5_85, ice40 or gowin
 	@$(BIN)/asm-hw fpga
 
 energy: $(STAMP) ## energy per MAC of one unit beside exact and bare, glitches included

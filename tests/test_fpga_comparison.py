@@ -52,7 +52,7 @@ def test_command(cli):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--family", "virtex"], "family must be one of ecp5, ice40, gowin, not 'virtex'"),
+        (["--family", "virtex"], "family must be one of ecp5, ecp5_85, ice40, gowin, not 'virtex'"),
         (["--seeds", "0"], "seeds must be an integer from 1 to 99, not 0"),
     ],
 )
