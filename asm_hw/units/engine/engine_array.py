@@ -12,12 +12,12 @@ from asm_hw.numbers.integers import ceil_div
 
 from .engine_column import EngineColumn
 from .engine_config import BANKS, SIDES, SWAP_STAGE, EngineConfig
-from .engine_layouts import step_layout
+from .engine_layouts import result_layout, step_layout
 from .engine_records import SKIP_BITS
 from .level_rounder import LevelRounder
 from .output_pipe import OutputPipe
 
-_GATHER = ("entry", "clear", "shift", "largest")
+_GATHER = ("entry", "clear", "shift")
 
 
 class EngineArray(wiring.Component):
@@ -29,12 +29,13 @@ class EngineArray(wiring.Component):
     row : In(``row_bits``), a row of weight memory
     x : In(array[lanes] of ``act_bits``), the window of the step in stage `SWAP_STAGE` + 1
     steps : In(array[``last_stage`` + 1] of step), the step in each stage
+    result : In(`result_layout`), what becomes of the layer's sums
     skip_words : In(array[6] of words), what joins the sums that ended in stage ``finish_stage``
     data, also_data : Out(array[6] of words), by slot: the outputs of the last stage, and their narrowed copy
     """
 
     signal_parts = {
-        r"load|parameters|steps\w*": "control",
+        r"load|parameters|steps\w*|result": "control",
         r"row|branch_\d+\w*": "weight_registers",
         r"x|skip_words|data|also_data": "activations",
         r"moved_\d+|narrowed_\d+": "requantize",
@@ -53,6 +54,7 @@ class EngineArray(wiring.Component):
                 "row": In(config.row_bits),
                 "x": In(data.ArrayLayout(config.act_bits, config.lanes)),
                 "steps": In(data.ArrayLayout(step_layout(config), config.last_stage + 1)),
+                "result": In(result_layout(config)),
                 "skip_words": In(words),
                 "data": Out(words),
                 "also_data": Out(words),
@@ -77,6 +79,7 @@ class EngineArray(wiring.Component):
             m.d.comb += [
                 column.load.eq(self.load[index]), column.weights.eq(branch), column.swap.eq(swap.swap),
                 column.add.eq(adds), column.gather.eq(gather.add), column.finish.eq(gather.finish),
+                column.largest.eq(self.result.largest),
                 *(getattr(column, name).eq(gather[name]) for name in _GATHER),
                 *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
             ]  # fmt: skip
@@ -101,12 +104,12 @@ class EngineArray(wiring.Component):
         m.d.comb += [
             pipe.acc.eq(acc), pipe.skip.eq(joined), pipe.channel.eq(channel),
             pipe.finish.eq(steps[finish + 1].finish),
-            pipe.low.eq(steps[finish + 2].low), pipe.high.eq(steps[finish + 2].high),
+            pipe.low.eq(self.result.low), pipe.high.eq(self.result.high),
         ]  # fmt: skip
-        step = steps[config.last_stage]
         if config.act_alphabets is None:
             return pipe.y
-        stored = self._round(m, f"level_{index}", pipe.y[:SKIP_BITS], step.encode, step.offset)
+        result = self.result
+        stored = self._round(m, f"level_{index}", pipe.y[:SKIP_BITS], result.encode, result.offset)
         return Cat(stored, pipe.y[SKIP_BITS:])
 
     def _round(self, m: Module, name: str, value: Value, encode: Value, offset: Value) -> Value:
@@ -150,18 +153,18 @@ class EngineArray(wiring.Component):
 
     def _narrow(self, m: Module, results: list[Value]) -> None:
         """Each result once more, moved down and clamped to one digit."""
-        config, step = self._config, self.steps[self._config.last_stage]
+        config, result_of, step = self._config, self.result, self.steps[self._config.last_stage]
         narrowed = []
         for index, result in enumerate(results):
             moved = Signal(signed(SKIP_BITS + 2), name=f"moved_{index}")
             value = result[:SKIP_BITS] & step.also.replicate(SKIP_BITS)
-            m.d.comb += moved.eq((value + step.also_add.as_signed()) >> step.also_shift)
+            m.d.comb += moved.eq((value + result_of.also_add.as_signed()) >> result_of.also_shift)
             clamped = Signal(config.act_bits, name=f"narrowed_{index}")
-            above = Mux(moved > step.also_high, step.also_high, moved)
-            m.d.comb += clamped.eq(Mux(moved < step.also_low, step.also_low, above))
+            above = Mux(moved > result_of.also_high, result_of.also_high, moved)
+            m.d.comb += clamped.eq(Mux(moved < result_of.also_low, result_of.also_low, above))
             if config.act_alphabets is None:
                 narrowed.append(clamped)
             else:
-                narrowed.append(self._round(m, f"copy_{index}", clamped, step.also_encode, step.also_offset))
+                narrowed.append(self._round(m, f"copy_{index}", clamped, result_of.also_encode, result_of.also_offset))
         for word in range(config.beat_words):
             m.d.comb += self.also_data[SIDES * word].eq(Cat(narrowed[word * config.group : (word + 1) * config.group]))

@@ -1,10 +1,12 @@
 """The counters of an engine: what a program has done since its start."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 COUNTER_BITS = 32
+LOW_BITS = 8
+"""Bits that are clocked in each cycle; those above only where these overflow."""
 COUNTED = ("steps", "idle", "weight_rows", "source_words", "skip_words", "output_words")
 """Cycles in which lanes add, and in which no tile is in work; rows and words that were read or written."""
 
@@ -30,10 +32,13 @@ class Counters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         for name in COUNTED:
-            with m.If(self.clear):
-                m.d.sync += self.counts[name].eq(0)
-            with m.Else():
-                m.d.sync += self.counts[name].eq(self.counts[name] + getattr(self, name))
+            low = Signal(LOW_BITS, name=f"{name}_low", reset_less=True)
+            high = Signal(COUNTER_BITS - LOW_BITS, name=f"{name}_high", reset_less=True)
+            total = Signal(LOW_BITS + 1, name=f"{name}_total")
+            m.d.comb += [total.eq(low + getattr(self, name)), self.counts[name].eq(Cat(low, high))]
+            m.d.sync += low.eq(Mux(self.clear, 0, total))
+            with m.If(self.clear | total[-1]):
+                m.d.sync += high.eq(Mux(self.clear, 0, high + 1))
         return m
 
 

@@ -99,7 +99,7 @@ class Front(wiring.Component):
         arrived, layer, tile = Signal(), Signal(records.layer_rows), Signal(records.tile_rows)
         words = []
         for name, arriving in (("layer", layer), ("tile", tile)):
-            rows = [Signal(PROGRAM_BITS, name=f"{name}_{i}") for i in range(len(arriving))]
+            rows = [Signal(PROGRAM_BITS, name=f"{name}_{i}", reset_less=True) for i in range(len(arriving))]
             for i, row in enumerate(rows):
                 with m.If(arriving[i]):
                     m.d.sync += row.eq(self.program_row)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from asm_hw.gateware.shapes import struct_of
 
 from .engine_config import EngineConfig
-from .engine_layouts import PLACES, job_layout, request_layout, step_layout
+from .engine_layouts import PLACES, job_layout, planes_layout, request_layout, result_layout, spot_layout, step_layout
 from .output_walk import OutputWalk
 from .window_walk import WindowWalk
 
@@ -24,15 +24,16 @@ class Issuer(wiring.Component):
     writing : In(1), outputs are on their way: take no tile that ends sums which others join
     take : Out(1), the tile is taken on this edge
     busy : Out(1), a tile is in work
-    source, out, skip, also : Out(`request_layout`), words of the source, and of `PLACES`
+    source : Out(`request_layout`), words of the source
+    out, skip, also : Out(`spot_layout`), where the first words of `PLACES` lie
     step : Out(`step_layout`)
+    result, planes : Out(`result_layout`, `planes_layout`), the layer's, from the cycle after its first step on
     """
 
     signal_parts = {r".*": "control"}
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        request = request_layout(config)
         super().__init__(
             {
                 "full": In(1),
@@ -42,18 +43,20 @@ class Issuer(wiring.Component):
                 "writing": In(1),
                 "take": Out(1),
                 "busy": Out(1),
-                "source": Out(request),
-                **{name: Out(request) for name in PLACES},
+                "source": Out(request_layout(config)),
+                **{name: Out(spot_layout(config)) for name in PLACES},
                 "step": Out(step_layout(config)),
+                "result": Out(result_layout(config)),
+                "planes": Out(planes_layout(config)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        job, layer = Signal.like(self.job), Signal.like(self.layer)
+        job, layer = Signal.like(self.job, reset_less=True), Signal.like(self.layer, reset_less=True)
         m.submodules.window = window = WindowWalk(self._config)
         m.submodules.outputs = output = OutputWalk(self._config)
-        by, bx, phase = Signal.like(job.height), Signal.like(job.width), Signal.like(layer.pace)
+        by, bx, phase = (Signal.like(s, reset_less=True) for s in (job.height, job.width, layer.pace))
         moves, done = Signal(), Signal()  # the last cycle of a step; of the tile
         row_ends, steps = bx == job.width - 1, self.busy & window.steps
         m.d.comb += [
@@ -88,12 +91,13 @@ class Issuer(wiring.Component):
         first = (by == 0) & (bx == 0)
         last = row_ends & (by == job.height - 1)
         self._step(m, job, layer, window, phase, steps, first, last)
+        self._hold(m, layer)
         m.d.comb += self.step.ends_layer.eq(done & job.ends_layer)
         return m
 
     def _step(self, m: Module, job, layer, window, phase: Value, steps: Value, first: Value, last: Value) -> None:
         """What becomes of a step's sum: an entry of the accumulators, cleared, ended, requantized, written."""
-        step, entry, fresh = self.step, Signal.like(self.step.entry), Signal()
+        step, entry, fresh = self.step, Signal.like(self.step.entry, reset_less=True), Signal()
         begins, ends, counts = Signal(), Signal(), Signal()
         m.d.comb += [
             begins.eq(job.first & Mux(layer.reduce, job.starts_sum & first, 1)),
@@ -101,20 +105,26 @@ class Issuer(wiring.Component):
             counts.eq(steps & (phase == 0)),
             step.window.eq(window.window), step.pad.eq(job.pad),
             step.swap.eq(fresh & self.busy), step.add.eq(counts), step.entry.eq(entry), step.shift.eq(job.shift),
-            step.clear.eq(begins), step.largest.eq(layer.largest), step.finish.eq(counts & ends),
+            step.clear.eq(begins), step.finish.eq(counts & ends),
             # The parameters of a pass count from the first sum that ends in it.
             step.swap_parameters.eq(counts & ends & (layer.reduce | (job.starts_pass & first))),
             step.write.eq(steps & ends & (phase < layer.phases)), step.phase.eq(phase),
-            step.low.eq(layer.low), step.high.eq(layer.high), step.joins.eq(layer.skip & steps & ends & (phase == 0)),
+            step.joins.eq(layer.skip & counts & ends), step.also.eq(layer.also & counts & ends),
         ]  # fmt: skip
-        m.d.comb += step.also.eq(layer.also & counts & ends)
-        copied = ["also_add", "also_shift", "also_low", "also_high"]
-        if self._config.act_alphabets:
-            copied += ["encode", "offset", "also_encode", "also_offset"]
-        m.d.comb += [step[name].eq(layer[name]) for name in copied]
         with m.If(self.busy):
             m.d.sync += fresh.eq(0)
         with m.If(counts & ~layer.reduce):
             m.d.sync += entry.eq(entry + 1)
         with m.If(self.take):
             m.d.sync += [fresh.eq(1), entry.eq(0)]
+
+    def _hold(self, m: Module, layer) -> None:
+        """What later stages need of the layer: with its first step the last one of the layer before is at its end."""
+        begins = Signal()
+        m.d.sync += begins.eq(self.take & self.job.starts_layer)
+        for port in (self.result, self.planes):
+            # What is halted writes its last outputs, so these are not reset.
+            held = {name: Signal.like(port[name], name=f"held_{name}", reset_less=True) for name, _ in port.shape()}
+            m.d.comb += [port[name].eq(signal) for name, signal in held.items()]
+            with m.If(begins):
+                m.d.sync += [signal.eq(layer[name]) for name, signal in held.items()]

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from amaranth.hdl import signed
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
+from asm_hw.gateware.shapes import struct_of
+
 from .engine_config import BANKS, EngineConfig
-from .engine_records import COORDINATE, COUNT, SKIP_BITS
+from .engine_records import COORDINATE, COUNT
 
 PLACES = ("out", "skip", "also")
 """Tensors at the pixels of the outputs: the one that is written, the one that joins, a narrowed copy of the first."""
+
+
+_RESULT = (
+    *("largest", "low", "high", "also_add", "also_shift", "also_low", "also_high"),
+    *("encode", "offset", "also_encode", "also_offset"),
+)
+_PLANES = tuple(f"{name}_{field}" for name in PLACES for field in ("plane", "pair"))
 
 
 def place_layout(config: EngineConfig) -> data.StructLayout:
@@ -33,6 +44,26 @@ def job_layout(config: EngineConfig) -> data.StructLayout:
     )  # fmt: skip
 
 
+def result_layout(config: EngineConfig) -> data.StructLayout:
+    """Fields of a layer's record that say what becomes of its sums."""
+    return _of_layer(config, _RESULT)
+
+
+def planes_layout(config: EngineConfig) -> data.StructLayout:
+    """Fields of a layer's record that say where a second plane of `PLACES` lies."""
+    return _of_layer(config, _PLANES if config.planes > 1 else ())
+
+
+def _of_layer(config: EngineConfig, names: Iterable[str]) -> data.StructLayout:
+    return struct_of(field for field in config.records.layer if field.name in names)
+
+
+def spot_layout(config: EngineConfig) -> data.StructLayout:
+    """Where the first word of a pixel lies: address, bank numbers, and, before others, group modulo 3."""
+    rest = {"rest": 2} if config.beat_words > 1 else {}
+    return data.StructLayout({"address": config.address_bits, "m3": 2, "m2": 1} | rest)
+
+
 def request_layout(config: EngineConfig) -> data.StructLayout:
     """Words of a cycle, by slot: slot 2 * i + j lies in the bank (``m3`` + i modulo 3, ``m2`` + i + j modulo 2)."""
     a = config.address_bits
@@ -50,14 +81,10 @@ def window_layout() -> data.StructLayout:
 
 def step_layout(config: EngineConfig) -> data.StructLayout:
     """What follows a step through the stages: how its words enter the window, and what becomes of its sum."""
-    y = config.requantize.out_bits
-    encoded = {"encode": 1, "offset": SKIP_BITS, "also_encode": 1, "also_offset": config.act_bits}
     return data.StructLayout(
         {
             "window": window_layout(), "pad": 2 * config.act_bits,
-            "swap": 1, "add": 1, "entry": bits_for(config.hold - 1), "clear": 1, "largest": 1, "shift": 3,
-            "finish": 1, "swap_parameters": 1, "joins": 1, "write": 1, "phase": 4, "low": y, "high": y, "ends_layer": 1,
-            "also": 1, "also_add": signed(SKIP_BITS + 2), "also_shift": 3, "also_low": config.act_bits,
-            "also_high": config.act_bits, **(encoded if config.act_alphabets else {}),
+            "swap": 1, "add": 1, "entry": bits_for(config.hold - 1), "clear": 1, "shift": 3,
+            "finish": 1, "swap_parameters": 1, "joins": 1, "write": 1, "also": 1, "phase": 4, "ends_layer": 1,
         }
     )  # fmt: skip

@@ -22,51 +22,6 @@ def carries(rest: Value, words: int) -> Value:
     return (Const(0, 1), rest == 2, rest != 0, Const(1, 1))[words]
 
 
-class Place(wiring.Component):
-    """Where the block's first pixel lies in a tensor that is written or joined: the record's fields ``<name>_*``.
-
-    Members
-    -------
-    layer : In(record)
-    opens, next_x, next_y, next_pass : In(1)
-    place : Out(`place_layout`)
-    """
-
-    def __init__(self, config: EngineConfig, name: str):
-        self._config, self._name = config, name
-        steps = {step: In(1) for step in ("opens", "next_x", "next_y", "next_pass")}
-        layer = In(struct_of(config.records.layer))
-        super().__init__({"layer": layer, **steps, "place": Out(place_layout(config))})
-
-    def elaborate(self, platform):
-        m = Module()
-        of, place, layer = (lambda field: self.layer[f"{self._name}_{field}"]), self.place, self.layer
-        words = self._config.beat_words
-        # Of the pass; signals of their own, since parts of one register get names that need escapes.
-        first = {name: Signal.like(place[name], name=f"pass_{name}") for name in ("row", "m3", "m2", "rest")}
-        rest = add_mod3(first["rest"], words % 3)
-        begin, following = Signal.like(place, name="first_place"), Signal.like(place)
-        m.d.comb += [
-            begin.row.eq(of("base")), begin.m3.eq(of("m3")), begin.m2.eq(of("m2")), begin.rest.eq(of("rest")),
-            following.row.eq(first["row"] + carries(first["rest"], words)),
-            following.m3.eq(add_mod3(first["m3"], words % 3)),
-            following.m2.eq(first["m2"] ^ words % 2), following.rest.eq(rest),
-        ]  # fmt: skip
-        for step, value in ((self.opens, begin), (self.next_pass, following)):
-            with m.If(step):
-                m.d.sync += [place.eq(value), *(kept.eq(value[name]) for name, kept in first.items())]
-        with m.If(self.next_x):
-            m.d.sync += place.col.eq(place.col + of("block_col"))
-        with m.If(self.next_y):
-            m.d.sync += [
-                place.col.eq(0),
-                place.row.eq(place.row + of("block_row")),
-                place.m3.eq(add_mod3(place.m3, layer.out_height_m3)),
-                place.m2.eq(place.m2 ^ layer.out_height_m2),
-            ]
-        return m
-
-
 class Loops(wiring.Component):
     """Counts tiles, blocks and passes, and keeps where the next tile lies in every memory.
 
@@ -104,8 +59,8 @@ class Loops(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layer = self.layer
-        count = {name: Signal.like(layer[f"{name}s"], name=name) for name in ("tile", "passe")}
-        count |= {name: Signal.like(layer[f"blocks_{name}"], name=f"block_{name}") for name in "xy"}
+        count = {name: Signal.like(layer[f"{name}s"], name=name, reset_less=True) for name in ("tile", "passe")}
+        count |= {name: Signal.like(layer[f"blocks_{name}"], name=f"block_{name}", reset_less=True) for name in "xy"}
         ends = {name: Signal(name=f"ends_{name}") for name in count}
         limits = {"tile": layer.tiles, "passe": layer.passes, "x": layer.blocks_x, "y": layer.blocks_y}
         m.d.comb += [ends[name].eq(count[name] == limits[name] - 1) for name in count]
@@ -127,23 +82,18 @@ class Loops(wiring.Component):
         with m.If(self.start):
             m.d.sync += [self.in_layer.eq(1), self.record.eq(1), self.row.eq(0)]  # behind the header
         with m.If(self.opens):
-            m.d.sync += self.in_layer.eq(0)
+            m.d.sync += [self.in_layer.eq(0), *(number.eq(0) for number in count.values())]
         with m.If(last):
             m.d.sync += self.in_layer.eq(1)
         self._addresses(m, ends["tile"], next_x | next_y, next_pass, self.wants_parameters, count["tile"] == 0)
-        places = {}
-        for name in PLACES:
-            m.submodules[name] = place = Place(self._config, name)
-            m.d.comb += [place.layer.eq(layer), place.opens.eq(self.opens), place.next_x.eq(next_x)]
-            m.d.comb += [place.next_y.eq(next_y), place.next_pass.eq(next_pass)]
-            places[name] = place.place
+        places = {name: self._place(m, name, next_x, next_y, next_pass) for name in PLACES}
         source = self._source(m, next_x, next_y, next_pass)
         self._job(m, count, ends, source, places)
         return m
 
     def _addresses(self, m: Module, ends_tile, same_pass, next_pass, fresh, first_tile) -> None:
         """Records and rows follow one another; the blocks of a pass begin with its first again."""
-        record, row = Signal.like(self.record), Signal.like(self.row)  # of the pass
+        record, row = Signal.like(self.record, reset_less=True), Signal.like(self.row, reset_less=True)  # of the pass
         following = Signal.like(self.row)
         # A block that is not the first of its pass has the parameters already.
         m.d.comb += following.eq(self.row + Mux(first_tile & ~fresh, self._config.parameter_rows, 0))
@@ -166,11 +116,42 @@ class Loops(wiring.Component):
                 with m.Else():
                     m.d.sync += self.record.eq(record)
 
+    def _place(self, m: Module, name: str, next_x, next_y, next_pass) -> dict[str, Signal]:
+        """Where the block's first pixel lies in a tensor that is written or joined: `place_layout`, by field."""
+        of, layer, words = (lambda field: self.layer[f"{name}_{field}"]), self.layer, self._config.beat_words
+        # Signals of their own, since parts of one register get names that need escapes.
+        place = {
+            field: Signal(shape, name=f"{name}_{field}", reset_less=True)
+            for field, shape in place_layout(self._config).members.items()
+        }
+        fields = ("row", "m3", "m2", "rest")
+        first = {f: Signal.like(place[f], name=f"{name}_pass_{f}", reset_less=True) for f in fields}
+        following = {
+            "row": first["row"] + carries(first["rest"], words), "m3": add_mod3(first["m3"], words % 3),
+            "m2": first["m2"] ^ words % 2, "rest": add_mod3(first["rest"], words % 3),
+        }  # fmt: skip
+        begin = {"row": of("base")} | {field: of(field) for field in fields[1:]}
+        for step, values in ((self.opens, begin), (next_pass, following)):
+            with m.If(step):
+                m.d.sync += place["col"].eq(0)
+                m.d.sync += [kept[field].eq(value) for field, value in values.items() for kept in (place, first)]
+        with m.If(next_x):
+            m.d.sync += place["col"].eq(place["col"] + of("block_col"))
+        with m.If(next_y):
+            m.d.sync += [
+                place["col"].eq(0), place["row"].eq(place["row"] + of("block_row")),
+                place["m3"].eq(add_mod3(place["m3"], layer.out_height_m3)),
+                place["m2"].eq(place["m2"] ^ layer.out_height_m2),
+            ]  # fmt: skip
+        return place
+
     def _source(self, m: Module, next_x, next_y, next_pass) -> dict[str, Signal]:
         """The block's first pixel in the source."""
         layer = self.layer
-        y, x = Signal.like(layer.block_y), Signal.like(layer.block_x)
-        row, col, m3 = Signal.like(layer.block_row), Signal.like(layer.block_col), Signal(2)
+        y, x, row, col, m3 = (
+            Signal.like(layer[f"block_{name}"], name=f"source_{name}", reset_less=True)
+            for name in ("y", "x", "row", "col", "m3")
+        )
         with m.If(next_x):
             m.d.sync += [x.eq(x + layer.block_x), col.eq(col + layer.block_col)]
         with m.If(next_y):
@@ -194,5 +175,5 @@ class Loops(wiring.Component):
             job.starts_pass.eq(first_block), job.ends_layer.eq(self.ends_layer),
             job.starts_layer.eq(first_block & (count["tile"] == 0) & (count["passe"] == 0)),
             job.starts_sum.eq(~layer.reduce | first_block), job.ends_sum.eq(~layer.reduce | (ends["x"] & ends["y"])),
-            *(job[name].eq(place) for name, place in places.items()),
+            *(job[name][field].eq(kept) for name, place in places.items() for field, kept in place.items()),
         ]  # fmt: skip

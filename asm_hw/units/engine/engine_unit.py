@@ -1,6 +1,6 @@
 """Unit ``engine``: memories, front, issuer, window, columns."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ from .engine_front import Front
 from .engine_issuer import Issuer
 from .engine_layouts import step_layout
 from .engine_records import PROGRAM_BITS
+from .output_requests import OutputRequests, access_stages
 from .program_guard import ProgramGuard
 from .window_registers import WindowRegisters
 
@@ -75,6 +76,7 @@ class Engine(wiring.Component):
             issuer.drains.eq(working[: config.drain].any()),
             issuer.writing.eq(Cat(writing).any()),
             array.load.eq(front.load), array.parameters.eq(front.parameters), array.steps.eq(steps),
+            array.result.eq(issuer.result),
             array.x.eq(window.x), array.skip_words.eq(activations.skip_words),
             window.window.eq(steps[SWAP_STAGE].window), window.pad.eq(steps[SWAP_STAGE].pad),
             window.words.eq(activations.source_words), activations.data.eq(array.data),
@@ -118,19 +120,16 @@ class Engine(wiring.Component):
 
     def _requests(self, m: Module, issuer: Issuer, activations: BankedMemory, steps: Signal) -> None:
         """Each request meets the memory in its stage."""
-        last = self._config.last_stage
-        for name, stage in (("source", 1), ("skip", self._config.finish_stage), ("out", last), ("also", last)):
-            request = getattr(issuer, name)
-            for i in range(stage):
-                later = Signal.like(request, name=f"{name}_{i}")
-                m.d.sync += later.eq(request)
-                request = later
-            step = steps[stage]
-            asked = {"source": Const(1), "skip": step.joins, "out": step.write, "also": step.also}[name]
-            target = getattr(activations, name)
+        m.submodules.requests = requests = OutputRequests(self._config)
+        source = Signal.like(issuer.source)
+        m.d.sync += source.eq(issuer.source)
+        m.d.comb += [activations.source.eq(source), requests.planes.eq(issuer.planes)]
+        asks = {"out": "write", "skip": "joins", "also": "also"}
+        for name, stage in access_stages(self._config).items():
             m.d.comb += [
-                target.eq(request),
-                target.enable.eq(request.enable & asked.replicate(len(request.enable))),
+                getattr(requests, f"{name}_spot").eq(getattr(issuer, name)),
+                getattr(requests, f"{name}_asked").eq(Cat(steps[i][asks[name]] for i in range(stage + 1))),
+                getattr(activations, name).eq(getattr(requests, name)),
             ]
 
     def _count(self, m: Module, front: Front, issuer: Issuer, steps: Signal, activations: BankedMemory) -> None:

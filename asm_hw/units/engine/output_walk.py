@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from asm_hw.gateware.shapes import struct_of
 
-from .engine_config import ROWS, SIDES, EngineConfig
-from .engine_layouts import PLACES, job_layout, request_layout
-from .engine_loops import add_mod3, carries
+from .engine_config import EngineConfig
+from .engine_layouts import PLACES, job_layout, spot_layout
+from .engine_loops import add_mod3
 
 
 class OutputWalk(wiring.Component):
@@ -18,7 +18,7 @@ class OutputWalk(wiring.Component):
     -------
     take, following, job, layer, moves, row_ends : as `WindowWalk`
     goes : In(1), the step is in work, its last cycle aside: two planes more
-    out, skip, also : Out(`request_layout`), slot 2 * k + p for word k of plane p
+    out, skip, also : Out(`spot_layout`), the first word of the cycle's first plane
     """
 
     signal_parts = {r".*": "control"}
@@ -29,7 +29,7 @@ class OutputWalk(wiring.Component):
         super().__init__(
             {name: In(1) for name in ("take", "moves", "row_ends", "goes")}
             | {"following": In(job), "job": In(job), "layer": In(layer)}
-            | {name: Out(request_layout(config)) for name in PLACES}
+            | {name: Out(spot_layout(config)) for name in PLACES}
         )
 
     def elaborate(self, platform):
@@ -45,14 +45,15 @@ class OutputWalk(wiring.Component):
         return m
 
     def _walk(self, m: Module, name: str, right: Signal) -> None:
-        of, request = (lambda field: self.layer[f"{name}_{field}"]), getattr(self, name)
+        of, spot = (lambda field: self.layer[f"{name}_{field}"]), getattr(self, name)
         start = self.following[name]
         # Signals of their own: parts of one register would be a loop to simulators.
-        row, col = Signal.like(start.row, name=f"{name}_row"), Signal.like(start.col, name=f"{name}_col")
-        m3, m2 = Signal(2, name=f"{name}_m3"), Signal(name=f"{name}_m2")
-        rest = Signal(2, name=f"{name}_rest")
-        begin = Signal(name=f"{name}_begin")  # ``m2`` of the row's first pixel
-        planes = Signal.like(row, name=f"{name}_planes")  # how far the planes of this cycle lie
+        row, col, m3, m2, rest = (
+            Signal.like(start[field], name=f"{name}_{field}", reset_less=True)
+            for field in ("row", "col", "m3", "m2", "rest")
+        )
+        begin = Signal(name=f"{name}_begin", reset_less=True)  # ``m2`` of the row's first pixel
+        planes = Signal.like(row, name=f"{name}_planes", reset_less=True)  # how far the planes of this cycle lie
         with m.If(self.moves | self.take):
             m.d.sync += planes.eq(0)
         with m.Elif(self.goes):
@@ -65,12 +66,6 @@ class OutputWalk(wiring.Component):
         with m.If(self.take):
             m.d.sync += [row.eq(start.row), col.eq(start.col), m3.eq(start.m3), m2.eq(start.m2)]
             m.d.sync += [rest.eq(start.rest), begin.eq(start.m2)]
-        m.d.comb += [request.m3.eq(m3), request.m2.eq(m2)]
-        for k in range(ROWS):
-            for p in range(SIDES):
-                slot, used = SIDES * k + p, k < self._config.beat_words and p < self._config.planes
-                further = carries(rest, k) + (of("plane") if p else 0)
-                m.d.comb += [
-                    request.enable[slot].eq((of("pair") if p else 1) if used else 0),
-                    request.address[slot].eq(row + col + further + planes),
-                ]
+        m.d.comb += [spot.address.eq(row + col + planes), spot.m3.eq(m3), spot.m2.eq(m2)]
+        if self._config.beat_words > 1:
+            m.d.comb += spot.rest.eq(rest)

@@ -36,14 +36,14 @@ class ProgramGuard(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        header = Signal(data.StructLayout(HEADER))
+        header, written = Signal(data.StructLayout(HEADER), reset_less=True), Signal()
         program, weights = ((self.row.target == TARGETS.index(name)) for name in ("program", "weights"))
         first = program & (self.row.address == 0)
         checksum = self._checksum(m, self.write & first, self.write & (program | weights) & ~first)
         with m.If(self.write & first):
-            m.d.sync += header.eq(self.row.data)
+            m.d.sync += [header.eq(self.row.data), written.eq(1)]
         error, cycles = Signal.like(self.error, name="found"), Signal(HEADER["limit"] + LIMIT_CYCLES.bit_length())
-        with m.If(header.engine != engine_number(self._config)):
+        with m.If(~written | (header.engine != engine_number(self._config))):
             m.d.comb += error.eq(ERRORS.index("engine"))
         with m.Elif(header.checksum != checksum):
             m.d.comb += error.eq(ERRORS.index("checksum"))

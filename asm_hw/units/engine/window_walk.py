@@ -47,9 +47,10 @@ class WindowWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         job, layer = self.job, self.layer
-        y, row, m3 = Signal(signed(COORDINATE)), Signal.like(job.row), Signal(2)
+        y, m3 = Signal(signed(COORDINATE), reset_less=True), Signal(2, reset_less=True)
+        row, col = (Signal.like(job[name], name=name, reset_less=True) for name in ("row", "col"))
         # The next column that is asked for, and its address; a row of windows starts; its first column is there.
-        x, col, starts, filled = Signal(signed(COORDINATE)), Signal.like(job.col), Signal(), Signal()
+        x, starts, filled = Signal(signed(COORDINATE), reset_less=True), Signal(), Signal()
         fills, first, skips, jumps = (Signal(name=name) for name in ("fills", "first", "skips", "jumps"))
         m.d.comb += [
             jumps.eq(layer.stride_x[2:].any() | (layer.stride_x == 3)),
