@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from bitline_networks import SMALL, inputs_of
+from array_networks import SMALL, inputs_of
 from tiny_network import last, tiny
 
 from asm_hw.compiler.bitline_products import array_products

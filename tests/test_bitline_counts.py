@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import torch
-from bitline_networks import SMALL, encoded_network, inputs_of
+from array_networks import SMALL, encoded_network, inputs_of
 from tiny_network import last, tiny
 
 from asm_hw.compiler.bitline_products import array_products

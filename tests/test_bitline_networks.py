@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bitline_networks import SMALL, encoded_network, inputs_of
+from array_networks import SMALL, encoded_network, inputs_of
 from random_networks import RandomNetwork
 from tiny_network import draw, tiny
 from trained_digits import demo_network
