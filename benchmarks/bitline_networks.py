@@ -36,10 +36,12 @@ OUTPUT = RESULTS / "bitline_networks.json"
 ZOO = {"ResNet-20 {1}": "resnet20_1_w5_a4", "ResNet-8 {1,3}": "resnet8_1_3_w5_a4"}
 DEMO = "digits {1,3}"
 ARRAYS: tuple[dict[str, int], ...] = (
-    {"rows": 64, "cols": 512},
-    {"rows": 64, "cols": 512, "act_bits": 4},
-    {"rows": 512, "cols": 512, "act_bits": 4},
+    {"rows": 64},
+    {"rows": 64, "act_bits": 4},
+    {"rows": 512, "act_bits": 4},
 )
+COLS = {(1,): 512, (1, 3): 510}
+"""Columns by alphabets: words of 4 and 8 bits divide 512, those that hold multiples by 3, of 6 and 10 bits, 510."""
 MBIT = 1e6
 
 
@@ -96,7 +98,8 @@ def on_array(network: IntegerNetwork, config: BitlineConfig) -> dict[str, Any]:
 
 def measure(name: str, network: IntegerNetwork) -> dict[str, Any]:
     """A network on the engine and on `ARRAYS`."""
-    arrays = [on_array(network, array_for(network, **given)) for given in ARRAYS]
+    cols = COLS[tuple(network.alphabets)]
+    arrays = [on_array(network, array_for(network, cols=cols, **given)) for given in ARRAYS]
     macs = sum(size.macs for size in network.sizes)
     return {"network": name, "macs": macs, "engine": on_engine(network), "arrays": arrays}
 
@@ -127,8 +130,11 @@ def title(of: dict[str, Any]) -> str:
 def beside_engine() -> str:
     """Cycles of each network alone, Markdown."""
     found = json.loads(OUTPUT.read_text())["networks"]
-    heads = [title(row["parameters"]) for row in (found[0]["engine"], *found[0]["arrays"])]
-    lines = ["| cycles | " + " | ".join(head.partition(", words")[0] for head in heads) + " |"]
+    heads = [
+        f"bitline A={row['parameters']['act_bits']}, {row['parameters']['rows']} rows" for row in found[0]["arrays"]
+    ]
+    heads.insert(0, title(found[0]["engine"]["parameters"]))
+    lines = ["| cycles | " + " | ".join(heads) + " |"]
     lines += ["|---" * (len(heads) + 1) + "|"]
     for network in found:
         cycles = [row["cycles"] for row in (network["engine"], *network["arrays"])]

@@ -51,7 +51,7 @@ def test_counts_are_those_of_the_array_that_runs_every_group_of_words():
         assert layer["outside"]["partial_sums"] == sums
         assert layer["utilization"] == round(layer["macs"] / (2 * config.words * layer["cycles"]), 4)
         totals.update(layer["micro_operations"])
-    assert report["micro_operations"] == +totals
+    assert report["micro_operations"] == totals
     assert report["cycles"] == sum(layer["cycles"] for layer in report["layers"])
 
 

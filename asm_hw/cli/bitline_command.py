@@ -53,7 +53,7 @@ def _show(console: Console, result: dict[str, Any]) -> None:
         )
         macs, cycles, *rest = (f"{figure:,}" for figure in figures)
         table.add_row(layer["name"], macs, cycles, f"{100 * layer['utilization']:.1f}", *rest)
-    outside = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result["outside"].items())
+    outside = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result["outside"].items() if count)
     batch = f" for {result['batch']} vectors" if result["batch"] > 1 else ""
     table.caption = (
         f"{result['cycles']:,} cycles of the array{batch}, {result['words']} words a row, "

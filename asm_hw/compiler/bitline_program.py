@@ -120,7 +120,7 @@ class BitlineProgram:
         """What ``compile --unit bitline --json`` prints; keys of an engine's report mean the same."""
         layers = [layer.report for layer in self.layers]
         totals = {
-            name: dict(sum((Counter(layer[name]) for layer in layers), Counter()))
+            name: {kind: sum(layer[name][kind] for layer in layers) for kind in layers[0][name]}
             for name in ("micro_operations", "accesses", "outside")
         }
         return {
