@@ -87,6 +87,7 @@ REFUSED = {
     "not encoded": ({"alphabets": (1,), "act_alphabets": (1,)}, ["layer 'first' must take", "(6, False, None)"]),
     "other alphabets": ({"alphabets": (1,)}, ["layer 'first' must have weights on {1}"]),
     "bit-serial": ({"arithmetic": "exact"}, ["arithmetic must be asm", "not 'exact'"]),
+    "negative bits": ({"act_bits": -4}, ["act_bits must be an integer from 1 to 16, not -4"]),
     "columns": ({"cols": 61}, ["cols must be a multiple of word_bits 10, not 61"]),
 }  # fmt: skip
 

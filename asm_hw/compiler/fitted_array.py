@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from asm_hw.errors import ParameterError
+from asm_hw.errors import ParameterError, check_range
 from asm_hw.formats.accumulator_format import ACC_BITS
 from asm_hw.network.integer_layers import IntegerLayer
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.integers import signed_bits
+from asm_hw.numbers.level_code import ACT_BITS
 from asm_hw.units.bitline.bitline_config import BitlineConfig
 
 from .bitline_products import OnArray, array_products, check_asm, digits_of
@@ -49,7 +50,10 @@ def needed_formats(network: IntegerNetwork, given: Mapping[str, Any]) -> dict[st
         bits = [stored.bits if stored.levels else signed_bits(*stored.range) for _, stored in nodes]
         weight_bits = [weight.bits for weight in layers]
         return {"alphabets": alphabets, "act_bits": max(bits), "weight_bits": max(weight_bits, default=2)}
-    act_bits = given.get("act_bits") or max((stored.range[1] - stored.range[0]).bit_length() for _, stored in nodes)
+    act_bits = given.get("act_bits")
+    if act_bits is None:
+        act_bits = max((stored.range[1] - stored.range[0]).bit_length() for _, stored in nodes)
+    check_range("act_bits", act_bits, *ACT_BITS)
     wide = [
         (node.operands.weight.bits if isinstance(node, IntegerLayer) else _LEAST_WEIGHT_BITS)
         + act_bits * (digits_of(stored, act_bits) - 1)
