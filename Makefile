@@ -70,7 +70,7 @@ quantize: $(STAMP) ## integers of a float model without training
 choose: $(STAMP) ## the smallest alphabets of each layer within a budget
 	@$(BIN)/asm-hw choose
 
-compile: $(STAMP) ## a program of an engine and its Verilog from the integers in the file NETWORK
+compile: $(STAMP) ## a program of an engine and its Verilog from the integers in the file NETWORK; UNIT=bitline: of a bitline array
 	@$(BIN)/asm-hw compile
 
 run: $(STAMP) ## play images through the engine in FOLDER, every stored tensor compared

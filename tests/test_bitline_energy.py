@@ -11,12 +11,13 @@ import pytest
 from asm_hw.emission.emit_folder import render
 from asm_hw.errors import ParameterError
 from asm_hw.ppa.activity.recorded_layers import recorded_matrix
-from asm_hw.ppa.energy.bitline_accesses import accesses, accesses_energy_fj, cells
+from asm_hw.ppa.energy.bitline_accesses import accesses_energy_fj, cells
 from asm_hw.ppa.energy.bitline_core_energy import core_energy
 from asm_hw.ppa.energy.bitline_energy import Core, layer_energy, layer_trace, scalar_energy, smallest_memory
 from asm_hw.ppa.technology.cell_library import compact_library
 from asm_hw.ppa.technology.sram_model import Sram, compute_energies_pj, measured
 from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.bitline.bitline_counter import access_kinds
 from asm_hw.units.bitline.bitline_instructions import End, Instruction, Operation
 
 ONE = BitlineConfig(alphabets=(1,), rows=64, cols=512, terms=64)
@@ -38,7 +39,7 @@ def test_accesses_are_charged_by_what_they_open_and_write():
         Instruction(Operation.ACCUMULATE, opened=1), Instruction(Operation.ACCUMULATE),
         Instruction(Operation.ACCUMULATE, opened=2, end=End.STORED), Instruction(Operation.MASK),
     ]  # fmt: skip
-    found = accesses(steps)
+    found = access_kinds(steps)
     assert found == {"write": 1, "read": 2, "read_write": 1, "read_compute_write": 2, "two_row": 1, "none": 2}
     sram = cells(ONE)
     assert (sram.rows, sram.columns, sram.bits) == (64, 512, 512)

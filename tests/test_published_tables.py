@@ -22,6 +22,8 @@ BLOCKS = {
     ("docs/quantization.md", "ablation"): ("ablation", "table"),
     ("docs/quantization.md", "training_step"): ("training_step", "table"),
     ("docs/bitline.md", "arrays"): ("bitline", "beside_arrays"),
+    ("docs/bitline.md", "networks"): ("bitline_networks", "table"),
+    ("docs/engine.md", "bitline"): ("bitline_networks", "beside_engine"),
     ("docs/bitline.md", "scaling"): ("bitline_scaling", "table"),
     ("docs/near-memory.md", "energy"): ("near_memory", "table"),
     ("docs/engine.md", "energy"): ("engine", "table"),

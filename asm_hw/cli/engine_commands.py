@@ -12,6 +12,7 @@ from rich.table import Table
 
 from asm_hw.errors import ParameterError
 
+from .bitline_command import compile_bitline_command
 from .unit_options import config_from, emit_result, json_option, option, unit_options
 
 if TYPE_CHECKING:
@@ -30,23 +31,28 @@ _network = click.argument("network", type=click.Path(path_type=Path), envvar="AS
 @option("--batch", type=int, default=1, show_default=True, help="Vectors at once, of a network of matrix products.")
 @json_option
 def compile_command(network: Path, out: Path | None, force: bool, batch: int, as_json: bool, **options: Any) -> None:
-    """Compile the integers in NETWORK to a program of an engine; write it with the engine's Verilog.
+    """Compile the integers in NETWORK to a program of an engine, or for a bitline array; write it with the Verilog.
 
     \b
     asm-hw compile runs/resnet20/integers.safetensors --out build/resnet20
     asm-hw compile net.safetensors --lanes 16 --taps 1 --columns 16     another engine
     asm-hw compile autoencoder.safetensors --batch 32                   32 vectors share each row of weights
+    asm-hw compile net.safetensors --unit bitline --rows 64 --cols 512  counted on a bitline array
 
     Unit options are those of the engine; alphabets are the network's unless given. A network that does not fit is
-    refused by the layer's name. Cycles and accesses are exact: `asm-hw run` counts the same.
+    refused by the layer's name. Cycles and accesses are exact: `asm-hw run` counts the same. Of a bitline array all
+    formats are the network's unless given, and there is nothing to run.
     """
     from asm_hw.compiler.event_energy import layer_energies_pj
     from asm_hw.compiler.program_folder import compile_folder
     from asm_hw.network.network_file import load
     from asm_hw.report.progress import working
 
+    if options.get("unit") == "bitline":
+        folder = out or Path("build") / f"{_stem(network)}-bitline"
+        return compile_bitline_command(network, folder, force, batch, as_json, options)
     if options.get("unit") not in (None, "engine"):
-        raise ParameterError(f"unit must be engine, or left out, to compile, not {options['unit']!r}")
+        raise ParameterError(f"unit must be engine or bitline, or left out, to compile, not {options['unit']!r}")
     loaded = load(network)
     for name in ("alphabets", "act_alphabets"):
         own = getattr(loaded, name)

@@ -43,15 +43,20 @@ def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = Fa
     network = load(path)
     content = path.read_bytes()
     program = _compiled(network, config, hashlib.sha256(content).hexdigest(), batch)
-    if not force and os.path.lexists(out) and not (out / FILE_NAME).is_file():
-        raise ParameterError(
-            f"out {str(out)!r} must be a folder that compile wrote, or absent: choose another, or --force"
-        )
-    check_writable(out.parent)
+    check_folder(out, FILE_NAME, force)
     files: dict[str, str | bytes] = {FILE_NAME: to_json(program), NETWORK: content, SCHEMA.name: SCHEMA.read_bytes()}
     files |= {f"{RTL}/{TOP}/{name}": text for name, text in render(config, TOP).items()}
     write_folder(out, files)
     return program
+
+
+def check_folder(out: Path, file_name: str, force: bool) -> None:
+    """Raise `ParameterError` unless ``out`` is absent, holds ``file_name``, as compile leaves it, or ``force``."""
+    if not force and os.path.lexists(out) and not (out / file_name).is_file():
+        raise ParameterError(
+            f"out {str(out)!r} must be a folder that compile wrote, or absent: choose another, or --force"
+        )
+    check_writable(out.parent)
 
 
 def _compiled(network: IntegerNetwork, config: EngineConfig, sha256: str, batch: int) -> EngineProgram:

@@ -1,14 +1,12 @@
-"""Accesses of a bitline array by kind, and what they take by the SRAM model: bounds, not measurements. In fJ."""
+"""What accesses of a bitline array take by the SRAM model, by kind: bounds, not measurements. In fJ."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Literal
 
 from asm_hw.ppa.technology.sram_model import Sram, compute_energies_pj
 from asm_hw.units.bitline.bitline_config import BitlineConfig
-from asm_hw.units.bitline.bitline_instructions import LOGIC, End, Instruction, Operation
 
 FJ_PER_PJ = 1000
 Bound = Literal["upper", "lower"]
@@ -17,19 +15,6 @@ Bound = Literal["upper", "lower"]
 def cells(config: BitlineConfig) -> Sram:
     """The array as the SRAM model sees it: every column has an amplifier and a driver of its own."""
     return Sram(config.rows, config.cols, 1, 1)
-
-
-def accesses(instructions: Iterable[Instruction]) -> Counter[str]:
-    """Array accesses by kind: what is opened, and whether a row is written in the same cycle."""
-    found: Counter[str] = Counter()
-    for instruction in instructions:
-        opened = ("none", "read", "two_row")[instruction.opened]
-        # What is written back is written in the cycle of its access, so it is one access of another kind.
-        writes = instruction.op in (*LOGIC, Operation.WRITE, Operation.COPY, Operation.CLEAR, Operation.ADD)
-        if writes or instruction.end == End.STORED:
-            opened = {"none": "write", "read": "read_write", "two_row": "read_compute_write"}[opened]
-        found[opened] += 1
-    return found
 
 
 def access_energy_fj(sram: Sram, kind: str, bound: Bound) -> float:
@@ -43,5 +28,5 @@ def access_energy_fj(sram: Sram, kind: str, bound: Bound) -> float:
 
 
 def accesses_energy_fj(sram: Sram, found: Counter[str], bound: Bound = "upper") -> float:
-    """Energy of all accesses."""
+    """Energy of all accesses, by kind as `access_kinds` counts them."""
     return sum(count * access_energy_fj(sram, kind, bound) for kind, count in found.items())

@@ -19,11 +19,12 @@ from asm_hw.ppa.activity.recorded_layers import recorded_matrix
 from asm_hw.ppa.technology.cell_library import Library
 from asm_hw.ppa.technology.sram_model import MAX_BITS, MIN_WORDS, Sram
 from asm_hw.units.bitline.bitline_config import BitlineConfig
+from asm_hw.units.bitline.bitline_counter import access_kinds
 from asm_hw.units.bitline.bitline_schedule import Tile, gaps, loads, tiles
 from asm_hw.units.bitline.serial_schedule import mac_cycles, place, serial_program, serial_sum
 from asm_hw.units.vn_scalar.vn_scalar_config import Job, VnScalarConfig
 
-from .bitline_accesses import FJ_PER_PJ, accesses, accesses_energy_fj, cells
+from .bitline_accesses import FJ_PER_PJ, accesses_energy_fj, cells
 from .bitline_core_energy import Trace, core_energy, trace
 from .memory_system import Memory, MemoryRow, Work, shared_memory, vn_scalar
 
@@ -169,7 +170,7 @@ def layer_energy(config: BitlineConfig, core: Core, sized: bool, clock_mhz: floa
     # One for each operation, those in which the accumulators only move, and a write for each activation.
     cycles = len(steps) + sum(gaps(config, output) for output in tile.sums) + len(tile.rows)
     program = smallest_memory(len(steps), sum(field.width for field in config.op_fields))
-    sram, macs, found = cells(config), weights.size * config.words, accesses(steps)
+    sram, macs, found = cells(config), weights.size * config.words, access_kinds(steps)
     sums, sums_lower = accesses_energy_fj(sram, found) / macs, accesses_energy_fj(sram, found, "lower") / macs
     outputs = scalar_row({}, sized, clock_mhz)[0]["memory_parts_fj"]["outputs"]
     load = len(tile.rows) * FJ_PER_PJ * sram.energy_pj("write") / macs
@@ -192,9 +193,9 @@ def serial_energy(config: BitlineConfig, core: Core, clock_mhz: float) -> ArrayE
     """The same for the bit-serial array, products and sums alone: loads and the final subtraction are left out."""
     roomy = replace(config, rows=max(config.rows, config.serial_rows(2)))  # what a term adds is the same in more rows
     one, two = (list(serial_sum(roomy, place(roomy, terms), [1] * terms)) for terms in (1, 2))
-    found = accesses(two)
+    found = access_kinds(two)
     # Clearing, subtracting and reading sums are in both, and cancel.
-    found.subtract(accesses(one))
+    found.subtract(access_kinds(one))
     if found.total() != mac_cycles(config):
         raise RuntimeError(f"a further term must take {mac_cycles(config)} accesses, not {found.total()}")
     sram, columns = cells(config), config.words

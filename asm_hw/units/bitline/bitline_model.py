@@ -3,40 +3,32 @@ how many cycles and micro-operations of each kind it takes."""
 
 from __future__ import annotations
 
-from collections import Counter
-
 import torch
 from torch import Tensor
 
 from asm_hw.golden.integer_arithmetic import fit
 
 from .bitline_config import BitlineConfig
-from .bitline_instructions import LOGIC, MOVE, OPENED, End, Instruction, Operation
-
-KINDS = {Operation.WRITE: "write", Operation.READ: "read", Operation.COPY: "copy", Operation.CLEAR: "clear"}
-KINDS |= {Operation.MASK: "mask", Operation.TAG: "tag", Operation.ADD: "add"} | dict.fromkeys(LOGIC, "logic")
+from .bitline_counter import BitlineCounter
+from .bitline_instructions import OPENED, End, Instruction, Operation
 
 
-class BitlineModel:
+class BitlineModel(BitlineCounter):
     """The state of an array after reset.
 
     ``cells`` [rows, words] holds unsigned words (single bits in the serial array), ``acc`` [words] the
-    accumulators, ``counts`` the micro-operations by kind (`BitlineConfig.counted`), ``cycles`` the clock
-    edges that they take where no stream stalls; a last sum (``leaving``) leaves on one more. Cells survive a
-    reset.
+    accumulators; cells survive a reset. More words than ``config.words`` are those of several arrays that run the
+    same program side by side (which masks none).
     """
 
     def __init__(self, config: BitlineConfig, cells: Tensor | None = None):
-        self.config = config
+        super().__init__(config)
         self.cells = torch.zeros(config.rows, config.words, dtype=torch.int64) if cells is None else cells
-        self.acc = torch.zeros(config.words, dtype=torch.int64)
-        self.mask = torch.ones(config.words, dtype=torch.bool)
-        self.tag = torch.zeros(config.words, dtype=torch.bool)
-        self.carry = torch.zeros(config.words, dtype=torch.int64)
-        self.counts: Counter[str] = Counter()
-        self.cycles = 0
-        self._level: int | None = None  # the place of the accumulators' lowest bit; None: they start at 0
-        self.leaving = False  # a sum is on o_words in the cycle after its last micro-operation
+        words = self.cells.shape[1]
+        self.acc = torch.zeros(words, dtype=torch.int64)
+        self.mask = torch.ones(words, dtype=torch.bool)
+        self.tag = torch.zeros(words, dtype=torch.bool)
+        self.carry = torch.zeros(words, dtype=torch.int64)
 
     def execute(self, instruction: Instruction, row: Tensor | None = None) -> Tensor | None:
         """One micro-operation; ``row`` [words] is what ``WRITE`` and ``MASK`` take. Returns the words that leave.
@@ -49,10 +41,7 @@ class BitlineModel:
             raise ValueError(f"opened of {op.name} must be {allowed}, not {instruction.opened}")
         if op == Operation.ACCUMULATE:
             return self._accumulate(instruction)
-        waits = op == Operation.READ and self.leaving  # o_words is taken
-        self.cycles += 1 + waits
-        self.counts[KINDS[op]] += 1
-        self.leaving = False
+        self.count(instruction)
         if op == Operation.READ:
             return self.cells[instruction.a].clone()
         if op == Operation.MASK:
@@ -87,33 +76,17 @@ class BitlineModel:
         self.cells[d] = torch.where(self.mask, words, self.cells[d])
 
     def _accumulate(self, instruction: Instruction) -> Tensor | None:
-        moves = self._moves(instruction)
-        # Moves ahead of the addition take cycles of their own, and count as such.
+        begins = self._level is None
+        moves = self.count(instruction)
         for move in moves[:-1]:
-            self.counts["shift"] += 1
             self.acc = torch.where(self.mask, fit(self.acc << move, self.config.accumulator.bits), self.acc)
-        start = torch.zeros_like(self.acc) if self._level is None else self.acc << moves[-1]
+        start = torch.zeros_like(self.acc) if begins else self.acc << moves[-1]
         operand = self._operand(instruction)
         total = fit(start - operand if instruction.sign else start + operand, self.config.accumulator.bits)
         self.acc = torch.where(self.mask, total, self.acc)
-        adds = ("shift_add" if moves[-1] else ("add", "sub")[instruction.sign]) if instruction.opened else "shift"
-        self.counts[adds] += 1
-        self.cycles += len(moves)
-        self._level = instruction.shift if instruction.end == End.STAYS else None
-        self.leaving = instruction.end == End.LEAVES
         if instruction.end == End.STORED:
             self._write(instruction.d, total & (1 << self.config.columns_per_word) - 1)
         return self.acc.clone() if self.leaving else None
-
-    def _moves(self, instruction: Instruction) -> list[int]:
-        """Shifts of the accumulators, cycle by cycle; the last one comes with the addition."""
-        if self._level is None or self.config.product.is_power_of_two:
-            return [0]
-        gap = self._level - instruction.shift
-        if gap < 0:
-            raise ValueError(f"shift {instruction.shift} must not rise above {self._level} within a sum")
-        extra = max(0, gap - 1) // MOVE
-        return [MOVE] * extra + [gap - MOVE * extra]
 
     def _operand(self, instruction: Instruction) -> Tensor:
         """The sum of the opened rows' values; of encoded ones already in their place."""
