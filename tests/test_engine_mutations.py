@@ -41,7 +41,7 @@ MUTATIONS = {
     "weights swapped too late": (ARRAY, "column.swap.eq(swap.swap)", "column.swap.eq(self.steps[SWAP_STAGE + 1].swap)"),
     "stage of the sum a cycle late": (SUM, "with m.If(enable[stage]):", "with m.If(enable[-1]):"),
     # Output pipe.
-    "no half step": (PIPE, "heap.add((Const(1, 1) << channel.shift)[1:])", "heap.add(Const(0, 1))"),
+    "no half step": (PIPE, "half = (Const(1, 1) << channel.shift)[1:]", "half = Const(0, 1)"),
     "lower limit ignored": (PIPE, "Mux(shifted < self.low, self.low, ", "Mux(shifted < 0, 0, "),
     "what joins is not shifted": (PIPE, "product << self.shift", "product"),
     # Sequencer.

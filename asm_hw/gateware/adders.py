@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from asm_hw.formats.accumulator_format import AccumulatorFormat, AdderStyle
@@ -34,12 +36,17 @@ def _add_with_carry(a: Value, b: Value, carry: Value | None) -> Value:
     return (Cat(Const(1, 1), a).as_signed() + Cat(carry, b).as_signed())[1:].as_signed()
 
 
-def add_products(m: Module, adders: AdderStyle, lanes: list[Lane], width: int, name: str = "") -> Value:
-    """The sum of the lanes' products, signed, ``width`` bits; ``name`` tells sums of one module apart."""
+def add_products(
+    m: Module, adders: AdderStyle, lanes: list[Lane], width: int, name: str = "", others: Sequence[Value] = ()
+) -> Value:
+    """The sum of the lanes' products and of ``others``, signed, ``width`` bits; ``name`` tells sums apart."""
     if adders.has_heap:
-        left, right = products_heap(m, adders, lanes, width, name).reduce(m, f"{name}heap")
+        heap = products_heap(m, adders, lanes, width, name)
+        for value in others:
+            heap.add(value)
+        left, right = heap.reduce(m, f"{name}heap")
         return (left + right)[:width].as_signed()
-    return _sum(adders, lanes, [])[:width].as_signed()
+    return _sum(adders, lanes, list(others))[:width].as_signed()
 
 
 def add_accumulator(

@@ -35,7 +35,7 @@ class EngineColumn(wiring.Component):
     signal_parts = {
         r"rst|load|swap|entry|clear|add|gather|finish|shift|largest": "control",
         r"weights\w*|weight_next_\d+\w*": "weight_registers",
-        r"entry_\d+|kept|moved|total|products": "accumulator",
+        r"entry_\d+|kept|moved|total|products|ended": "accumulator",
         **DATAPATH_PARTS,
         **ADDER_PARTS,
         **STAGED_PARTS,
@@ -70,8 +70,10 @@ class EngineColumn(wiring.Component):
             moved.eq(products << (self.shift << 2)),
             total.eq(Mux(self.largest, Mux(kept > moved, kept, moved), kept + moved)),
         ]
+        ended = Signal(shape, reset_less=True)
         with m.If(self.finish):
-            m.d.sync += self.acc.eq(total)
+            m.d.sync += ended.eq(total)
+        m.d.comb += self.acc.eq(ended)
         return m
 
     def _entry(self, m: Module, total: Value) -> Value:

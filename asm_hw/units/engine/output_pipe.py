@@ -4,8 +4,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from asm_hw.formats.accumulator_format import AdderStyle
-from asm_hw.gateware.adders import add_products, products_heap
+from asm_hw.gateware.adders import add_products
 from asm_hw.gateware.datapath import Datapath
 from asm_hw.gateware.repeated_modules import Emission
 from asm_hw.gateware.shapes import struct_of
@@ -23,7 +22,7 @@ class Joining(wiring.Component):
     signal_parts = {r".*": "requantize"}
 
     def __init__(self, config: EngineConfig):
-        self._product = config.skip_product
+        self._product, self._adders = config.skip_product, config.adders
         width = config.requantize.sum_bits
         code = config.requantize.scale.code_bits
         super().__init__(
@@ -37,12 +36,12 @@ class Joining(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        datapath, bits = Datapath(self._product, AdderStyle.HEAP), self._product.bits
+        datapath, bits = Datapath(self._product, self._adders), self._product.bits
         scale = datapath.add_weight(m, "weight", self.scale)
         lane = datapath.add_lane(m, "lane", scale, datapath.add_activation(m, "skip", self.skip))
         product = Signal(signed(bits))
         m.d.comb += [
-            product.eq(add_products(m, AdderStyle.HEAP, [lane], bits)),
+            product.eq(add_products(m, self._adders, [lane], bits)),
             self.joined.eq(product << self.shift),
         ]
         return m
@@ -86,7 +85,7 @@ class OutputPipe(wiring.Component):
         m = Module()
         config, channel = self._config, self.channel
         width = config.requantize.sum_bits
-        sums = Datapath(config.requantize.product, AdderStyle.HEAP)
+        sums = Datapath(config.requantize.product, config.adders)
         scale = sums.add_weight(m, "weight", channel.scale)
         lane = sums.add_lane(m, "lane", scale, sums.add_activation(m, "acc", self.acc))
         m.submodules.joining = joining = Joining(config)
@@ -95,18 +94,20 @@ class OutputPipe(wiring.Component):
             joining.scale.eq(channel.skip_scale),
             joining.shift.eq(channel.skip_shift),
         ]
-        heap = products_heap(m, AdderStyle.HEAP, [lane], width)
-        heap.add(channel.bias.as_signed())
-        heap.add(joining.joined)
-        heap.add((Const(1, 1) << channel.shift)[1:])  # half a step; none where shift is 0
-        left, right = heap.reduce(m)
+        half = (Const(1, 1) << channel.shift)[1:]  # of a step; none where shift is 0
+        others = (channel.bias.as_signed(), joining.joined, half)
         total, shift = Signal(signed(width), reset_less=True), Signal.like(channel.shift, reset_less=True)
         ready = Signal()
         m.d.sync += ready.eq(self.finish)
         with m.If(self.finish):
-            m.d.sync += [total.eq(left + right), shift.eq(channel.shift)]
+            m.d.sync += [
+                total.eq(add_products(m, config.adders, [lane], width, others=others)),
+                shift.eq(channel.shift),
+            ]
         shifted = Signal(signed(width))
         m.d.comb += shifted.eq(total >> shift)
+        y = Signal.like(self.y, name="clamped", reset_less=True)
         with m.If(ready):
-            m.d.sync += self.y.eq(Mux(shifted < self.low, self.low, Mux(shifted > self.high, self.high, shifted)))
+            m.d.sync += y.eq(Mux(shifted < self.low, self.low, Mux(shifted > self.high, self.high, shifted)))
+        m.d.comb += self.y.eq(y)
         return m
