@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +13,46 @@ from rich.console import Console
 from rich.table import Table
 
 from asm_hw.errors import ParameterError
+from asm_hw.units.parameters import AUTO
 
-from .unit_options import config_from, emit_result, json_option, option, unit_options
+from .unit_options import (
+    config_from,
+    emit_result,
+    given_parameters,
+    json_option,
+    note_accumulator,
+    option,
+    refuse_given,
+    unit_options,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from asm_hw.network.integer_network import IntegerNetwork
+    from asm_hw.units.engine.engine_config import EngineConfig
 
 _network = click.argument("network", type=click.Path(path_type=Path), envvar="ASM_HW_NETWORK")
 
 
+_LIMITS = {
+    "max_cycles": (int, "Most cycles of the program"),
+    "max_area": (float, "Most mm2, estimated"),
+    "max_energy": (float, "Most uJ of the program"),
+}
+"""What ``--lanes auto`` keeps to."""
+
+
+def _limit_options(command: Callable) -> Callable:
+    for name, (kind, about) in reversed(_LIMITS.items()):
+        command = option("--" + name.replace("_", "-"), type=kind, help=f"{about}, with --lanes auto.")(command)
+    return command
+
+
 @click.command("compile")
 @_network
-@unit_options
+@partial(unit_options, chosen=("lanes",))
+@_limit_options
 @option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/ and the network's name]")
 @option("--force", is_flag=True, help="Replace whatever the output folder holds.")
 @option("--batch", type=int, default=1, show_default=True, help="Vectors at once, of a network of matrix products.")
@@ -35,6 +63,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     \b
     asm-hw compile runs/resnet20/integers.safetensors --out build/resnet20
     asm-hw compile net.safetensors --lanes 16 --taps 1 --columns 16     another engine
+    asm-hw compile net.safetensors --lanes auto --max-cycles 20000      the smallest engine that is so fast
     asm-hw compile autoencoder.safetensors --batch 32                   32 vectors share each row of weights
 
     Unit options are those of the engine; alphabets are the network's unless given. A network that does not fit is
@@ -52,14 +81,29 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
         own = getattr(loaded, name)
         if options.get(name) is None and own is not None:
             options[name] = str(own)
-    config = config_from(options, "engine")
     folder = out or Path("build") / _stem(network)
     with working(f"compiling {network.name}"):
+        config, chosen = _engine(loaded, batch, options)
         program = compile_folder(network, config, folder, force, batch)
-    result = {"folder": str(folder), **program.report}
+    result = {"folder": str(folder), **program.report, **chosen}
     for layer, energy_pj in zip(result["layers"], layer_energies_pj(program) or (), strict=False):
         layer["energy_pj"] = energy_pj
     emit_result(as_json, result, lambda console: _show_program(console, result))
+
+
+def _engine(network: IntegerNetwork, batch: int, options: dict[str, Any]) -> tuple[EngineConfig, dict[str, Any]]:
+    """The engine that is asked for; where it is chosen, what the report says of that."""
+    if options["lanes"] != AUTO:
+        refuse_given(_LIMITS, "unless lanes are auto")
+        return config_from(options, "engine"), {}
+    from asm_hw.compiler.batch import batched
+    from asm_hw.compiler.choose_engine import Limits, choose_engine
+
+    limits = Limits(**{name: options[name] for name in _LIMITS})
+    _, fixed = given_parameters(options | {"lanes": None}, "engine")
+    choice = choose_engine(batched(network, batch), fixed, limits)
+    note_accumulator(choice.config, fixed)
+    return choice.config, {"chosen": choice.report}
 
 
 def _stem(network: Path) -> str:
@@ -82,7 +126,18 @@ def _show_program(console: Console, result: dict[str, Any]) -> None:
     )
     if "energy_pj" in result["layers"][0]:
         table.caption += f"; {sum(layer['energy_pj'] for layer in result['layers']) / 1e6:.2f} uJ by event counts"
+    if "chosen" in result:
+        table.caption += f"\n{_described(result['chosen'])}"
     console.print(table)
+
+
+def _described(chosen: dict[str, Any]) -> str:
+    """The engine that was chosen, in words."""
+    from asm_hw.compiler.engine_candidates import CHOSEN
+
+    sizes = ", ".join(f"{name} {chosen[name]}" for name in CHOSEN)
+    area = "area not known" if chosen["area_mm2"] is None else f"about {chosen['area_mm2']:.2f} mm2"
+    return f"chosen of {chosen['tried']} that were tried: {sizes}; {chosen['cycles']:,} cycles, {area}"
 
 
 @click.command()

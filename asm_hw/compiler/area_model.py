@@ -62,6 +62,13 @@ def engine_areas_um2(config: EngineConfig) -> dict[str, float] | None:
     return logic | memory_areas_um2(config)
 
 
+def why_unknown() -> str:
+    """The reason where `engine_areas_um2` knows no area."""
+    if RESULTS.is_file():
+        return "the logic of engines with these formats was not measured"
+    return f"what was measured is in a checkout, docs/results/{RESULTS.name}"
+
+
 def _fit_of(config: EngineConfig) -> Mapping[str, Mapping[str, float]] | None:
     """um2 of each term by part."""
     own = json.loads(json.dumps({name: config.parameters[name] for name in LOGIC}))
