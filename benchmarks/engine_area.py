@@ -1,10 +1,11 @@
 """Measures areas of an engine's parts at several shapes and fits them: docs/results/engine_area.json, docs/engine.md.
 
-    python benchmarks/engine_area.py [--fits-only | --tables-only]
+    python benchmarks/engine_area.py [--missing | --fits-only | --tables-only]
 
 Every module of the logic is mapped by itself, as `benchmarks/engine.py` does for energy: IHP SG13G2, recipe
 ``balanced``, no wires. Areas are fitted by part on the terms of `asm_hw.compiler.area_model`: least squares of
-relative errors, no coefficient below 0; each shape is then predicted by a fit of the others.
+relative errors, no coefficient below 0; each shape is then predicted by a fit of the others. Parts that do not depend on
+the alphabets are measured of the first set alone.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ SHAPES = (
 )
 """LANES, TAPS, COLUMNS, HOLD, SEGMENTS, BANK_ROWS."""
 ALPHABETS = ((1,), (1, 3))
+OF_ALPHABETS = ("columns", "output pipes", "weight rows, outputs")
+"""The parts that differ between sets."""
 TOP = "engine"
 
 
@@ -54,26 +57,29 @@ def _config(alphabets: tuple[int, ...], shape: tuple[int, ...]) -> EngineConfig:
 def measured(config: EngineConfig) -> Iterator[dict[str, Any]]:
     """Cells and area of each part of the logic; of columns and output pipes those of one."""
     verilog = render(config, TOP)[f"{TOP}.v"]
+    first = tuple(config.parameters["alphabets"]) == ALPHABETS[0]
     with tempfile.TemporaryDirectory() as scratch:
         library = compact_library(Path(scratch), "sg13g2")
         for module in modules_of(verilog, 0):
-            mapped = synthesize(verilog, module.name, library, RECIPE, module.outside)
-            row = {"part": module.part, "cells": mapped.cells, "area_um2": mapped.area_um2}
-            print(config.slug, row, flush=True)
-            yield {"parameters": config.parameters, **row}
+            if first or module.part in OF_ALPHABETS:
+                mapped = synthesize(verilog, module.name, library, RECIPE, module.outside)
+                row = {"part": module.part, "cells": mapped.cells, "area_um2": mapped.area_um2}
+                print(config.slug, row, flush=True)
+                yield {"parameters": config.parameters, **row}
 
 
 def fitted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """For each kind of logic: um2 of each term by part, and how far shapes are off that a fit has not seen."""
     fits = []
     for alphabets in ALPHABETS:
-        own = [row for row in rows if tuple(row["parameters"]["alphabets"]) == alphabets]
-        logic = {name: own[0]["parameters"][name] for name in LOGIC}
         parts, left_out = {}, {}
-        for part in dict.fromkeys(row["part"] for row in own):
-            of_part = [row for row in own if row["part"] == part]
-            parts[part] = {term: round(um2, 4) for term, um2 in _fit(of_part).items()}
-            left_out[part] = [_left_out_percent(of_part, index) for index in range(len(of_part))]
+        for part in dict.fromkeys(row["part"] for row in rows):
+            of = alphabets if part in OF_ALPHABETS else ALPHABETS[0]
+            own = [row for row in rows if row["part"] == part and tuple(row["parameters"]["alphabets"]) == of]
+            parts[part] = {term: round(um2, 4) for term, um2 in _fit(own).items()}
+            left_out[part] = [_left_out_percent(own, index) for index in range(len(own))]
+        parameters = _config(alphabets, SHAPES[0]).parameters
+        logic = {name: parameters[name] for name in LOGIC}
         fits.append({"logic": logic, "um2": parts, "left_out_percent": left_out})
     return fits
 
@@ -118,19 +124,27 @@ def table() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--missing", action="store_true", help="measure only what the JSON file lacks")
     parser.add_argument("--fits-only", action="store_true", help="fit the areas of the JSON file again")
     parser.add_argument("--tables-only", action="store_true", help="only write the table, from the JSON file")
     given = parser.parse_args()
-    if given.fits_only:
-        result = json.loads(OUTPUT.read_text())
-        result["fits"] = fitted(result["rows"])
-        OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
-    elif not given.tables_only:
+    if not given.tables_only:
+        known = given.missing or given.fits_only
+        rows: list[dict[str, Any]] = json.loads(OUTPUT.read_text())["rows"] if known else []
         result = provenance("python benchmarks/engine_area.py") | {"technology": "sg13g2", "recipe": RECIPE}
-        configs = [_config(alphabets, shape) for alphabets in ALPHABETS for shape in SHAPES]
-        rows = [row for config in configs for row in measured(config)]
+        if given.fits_only:
+            result = json.loads(OUTPUT.read_text())
+        else:
+            rows += [row for config in _lacking(rows) for row in measured(config)]
         OUTPUT.write_text(json.dumps(result | {"rows": rows, "fits": fitted(rows)}, indent=1) + "\n")
     write_block("area", table(), "docs/engine.md")
+
+
+def _lacking(rows: Sequence[dict[str, Any]]) -> list[EngineConfig]:
+    """The engines of which no part was measured."""
+    known = [row["parameters"] for row in rows]
+    every = [_config(alphabets, shape) for alphabets in reversed(ALPHABETS) for shape in SHAPES]
+    return [config for config in every if json.loads(json.dumps(config.parameters)) not in known]
 
 
 if __name__ == "__main__":

@@ -146,10 +146,12 @@ def test_the_area_is_the_sum_of_its_parts(areas):
     found = engine_areas_um2(config)
     assert found["columns"] == 16 * UM2 * (1 + 72 + 64 * 25)
     assert found["output pipes"] == 16 * UM2
-    assert found["window"] == UM2 * (1 + 72 * 4)
+    assert found["window"] == UM2 * 72 * 4
     assert found["bank selection"] == UM2 * (1 + 32 + 4 + 4 * 32)
     assert found["weight rows, outputs"] == UM2 * (72 + 16 + 2 * 72)
     assert found["control"] == UM2 * (1 + 9 + 72 + 16)
+    rows = EngineConfig(alphabets=(1, 3), lanes=24, taps=3)
+    assert engine_areas_um2(rows)["window"] == UM2 * 24 * 4 * 2
     memories = {
         "activation memory": 4 * 6 * Sram(128, 32).figure("area_um2"),
         "weight memory": 3 * 5 * Sram(512, 58).figure("area_um2"),

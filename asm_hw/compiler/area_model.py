@@ -33,7 +33,8 @@ def terms_of(config: EngineConfig) -> dict[str, dict[str, float]]:
     return {
         "columns": {"one": 1, "lanes": lanes, "accumulator bits": config.hold * config.accumulator.bits},
         "output pipes": {"one": 1},
-        "window": {"one": 1, "lane bits": lanes * config.act_bits},
+        # A row of three columns chooses more for each lane than a window of three rows.
+        "window": {"lane bits": lanes * config.act_bits, "of a row": lanes * config.act_bits * (config.taps == 3)},
         "bank selection": {"one": 1, "word bits": word, "segments": segments, "segment word bits": segments * word},
         "weight rows, outputs": {"lanes": lanes, "columns": columns, "branch lanes": ceil_div(columns, BRANCH) * lanes},
         "control": {"one": 1, "address bits": config.address_bits, "lanes": lanes, "columns": columns},
