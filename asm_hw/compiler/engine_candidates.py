@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
+
+from torch import Tensor
 
 from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
@@ -121,26 +122,30 @@ class Needs:
 
     products: tuple[Product, ...]
     formats: Mapping[str, ActivationFormat]
+    _places: dict[int, list[list[int]]] = field(default_factory=dict)
+    """By columns, product and pass."""
 
     @classmethod
     def of(cls, network: IntegerNetwork, act_bits: int) -> Needs:
         """Of ``network`` on lanes of so many ``act_bits``."""
         return cls(tuple(lowered(network, act_bits)[0]), network.formats)
 
-    @cached_property
-    def _weights(self) -> list[int]:
-        """By product, weights that are not 0: each has its place in a row, and meets each pixel."""
-        return [int(one.weight.count_nonzero()) for one in self.products]
+    def _tiles(self, config: EngineConfig) -> list[list[int]]:
+        """By product and pass, tiles that it takes at least: each place of a weight that is not 0 is in one of them."""
+        columns = config.columns
+        if columns not in self._places:
+            self._places[columns] = [_places_of(one.weight, columns) for one in self.products]
+        return [[ceil_div(places, config.lanes) for places in product] for product in self._places[columns]]
 
     def cycles(self, config: EngineConfig) -> int:
-        """Cycles that it takes at least."""
-        sizes = [one.out_size[0] * one.out_size[1] for one in self.products]
-        lanes = config.lanes * config.columns
-        return sum(ceil_div(weights * pixels, lanes) for weights, pixels in zip(self._weights, sizes, strict=True))
+        """Cycles that it takes at least: tiles meet all pixels."""
+        pixels = [one.out_size[0] * one.out_size[1] for one in self.products]
+        return sum(many * sum(tiles) for many, tiles in zip(pixels, self._tiles(config), strict=True))
 
     def rows(self, config: EngineConfig) -> tuple[int, int]:
         """Rows of weights and of the program that it takes at least."""
-        weights = sum(ceil_div(weights, config.lanes) for weights in self._weights)
+        passes = [many for tiles in self._tiles(config) for many in tiles]
+        weights = sum(passes) * config.columns + len(passes) * config.parameter_rows
         return weights, 1 + len(self.products) * (config.records.layer_rows + config.records.tile_rows)
 
     def addresses(self, config: EngineConfig) -> int:
@@ -156,6 +161,11 @@ class Needs:
             sizes[one.target] = layout.size if stored.bits <= SKIP_BITS else 0
             most = max(most, sizes.get(one.source, 0) + sizes[one.target])
         return most
+
+
+def _places_of(weight: Tensor, columns: int) -> list[int]:
+    """By pass of so many outputs, the inputs and places of a kernel at which some weight is not 0."""
+    return [int((outputs != 0).any(dim=0).sum()) for outputs in weight.split(columns)]
 
 
 def rows_with(config: EngineConfig, program: EngineProgram) -> tuple[int, int]:

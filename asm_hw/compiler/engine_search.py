@@ -113,10 +113,8 @@ class EngineSearch:
 
     def _least_size(self, config: EngineConfig) -> Size:
         """A lower bound of the sizes of an array's engines."""
-        least, *others = self._memories(config)
-        addresses = least.segments * least.bank_rows
-        # With more addresses in as many segments they are larger.
-        several = [least, *(one for one in others if one.segments * one.bank_rows == addresses)]
+        # Of as many segments the one of fewest addresses.
+        several = {one.segments: one for one in reversed(self._memories(config))}.values()
         rows = self._needs.rows(config)
         return min(size_of(with_rows(one, self._fixed, *rows)) for one in several)
 
