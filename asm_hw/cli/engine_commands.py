@@ -82,7 +82,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
         if options.get(name) is None and own is not None:
             options[name] = str(own)
     folder = out or Path("build") / _stem(network)
-    with working(f"compiling {network.name}"):
+    with working(f"{'choosing an engine for' if options['lanes'] == AUTO else 'compiling'} {network.name}"):
         config, chosen = _engine(loaded, batch, options)
         program = compile_folder(network, config, folder, force, batch)
     result = {"folder": str(folder), **program.report, **chosen}
