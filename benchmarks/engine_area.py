@@ -114,7 +114,9 @@ def table() -> str:
         cells = []
         for fit in result["fits"]:
             errors = np.abs(fit["left_out_percent"][part])
-            terms = " + ".join(f"{um2:,.4g} {term}" for term, um2 in fit["um2"][part].items() if um2)
+            terms = " + ".join(
+                f"{um2:{',.0f' if um2 >= 1000 else '.4g'}} {term}" for term, um2 in fit["um2"][part].items() if um2
+            )
             cells += [terms, f"{errors.mean():.1f}", f"{errors.max():.1f}"]
         lines.append(f"| {part} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
