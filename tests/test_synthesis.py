@@ -8,6 +8,7 @@ import pytest
 
 from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.errors import ParameterError
+from asm_hw.ppa.netlist import synthesis
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
 from asm_hw.ppa.netlist.synthesis import RECIPES, mapping_commands, synthesize
 from asm_hw.ppa.netlist.yosys import count_cells, run_yosys
@@ -51,6 +52,16 @@ def test_wires_alone_have_no_area_and_no_delay(tmp_path):
     wire = "module wire_only(input a, output y); assign y = a; endmodule"
     result = synthesize(wire, "wire_only", compact_library(tmp_path), "area")
     assert (result.cells, result.area_um2, result.delay_ns) == (0, 0.0, 0.0)
+
+
+def test_multiplexers_that_optimisation_makes_are_mapped(tmp_path, monkeypatch):
+    chooses = "module chooses(input s, input a, input b, output y); assign y = s ? a : b; endmodule"
+    (tmp_path / "design.v").write_text(chooses)
+    run_yosys(["read_verilog design.v", "hierarchy -top chooses", "proc", "write_rtlil coarse.il"], tmp_path)
+    coarse = (tmp_path / "coarse.il").read_text()
+    assert "cell $mux" in coarse
+    monkeypatch.setattr(synthesis, "_synthesized", lambda *_: coarse)
+    assert synthesize(chooses, "chooses", compact_library(tmp_path), "balanced").histogram == {"sg13g2_mux2_1": 1}
 
 
 NEAR = NearMemoryConfig(alphabets=(1,), lanes=2, columns=1, hold=2, depth=16, act_bits=4, acc_bits=12)

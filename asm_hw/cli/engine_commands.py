@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from asm_hw.errors import ParameterError
+from asm_hw.units.parameters import AUTO
 
 from .bitline_command import compile_bitline_command
-from .unit_options import config_from, emit_result, json_option, option, unit_options
+from .engine_choice import engine_of, limit_options, refuse_limits
+from .unit_options import emit_result, json_option, option, unit_options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +28,8 @@ _network = click.argument("network", type=click.Path(path_type=Path), envvar="AS
 
 @click.command("compile")
 @_network
-@unit_options
+@partial(unit_options, chosen=("lanes",))
+@limit_options
 @option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/ and the network's name]")
 @option("--force", is_flag=True, help="Replace whatever the output folder holds.")
 @option("--batch", type=int, default=1, show_default=True, help="Vectors at once, of a network of matrix products.")
@@ -36,6 +40,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     \b
     asm-hw compile runs/resnet20/integers.safetensors --out build/resnet20
     asm-hw compile net.safetensors --lanes 16 --taps 1 --columns 16     another engine
+    asm-hw compile net.safetensors --lanes auto --max-cycles 20000      the smallest engine that is so fast
     asm-hw compile autoencoder.safetensors --batch 32                   32 vectors share each row of weights
     asm-hw compile net.safetensors --unit bitline --rows 64 --cols 512  counted on a bitline array
 
@@ -48,6 +53,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     from asm_hw.network.network_file import load
     from asm_hw.report.progress import working
 
+    refuse_limits(options)
     if options.get("unit") == "bitline":
         folder = out or Path("build") / f"{_stem(network)}-bitline"
         return compile_bitline_command(network, folder, force, batch, as_json, options)
@@ -58,11 +64,11 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
         own = getattr(loaded, name)
         if options.get(name) is None and own is not None:
             options[name] = str(own)
-    config = config_from(options, "engine")
     folder = out or Path("build") / _stem(network)
-    with working(f"compiling {network.name}"):
+    with working(f"{'choosing an engine for' if options['lanes'] == AUTO else 'compiling'} {network.name}"):
+        config, chosen = engine_of(loaded, batch, options)
         program = compile_folder(network, config, folder, force, batch)
-    result = {"folder": str(folder), **program.report}
+    result = {"folder": str(folder), **program.report, **chosen}
     for layer, energy_pj in zip(result["layers"], layer_energies_pj(program) or (), strict=False):
         layer["energy_pj"] = energy_pj
     emit_result(as_json, result, lambda console: _show_program(console, result))
@@ -88,7 +94,18 @@ def _show_program(console: Console, result: dict[str, Any]) -> None:
     )
     if "energy_pj" in result["layers"][0]:
         table.caption += f"; {sum(layer['energy_pj'] for layer in result['layers']) / 1e6:.2f} uJ by event counts"
+    if "chosen" in result:
+        table.caption += f"\n{_described(result['chosen'])}"
     console.print(table)
+
+
+def _described(chosen: dict[str, Any]) -> str:
+    """The engine that was chosen, in words."""
+    from asm_hw.compiler.engine_candidates import CHOSEN
+
+    sizes = ", ".join(f"{name} {chosen[name]}" for name in CHOSEN)
+    area = "area not known" if chosen["area_mm2"] is None else f"about {chosen['area_mm2']:.2f} mm2"
+    return f"chosen of {chosen['tried']} that were tried: {sizes}; {chosen['cycles']:,} cycles, {area}"
 
 
 @click.command()

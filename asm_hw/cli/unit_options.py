@@ -77,22 +77,43 @@ def _plain(parameter: Parameter) -> str:
     return str(int(parameter.default)) if parameter.kind == "flag" else str(parameter.default)
 
 
-def _option(by_unit: Mapping[str, Parameter]) -> Callable:
+class _IntegerOrAuto(click.ParamType):
+    """An integer, or the word `AUTO`."""
+
+    name = "integer|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == AUTO else click.INT.convert(value, param, ctx)
+
+
+def _option(by_unit: Mapping[str, Parameter], chosen: Collection[str]) -> Callable:
     first = next(iter(by_unit.values()))
-    kind = None if _may_be_auto(first) else _TYPES.get(first.kind)
-    return option("--" + first.name.replace("_", "-"), type=kind, help=_help(by_unit))
+    kind: Any = None if _may_be_auto(first) else _TYPES.get(first.kind)
+    return option(
+        "--" + first.name.replace("_", "-"),
+        type=_IntegerOrAuto() if first.name in chosen else kind,
+        help=_help(by_unit),
+    )
 
 
-def unit_options(command: Callable) -> Callable:
-    """Adds the options that describe one unit."""
+def unit_options(command: Callable, chosen: Collection[str] = ()) -> Callable:
+    """Adds the options that describe one unit. Integers that the command can choose, ``chosen``, may be `AUTO`."""
     unit = option("--unit", help=f"What to build: {', '.join(units())}. [default: {DEFAULT_UNIT}]")
-    for decorate in reversed([unit, *map(_option, all_parameters().values())]):
+    for decorate in reversed([unit, *(_option(by_unit, chosen) for by_unit in all_parameters().values())]):
         command = decorate(command)
     return command
 
 
 def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> Any:
-    """The configuration that the unit options ask for.
+    """The configuration that the unit options ask for."""
+    unit, given = given_parameters(options, default_unit)
+    made = make_config(unit, **given)
+    note_accumulator(made, given)
+    return made
+
+
+def given_parameters(options: dict[str, Any], default_unit: str) -> tuple[str, dict[str, Any]]:
+    """The unit, and those of its parameters that were given.
 
     An option that the unit does not have (lanes of a mac) is checked, and left out with a note.
     """
@@ -104,14 +125,12 @@ def config_from(options: dict[str, Any], default_unit: str = DEFAULT_UNIT) -> An
     if given.get("act_alphabets") == "":
         del given["act_alphabets"]  # said to be none
     if unit not in units():
-        return make_config(unit)  # says which units there are
+        make_config(unit)  # says which units there are
     known = parameters_of(units()[unit].config)
     for name in sorted(given.keys() - known.keys()):
         next(iter(declared[name].values())).check(given[name])
         print(f"note: unit {unit} has no {name}: {given[name]} is not used", file=sys.stderr)
-    made = make_config(unit, **{name: value for name, value in given.items() if name in known})
-    _note_accumulator(made, given)
-    return made
+    return unit, {name: value for name, value in given.items() if name in known}
 
 
 def _integer_of_text(parameter: Parameter, value: Any) -> Any:
@@ -163,7 +182,7 @@ def note_sums(config: UnitConfig, options: dict[str, Any]) -> None:
         )
 
 
-def _note_accumulator(config: UnitConfig, given: dict[str, Any]) -> None:
+def note_accumulator(config: UnitConfig, given: dict[str, Any]) -> None:
     """Say what a given accumulator makes of other options and of products."""
     if config.safe_terms is None or given.get("acc_bits") is None:
         return

@@ -35,18 +35,22 @@ def compile_network(network: IntegerNetwork, config: EngineConfig, sha256: str =
     """
     if config.weight.arithmetic == "bare":
         raise ParameterError("arithmetic must be asm or exact where a program runs: a bare weight is never 0")
-    products, holds = products_of(network)
-    output = holds[network.layers[-1].name]
-    if output == INPUT:
-        raise ParameterError(f"layer {network.layers[-1].name!r} must compute something, not give the input as it is")
-    products = join_moves(products, {output})
-    products = fuse(products, config.act_bits, network.formats)
+    products, output = lowered(network, config.act_bits)
     compiling = _Compiling(network, config, products, output, sha256)
     windows = input_windows(products, as_map(network.input_shape))
     if windows and compiling.folds(windows):
         with suppress(ParameterError):  # windows overlap: they may need room that the input as it is does not
             return compiling.program(windows)
     return compiling.program(None)
+
+
+def lowered(network: IntegerNetwork, act_bits: int) -> tuple[list[Product], str]:
+    """The products of ``network`` on engines of so many ``act_bits``, and the tensor that is its result."""
+    products, holds = products_of(network)
+    output = holds[network.layers[-1].name]
+    if output == INPUT:
+        raise ParameterError(f"layer {network.layers[-1].name!r} must compute something, not give the input as it is")
+    return fuse(join_moves(products, {output}), act_bits, network.formats), output
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from asm_hw.numbers.integers import ceil_div
 from asm_hw.ppa.activity.level_rounding import Integers, level_array, nearest_levels
 from asm_hw.ppa.activity.recorded_layers import recorded_matrix
 from asm_hw.ppa.technology.cell_library import Library
+from asm_hw.ppa.technology.sram_banks import Memory
 from asm_hw.ppa.technology.sram_model import MAX_BITS, MIN_WORDS, Sram
 from asm_hw.units.bitline.bitline_config import BitlineConfig
 from asm_hw.units.bitline.bitline_counter import access_kinds
@@ -26,7 +27,7 @@ from asm_hw.units.vn_scalar.vn_scalar_config import Job, VnScalarConfig
 
 from .bitline_accesses import FJ_PER_PJ, accesses_energy_fj, cells
 from .bitline_core_energy import Trace, core_energy, trace
-from .memory_system import Memory, MemoryRow, Work, shared_memory, vn_scalar
+from .memory_system import MemoryRow, Work, shared_memory, vn_scalar
 
 INT8 = VnScalarConfig(arithmetic="exact", weight_bits=8, act_bits=8)
 """The von Neumann machine that arrays are compared with."""

@@ -13,24 +13,23 @@ from typing import Any
 
 import numpy as np
 
+from asm_hw.compiler.area_model import WEIGHT_BANK
 from asm_hw.compiler.engine_program import EngineProgram
 from asm_hw.ppa.activity.vcd_file import Vcd
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
 from asm_hw.ppa.netlist.synthesis import synthesize
 from asm_hw.ppa.technology.cell_library import Library
+from asm_hw.ppa.technology.sram_banks import Memory
 from asm_hw.sim.engine_player import EnginePlayer
 from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.engine.engine_counters import COUNTED, COUNTER_BITS
 
 from .energy_accounting import Mapped
-from .memory_system import Memory
 from .stream_run import analysed
 from .traced_netlist import CycleWaves, WindowEnergy, traced_energy
 
 TOP = "TOP.engine"
 RECIPE = "balanced"
-WEIGHT_BANK = 512
-"""Rows of a bank of weight and program memory: an access wakes one."""
 EVENTS = {
     "columns": ("cycles", "products", "moved_words"),
     "output pipes": ("cycles", "output_words", "skip_words"),

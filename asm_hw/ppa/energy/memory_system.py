@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from asm_hw.numbers.integers import ceil_div
-from asm_hw.ppa.technology.sram_model import MAX_WORDS, Sram, measured
+from asm_hw.ppa.technology.sram_banks import Memory
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
 from asm_hw.units.vn_scalar.vn_scalar_config import Job, VnScalarConfig
 
-MACRO_BITS = 64
-"""Widest macro of the fitted library; wider rows are several side by side."""
 FIXED_KBIT = 256
 BANK_ROWS = 1024
 """Rows of a bank of `shared_memory`, where it has banks: a macro of IHP's own, eight for 256 kbit."""
@@ -72,52 +70,6 @@ class Work:
     def macs(self) -> int:
         """Multiply-accumulates."""
         return self.outputs * self.inputs * self.vectors
-
-
-@dataclass(frozen=True)
-class Memory:
-    """``rows`` of ``bits``, made of macros side by side; a row is accessed as one.
-
-    With ``bank_rows`` it is cut into banks of so many rows, of which an access wakes one; selecting is free.
-    Without, that is done beyond `asm_hw.ppa.technology.sram_model.MAX_WORDS` rows alone.
-    """
-
-    rows: int
-    bits: int
-    bank_rows: int | None = None
-
-    @property
-    def _rows_per_bank(self) -> int:
-        return self.bank_rows or min(self.rows, MAX_WORDS)
-
-    @property
-    def _macros(self) -> tuple[int, Sram]:
-        count = ceil_div(self.bits, MACRO_BITS)
-        # The library has no macro of fewer words.
-        words = max(64, self._rows_per_bank)
-        # The multiplexer that so many words get; any divides a multiple of 16. Then words for just that one.
-        mux = Sram(ceil_div(words, 16) * 16, 1).column_mux
-        return count, Sram(ceil_div(words, mux) * mux, ceil_div(self.bits, count))
-
-    def energy_fj(self, access: str) -> float:
-        """Energy of reading or writing a row: the library's own figure where it has just this macro."""
-        count, sram = self._macros
-        exact = measured(sram)
-        # From pJ.
-        return 1000 * count * (exact[f"{access}_energy_pj"] if exact else sram.energy_pj(access))
-
-    @property
-    def access_time_ns(self) -> float:
-        """Access time of a macro; selecting banks is free."""
-        return self._macros[1].figure("access_time_ns")
-
-    @property
-    def leakage_fj_per_ns(self) -> float:
-        """Leakage of all macros."""
-        count, sram = self._macros
-        banks = ceil_div(self.rows, self._rows_per_bank)
-        # A uW is a fJ per ns.
-        return count * banks * sram.figure("leakage_uw")
 
 
 def shared_memory(work: Work, config: VnScalarConfig | VnArrayConfig, sized: bool, banked: bool = False) -> Memory:

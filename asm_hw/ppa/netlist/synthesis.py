@@ -148,7 +148,8 @@ def mapping_commands(
     ties = f" -tie_lo {gate.test}" if gate and gate.test else ""
     return [
         "read_rtlil design.il",
-        *(["opt -full"] if chosen.script else []),
+        # opt -full shares what multiplexers choose among, and makes coarse ones.
+        *(["opt -full", "simplemap t:$mux"] if chosen.script else []),
         # Adders were black boxes until here; simplemap makes gates of the inverters behind those that invert.
         *(["techmap -map adders.v", "simplemap"] if adders else []),
         # Before dfflibmap: it makes multiplexers of enables that the library's flip-flops lack, and none would be left.
