@@ -11,8 +11,12 @@ from asm_hw.gateware.multiplexers import select_counted
 from asm_hw.gateware.repeated_modules import Emission
 from asm_hw.gateware.shapes import weight_shape
 from asm_hw.gateware.staged_sum import STAGED_PARTS, add_in_stages
+from asm_hw.numbers.integers import ceil_log2
 
 from .engine_config import EngineConfig
+
+SHARED_ENTRIES = 8
+"""Accumulators whose inputs are one bus."""
 
 
 class EngineColumn(wiring.Component):
@@ -35,7 +39,7 @@ class EngineColumn(wiring.Component):
     signal_parts = {
         r"rst|load|swap|entry|clear|add|gather|finish|shift|largest": "control",
         r"weights\w*|weight_next_\d+\w*": "weight_registers",
-        r"entry_\d+|kept|moved|total|products|ended": "accumulator",
+        r"entry_\d+|writes_\d+|shared_\d+|kept|moved|total|products|ended": "accumulator",
         **DATAPATH_PARTS,
         **ADDER_PARTS,
         **STAGED_PARTS,
@@ -77,17 +81,23 @@ class EngineColumn(wiring.Component):
         return m
 
     def _entry(self, m: Module, total: Value) -> Value:
-        """The accumulator at ``entry``, which takes ``total`` with ``gather``."""
-        config, shape = self._config, total.shape()
+        """The accumulator at ``entry``, which takes ``total`` with ``gather``, unless the sum ends with it."""
+        config, shape, writes = self._config, total.shape(), self.gather & ~self.finish
         if config.accumulators == "memory":
             m.submodules.file = file = memory.Memory(shape=shape, depth=config.hold, init=[])
             write, read = file.write_port(), file.read_port(domain="comb")
-            m.d.comb += [write.en.eq(self.gather), write.addr.eq(self.entry), write.data.eq(total)]
+            m.d.comb += [write.en.eq(writes), write.addr.eq(self.entry), write.data.eq(total)]
             m.d.comb += read.addr.eq(self.entry)
             return read.data
         entries = [Signal(shape, name=f"entry_{i}", reset_less=True) for i in range(config.hold)]
-        with m.If(self.gather), m.Switch(self.entry):
-            for i, entry in enumerate(entries):
-                with m.Case(i):
-                    m.d.sync += entry.eq(total)
+        low = ceil_log2(SHARED_ENTRIES)
+        for first in range(0, config.hold, SHARED_ENTRIES):
+            # Inputs of registers take energy without their clock: only these see the sum move.
+            here, shared = Signal(name=f"writes_{first}"), Signal(shape, name=f"shared_{first}")
+            m.d.comb += here.eq(writes & (self.entry[low:] == first >> low))
+            m.d.comb += shared.eq(total & here.replicate(len(total)))
+            with m.If(here), m.Switch(self.entry[:low]):
+                for i, entry in enumerate(entries[first : first + SHARED_ENTRIES]):
+                    with m.Case(i):
+                        m.d.sync += entry.eq(shared)
         return select_counted(entries, self.entry)
