@@ -32,7 +32,10 @@ from asm_hw.training.evaluate import integer_batches
 from asm_hw.units.engine.engine_config import EngineConfig
 
 CLOCK_MHZ = 100.0
-LAYERS = ("conv1", "layer1.conv2", "layer2.downsample", "layer2.conv2", "layer3.conv2")
+LAYERS = (
+    *("conv1", "layer1.conv1", "layer1.conv2", "layer2.conv1", "layer2.downsample", "layer2.conv2"),
+    *("layer3.conv1", "layer3.downsample", "layer3.conv2"),
+)
 CYCLES = 60
 OUTPUT = RESULTS / "engine.json"
 EVENT_NAMES = (
@@ -51,7 +54,7 @@ LARGER: tuple[dict[str, int], ...] = ({}, {"bank_rows": 1024, "weight_rows": 327
 
 
 def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
-    """The events of an engine, and the windows that they come from."""
+    """The windows of an engine."""
     with tempfile.TemporaryDirectory() as scratch:
         compile_folder(network, config, Path(scratch, "engine"))
         folder = load_folder(Path(scratch, "engine"))
@@ -64,15 +67,16 @@ def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
         for row in measure(player, verilog, folder.program, np.asarray(images[0]), windows, library, CLOCK_MHZ):
             rows.append(row)
             print(row, flush=True)
-    return fitted({"parameters": config.parameters, "windows": rows}, config)
+    return {"parameters": config.parameters, "windows": rows}
 
 
 def fitted(engine: dict[str, Any], config: EngineConfig) -> dict[str, Any]:
     """An engine whose windows were measured, with what its events take."""
     rows = engine["windows"]
-    alone = explain(rows, 1)  # of one instance, as the windows are
     for row in rows:
-        row["explained_percent"] = explained_percent(row, alone[row["part"]])
+        others = [other for other in rows if other["first"] != row["first"]]
+        # Of one instance, as the windows are.
+        row["left_out_percent"] = explained_percent(row, explain(others, 1)[row["part"]])
     events = explain(rows, config.columns) | memory_events(config, CLOCK_MHZ)
     events = {part: {event: round(fj, 3) for event, fj in of.items()} for part, of in events.items()}
     return {"parameters": engine["parameters"], "event_fj": events, "windows": rows}
@@ -121,13 +125,13 @@ def table() -> str:
 
 
 def event_lines(engines: list[dict[str, Any]]) -> list[str]:
-    """What an event takes, and how well events explain the windows that were measured."""
-    lines = ["| pJ an event | " + " | ".join(EVENT_NAMES) + " | windows explained to, % |"]
+    """What an event takes, and how well the events of the other windows foretell each one."""
+    lines = ["| pJ an event | " + " | ".join(EVENT_NAMES) + " | a window left out is met to, % |"]
     lines += ["|---" * (len(EVENT_NAMES) + 2) + "|"]
     for engine in engines:
         for part, events in engine["event_fj"].items():
             figures = [f"{events[event] / 1000:.3g}" if events.get(event) else "-" for event in EVENT_NAMES]
-            errors = [abs(row["explained_percent"]) for row in engine["windows"] if row["part"] == part]
+            errors = [abs(row["left_out_percent"]) for row in engine["windows"] if row["part"] == part]
             lines.append(f"| {part} | {' | '.join(figures)} | {f'{max(errors):.1f}' if errors else '-'} |")
     return lines
 
@@ -149,6 +153,7 @@ def main() -> None:
         networks = {name: Path(path) for name, path in (pair.split("=") for pair in given.networks.split(","))}
         result = json.loads(OUTPUT.read_text()) if given.events == "kept" else measured(next(iter(networks.values())))
         for engine in result["engines"]:
+            engine |= fitted(engine, EngineConfig(**engine["parameters"]))
             engine["networks"] = account(engine, networks)
         OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
     write_block("energy", table(), "docs/engine.md")
