@@ -7,6 +7,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -118,12 +119,9 @@ class EnginePlayer:
         text = [f"t {first}-{end}\n" for first, end in windows] + self._load(program)
         text += [self._line(("activations", address, word)) for address, word in program.input_rows(values)]
         text.append(f"q {program.cycles + MARGIN}\n")
-        with tempfile.TemporaryDirectory(dir=self._build) as scratch:
-            job, dump = Path(scratch, "job"), Path(scratch, "dump")
-            job.write_text("".join(text))
-            result = subprocess.run([self._build / PROGRAM, job, dump], capture_output=True, text=True)
-            if result.returncode or " 1 0\n" not in result.stdout:
-                raise RuntimeError(f"the simulator failed: {result.stdout}{result.stderr}")
+        with self._played(text, 1) as (((_, _, done, error),), dump):
+            if (done, error) != ("1", "0"):
+                raise RuntimeError(f"the program must end to be traced, but done is {done}, error {error}")
             yield dump.with_suffix(".vcd")
 
     def run_rows(self, programs: Iterable[Sequence[Row]], limit: int) -> Iterator[EngineRun]:
@@ -133,6 +131,14 @@ class EnginePlayer:
 
     def _play(self, text: list[str], count: int) -> Iterator[EngineRun]:
         """Play a job of so many runs."""
+        with self._played(text, count) as (runs, dump), dump.open("rb") as file:
+            for cycles, layers, done, error in runs:
+                left = [self._image(file) for _ in range(int(layers))]
+                yield EngineRun(int(cycles), done == "1", int(error), left)
+
+    @contextmanager
+    def _played(self, text: list[str], count: int) -> Iterator[tuple[list[tuple[str, ...]], Path]]:
+        """Cycles, layers, done and error of each run of a job, and its dump, which is gone afterwards."""
         with tempfile.TemporaryDirectory(dir=self._build) as scratch:
             job, dump = Path(scratch, "job"), Path(scratch, "dump")
             job.write_text("".join(text))
@@ -140,10 +146,7 @@ class EnginePlayer:
             runs = re.findall(r"^run (\d+) (\d+) (\d) (\d)$", result.stdout, re.MULTILINE)
             if result.returncode or len(runs) != count:
                 raise RuntimeError(f"the simulator failed: {result.stdout}{result.stderr}")
-            with dump.open("rb") as file:
-                for cycles, layers, done, error in runs:
-                    left = [self._image(file) for _ in range(int(layers))]
-                    yield EngineRun(int(cycles), done == "1", int(error), left)
+            yield runs, dump
 
     def _image(self, file: BinaryIO) -> LayerImage:
         config = self.config

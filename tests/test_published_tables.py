@@ -27,6 +27,7 @@ BLOCKS = {
     ("docs/bitline.md", "scaling"): ("bitline_scaling", "table"),
     ("docs/near-memory.md", "energy"): ("near_memory", "table"),
     ("docs/engine.md", "area"): ("engine_area", "table"),
+    ("docs/engine.md", "whole"): ("engine_whole", "table"),
     ("docs/engine.md", "energy"): ("engine", "table"),
     ("docs/near-memory.md", "scaling"): ("near_memory_scaling", "table"),
 }
