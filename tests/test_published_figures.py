@@ -46,6 +46,10 @@ RESNET20 = {
 """Percent of the CIFAR-10 test images that integers name right, by alphabets, widths, alphabets of activations."""
 
 
+LOSS = {("resnet8", 1, 3): 0.7, ("resnet8", 1): 1.0, ("mobilenet_v2_050", 1, 3): 1.0}
+"""Most percent of the test images that integers lose against float, by model and alphabets."""
+
+
 def test_trainings_meet_their_targets():
     """The longest training of each format, all its seeds; integers and fake-quant agree everywhere.
 
@@ -63,10 +67,11 @@ def test_trainings_meet_their_targets():
         longest = max(row["epochs"] for row in found)
         assert all(row["test"]["integer_percent"] >= target for row in found if row["epochs"] == longest)
     floats = {row["settings"]["model"]: row["test"]["float_percent"] for row in rows if row not in quantized}
-    for model, least, loss in (("resnet8", 87, 0.7), ("mobilenet_v2_050", 90, 1.0)):
-        assert floats[model] >= least
-        integers = [row["test"]["integer_percent"] for row in quantized if row["settings"]["model"] == model]
-        assert integers and min(integers) >= floats[model] - loss
+    assert floats["resnet8"] >= 87 and floats["mobilenet_v2_050"] >= 90
+    for (model, *alphabets), loss in LOSS.items():
+        wanted = [model, alphabets]
+        found = [row for row in quantized if [row["settings"][name] for name in ("model", "alphabets")] == wanted]
+        assert found and min(row["test"]["integer_percent"] for row in found) >= floats[model] - loss
 
 
 def test_training_and_evaluation_keep_to_their_time():
