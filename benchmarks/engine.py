@@ -73,10 +73,10 @@ def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
 def fitted(engine: dict[str, Any], config: EngineConfig) -> dict[str, Any]:
     """An engine whose windows were measured, with what its events take."""
     rows = engine["windows"]
-    for row in rows:
-        others = [other for other in rows if other["first"] != row["first"]]
-        # Of one instance, as the windows are.
-        row["left_out_percent"] = explained_percent(row, explain(others, 1)[row["part"]])
+    for first in {row["first"] for row in rows}:
+        others = explain([row for row in rows if row["first"] != first], 1)  # of one instance, as the windows are
+        for row in filter(lambda row: row["first"] == first, rows):
+            row["left_out_percent"] = explained_percent(row, others[row["part"]])
     events = explain(rows, config.columns) | memory_events(config, CLOCK_MHZ)
     events = {part: {event: round(fj, 3) for event, fj in of.items()} for part, of in events.items()}
     return {"parameters": engine["parameters"], "event_fj": events, "windows": rows}

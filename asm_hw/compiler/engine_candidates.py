@@ -168,18 +168,22 @@ def _places_of(weight: Tensor, columns: int) -> list[int]:
     return [int((outputs != 0).any(dim=0).sum()) for outputs in weight.split(columns)]
 
 
+def _tiles_of(program: EngineProgram) -> int:
+    """Records of tiles in a program: what rows of layers leave."""
+    records = program.config.records
+    return (len(program.program) - len(program.layers) * records.layer_rows) // records.tile_rows
+
+
 def rows_with(config: EngineConfig, program: EngineProgram) -> tuple[int, int]:
     """Rows of weights and of the program that ``program`` takes on ``config``, which has other memories."""
-    layers, before, after = len(program.layers), program.config.records, config.records
-    tiles = (len(program.program) - layers * before.layer_rows) // before.tile_rows
-    return len(program.weights), 1 + layers * after.layer_rows + tiles * after.tile_rows
+    records = config.records
+    program_rows = len(program.layers) * records.layer_rows + _tiles_of(program) * records.tile_rows
+    return len(program.weights), 1 + program_rows
 
 
 def saved_cycles(config: EngineConfig, program: EngineProgram) -> int:
     """Cycles that ``config`` may save beside ``program``, whose engine has ample memories: its records are shorter."""
-    before, after = program.config.records, config.records
-    tiles = (len(program.program) - len(program.layers) * before.layer_rows) // before.tile_rows
-    return len(program.layers) * (before.layer_rows - after.layer_rows) + tiles * (before.tile_rows - after.tile_rows)
+    return 1 + len(program.program) - rows_with(config, program)[1]
 
 
 def size_of(config: EngineConfig) -> Size:

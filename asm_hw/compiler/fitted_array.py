@@ -48,8 +48,8 @@ def needed_formats(network: IntegerNetwork, given: Mapping[str, Any]) -> dict[st
     alphabets = AlphabetSet(tuple({1}.union(*(weight.alphabets for weight in layers))))
     if given.get("act_signed") or given.get("act_alphabets"):
         bits = [stored.bits if stored.levels else signed_bits(*stored.range) for _, stored in nodes]
-        weight_bits = [weight.bits for weight in layers]
-        return {"alphabets": alphabets, "act_bits": max(bits), "weight_bits": max(weight_bits, default=2)}
+        weight_bits = max((weight.bits for weight in layers), default=_LEAST_WEIGHT_BITS)
+        return {"alphabets": alphabets, "act_bits": max(bits), "weight_bits": weight_bits}
     act_bits = given.get("act_bits")
     if act_bits is None:
         act_bits = max((stored.range[1] - stored.range[0]).bit_length() for _, stored in nodes)

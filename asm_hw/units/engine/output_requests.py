@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .engine_config import ROWS, SIDES, EngineConfig
+from .engine_config import SIDES, EngineConfig
 from .engine_layouts import PLACES, planes_layout, request_layout, spot_layout
 from .engine_loops import carries
 
@@ -51,7 +51,7 @@ class OutputRequests(wiring.Component):
     def _spread(self, m: Module, name: str, spot, asked: Value) -> None:
         request, planes = getattr(self, name), self.planes
         m.d.comb += [request.m3.eq(spot.m3), request.m2.eq(spot.m2)]
-        for k in range(min(ROWS, self._config.beat_words)):
+        for k in range(self._config.beat_words):
             for p in range(self._config.planes):
                 slot = SIDES * k + p
                 further = (carries(spot.rest, k) if k else 0) + (planes[f"{name}_plane"] if p else 0)
