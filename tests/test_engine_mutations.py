@@ -18,6 +18,7 @@ ARRAY, BANKED = "units/engine/engine_array.py", "units/engine/banked_memory.py"
 COLUMN, FRONT = "units/engine/engine_column.py", "units/engine/engine_front.py"
 GUARD, ISSUER = "units/engine/program_guard.py", "units/engine/engine_issuer.py"
 LOOPS, PIPE = "units/engine/engine_loops.py", "units/engine/output_pipe.py"
+UNIT = "units/engine/engine_unit.py"
 REGISTERS = "units/engine/window_registers.py"
 OUTPUT_WALK, WALK = "units/engine/output_walk.py", "units/engine/window_walk.py"
 SUM = "gateware/staged_sum.py"
@@ -31,18 +32,18 @@ MUTATIONS = {
     # Addressing.
     "third row is the second": (WALK, "row + (layer.row << 1)", "row + layer.row"),
     "columns of a pair in one place": (WALK, "further = Mux(at[0], layer.col, 0) if j else 0", "further = 0"),
-    "rows of banks mixed up": (BANKED, "(row - i) % ROWS", "(row + i) % ROWS"),
+    "rows of banks mixed up": (BANKED, "sides[SIDES * ((row - k) % ROWS) + side]", "sides[SIDES * ((row + k) % ROWS) + side]"),
     "planes that a tensor lacks are read": (BANKED, "word &= numbers.enable[slot].replicate(len(word))", "pass"),
     "outputs of the next row in the same bank": (OUTPUT_WALK, "m3.eq(add_mod3(m3, 1))", "m3.eq(m3)"),
     "outputs of odd columns in one place": (OUTPUT_WALK, 'Mux(right, of("col"), 0)', 'of("col")'),
     # Columns.
     "digits moved too little": (COLUMN, "self.shift << 2", "self.shift << 1"),
     "sums never cleared": (COLUMN, "Mux(self.clear, 0, self._entry(m, total))", "self._entry(m, total)"),
-    "weights swapped too late": (ARRAY, "column.swap.eq(swap.swap)", "column.swap.eq(self.steps[SWAP_STAGE + 1].swap)"),
+    "weights swapped too late": (UNIT, "control.swap.eq(steps[SWAP_STAGE].swap)", "control.swap.eq(gather.swap_parameters)"),
     "stage of the sum a cycle late": (SUM, "with m.If(enable[stage]):", "with m.If(enable[-1]):"),
     # Output pipe.
-    "no half step": (PIPE, "half = (Const(1, 1) << channel.shift)[1:]", "half = Const(0, 1)"),
-    "lower limit ignored": (PIPE, "Mux(shifted < self.low, self.low, ", "Mux(shifted < 0, 0, "),
+    "no half step": (PIPE, "kept[1 : bits + 1] + kept[0]", "kept[1 : bits + 1]"),
+    "lower limit ignored": (PIPE, "Mux(total[-1], self.low, limit)", "Mux(total[-1], 0, limit)"),
     "what joins is not shifted": (PIPE, "product << self.shift", "product"),
     # Sequencer.
     "layers overlap": (ISSUER, "self.job.starts_layer & self.drains", "0"),
@@ -61,7 +62,7 @@ MUTATIONS = {
 )
 def test_the_checks_catch(name, tmp_path):
     config = (
-        STAGED if name.startswith("stage of") else WIDE if name in ("padding of one half", "layers overlap") else ENGINE
+        STAGED if name.startswith("stage of") else WIDE if name in ("padding of one half", "layers overlap", "no padding on the left") else ENGINE
     )
     mutation = Mutation(*MUTATIONS[name], config=config)
     result = mutated(mutation, tmp_path, "from asm_hw.sim import amaranth_simulation as s\ns.run(config)")

@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -52,8 +52,9 @@ class BankedMemory(wiring.Component):
         config = self._config
         row_bits = ceil_log2(config.bank_rows)
         reads: dict[str, list[Value]] = {name: [] for name in ("source", "skip")}
+        of_banks = {name: self._of_banks(m, name) for name in ("source", *PLACES)}
         for bank in range(BANKS):
-            asks = {name: self._of_bank(m, name, bank) for name in ("source", *PLACES)}
+            asks = {name: of_banks[name][bank] for name in of_banks}
             # The host takes the ways of source and outputs: each more would be one to every bank of every segment.
             for name, host in (("source", self.host & ~self.host_write), ("out", self.host & self.host_write)):
                 asked, address, word = asks[name]
@@ -88,42 +89,57 @@ class BankedMemory(wiring.Component):
         m.d.comb += self.host_word.eq(_one_of([(bank == i, word) for i, word in enumerate(reads["source"])]))
         return m
 
-    def _of_bank(self, m: Module, name: str, bank: int) -> tuple[Value, Value, Value]:
-        """Whether a request meets a bank, its address, and the word to write."""
-        request, a = getattr(self, name), self._config.address_bits
-        hits = Signal(BANKS, name=f"{name}_hits_{bank}")
-        m.d.comb += hits.eq(request.enable & Cat(_slots_of(request, bank)))
-        enable, address = Signal(name=f"{name}_{bank}"), Signal(a, name=f"{name}_address_{bank}")
-        word = Signal(self._config.word_bits, name=f"{name}_word_{bank}")
-        m.d.comb += [
-            enable.eq(hits.any()),
-            address.eq(_one_of([(hit, request.address[slot]) for slot, hit in enumerate(hits)])),
+    def _of_banks(self, m: Module, name: str) -> list[tuple[Value, Value, Value]]:
+        """By bank, whether a request meets it, its address, and the word to write."""
+        request = getattr(self, name)
+        words = {"out": self.data, "also": self.also_data}.get(name)
+        slots = {"enable": request.enable, "address": request.address} | ({"word": words} if words is not None else {})
+        banks = [
+            _to_banks(m, f"{name}_{part}", request, [values[slot] for slot in range(BANKS)])
+            for part, values in slots.items()
         ]
-        if name in ("out", "also"):
-            words = self.data if name == "out" else self.also_data
-            m.d.comb += word.eq(_one_of([(hit, words[slot]) for slot, hit in enumerate(hits)]))
-        return enable, address, word
+        return [(enable, address, word[0] if word else Const(0)) for enable, address, *word in zip(*banks, strict=True)]
 
     def _to_slots(self, m: Module, name: str, words: list[Value]) -> None:
         request = getattr(self, name)
         numbers = Signal.like(request, name=f"{name}_last")
         m.d.sync += [numbers.m3.eq(request.m3), numbers.m2.eq(request.m2), numbers.enable.eq(request.enable)]
-        for slot in range(BANKS):
-            chosen = [(_slots_of(numbers, bank)[slot], word) for bank, word in enumerate(words)]
-            word = _one_of(chosen)
-            if name == "skip":  # planes that a tensor lacks are 0; the window has padding instead
-                word &= numbers.enable[slot].replicate(len(word))
-            m.d.comb += getattr(self, f"{name}_words")[slot].eq(word)
+        for i in range(ROWS):
+            sides = [
+                _chosen(
+                    m, f"{name}_{i}_{side}", numbers.m3, [words[SIDES * ((i + k) % ROWS) + side] for k in range(ROWS)]
+                )
+                for side in range(SIDES)
+            ]
+            for j in range(SIDES):
+                slot, side = SIDES * i + j, (i + j) % SIDES
+                word = Mux(numbers.m2, sides[1 - side], sides[side])
+                if name == "skip":  # planes that a tensor lacks are 0; the window has padding instead
+                    word &= numbers.enable[slot].replicate(len(word))
+                m.d.comb += getattr(self, f"{name}_words")[slot].eq(word)
 
 
-def _slots_of(request, bank: int) -> list[Value]:
-    """By slot, whether it lies in ``bank``: number ``2 * (row modulo 3) + parity``."""
-    row, side = divmod(bank, SIDES)
+def _to_banks(m: Module, name: str, request, slots: list[Value]) -> list[Value]:
+    """By bank, number ``2 * (row modulo 3) + parity``, the value of the slot that lies in it."""
+    sides = [Signal.like(slots[0], name=f"{name}_{bank}") for bank in range(BANKS)]  # of each row, in its bank's order
+    for i in range(ROWS):
+        for side in range(SIDES):
+            straight = SIDES * i + (i + side) % SIDES
+            m.d.comb += sides[SIDES * i + side].eq(Mux(request.m2, slots[straight ^ 1], slots[straight]))
     return [
-        (request.m3 == (row - i) % ROWS) & (request.m2 == side ^ (i + j) % SIDES)
-        for i in range(ROWS)
-        for j in range(SIDES)
+        _chosen(
+            m, f"{name}_of_{row}_{side}", request.m3, [sides[SIDES * ((row - k) % ROWS) + side] for k in range(ROWS)]
+        )
+        for row in range(ROWS)
+        for side in range(SIDES)
     ]
+
+
+def _chosen(m: Module, name: str, m3: Value, rows: list[Value]) -> Signal:
+    """The value whose number is ``m3``."""
+    chosen = Signal.like(rows[0], name=name)
+    m.d.comb += chosen.eq(Mux(m3[1], rows[2], Mux(m3[0], rows[1], rows[0])))
+    return chosen
 
 
 def _one_of(choices: list[tuple[Value, Value]]) -> Value:

@@ -11,8 +11,8 @@ from asm_hw.gateware.shapes import struct_of
 from asm_hw.numbers.integers import ceil_div
 
 from .engine_column import EngineColumn
-from .engine_config import BANKS, SIDES, SWAP_STAGE, EngineConfig
-from .engine_layouts import result_layout, step_layout
+from .engine_config import BANKS, SIDES, EngineConfig
+from .engine_layouts import control_layout, result_layout
 from .engine_records import SKIP_BITS
 from .level_rounder import LevelRounder
 from .output_pipe import OutputPipe
@@ -28,14 +28,14 @@ class EngineArray(wiring.Component):
     load, parameters : In, what ``row`` holds, as `Front` says
     row : In(``row_bits``), a row of weight memory
     x : In(array[lanes] of ``act_bits``), the window of the step in stage `SWAP_STAGE` + 1
-    steps : In(array[``last_stage`` + 1] of step), the step in each stage
+    control : In(`control_layout`), of the steps in their stages
     result : In(`result_layout`), what becomes of the layer's sums
     skip_words : In(array[6] of words), what joins the sums that ended in stage ``finish_stage``
     data, also_data : Out(array[6] of words), by slot: the outputs of the last stage, and their narrowed copy
     """
 
     signal_parts = {
-        r"load|parameters|steps\w*|result": "control",
+        r"load|parameters|control|result": "control",
         r"row|branch_\d+\w*": "weight_registers",
         r"x|skip_words|data|also_data": "activations",
         r"moved_\d+|narrowed_\d+": "requantize",
@@ -53,7 +53,7 @@ class EngineArray(wiring.Component):
                 "parameters": In(config.parameter_rows),
                 "row": In(config.row_bits),
                 "x": In(data.ArrayLayout(config.act_bits, config.lanes)),
-                "steps": In(data.ArrayLayout(step_layout(config), config.last_stage + 1)),
+                "control": In(control_layout(config)),
                 "result": In(result_layout(config)),
                 "skip_words": In(words),
                 "data": Out(words),
@@ -68,8 +68,7 @@ class EngineArray(wiring.Component):
         codes = [self.row[i * bits : (i + 1) * bits] for i in range(config.lanes)]
         weights = [datapath.add_weight(m, f"weight_{i}", code) for i, code in enumerate(codes)]
         shared = [datapath.add_activation(m, f"x_{lane}", self.x[lane]) for lane in range(config.lanes)]
-        swap, gather = self.steps[SWAP_STAGE], self.steps[config.finish_stage]
-        adds = Cat(self.steps[SWAP_STAGE + 1 + stage].add for stage in range(config.stages))
+        control, gather = self.control, self.control.gather
         results = []
         for index in range(config.columns):
             if index % BRANCH == 0:
@@ -77,8 +76,8 @@ class EngineArray(wiring.Component):
                 branch = datapath.add_branch(m, f"branch_{index}", weights, here)
             m.submodules[f"column_{index}"] = column = EngineColumn(config, datapath, shared[0].shape())
             m.d.comb += [
-                column.load.eq(self.load[index]), column.weights.eq(branch), column.swap.eq(swap.swap),
-                column.add.eq(adds), column.gather.eq(gather.add), column.finish.eq(gather.finish),
+                column.load.eq(self.load[index]), column.weights.eq(branch), column.swap.eq(control.swap),
+                column.add.eq(control.add), column.gather.eq(gather.add), column.finish.eq(gather.finish),
                 column.largest.eq(self.result.largest),
                 *(getattr(column, name).eq(gather[name]) for name in _GATHER),
                 *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
@@ -90,7 +89,7 @@ class EngineArray(wiring.Component):
 
     def _output(self, m: Module, index: int, acc, swap: Value) -> Value:
         """Parameters of a column and its output pipe."""
-        config, steps, finish = self._config, self.steps, self._config.finish_stage
+        config = self._config
         layout = struct_of(config.records.channel)
         following = Signal(layout, name=f"next_{index}", reset_less=True)
         channel = Signal(layout, name=f"channel_{index}", reset_less=True)
@@ -100,10 +99,10 @@ class EngineArray(wiring.Component):
         with m.If(swap):
             m.d.sync += channel.eq(following)
         m.submodules[f"output_{index}"] = pipe = OutputPipe(config)
-        joined = self._joined(index) & steps[finish + 1].joins.replicate(config.skip_bits)
+        joined = self._joined(index) & self.control.joins.replicate(config.skip_bits)
         m.d.comb += [
             pipe.acc.eq(acc), pipe.skip.eq(joined), pipe.channel.eq(channel),
-            pipe.finish.eq(steps[finish + 1].finish),
+            pipe.finish.eq(self.control.finish),
             pipe.low.eq(self.result.low), pipe.high.eq(self.result.high),
         ]  # fmt: skip
         if config.act_alphabets is None:
@@ -136,7 +135,7 @@ class EngineArray(wiring.Component):
 
     def _digits(self, m: Module, results: list[Value]) -> None:
         """The digits of the results in their words, two planes a phase."""
-        config, phase = self._config, self.steps[self._config.last_stage].phase
+        config, phase = self._config, self.control.phase
         size = config.act_bits
         count = ceil_div(len(results[0]), size)
         whole = [Cat(result, Const(0, count * size - len(result))) for result in results]
@@ -153,11 +152,11 @@ class EngineArray(wiring.Component):
 
     def _narrow(self, m: Module, results: list[Value]) -> None:
         """Each result once more, moved down and clamped to one digit."""
-        config, result_of, step = self._config, self.result, self.steps[self._config.last_stage]
+        config, result_of = self._config, self.result
         narrowed = []
         for index, result in enumerate(results):
             moved = Signal(signed(SKIP_BITS + 2), name=f"moved_{index}")
-            value = result[:SKIP_BITS] & step.also.replicate(SKIP_BITS)
+            value = result[:SKIP_BITS] & self.control.also.replicate(SKIP_BITS)
             m.d.comb += moved.eq((value + result_of.also_add.as_signed()) >> result_of.also_shift)
             clamped = Signal(config.act_bits, name=f"narrowed_{index}")
             above = Mux(moved > result_of.also_high, result_of.also_high, moved)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from asm_hw.gateware.shapes import struct_of
 
 from .engine_config import EngineConfig
-from .engine_layouts import PLACES, job_layout, planes_layout, request_layout, result_layout, spot_layout, step_layout
+from .engine_layouts import PLACES, job_layout, planes_layout, request_layout, result_layout, spot_layout, step_layouts
 from .output_walk import OutputWalk
 from .window_walk import WindowWalk
 
@@ -26,7 +26,7 @@ class Issuer(wiring.Component):
     busy : Out(1), a tile is in work
     source : Out(`request_layout`), words of the source
     out, skip, also : Out(`spot_layout`), where the first words of `PLACES` lie
-    step : Out(`step_layout`)
+    step : Out(`step_layouts`, of stage 0)
     result, planes : Out(`result_layout`, `planes_layout`), the layer's, from the cycle after its first step on
     """
 
@@ -45,7 +45,7 @@ class Issuer(wiring.Component):
                 "busy": Out(1),
                 "source": Out(request_layout(config)),
                 **{name: Out(spot_layout(config)) for name in PLACES},
-                "step": Out(step_layout(config)),
+                "step": Out(step_layouts(config)[0]),
                 "result": Out(result_layout(config)),
                 "planes": Out(planes_layout(config)),
             }

@@ -10,7 +10,7 @@ from amaranth.utils import bits_for
 
 from asm_hw.gateware.shapes import struct_of
 
-from .engine_config import BANKS, EngineConfig
+from .engine_config import BANKS, SWAP_STAGE, EngineConfig
 from .engine_records import COORDINATE, COUNT
 
 PLACES = ("out", "skip", "also")
@@ -79,12 +79,34 @@ def window_layout() -> data.StructLayout:
     return data.StructLayout({"one": 1, "two": 1, "left_pad": 1, "point": 1, "padded": BANKS})
 
 
-def step_layout(config: EngineConfig) -> data.StructLayout:
-    """What follows a step through the stages: how its words enter the window, and what becomes of its sum."""
+def step_layouts(config: EngineConfig) -> list[data.StructLayout]:
+    """What follows a step through the stages, by stage: how its words enter the window, and what becomes of its sum.
+
+    A stage has only what it and later ones need.
+    """
+    swap, finish, last = SWAP_STAGE, config.finish_stage, config.last_stage
+    fields = {
+        "window": (window_layout(), swap), "pad": (2 * config.act_bits, swap), "swap": (1, swap),
+        "add": (1, finish), "entry": (bits_for(config.hold - 1), finish), "clear": (1, finish), "shift": (3, finish),
+        "swap_parameters": (1, finish), "finish": (1, finish + 1), "joins": (1, finish + 1),
+        "write": (1, last), "also": (1, last), "phase": (4, last), "ends_layer": (1, last),
+    }  # fmt: skip
+    return [
+        data.StructLayout({name: shape for name, (shape, until) in fields.items() if stage <= until})
+        for stage in range(last + 1)
+    ]
+
+
+def control_layout(config: EngineConfig) -> data.StructLayout:
+    """What the columns take of the steps: each field from the stage in which they need it."""
+    gather = step_layouts(config)[config.finish_stage].members
+    names = ("add", "entry", "clear", "shift", "finish", "swap_parameters")
     return data.StructLayout(
         {
-            "window": window_layout(), "pad": 2 * config.act_bits,
-            "swap": 1, "add": 1, "entry": bits_for(config.hold - 1), "clear": 1, "shift": 3,
-            "finish": 1, "swap_parameters": 1, "joins": 1, "write": 1, "also": 1, "phase": 4, "ends_layer": 1,
+            "swap": 1,
+            "add": config.stages,
+            "gather": data.StructLayout({name: gather[name] for name in names}),
+            "finish": 1, "joins": 1,
+            "phase": gather["phase"], "also": 1,
         }
     )  # fmt: skip

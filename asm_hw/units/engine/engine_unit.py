@@ -12,7 +12,7 @@ from .engine_config import SWAP_STAGE, EngineConfig
 from .engine_counters import COUNTED, COUNTER_BITS, Counters, ones
 from .engine_front import Front
 from .engine_issuer import Issuer
-from .engine_layouts import step_layout
+from .engine_layouts import step_layouts
 from .engine_records import PROGRAM_BITS
 from .output_requests import OutputRequests, access_stages
 from .program_guard import ProgramGuard
@@ -75,13 +75,14 @@ class Engine(wiring.Component):
             issuer.full.eq(front.full), issuer.job.eq(front.job), issuer.layer.eq(front.layer),
             issuer.drains.eq(working[: config.drain].any()),
             issuer.writing.eq(Cat(writing).any()),
-            array.load.eq(front.load), array.parameters.eq(front.parameters), array.steps.eq(steps),
+            array.load.eq(front.load), array.parameters.eq(front.parameters),
             array.result.eq(issuer.result),
             array.x.eq(window.x), array.skip_words.eq(activations.skip_words),
             window.window.eq(steps[SWAP_STAGE].window), window.pad.eq(steps[SWAP_STAGE].pad),
             window.words.eq(activations.source_words), activations.data.eq(array.data),
             activations.also_data.eq(array.also_data),
         ]  # fmt: skip
+        self._control(m, array, steps)
         self._memories(m, front, array)
         self._requests(m, issuer, activations, steps)
         self._host(m, activations)
@@ -104,21 +105,31 @@ class Engine(wiring.Component):
         with m.If(Mux(guard.halt, ~working[1:].any(), last.ends_layer & front.ended)):
             m.d.sync += [self.busy.eq(0), self.done.eq(1)]
 
-    def _stages(self, m: Module, issuer: Issuer) -> tuple[Signal, Signal]:
+    def _stages(self, m: Module, issuer: Issuer) -> tuple[list, Signal]:
         """The step in each stage, stage 0 that of the issuer; and whether a tile was in work then."""
-        count, layout = self._config.last_stage, step_layout(self._config)
-        steps = Signal(data.ArrayLayout(layout, count + 1))
-        working = Signal(count + 1)
-        later = Signal(data.ArrayLayout(layout, count))
-        m.d.sync += later.eq(steps)
-        m.d.comb += [steps[0].eq(issuer.step), working[0].eq(issuer.busy)]
-        m.d.comb += [steps[i + 1].eq(later[i]) for i in range(count)]
-        past = Signal(count)
+        steps, layouts = [issuer.step], step_layouts(self._config)
+        for stage, layout in enumerate(layouts[1:], 1):
+            step = Signal(layout, name=f"step_{stage}")
+            m.d.sync += [step[name].eq(steps[-1][name]) for name in layout.members]
+            steps.append(step)
+        working, past = Signal(len(layouts)), Signal(len(layouts) - 1)
         m.d.sync += past.eq(working)
-        m.d.comb += working[1:].eq(past)
+        m.d.comb += working.eq(Cat(issuer.busy, past))
         return steps, working
 
-    def _requests(self, m: Module, issuer: Issuer, activations: BankedMemory, steps: Signal) -> None:
+    def _control(self, m: Module, array: EngineArray, steps: list) -> None:
+        """What the columns take of the steps."""
+        config, control = self._config, array.control
+        gather, output, last = (steps[i] for i in (config.finish_stage, config.finish_stage + 1, config.last_stage))
+        m.d.comb += [
+            control.swap.eq(steps[SWAP_STAGE].swap),
+            control.add.eq(Cat(steps[SWAP_STAGE + 1 + stage].add for stage in range(config.stages))),
+            *(control.gather[name].eq(gather[name]) for name in control.gather.shape().members),
+            control.finish.eq(output.finish), control.joins.eq(output.joins),
+            control.phase.eq(last.phase), control.also.eq(last.also),
+        ]  # fmt: skip
+
+    def _requests(self, m: Module, issuer: Issuer, activations: BankedMemory, steps: list) -> None:
         """Each request meets the memory in its stage."""
         m.submodules.requests = requests = OutputRequests(self._config)
         source = Signal.like(issuer.source)

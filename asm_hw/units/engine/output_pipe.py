@@ -1,6 +1,6 @@
 """What follows a column of the engine: requantize with what joins, clamp, and the digits of the result."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,7 +50,8 @@ class Joining(wiring.Component):
 class OutputPipe(wiring.Component):
     """``y = clamp((acc * scale + (skip * skip_scale << skip_shift) + bias + (1 << shift - 1)) >> shift)``.
 
-    Shift 0 adds no half. The sum is registered a cycle after ``acc``, the result in the cycle after that.
+    Shift 0 adds no half; low and high are not negative. The sum is registered a cycle after ``acc``, the result in the
+    cycle after that.
 
     Members
     -------
@@ -94,8 +95,7 @@ class OutputPipe(wiring.Component):
             joining.scale.eq(channel.skip_scale),
             joining.shift.eq(channel.skip_shift),
         ]
-        half = (Const(1, 1) << channel.shift)[1:]  # of a step; none where shift is 0
-        others = (channel.bias.as_signed(), joining.joined, half)
+        others = (channel.bias.as_signed(), joining.joined)
         total, shift = Signal(signed(width), reset_less=True), Signal.like(channel.shift, reset_less=True)
         ready = Signal()
         m.d.sync += ready.eq(self.finish)
@@ -104,10 +104,29 @@ class OutputPipe(wiring.Component):
                 total.eq(add_products(m, config.adders, [lane], width, others=others)),
                 shift.eq(channel.shift),
             ]
-        shifted = Signal(signed(width))
-        m.d.comb += shifted.eq(total >> shift)
         y = Signal.like(self.y, name="clamped", reset_less=True)
         with m.If(ready):
-            m.d.sync += y.eq(Mux(shifted < self.low, self.low, Mux(shifted > self.high, self.high, shifted)))
+            m.d.sync += y.eq(self._clamped(m, total, shift))
         m.d.comb += self.y.eq(y)
         return m
+
+    def _clamped(self, m: Module, total: Signal, shift: Signal) -> Value:
+        """``total`` moved down, rounded, and within the limits.
+
+        Half a step is the bit below the result: adding it afterwards spares an adder as wide as the sum. Limits are
+        unsigned, so that they are compared with the result's own bits; the sum's further bits only say on which side
+        of them it is.
+        """
+        bits = len(self.y)
+        kept, above = total << 1, Const(0, 1)
+        for place in reversed(range(len(shift))):
+            moved = Mux(shift[place], kept >> (1 << place), kept)
+            size = min(len(moved), bits + (1 << place))  # what the smaller moves may still bring down
+            above |= moved[size:-1].any()
+            kept = Cat(moved[:size], total[-1]).as_signed()
+        value, limit = Signal(bits + 1), Signal(bits, name="limited")
+        m.d.comb += [
+            value.eq(kept[1 : bits + 1] + kept[0]),
+            limit.eq(Mux(above | (value > self.high), self.high, Mux(value < self.low, self.low, value))),
+        ]
+        return Mux(total[-1], self.low, limit)

@@ -9,7 +9,7 @@ from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from .engine_config import EngineConfig
-from .program_header import ERRORS, HEADER, LIMIT_CYCLES, SLICE_BYTES, TARGETS, engine_number, slices
+from .program_header import ERRORS, HEADER, LIMIT_CYCLES, SLICE_BYTES, SLICE_TURN, TARGETS, engine_number, slices
 
 
 class ProgramGuard(wiring.Component):
@@ -62,13 +62,7 @@ class ProgramGuard(wiring.Component):
         """Of the rows since ``start`` (`asm_hw.units.engine.program_header.checksum`)."""
         size, count = 8 * SLICE_BYTES, slices(self._config)
         row = Cat(self.row, Const(0, count * size - len(self.row.as_value())))
-        turned = []
-        for i in range(count):
-            m.submodules[f"slice_{i}"] = processor = crc.Processor(CRC32_ISO_HDLC(data_width=size))
-            m.d.comb += [
-                processor.data.eq(row[i * size : (i + 1) * size]),
-                processor.start.eq(start),
-                processor.valid.eq(valid),
-            ]
-            turned.append(processor.crc.rotate_left(i))
-        return reduce(xor, turned)
+        turned = [row[i * size : (i + 1) * size].rotate_left(SLICE_TURN * i % size) for i in range(count)]
+        m.submodules.crc = processor = crc.Processor(CRC32_ISO_HDLC(data_width=size))
+        m.d.comb += [processor.data.eq(reduce(xor, turned)), processor.start.eq(start), processor.valid.eq(valid)]
+        return processor.crc

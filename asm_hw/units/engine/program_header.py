@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from functools import reduce
-from operator import xor
 from typing import TYPE_CHECKING
 
 from asm_hw.errors import ParameterError
@@ -25,7 +23,9 @@ ERRORS = ("none", "engine", "checksum", "limit")
 """Why a program ended early, by number: it is of another engine, its rows are not all there, it ran on."""
 
 SLICE_BYTES = 8
-"""Bytes that a CRC takes at once: one over a whole row would be deep logic."""
+"""Bytes that the CRC takes of a row, its slices folded into one: of a whole row at once it would be deep logic."""
+SLICE_TURN = 11
+"""Bits that each slice is turned further than the one before, so that like bits of slices do not meet."""
 
 Row = tuple[str, int, int]
 """Target, address and data."""
@@ -44,19 +44,21 @@ def payload(config: EngineConfig, row: Row) -> int:
 
 
 def slices(config: EngineConfig) -> int:
-    """Parts of `SLICE_BYTES` of a payload, of which each has a CRC of its own."""
+    """Parts of `SLICE_BYTES` of a payload."""
     return ceil_div(sum(config.access_fields.values()), 8 * SLICE_BYTES)
 
 
 def checksum(config: EngineConfig, rows: Iterable[Row]) -> int:
-    """The CRC-32 of every slice over all rows, each turned left by its number, joined by exclusive or."""
-    count = slices(config)
-    found = [0] * count
+    """The CRC-32 over all rows, of each the exclusive or of its slices, turned left by multiples of `SLICE_TURN`."""
+    size, count = 8 * SLICE_BYTES, slices(config)
+    found, mask = 0, (1 << 8 * SLICE_BYTES) - 1
     for row in rows:
-        content = payload(config, row).to_bytes(count * SLICE_BYTES, "little")
+        content, folded = payload(config, row), 0
         for i in range(count):
-            found[i] = zlib.crc32(content[i * SLICE_BYTES : (i + 1) * SLICE_BYTES], found[i])
-    return reduce(xor, ((crc << i % 32 | crc >> 32 - i % 32) & 0xFFFFFFFF for i, crc in enumerate(found)))
+            part, turn = content >> i * size & mask, SLICE_TURN * i % size
+            folded ^= (part << turn | part >> size - turn) & mask
+        found = zlib.crc32(folded.to_bytes(SLICE_BYTES, "little"), found)
+    return found
 
 
 def header(config: EngineConfig, rows: Iterable[Row], cycles: int) -> int:
