@@ -1,10 +1,10 @@
 """Measures the energy of engines by events: docs/results/engine.json and the table of docs/engine.md.
 
-    python benchmarks/engine.py --networks resnet8=FILE,resnet20=FILE,... [--tables-only]
+    python benchmarks/engine.py --asm resnet8=FILE,... --int4 resnet8=FILE --int8 resnet8=FILE [--tables-only]
 
-FILE: integers of a network ({1} W=5 A=4). Modules are measured gate by gate in some cycles of a run of the first one
-(`asm_hw.ppa.energy.engine_energy`); all networks are then accounted by the events that the cycle model counts.
-IHP SG13G2, without wires.
+FILE: integers of a network, {1} W=5 A=4 for ``--asm``. Modules are measured gate by gate in some cycles of a run of the
+first one (`asm_hw.ppa.energy.engine_energy`); all networks are then accounted by the events that the cycle model
+counts. Engines that are not given keep what was measured. IHP SG13G2, without wires.
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ EVENT_NAMES = (
     "output_words",
 )
 TARGETS_UJ = {"resnet8": 7.6, "resnet20": 21, "mobilenet_v2_050": 34}
+ENGINES: dict[str, dict[str, Any]] = {
+    "asm": {},
+    "int4": {"arithmetic": "exact", "weight_bits": 4},
+    "int8": {"arithmetic": "exact", "weight_bits": 8, "act_bits": 8},
+}
+"""The default engine, and the same dataflow with exact multipliers."""
 LARGER: tuple[dict[str, int], ...] = ({}, {"bank_rows": 1024, "weight_rows": 32768, "program_rows": 2048})
 """Memories: the default ones, or those that take any of the networks."""
 
@@ -117,9 +123,17 @@ def table() -> str:
         lines.append(f"| {part} | " + " | ".join(f"{row['parts_nj'][part] / 1000:.2f}" for _, row in rows) + " |")
     totals = [row["total_nj"] / 1000 for _, row in rows]
     lines.append("| **all** | " + " | ".join(f"**{total:.1f}**" for total in totals) + " |")
-    wanted = [(total, TARGETS_UJ.get(row["network"])) for total, (_, row) in zip(totals, rows, strict=True)]
-    met = [f"{target} ({'met' if total <= target else 'missed'})" if target else "-" for total, target in wanted]
+    first, *others = result["engines"]
+    targets = [TARGETS_UJ.get(row["network"]) for row in first["networks"]]
+    targets += [None for engine in others for _ in engine["networks"]]
+    met = [
+        f"{target} ({'met' if total <= target else 'missed'})" if target else "-"
+        for total, target in zip(totals, targets, strict=True)
+    ]
     lines.append("| to reach | " + " | ".join(met) + " |")
+    base = {row["network"]: row["total_nj"] for row in first["networks"]}
+    ratios = [f"{row['total_nj'] / base[row['network']]:.2f}" for _, row in rows]
+    lines.append("| of the first engine's | " + " | ".join(ratios) + " |")
     lines.append("| cycles | " + " | ".join(f"{row['cycles']:,}" for _, row in rows) + " |")
     return "\n".join([*lines, "", *event_lines(result["engines"])])
 
@@ -132,38 +146,52 @@ def event_lines(engines: list[dict[str, Any]]) -> list[str]:
         for part, events in engine["event_fj"].items():
             figures = [f"{events[event] / 1000:.3g}" if events.get(event) else "-" for event in EVENT_NAMES]
             errors = [abs(row["left_out_percent"]) for row in engine["windows"] if row["part"] == part]
-            lines.append(f"| {part} | {' | '.join(figures)} | {f'{max(errors):.1f}' if errors else '-'} |")
+            name = part if engine is engines[0] else f"{part}, {kind_of(engine)}"
+            lines.append(f"| {name} | {' | '.join(figures)} | {f'{max(errors):.1f}' if errors else '-'} |")
     return lines
 
 
 def title(engine: dict[str, Any]) -> str:
     """An engine in few words."""
     of = engine["parameters"]
+    return f"{kind_of(engine)}, {of['lanes']}x{of['taps']}x{of['columns']}x{of['hold']}"
+
+
+def kind_of(engine: dict[str, Any]) -> str:
+    """Its multipliers."""
+    of = engine["parameters"]
     kind = "{1}" if of["arithmetic"] == "asm" else "exact"
-    return f"{kind} W={of['weight_bits']} A={of['act_bits']}, {of['lanes']}x{of['taps']}x{of['columns']}x{of['hold']}"
+    return f"{kind} W={of['weight_bits']} A={of['act_bits']}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", default="", help="NAME=FILE,..., the first one is measured")
+    for kind in ENGINES:
+        parser.add_argument(f"--{kind}", default="", help="NAME=FILE,..., the first one is measured")
     parser.add_argument("--events", choices=("measured", "kept"), default="measured", help="those of the JSON file")
     parser.add_argument("--tables-only", action="store_true", help="only write the table, from the JSON file")
     given = parser.parse_args()
-    if not given.tables_only:
-        networks = {name: Path(path) for name, path in (pair.split("=") for pair in given.networks.split(","))}
-        result = json.loads(OUTPUT.read_text()) if given.events == "kept" else measured(next(iter(networks.values())))
-        for engine in result["engines"]:
-            engine |= fitted(engine, EngineConfig(**engine["parameters"]))
-            engine["networks"] = account(engine, networks)
-        OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
+    for kind in ENGINES:
+        pairs = [pair.split("=") for pair in getattr(given, kind).split(",") if pair]
+        if pairs and not given.tables_only:
+            update(kind, {name: Path(path) for name, path in pairs}, kept=given.events == "kept")
     write_block("energy", table(), "docs/engine.md")
 
 
-def measured(network: Path) -> dict[str, Any]:
-    """Provenance, and the events of the default engine."""
-    result = provenance("python benchmarks/engine.py --networks ...") | {"clock_mhz": CLOCK_MHZ}
-    result |= {"activity": simulator(), "weight_bank_rows": WEIGHT_BANK}
-    return result | {"engines": [measure_engine(EngineConfig(alphabets=load(network).alphabets), network)]}
+def update(kind: str, networks: dict[str, Path], kept: bool) -> None:
+    """Measure an engine of `ENGINES`, unless ``kept``, and account its networks; others stay as they are."""
+    result = json.loads(OUTPUT.read_text())
+    engines = {engine["kind"]: engine for engine in result["engines"]}
+    if not kept:
+        first = next(iter(networks.values()))
+        engines[kind] = measure_engine(EngineConfig(alphabets=load(first).alphabets, **ENGINES[kind]), first)
+        result |= provenance("python benchmarks/engine.py ...") | {"clock_mhz": CLOCK_MHZ}
+        result |= {"activity": simulator(), "weight_bank_rows": WEIGHT_BANK}
+    engine = {"kind": kind} | engines[kind]
+    engine |= fitted(engine, EngineConfig(**engine["parameters"]))
+    engines[kind] = engine | {"networks": account(engine, networks)}
+    result["engines"] = [engines[name] for name in ENGINES if name in engines]
+    OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def requantize(channels, bits=4, joins=False, shift=6, bias=None, **given):
     )
 
 
-def conv(name, source, inputs, outputs, kernel=(1, 1), padding=(0, 0), joins=None):
-    operands = ProductFormat.of(ALPHABETS, 5, 4, False)
+def conv(name, source, inputs, outputs, kernel=(1, 1), padding=(0, 0), joins=None, operands=None):
+    operands = operands or ProductFormat.of(ALPHABETS, 5, 4, False)
     levels = torch.tensor(operands.weight.levels.levels)
     draw = torch.Generator().manual_seed(inputs * outputs)
     return IntegerConv2d(
@@ -140,3 +140,19 @@ def test_a_corner_equals_golden(name, emit_once):
 def test_accumulators_that_are_not_whole_digits(emit_once):
     config = EngineConfig(alphabets=(1, 3), lanes=18, taps=9, columns=4, hold=8, acc_bits=19, **MEMORIES)
     check(corner("the input joins"), emit_once(config), config)
+
+
+def test_exact_lanes_of_four_bits_take_wide_weights_in_digits_with_signs(emit_once):
+    """-128 to 127 need three of them, -120 to 119 two."""
+    everything = AlphabetSet((1, 3, 5, 7, 9, 11, 13, 15))
+    wide = conv("a", "input", 4, 8, (3, 3), (1, 1), operands=ProductFormat.of(everything, 8, 4, False))
+    assert wide.weight.max() >= 120
+    layers = (wide, conv("b", "a", 8, 6, operands=ProductFormat.of(everything, 4, 4, False)))
+    network = IntegerNetwork(
+        layers=layers, input_shape=(4, 5, 4), input_scale=1.0, output_scale=1.0, input_format=ActivationFormat(4)
+    )
+    config = EngineConfig(
+        arithmetic="exact", weight_bits=4, alphabets=(1, 3, 5, 7, 9, 11, 13, 15), lanes=18, taps=9, columns=4, hold=8,
+        **MEMORIES,
+    )  # fmt: skip
+    check(network, emit_once(config), config)

@@ -62,7 +62,11 @@ MUTATIONS = {
 )
 def test_the_checks_catch(name, tmp_path):
     config = (
-        STAGED if name.startswith("stage of") else WIDE if name in ("padding of one half", "layers overlap", "no padding on the left") else ENGINE
+        STAGED
+        if name.startswith("stage of")
+        else WIDE
+        if name in ("padding of one half", "layers overlap", "no padding on the left")
+        else ENGINE
     )
     mutation = Mutation(*MUTATIONS[name], config=config)
     result = mutated(mutation, tmp_path, "from asm_hw.sim import amaranth_simulation as s\ns.run(config)")

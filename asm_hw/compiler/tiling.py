@@ -188,13 +188,24 @@ def _digits(config: EngineConfig, product: Product) -> np.ndarray:
     code = product.weights.levels
     parts = [[-part if value < 0 else part for _, part in code.cut(value)] for value in values.tolist()]
     wrong = sorted({abs(part) for cut in parts for part in cut if part not in lane})
-    if wrong:
+    if wrong and config.weight.arithmetic == "exact" and config.weight.bits >= QUARTET:
+        parts = _balanced(values)
+    elif wrong:
         raise ParameterError(
             f"layer {product.name!r} must have weights that lanes of alphabets {{{config.weight.alphabets}}} and"
             f" {config.weight.bits} bits hold, quartet by quartet, not {wrong[0]}: the network needs weight_bits 5"
             f" and alphabets {product.weights.alphabets}"
         )
     return np.moveaxis(np.array(parts)[places.reshape(weight.shape)], -1, 0)
+
+
+def _balanced(values: np.ndarray) -> list[list[int]]:
+    """Digits from -8 to 7 of each value, the lowest first: what exact lanes of four bits hold."""
+    digits, rest = [], values.astype(np.int64)
+    while rest.any():
+        digits.append((rest + 8) % 16 - 8)
+        rest = (rest - digits[-1]) // 16
+    return np.stack(digits, 1).tolist()
 
 
 def row_words(config: EngineConfig, tile: Tile) -> list[int]:

@@ -26,6 +26,9 @@ from .fpga_devices import Family, Mapped, count
 TARGET_MHZ = 400
 """The clock that nextpnr strives for: out of reach, so that it never rests."""
 
+LARGE_MHZ = 60
+"""The same for a unit that nearly fills the device, where not every path can be critical."""
+
 _COARSE = ["proc", "flatten", "opt", "wreduce", "peepopt", "opt_clean"]
 _CHAIN = ["techmap -map fpga_map.v t:$add t:$sub", "opt_clean"]
 _ROWS = ["techmap -map fpga_map.v t:$mul", "opt", "wreduce", "opt_clean"]
@@ -94,7 +97,7 @@ def place(
         ]
         run_yosys([*mapping_commands(verilog, top, family, recipe, dsp, folder, once), *joined], folder)
         cells = {name: n for name, n in _cells(folder / "harness.json").items() if name != top}
-        reports = in_threads(lambda seed: _run_nextpnr(family, seed, folder), range(1, seeds + 1))
+        reports = in_threads(lambda seed: _run_nextpnr(family, seed, folder, bool(once)), range(1, seeds + 1))
     used = {name: entry["used"] for name, entry in reports[0]["utilization"].items() if entry["used"]}
     fmax = [min(clock["achieved"] for clock in report["fmax"].values()) for report in reports]
     return {"fmax_mhz": fmax, "harness": cells, "used_with_harness": used}
@@ -161,12 +164,14 @@ def _cells(stat: Path) -> dict[str, int]:
     return {name: number for name, number in sorted(cells.items()) if not name.startswith("$scopeinfo")}
 
 
-def _run_nextpnr(family: Family, seed: int, folder: Path) -> dict[str, Any]:
+def _run_nextpnr(family: Family, seed: int, folder: Path, large: bool) -> dict[str, Any]:
+    """The report; of a ``large`` unit by the router that weighs all nets against one another, which is slower."""
     module, function = family.entry.split(":")
     script = f"import sys, {module} as m; sys.exit(m.{function}(sys.argv[1:]))"
+    options = [*family.options, *(["--router", "router2"] if large else [])]
     # To miss a goal that is out of reach is no failure.
-    goal = ["--freq", str(TARGET_MHZ), "--timing-allow-fail", "--seed", str(seed)]
-    arguments = [*family.options, *goal, "--json", "netlist.json", "--report", f"report{seed}.json"]
+    goal = ["--freq", str(LARGE_MHZ if large else TARGET_MHZ), "--timing-allow-fail", "--seed", str(seed)]
+    arguments = [*options, *goal, "--json", "netlist.json", "--report", f"report{seed}.json"]
     result = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
     if result.returncode:
         errors = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
