@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from figures import RESULTS, provenance, write_block
@@ -26,7 +28,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.network.network_file import load
 from asm_hw.ppa.activity.gate_simulation import simulator
 from asm_hw.ppa.energy.engine_energy import WEIGHT_BANK, explain, explained_percent, measure, memory_events, windows_of
-from asm_hw.ppa.technology.cell_library import compact_library
+from asm_hw.ppa.technology.cell_library import Library, compact_library
 from asm_hw.sim.engine_player import EnginePlayer
 from asm_hw.training.evaluate import integer_batches
 from asm_hw.units.engine.engine_config import EngineConfig
@@ -51,26 +53,43 @@ EVENT_NAMES = (
 TARGETS_UJ = {"resnet8": 7.6, "resnet20": 21, "mobilenet_v2_050": 34}
 ENGINES: dict[str, dict[str, Any]] = {
     "asm": {},
+    "asm128": {"hold": 128, "segments": 16, "bank_rows": 128},
     "int4": {"arithmetic": "exact", "weight_bits": 4},
     "int8": {"arithmetic": "exact", "weight_bits": 8, "act_bits": 8},
 }
-"""The default engine, and the same dataflow with exact multipliers."""
+"""The default engine, one of more accumulators and smaller banks, and the first with exact multipliers."""
 LARGER: tuple[dict[str, int], ...] = ({}, {"bank_rows": 1024, "weight_rows": 32768, "program_rows": 2048})
 """Memories: the default ones, or those that take any of the networks."""
 
 
-def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
-    """The windows of an engine."""
+class TracedRun(NamedTuple):
+    """An engine with a program, an image of CIFAR-10, and the cells to map it to."""
+
+    player: EnginePlayer
+    verilog: str
+    program: EngineProgram
+    image: np.ndarray
+    library: Library
+
+
+@contextmanager
+def traced_run(config: EngineConfig, network: Path) -> Iterator[TracedRun]:
+    """The network in a file on an engine whose signals can be recorded."""
     with tempfile.TemporaryDirectory() as scratch:
         compile_folder(network, config, Path(scratch, "engine"))
         folder = load_folder(Path(scratch, "engine"))
         player = EnginePlayer(folder.emitted, traced=True)
         images, _ = next(iter(integer_batches(folder.network, "cifar10", 1)))
-        windows = windows_of(folder.program, LAYERS, CYCLES)
         library = compact_library(Path(scratch), "sg13g2")
-        rows = []
-        verilog = folder.emitted.verilog.read_text()
-        for row in measure(player, verilog, folder.program, np.asarray(images[0]), windows, library, CLOCK_MHZ):
+        yield TracedRun(player, folder.emitted.verilog.read_text(), folder.program, np.asarray(images[0]), library)
+
+
+def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
+    """The windows of an engine."""
+    rows = []
+    with traced_run(config, network) as run:
+        windows = windows_of(run.program, LAYERS, CYCLES)
+        for row in measure(run.player, run.verilog, run.program, run.image, windows, run.library, CLOCK_MHZ):
             rows.append(row)
             print(row, flush=True)
     return {"parameters": config.parameters, "windows": rows}

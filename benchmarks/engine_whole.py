@@ -11,26 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from engine import CLOCK_MHZ, CYCLES
+from engine import CLOCK_MHZ, CYCLES, traced_run
 from figures import REPOSITORY, RESULTS, provenance, write_block
 
-from asm_hw.compiler.program_folder import compile_folder, load_folder
 from asm_hw.network.network_file import load
-from asm_hw.ppa.activity.vcd_file import Vcd
-from asm_hw.ppa.energy.engine_energy import RECIPE, Module, modules_of, windows_of
-from asm_hw.ppa.energy.stream_run import analysed
-from asm_hw.ppa.energy.traced_netlist import CycleWaves, WindowEnergy, traced_energy
-from asm_hw.ppa.netlist.mapped_netlist import Netlist
-from asm_hw.ppa.netlist.synthesis import synthesize
-from asm_hw.ppa.technology.cell_library import Library, compact_library
-from asm_hw.sim.engine_player import EnginePlayer
-from asm_hw.training.evaluate import integer_batches
+from asm_hw.ppa.energy.engine_energy import Module, map_module, modules_of, waves_of, windows_of
+from asm_hw.ppa.energy.traced_netlist import traced_energy
 from asm_hw.units.engine.engine_config import EngineConfig
 
 OUTPUT = RESULTS / "engine_whole.json"
@@ -55,28 +45,16 @@ def every_module(verilog: str, columns: int) -> list[Module]:
     return [*others, *repeated, WHOLE]
 
 
-def measured(module: Module, verilog: str, waves: CycleWaves, library: Library) -> WindowEnergy:
-    """What a module takes in the cycles of ``waves``."""
-    synthesized = synthesize(verilog, module.name, library, RECIPE, module.outside)
-    mapped = analysed(Netlist.from_yosys_json(synthesized.netlist_json, module.name), library)
-    return traced_energy(mapped, waves, module.scope, CLOCK_MHZ)
-
-
 def windows(network: Path, config: EngineConfig) -> Iterator[dict[str, Any]]:
     """For each window pJ a cycle by part and of the whole."""
-    with tempfile.TemporaryDirectory() as scratch:
-        compile_folder(network, config, Path(scratch, "engine"))
-        folder = load_folder(Path(scratch, "engine"))
-        player, verilog = EnginePlayer(folder.emitted, traced=True), folder.emitted.verilog.read_text()
-        images, _ = next(iter(integer_batches(folder.network, "cifar10", 1)))
-        library = compact_library(Path(scratch), "sg13g2")
+    with traced_run(config, network) as run:
         for layer in LAYERS:
-            (cycles,) = windows_of(folder.program, (layer,), CYCLES)
-            for path in player.trace(folder.program, np.asarray(images[0]), [(cycles.start, cycles.stop)]):
-                waves = CycleWaves(Vcd(path), cycles)
+            (cycles,) = windows_of(run.program, (layer,), CYCLES)
+            waves = waves_of(run.player, run.program, run.image, cycles)
             parts: dict[str, float] = {}
-            for module in every_module(verilog, config.columns):
-                energy = measured(module, verilog, waves, library)
+            for module in every_module(run.verilog, config.columns):
+                _, netlist = map_module(module, run.verilog, run.library)
+                energy = traced_energy(netlist, waves, module.scope, CLOCK_MHZ)
                 pj = energy.total_fj / energy.cycles / 1000
                 print(layer, module.part, module.instance, round(pj, 3), f"{energy.wrong_percent:.3f} %", flush=True)
                 parts[module.part] = round(parts.get(module.part, 0.0) + pj, 3)

@@ -17,7 +17,7 @@ from asm_hw.compiler.area_model import WEIGHT_BANK
 from asm_hw.compiler.engine_program import EngineProgram
 from asm_hw.ppa.activity.vcd_file import Vcd
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
-from asm_hw.ppa.netlist.synthesis import synthesize
+from asm_hw.ppa.netlist.synthesis import Synthesis, synthesize
 from asm_hw.ppa.technology.cell_library import Library
 from asm_hw.ppa.technology.sram_banks import Memory
 from asm_hw.sim.engine_player import EnginePlayer
@@ -29,7 +29,7 @@ from .stream_run import analysed
 from .traced_netlist import CycleWaves, WindowEnergy, traced_energy
 
 TOP = "TOP.engine"
-RECIPE = "balanced"
+RECIPE = "balanced staged"
 EVENTS = {
     "columns": ("cycles", "products", "moved_words"),
     "output pipes": ("cycles", "output_words", "skip_words"),
@@ -89,15 +89,14 @@ def measure(
     clock_mhz: float,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """For each of ``windows`` of a run on the input ``values`` and each module: events, and what they took."""
-    mapped: dict[str, Mapped] = {}
+    mapped: dict[str, tuple[Synthesis, Mapped]] = {}
     for number, cycles in enumerate(windows):
-        for path in player.trace(program, values, [(cycles.start, cycles.stop)]):
-            waves = CycleWaves(Vcd(path), cycles)
+        waves = waves_of(player, program, values, cycles)
         for module in modules_of(verilog, 5 * number % program.config.columns):
-            synthesized = synthesize(verilog, module.name, library, RECIPE, module.outside)
             if module.name not in mapped:
-                mapped[module.name] = analysed(Netlist.from_yosys_json(synthesized.netlist_json, module.name), library)
-            energy = traced_energy(mapped[module.name], waves, module.scope, clock_mhz)
+                mapped[module.name] = map_module(module, verilog, library)
+            synthesized, netlist = mapped[module.name]
+            energy = traced_energy(netlist, waves, module.scope, clock_mhz)
             yield {
                 "part": module.part,
                 "cells": synthesized.cells,
@@ -107,6 +106,18 @@ def measure(
                 "events": with_moves(_counted(waves, energy, module), program, cycles.start),
                 **{name: round(value, 3) for name, value in asdict(energy).items()},
             }
+
+
+def waves_of(player: EnginePlayer, program: EngineProgram, values: Any, cycles: range) -> CycleWaves:
+    """What every signal of a run on the input ``values`` does in ``cycles``."""
+    traced = player.trace(program, values, [(cycles.start, cycles.stop)])
+    return next(CycleWaves(Vcd(path), cycles) for path in traced)
+
+
+def map_module(module: Module, verilog: str, library: Library) -> tuple[Synthesis, Mapped]:
+    """A module of an engine as cells, and its netlist as energies are accounted on it."""
+    synthesized = synthesize(verilog, module.name, library, RECIPE, module.outside)
+    return synthesized, analysed(Netlist.from_yosys_json(synthesized.netlist_json, module.name), library)
 
 
 def _counted(waves: CycleWaves, energy: WindowEnergy, module: Module) -> dict[str, float]:

@@ -69,7 +69,7 @@ def _groups(loads: list[Load], limit: float) -> list[list[Load]]:
 
 def _insert(module: dict[str, Any], buffer: Gate, net: int, loads: list[Load], index: int) -> None:
     """One buffer from ``net`` to ``loads``."""
-    new, name = _next_net(module), f"fanout_buffer_{index}"  # wires and cells share one space of names
+    new, name = next_net(module), f"fanout_buffer_{index}"  # wires and cells share one space of names
     # hide_name 1 says that the name is not of the source; `Netlist` prefers those that are.
     module["netnames"][f"fanout_{index}"] = {"hide_name": 1, "bits": [new], "attributes": {}}
     for instance, pin in loads:
@@ -84,5 +84,6 @@ def _insert(module: dict[str, Any], buffer: Gate, net: int, loads: list[Load], i
     }
 
 
-def _next_net(module: dict[str, Any]) -> int:
+def next_net(module: dict[str, Any]) -> int:
+    """The number of a net that a module in Yosys's JSON does not have yet."""
     return 1 + max(bit for wire in module["netnames"].values() for bit in wire["bits"] if isinstance(bit, int))

@@ -17,6 +17,7 @@ from asm_hw.ppa.technology.liberty_cells import load_cells
 from asm_hw.ppa.technology.named_cells import Adder
 
 from .buffering import buffered
+from .clock_stages import gated_in_stages
 from .mapped_netlist import Netlist
 from .program_sources import sources_of
 from .static_timing import analyse
@@ -36,6 +37,7 @@ class Recipe:
     script: str = f"-script +{_AREA}"
     adder_cells: bool = False
     gate_clock: bool = True
+    stage_clock: bool = False
 
 
 RECIPES = {
@@ -44,6 +46,7 @@ RECIPES = {
     "area booth": Recipe("-booth"),
     "area booth chained": Recipe("-booth -noalumacc"),
     "balanced": Recipe(script=f"-script +{_BALANCED}"),
+    "balanced staged": Recipe(script=f"-script +{_BALANCED}", stage_clock=True),
     "balanced chained": Recipe("-noalumacc", f"-script +{_BALANCED}"),
     "adder cells": Recipe(script=f"-script +{_BALANCED}", adder_cells=True),
     "adder cells area": Recipe(adder_cells=True),
@@ -57,7 +60,8 @@ Without ``chained`` Yosys merges sums into carry-save trees, which suits a MAC; 
 keeps the width it was written with, which suits adder trees of many lanes. ``booth`` encodes
 multiplications. ``area`` maps for area; ``balanced`` costs a little area and has paths of more equal
 length, which glitch less; ``fast`` maps for delay. ``adder cells`` makes the library's cells of a heap's
-adders. All gate the clock of registers with a common enable where the library has a cell for it.
+adders. All gate the clock of registers with a common enable where the library has a cell for it; ``staged`` puts gates
+before gates whose enables share a condition (`clock_stages`).
 ABC buffers by fanout in ``fast`` alone: in large designs it puts a buffer on nearly every net (0.70 of pyosys).
 ``plain`` is what a user gets who asks for nothing: ``synth``, ``dfflibmap``, ``abc``.
 """
@@ -110,12 +114,26 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str, outside: O
 
         def make() -> dict[str, Any]:
             log = run_yosys([*commands, *_WRITERS], folder)
-            # The last command again: cells and area of the netlist with its buffers.
-            if RECIPES[recipe].script and _buffer(folder / "mapped.json", top, library):
+            added = [RECIPES[recipe].stage_clock and _stage(folder / "mapped.json", top, library)]
+            added.append(bool(RECIPES[recipe].script) and _buffer(folder / "mapped.json", top, library))
+            # The last command again: cells and area of the netlist with its gates and buffers.
+            if any(added):
                 run_yosys(["read_json mapped.json", commands[-1], *_WRITERS], folder)
             return asdict(_result(folder, log, top, library, recipe))
 
         return Synthesis(**kept("mapped", key, make))
+
+
+def _stage(path: Path, top: str, library: Library) -> bool:
+    """Put clock gates before clock gates; whether there are any to share."""
+    gate, inverter = library.special.clock_gate, library.special.inverter
+    if gate is None:
+        return False
+    names = Netlist.from_yosys_json(path, top).cell_names | {inverter.cell if inverter else gate.cell}
+    changed = gated_in_stages(path.read_text(), top, load_cells(library, names), gate, inverter)
+    if changed:
+        path.write_text(changed)
+    return changed is not None
 
 
 def _buffer(path: Path, top: str, library: Library) -> bool:
