@@ -60,8 +60,8 @@ Without ``chained`` Yosys merges sums into carry-save trees, which suits a MAC; 
 keeps the width it was written with, which suits adder trees of many lanes. ``booth`` encodes
 multiplications. ``area`` maps for area; ``balanced`` costs a little area and has paths of more equal
 length, which glitch less; ``fast`` maps for delay. ``adder cells`` makes the library's cells of a heap's
-adders. All gate the clock of registers with a common enable where the library has a cell for it; ``staged`` puts gates
-before gates whose enables share a condition (`clock_stages`).
+adders. All gate the clock of registers with a common enable where the library has a cell for it; ``staged`` gates
+registers with a synchronous reset too, and puts gates before gates whose enables share a condition (`clock_stages`).
 ABC buffers by fanout in ``fast`` alone: in large designs it puts a buffer on nearly every net (0.70 of pyosys).
 ``plain`` is what a user gets who asks for nothing: ``synth``, ``dfflibmap``, ``abc``.
 """
@@ -69,6 +69,13 @@ ABC buffers by fanout in ``fast`` alone: in large designs it puts a buffer on ne
 Outside = str | tuple[str, ...] | None
 """Modules that are left out, with what they are made of."""
 _WRITERS = ("write_json mapped.json", "write_verilog -noattr -noexpr -norename mapped.v")
+_RESETS_AS_LOGIC = (
+    "dfflegalize -cell $_DFF_P_ 01 -cell $_DFFE_PP_ 01 -cell $_SDFF_PP?_ 01 -cell $_SDFFCE_PP?P_ 01",
+    "dffunmap -srst-only",
+    "opt_merge",
+    "opt_clean",
+)
+"""Synchronous resets under enables, then both as logic: clockgate leaves registers that have one."""
 _CELLS = {"full_adder": "a, b, c", "half_adder": "a, b"}
 
 
@@ -171,6 +178,7 @@ def mapping_commands(
         # Adders were black boxes until here; simplemap makes gates of the inverters behind those that invert.
         *(["techmap -map adders.v", "simplemap"] if adders else []),
         # Before dfflibmap: it makes multiplexers of enables that the library's flip-flops lack, and none would be left.
+        *(_RESETS_AS_LOGIC if gate and chosen.stage_clock else []),
         *([gating + ties] if gate else []),
         f"dfflibmap {liberty}",
         "opt",
