@@ -59,6 +59,8 @@ ENGINES: dict[str, dict[str, Any]] = {
     "int8": {"arithmetic": "exact", "weight_bits": 8, "act_bits": 8},
 }
 """The default engine; more accumulators and smaller banks, also as many as MobileNetV2 needs; exact multipliers."""
+OWN = ("asm", "asm128", "asm64x128")
+"""Engines of {1}."""
 _PROGRAMS = {"weight_rows": 32768, "program_rows": 2048}
 LARGER: tuple[dict[str, int], ...] = ({}, _PROGRAMS, {"bank_rows": 1024, **_PROGRAMS})
 """Memories: the default ones, or those that take any of the networks."""
@@ -135,54 +137,39 @@ def account(engine: dict[str, Any], networks: dict[str, Path]) -> list[dict[str,
 
 
 def table() -> str:
-    """Energy of each network by part, and what an event takes, Markdown."""
-    result = json.loads(OUTPUT.read_text())
-    rows = [(title(engine), row) for engine in result["engines"] for row in engine["networks"]]
-    lines = ["| uJ an image | " + " | ".join(f"{row['network']}, {name}" for name, row in rows) + " |"]
-    lines += ["|---" * (len(rows) + 1) + "|"]
-    for part in result["engines"][0]["event_fj"]:
-        lines.append(f"| {part} | " + " | ".join(f"{row['parts_nj'][part] / 1000:.2f}" for _, row in rows) + " |")
-    totals = [row["total_nj"] / 1000 for _, row in rows]
-    lines.append("| **all** | " + " | ".join(f"**{total:.1f}**" for total in totals) + " |")
-    first, *others = result["engines"]
-    targets = [TARGETS_UJ.get(row["network"]) for row in first["networks"]]
-    targets += [None for engine in others for _ in engine["networks"]]
-    met = [
-        f"{target} ({'met' if total <= target else 'missed'})" if target else "-"
-        for total, target in zip(totals, targets, strict=True)
-    ]
-    lines.append("| to reach | " + " | ".join(met) + " |")
-    base = {row["network"]: row["total_nj"] for row in first["networks"]}
-    ratios = [f"{row['total_nj'] / base[row['network']]:.2f}" for _, row in rows]
-    lines.append("| of the first engine's | " + " | ".join(ratios) + " |")
-    lines.append("| cycles | " + " | ".join(f"{row['cycles']:,}" for _, row in rows) + " |")
-    return "\n".join([*lines, "", *event_lines(result["engines"])])
+    """Energy of each network by part, and what an event of the first engine takes, Markdown."""
+    engines = json.loads(OUTPUT.read_text())["engines"]
+    parts = list(engines[0]["event_fj"])
+    base = {row["network"]: row["total_nj"] for row in engines[0]["networks"]}
+    lines = [f"| uJ an image | engine | {' | '.join(parts)} | **all** | to reach | of {{1}} | cycles |"]
+    lines += ["|---" * (len(parts) + 6) + "|"]
+    for engine in engines:
+        for row in engine["networks"]:
+            total, target = row["total_nj"] / 1000, TARGETS_UJ.get(row["network"])
+            met = f"{target} ({'met' if total <= target else 'missed'})" if target and engine["kind"] in OWN else "-"
+            figures = [f"{row['parts_nj'][part] / 1000:.2f}" for part in parts]
+            figures += [f"**{total:.1f}**", met, f"{row['total_nj'] / base[row['network']]:.2f}", f"{row['cycles']:,}"]
+            lines.append(f"| {row['network']} | {title(engine)} | {' | '.join(figures)} |")
+    return "\n".join([*lines, "", *event_lines(engines[0])])
 
 
-def event_lines(engines: list[dict[str, Any]]) -> list[str]:
+def event_lines(engine: dict[str, Any]) -> list[str]:
     """What an event takes, and how well the events of the other windows foretell each one."""
     lines = ["| pJ an event | " + " | ".join(EVENT_NAMES) + " | a window left out is met to, % |"]
     lines += ["|---" * (len(EVENT_NAMES) + 2) + "|"]
-    for engine in engines:
-        for part, events in engine["event_fj"].items():
-            figures = [f"{events[event] / 1000:.3g}" if events.get(event) else "-" for event in EVENT_NAMES]
-            errors = [abs(row["left_out_percent"]) for row in engine["windows"] if row["part"] == part]
-            name = part if engine is engines[0] else f"{part}, {kind_of(engine)}"
-            lines.append(f"| {name} | {' | '.join(figures)} | {f'{max(errors):.1f}' if errors else '-'} |")
+    for part, events in engine["event_fj"].items():
+        figures = [f"{events[event] / 1000:.3g}" if events.get(event) else "-" for event in EVENT_NAMES]
+        errors = [abs(row["left_out_percent"]) for row in engine["windows"] if row["part"] == part]
+        lines.append(f"| {part} | {' | '.join(figures)} | {f'{max(errors):.1f}' if errors else '-'} |")
     return lines
 
 
 def title(engine: dict[str, Any]) -> str:
-    """An engine in few words."""
-    of = engine["parameters"]
-    return f"{kind_of(engine)}, {of['lanes']}x{of['taps']}x{of['columns']}x{of['hold']}"
-
-
-def kind_of(engine: dict[str, Any]) -> str:
-    """Its multipliers."""
+    """An engine in few words: its multipliers, LANES x TAPS x COLUMNS x HOLD, segments x rows of a bank."""
     of = engine["parameters"]
     kind = "{1}" if of["arithmetic"] == "asm" else "exact"
-    return f"{kind} W={of['weight_bits']} A={of['act_bits']}"
+    sizes = f"{of['lanes']}x{of['taps']}x{of['columns']}x{of['hold']}"
+    return f"{kind} W={of['weight_bits']} A={of['act_bits']}, {sizes}, {of['segments']}x{of['bank_rows']}"
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ DEVICE_LUTS = 83640
 DEVICE_RAMS = 208
 ENGINE = EngineConfig(
     alphabets=(1,), acc_bits=24, weight_form="binary", structure="tree", stages=2, accumulators="memory",
-    segments=4, bank_rows=1024,
+    hold=32, segments=4, bank_rows=1024,
 )  # fmt: skip
 ZOO = Path(__file__).parents[1] / "zoo"
 NETWORKS = {"resnet8": "resnet8_1_w5_a4.safetensors", "resnet20": "resnet20_1_w5_a4.safetensors"}

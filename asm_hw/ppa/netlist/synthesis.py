@@ -16,8 +16,7 @@ from asm_hw.ppa.technology.cell_library import Library
 from asm_hw.ppa.technology.liberty_cells import load_cells
 from asm_hw.ppa.technology.named_cells import Adder
 
-from .buffering import buffered
-from .clock_stages import gated_in_stages
+from .finishing import add_buffers, stage_clock
 from .mapped_netlist import Netlist
 from .program_sources import sources_of
 from .static_timing import analyse
@@ -121,38 +120,14 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str, outside: O
 
         def make() -> dict[str, Any]:
             log = run_yosys([*commands, *_WRITERS], folder)
-            added = [RECIPES[recipe].stage_clock and _stage(folder / "mapped.json", top, library)]
-            added.append(bool(RECIPES[recipe].script) and _buffer(folder / "mapped.json", top, library))
+            added = [RECIPES[recipe].stage_clock and stage_clock(folder / "mapped.json", top, library)]
+            added.append(bool(RECIPES[recipe].script) and add_buffers(folder / "mapped.json", top, library))
             # The last command again: cells and area of the netlist with its gates and buffers.
             if any(added):
                 run_yosys(["read_json mapped.json", commands[-1], *_WRITERS], folder)
             return asdict(_result(folder, log, top, library, recipe))
 
         return Synthesis(**kept("mapped", key, make))
-
-
-def _stage(path: Path, top: str, library: Library) -> bool:
-    """Put clock gates before clock gates; whether there are any to share."""
-    gate, inverter = library.special.clock_gate, library.special.inverter
-    if gate is None:
-        return False
-    names = Netlist.from_yosys_json(path, top).cell_names | {inverter.cell if inverter else gate.cell}
-    changed = gated_in_stages(path.read_text(), top, load_cells(library, names), gate, inverter)
-    if changed:
-        path.write_text(changed)
-    return changed is not None
-
-
-def _buffer(path: Path, top: str, library: Library) -> bool:
-    """Put buffers into the netlist where the library's limits ask for them; whether they do."""
-    buffer = library.special.buffer
-    if buffer is None:
-        return False
-    netlist = Netlist.from_yosys_json(path, top)
-    changed = buffered(path.read_text(), top, load_cells(library, netlist.cell_names | {buffer.cell}), buffer)
-    if changed:
-        path.write_text(changed)
-    return changed is not None
 
 
 def mapping_commands(
