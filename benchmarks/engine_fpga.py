@@ -65,4 +65,4 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if not given.tables_only:
         measure_engine(given.seeds)
-    write_block("engine-fpga", table(), "docs/engine.md")
+    write_block("engine_fpga", table(), "docs/engine.md")

@@ -28,7 +28,7 @@ BLOCKS = {
     ("docs/near-memory.md", "energy"): ("near_memory", "table"),
     ("docs/engine.md", "area"): ("engine_area", "table"),
     ("docs/engine.md", "whole"): ("engine_whole", "table"),
-    ("docs/engine.md", "engine-fpga"): ("engine_fpga", "table"),
+    ("docs/engine.md", "engine_fpga"): ("engine_fpga", "table"),
     ("docs/engine.md", "energy"): ("engine", "table"),
     ("docs/near-memory.md", "scaling"): ("near_memory_scaling", "table"),
 }
