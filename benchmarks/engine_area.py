@@ -2,8 +2,8 @@
 
     python benchmarks/engine_area.py [--missing | --fits-only | --tables-only]
 
-Every module of the logic is mapped by itself, as `benchmarks/engine.py` does for energy: IHP SG13G2, recipe
-``balanced``, no wires. Areas are fitted by part on the terms of `asm_hw.compiler.area_model`: least squares of
+Every module of the logic is mapped by itself, as `benchmarks/engine.py` does for energy: by the same
+recipe, in IHP SG13G2, no wires. Areas are fitted by part on the terms of `asm_hw.compiler.area_model`: least squares of
 relative errors, no coefficient below 0; each shape is then predicted by a fit of the others. Parts that no alphabet
 changes are mapped for the first set alone.
 """

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
-from figures import RESULTS, provenance, write_block
+from figures import REPOSITORY, RESULTS, provenance, write_block
 
 from asm_hw.compiler.compile_network import compile_network
 from asm_hw.network.network_file import load
@@ -27,7 +26,7 @@ ENGINE = EngineConfig(
     alphabets=(1,), acc_bits=24, weight_form="binary", structure="tree", stages=2, accumulators="memory",
     hold=32, segments=4, bank_rows=1024,
 )  # fmt: skip
-ZOO = Path(__file__).parents[1] / "zoo"
+ZOO = REPOSITORY / "zoo"
 NETWORKS = {"resnet8": "resnet8_1_w5_a4.safetensors", "resnet20": "resnet20_1_w5_a4.safetensors"}
 TARGETS = {"resnet8": 3500, "resnet20": 1300}
 OUTPUT = RESULTS / "engine_fpga.json"

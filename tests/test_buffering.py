@@ -1,9 +1,9 @@
 """Nets that a library's limits forbid are divided by buffers, and nothing else changes."""
 
-import json
 from dataclasses import replace
 
 import pytest
+from yosys_netlists import cell, document
 
 from asm_hw.errors import ParameterError
 from asm_hw.ppa.netlist.buffering import buffered
@@ -15,32 +15,13 @@ CLOCK, DATA, STATE, FIRST = 2, 3, 4, 10
 REGISTER, GATE = "sg13g2_dfrbpq_1", "sg13g2_inv_1"
 
 
-def _cell(kind, connections, output):
-    directions = {pin: "output" if pin == output else "input" for pin in connections}
-    return {
-        "hide_name": 0,
-        "type": kind,
-        "parameters": {},
-        "attributes": {},
-        "port_directions": directions,
-        "connections": {pin: [net] for pin, net in connections.items()},
-    }
-
-
 def _register_with(gates):
     """A register whose output ``gates`` inverters read."""
     outputs = range(FIRST, FIRST + gates)
-    register = _cell(REGISTER, {"CLK": CLOCK, "D": DATA, "RESET_B": "1", "Q": STATE}, "Q")
-    cells = {"register": register} | {f"gate_{net}": _cell(GATE, {"A": STATE, "Y": net}, "Y") for net in outputs}
+    register = cell(REGISTER, {"CLK": CLOCK, "D": DATA, "RESET_B": "1", "Q": STATE}, "Q")
+    cells = {"register": register} | {f"gate_{net}": cell(GATE, {"A": STATE, "Y": net}, "Y") for net in outputs}
     ports = {"clk": ("input", [CLOCK]), "d": ("input", [DATA]), "y": ("output", list(outputs))}
-    wires = {name: bits for name, (_, bits) in ports.items()} | {"q": [STATE]}
-    module = {
-        "attributes": {},
-        "cells": cells,
-        "ports": {name: {"direction": way, "bits": bits} for name, (way, bits) in ports.items()},
-        "netnames": {name: {"hide_name": 0, "bits": bits, "attributes": {}} for name, bits in wires.items()},
-    }
-    return json.dumps({"creator": "test", "modules": {"wide": module}})
+    return document("wide", cells, ports, {"q": [STATE]})
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from itertools import product
 
 import pytest
+from yosys_netlists import cell, document
 
 from asm_hw.ppa.netlist.clock_stages import LEAST_GATES, gated_in_stages
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
@@ -17,30 +17,16 @@ CLOCK, SHARED, FIRST = 2, 3, 10
 AND, NOR, GATE = "sg13g2_and2_1", "sg13g2_nor2_1", "sg13g2_lgcp_1"
 
 
-def _cell(kind, connections, output):
-    directions = {pin: "output" if pin == output else "input" for pin in connections}
-    return {
-        "hide_name": 0, "type": kind, "parameters": {}, "attributes": {}, "port_directions": directions,
-        "connections": {pin: [net] for pin, net in connections.items()},
-    }  # fmt: skip
-
-
 def _gates(count, kind):
     """``count`` clock gates, each open where the shared net and one of its own meet in a cell of ``kind``."""
     output = "X" if kind == AND else "Y"
     cells, own, gated = {}, range(FIRST, FIRST + count), range(FIRST + 2 * count, FIRST + 3 * count)
     for index, (net, clock) in enumerate(zip(own, gated, strict=True)):
-        cells[f"logic_{index}"] = _cell(kind, {"A": SHARED, "B": net, output: net + count}, output)
-        cells[f"gate_{index}"] = _cell(GATE, {"CLK": CLOCK, "GATE": net + count, "GCLK": clock}, "GCLK")
+        cells[f"logic_{index}"] = cell(kind, {"A": SHARED, "B": net, output: net + count}, output)
+        cells[f"gate_{index}"] = cell(GATE, {"CLK": CLOCK, "GATE": net + count, "GCLK": clock}, "GCLK")
     ports = {"clk": ("input", [CLOCK]), "shared": ("input", [SHARED]), "own": ("input", [*own])}
     ports["gated"] = ("output", [*gated])
-    module = {
-        "attributes": {},
-        "cells": cells,
-        "ports": {name: {"direction": way, "bits": bits} for name, (way, bits) in ports.items()},
-        "netnames": {name: {"hide_name": 0, "bits": bits, "attributes": {}} for name, (_, bits) in ports.items()},
-    }
-    return json.dumps({"creator": "test", "modules": {"many": module}})
+    return document("many", cells, ports, {})
 
 
 def _clocked(netlist, cells, values):
@@ -77,7 +63,7 @@ def cells(library):
 def test_registers_are_clocked_as_before(library, cells, kind):
     count, text = 5, _gates(5, kind)
     staged = gated_in_stages(text, "many", cells, library.special.clock_gate, library.special.inverter)
-    before, after = (Netlist.from_yosys_json(document, "many") for document in (text, staged))
+    before, after = (Netlist.from_yosys_json(netlist, "many") for netlist in (text, staged))
     gates = [instance for instance in after.instances.values() if instance.cell == GATE]
     assert len(gates) == count + 1
     assert sum(gate.pins["CLK"] == CLOCK for gate in gates) == 1

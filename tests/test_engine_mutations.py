@@ -14,11 +14,10 @@ ENGINE = EngineConfig(
 )
 WIDE = replace(ENGINE, lanes=18, columns=4)
 STAGED = replace(ENGINE, stages=2, accumulators="memory", structure="tree")
-ARRAY, BANKED = "units/engine/engine_array.py", "units/engine/banked_memory.py"
+BANKED, UNIT = "units/engine/banked_memory.py", "units/engine/engine_unit.py"
 COLUMN, FRONT = "units/engine/engine_column.py", "units/engine/engine_front.py"
 GUARD, ISSUER = "units/engine/program_guard.py", "units/engine/engine_issuer.py"
 LOOPS, PIPE = "units/engine/engine_loops.py", "units/engine/output_pipe.py"
-UNIT = "units/engine/engine_unit.py"
 REGISTERS = "units/engine/window_registers.py"
 OUTPUT_WALK, WALK = "units/engine/output_walk.py", "units/engine/window_walk.py"
 SUM = "gateware/staged_sum.py"
@@ -55,19 +54,18 @@ MUTATIONS = {
     "changed programs run": (GUARD, "header.checksum != checksum", "0"),
     "no limit": (GUARD, "self.busy & (cycles[LIMIT_CYCLES.bit_length() - 1 :] > header.limit)", "0"),
 }  # fmt: skip
+CONFIGS = {
+    "stage of the sum a cycle late": STAGED,
+    **dict.fromkeys(("padding of one half", "layers overlap", "no padding on the left"), WIDE),
+}
+"""Where `ENGINE` does not show it."""
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if i % 3 == 0 else pytest.mark.full) for i, name in enumerate(MUTATIONS)]
 )
 def test_the_checks_catch(name, tmp_path):
-    config = (
-        STAGED
-        if name.startswith("stage of")
-        else WIDE
-        if name in ("padding of one half", "layers overlap", "no padding on the left")
-        else ENGINE
-    )
+    config = CONFIGS.get(name, ENGINE)
     mutation = Mutation(*MUTATIONS[name], config=config)
     result = mutated(mutation, tmp_path, "from asm_hw.sim import amaranth_simulation as s\ns.run(config)")
     assert result.returncode == 1

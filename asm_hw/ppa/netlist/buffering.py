@@ -69,21 +69,25 @@ def _groups(loads: list[Load], limit: float) -> list[list[Load]]:
 
 def _insert(module: dict[str, Any], buffer: Gate, net: int, loads: list[Load], index: int) -> None:
     """One buffer from ``net`` to ``loads``."""
-    new, name = next_net(module), f"fanout_buffer_{index}"  # wires and cells share one space of names
-    # hide_name 1 says that the name is not of the source; `Netlist` prefers those that are.
-    module["netnames"][f"fanout_{index}"] = {"hide_name": 1, "bits": [new], "attributes": {}}
+    # Wires and cells share one space of names.
+    new = add_cell(module, f"fanout_buffer_{index}", f"fanout_{index}", buffer.cell, {buffer.input: net}, buffer.output)
     for instance, pin in loads:
         module["cells"][instance.name]["connections"][pin.name] = [new]
+
+
+def add_cell(
+    module: dict[str, Any], name: str, wire: str, cell: str, inputs: Mapping[str | None, int], output: str
+) -> int:
+    """Put a cell into a module of Yosys's JSON; the net of its output, a new one that is named ``wire``."""
+    net = 1 + max(bit for named in module["netnames"].values() for bit in named["bits"] if isinstance(bit, int))
+    # hide_name 1 says that the name is not of the source; `Netlist` prefers those that are.
+    module["netnames"][wire] = {"hide_name": 1, "bits": [net], "attributes": {}}
     module["cells"][name] = {
         "hide_name": 1,
-        "type": buffer.cell,
+        "type": cell,
         "parameters": {},
         "attributes": {},
-        "port_directions": {buffer.input: "input", buffer.output: "output"},
-        "connections": {buffer.input: [net], buffer.output: [new]},
+        "port_directions": {**dict.fromkeys(inputs, "input"), output: "output"},
+        "connections": {**{pin: [bit] for pin, bit in inputs.items()}, output: [net]},
     }
-
-
-def next_net(module: dict[str, Any]) -> int:
-    """The number of a net that a module in Yosys's JSON does not have yet."""
-    return 1 + max(bit for wire in module["netnames"].values() for bit in wire["bits"] if isinstance(bit, int))
+    return net

@@ -16,7 +16,7 @@ from asm_hw.ppa.technology.cell_functions import Expression
 from asm_hw.ppa.technology.cell_types import Cell
 from asm_hw.ppa.technology.named_cells import ClockGate, Gate
 
-from .buffering import next_net
+from .buffering import add_cell
 from .mapped_netlist import Instance, Netlist
 
 LEAST_GATES = 4
@@ -103,25 +103,13 @@ def _insert(
 ) -> None:  # fmt: skip
     """One gate from ``clock``, open under ``condition``, to the gates ``names``."""
     net, value = condition
-    if not value and inverter and inverter.input:
-        wanted = next_net(module)
-        _add(module, f"clock_stage_condition_{index}", inverter.cell, {inverter.input: net}, inverter.output, wanted)
-        net = wanted
-    gated = next_net(module)
-    inputs = {gate.clock: clock, gate.enable: net}
+    if not value:
+        assert inverter is not None  # such conditions were left out without one
+        name = f"clock_stage_condition_{index}"
+        net = add_cell(module, name, f"{name}_net", inverter.cell, {inverter.input: net}, inverter.output)
+    inputs: dict[str | None, int] = {gate.clock: clock, gate.enable: net}
     if gate.test:
-        tie = module["cells"][names[0]]["connections"][gate.test]
-        inputs[gate.test] = tie[0]
-    _add(module, f"clock_stage_{index}", gate.cell, inputs, gate.gated, gated)
+        (inputs[gate.test],) = module["cells"][names[0]]["connections"][gate.test]
+    gated = add_cell(module, f"clock_stage_{index}", f"clock_stage_{index}_net", gate.cell, inputs, gate.gated)
     for name in names:
         module["cells"][name]["connections"][gate.clock] = [gated]
-
-
-def _add(module: dict[str, Any], name: str, cell: str, inputs: Mapping[str, int], output: str, net: int) -> None:
-    """A cell that drives a new net of its name."""
-    module["netnames"][f"{name}_net"] = {"hide_name": 1, "bits": [net], "attributes": {}}
-    module["cells"][name] = {
-        "hide_name": 1, "type": cell, "parameters": {}, "attributes": {},
-        "port_directions": {**dict.fromkeys(inputs, "input"), output: "output"},
-        "connections": {**{pin: [bit] for pin, bit in inputs.items()}, output: [net]},
-    }  # fmt: skip

@@ -51,7 +51,7 @@ def slices(config: EngineConfig) -> int:
 def checksum(config: EngineConfig, rows: Iterable[Row]) -> int:
     """The CRC-32 over all rows, of each the exclusive or of its slices, turned left by multiples of `SLICE_TURN`."""
     size, count = 8 * SLICE_BYTES, slices(config)
-    found, mask = 0, (1 << 8 * SLICE_BYTES) - 1
+    found, mask = 0, (1 << size) - 1
     for row in rows:
         content, folded = payload(config, row), 0
         for i in range(count):
