@@ -1,8 +1,10 @@
 // Drives an emitted engine: rows into its memories, start, and the activation memory as each layer leaves it.
 //
 //   engine_main JOB DUMP    JOB: lines "w <hexadecimal payload>" (a row) and "r <cycles>" (run, so long at most;
-//                           "q": of the activation memory only what the last layer leaves), "t <from>-<to>" (built with
-//                           TRACED: of the next run write these cycles to DUMP.vcd, a unit of time each)
+//                           "q": of the activation memory only what the last layer leaves), "s <hexadecimal payload>"
+//                           (a row to offer in each run, behind those before, as soon as the engine takes it), "c 0"
+//                           (forget these), "t <from>-<to>" (built with TRACED: of the next run write these cycles to
+//                           DUMP.vcd, a unit of time each)
 //
 // For each layer that ends, DUMP receives its number (32 bits), the cycle since start (64 bits), whether words
 // follow (32 bits), the counters (32 bits each) and every word of activation memory, address by address and bank by bank. Each run prints "run <cycles> <layers> <done> <error>".
@@ -17,9 +19,9 @@
 
 #include "Vtop.h"
 #include "Vtop___024root.h"
+#include <vector>
 #ifdef TRACED
 #include <utility>
-#include <vector>
 
 #include "verilated_vcd_c.h"
 #endif
@@ -27,6 +29,7 @@
 
 static Vtop *top;
 static FILE *dump;
+static std::vector<std::string> streamed;
 
 #ifdef TRACED
 static VerilatedVcdC *trace;
@@ -74,11 +77,19 @@ static void run(uint64_t limit, bool images) {
     edge();
     top->start = 0;
     uint32_t layers = 0;
+    size_t offered = 0;
     for (cycle = 1; cycle <= limit; ++cycle) {
         // Outputs of registers: those of this cycle.
         if (top->layer_done) write_dump(layers++, cycle - 1, images || top->done);
         if (top->done) break;
+        if (offered < streamed.size()) {
+            set_payload(streamed[offered]);
+            top->i___05Fvalid = 1;
+            top->eval();
+            offered += top->i___05Fready;
+        }
         edge(cycle);
+        top->i___05Fvalid = 0;
     }
     printf("run %llu %u %d %d\n", static_cast<unsigned long long>(cycle - 1), layers, static_cast<int>(top->done),
            static_cast<int>(top->error));
@@ -111,6 +122,10 @@ int main(int argc, char **argv) {
             top->i___05Fvalid = 1;
             edge();
             top->i___05Fvalid = 0;
+        } else if (kind == "s") {
+            streamed.push_back(value);
+        } else if (kind == "c") {
+            streamed.clear();
 #ifdef TRACED
         } else if (kind == "t") {
             size_t dash = value.find('-');

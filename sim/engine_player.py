@@ -92,13 +92,16 @@ class EnginePlayer:
             os.replace(folder / PROGRAM, self._build / PROGRAM)
 
     def _load(self, program: EngineProgram) -> list[str]:
-        """The part of a job that fills program and weight memory."""
+        """The part of a job that fills program and weight memory, and says what streams."""
         if program.config != self.config:
             raise ParameterError(f"program must be of engine {self.config.slug}, not of {program.config.slug}")
-        return [self._line(row) for row in program.rows]
+        return [self._line(row) for row in program.rows] + self._streamed(program.streamed)
 
-    def _line(self, row: Row) -> str:
-        return f"w {payload(self.config, row):x}\n"
+    def _line(self, row: Row, kind: str = "w") -> str:
+        return f"{kind} {payload(self.config, row):x}\n"
+
+    def _streamed(self, rows: Sequence[Row]) -> list[str]:
+        return ["c 0\n", *(self._line(row, "s") for row in rows)]
 
     def run(self, program: EngineProgram, inputs: np.ndarray, images: bool = True) -> Iterator[EngineRun]:
         """Run the program on each of ``inputs`` [n, channels, height, width], integers.
@@ -124,10 +127,13 @@ class EnginePlayer:
                 raise RuntimeError(f"the program must end to be traced, but done is {done}, error {error}")
             yield dump.with_suffix(".vcd")
 
-    def run_rows(self, programs: Iterable[Sequence[Row]], limit: int) -> Iterator[EngineRun]:
-        """Write the rows of each program, whatever they hold, and run it for at most ``limit`` cycles."""
-        jobs = ["".join(map(self._line, rows)) + f"q {limit}\n" for rows in programs]
-        return self._play(jobs, len(jobs))
+    def run_rows(self, programs: Iterable[tuple[Sequence[Row], Sequence[Row]]], limit: int) -> Iterator[EngineRun]:
+        """Write the rows of each program, whatever they hold, and run it for at most ``limit`` cycles.
+
+        The second rows of each are those that stream.
+        """
+        jobs = ["".join([*map(self._line, rows), *self._streamed(streamed)]) for rows, streamed in programs]
+        return self._play([f"{job}q {limit}\n" for job in jobs], len(jobs))
 
     def _play(self, text: list[str], count: int) -> Iterator[EngineRun]:
         """Play a job of so many runs."""

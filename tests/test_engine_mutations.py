@@ -20,7 +20,7 @@ GUARD, ISSUER = "units/engine/program_guard.py", "units/engine/engine_issuer.py"
 LOOPS, PIPE = "units/engine/engine_loops.py", "units/engine/output_pipe.py"
 REGISTERS = "units/engine/window_registers.py"
 OUTPUT_WALK, WALK = "units/engine/output_walk.py", "units/engine/window_walk.py"
-SUM = "gateware/staged_sum.py"
+SUM, RING = "gateware/staged_sum.py", "units/engine/weight_stream.py"
 
 MUTATIONS = {
     # Window.
@@ -52,7 +52,13 @@ MUTATIONS = {
     # Guard.
     "programs of other engines run": (GUARD, "header.engine != engine_number(self._config)", "0"),
     "changed programs run": (GUARD, "header.checksum != checksum", "0"),
-    "no limit": (GUARD, "self.busy & (cycles[LIMIT_CYCLES.bit_length() - 1 :] > header.limit)", "0"),
+    "no limit": (GUARD, "cycles[LIMIT_CYCLES.bit_length() - 1 :] > limit", "0"),
+    # Weights that stream.
+    "weights are read before they are there": (FRONT, "(count != 0) | self.there", "count == count"),
+    "the rows of the tile before count": (RING, "((available >= self.needed) & ~self.changes)", "(available >= self.needed)"),
+    "rows are taken while others are read": (UNIT, "weights & ring.opens & ~front.weight_read", "weights & ring.opens"),
+    "streams are not checked": (GUARD, "self.ends & self.streamed.any() & (stream.checksum != checksum)", "0"),
+    "another run does not empty the ring": (RING, "left.eq(self.rows), written.eq(0)]", "left.eq(self.rows)]"),
 }  # fmt: skip
 CONFIGS = {
     "stage of the sum a cycle late": STAGED,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.report.engine_run import random_inputs, run_engine
 from asm_hw.sim.engine_player import EnginePlayer
 from asm_hw.units.engine.engine_config import EngineConfig
-from asm_hw.units.engine.program_header import ERRORS
+from asm_hw.units.engine.program_header import ERRORS, PATIENCE_BITS
 
 MEMORIES = {"segments": 16, "bank_rows": 256, "weight_rows": 1 << 16, "program_rows": 1 << 13}
 ENGINES = {
@@ -35,6 +37,7 @@ ENGINES = {
         accumulators="memory",
         **MEMORIES,
     ),
+    "streams": EngineConfig(alphabets=(1, 3), lanes=18, taps=9, columns=4, hold=8, **MEMORIES | {"weight_rows": 256}),
 }
 
 
@@ -49,7 +52,12 @@ def check_network(emitted, seed):
     config = next(config for config in ENGINES.values() if config.slug == emitted.manifest["top"])
     encoded = config.act_alphabets and tuple(config.act_alphabets)
     network = RandomNetwork(seed, tuple(config.alphabets), config.act_bits, encoded).network()
-    program = compile_network(network, config)
+    try:
+        program = compile_network(network, config)
+    except ParameterError as error:
+        # A layer of this many weights is too large for the small memory, from which the others stream.
+        assert config == ENGINES["streams"] and "holds a pass of layer" in str(error)
+        return
     report = run_engine(ProgramFolder(program, network, emitted), random_inputs(network, 2, seed))
     assert report.mismatches == 0, report.first_difference
     assert report.compared > 0
@@ -115,7 +123,7 @@ def test_a_thousand_spoiled_programs_end_with_an_error(emit_once):
             if one != other:
                 continue
             rows[place - 1 : place + 1] = [(one, first, following), (other, second, data)]
-        jobs.append(rows)
+        jobs.append((rows, ()))
     assert len(jobs) > 600
     # The limit of the header, in whose bits an error may leave a right program with another limit.
     most = program.cycles * 2
@@ -128,13 +136,56 @@ def test_a_thousand_spoiled_programs_end_with_an_error(emit_once):
     assert {ERRORS[run.error] for run in spoiled} >= {"engine", "checksum"}
 
 
+def streamed_program():
+    """A program whose weights do not fit the memory, and its inputs."""
+    config = ENGINES["streams"]
+    network = RandomNetwork(0, (1, 3), 4).network()
+    program = compile_network(network, config)
+    assert len(program.streamed) == len(program.weights) > 4 * config.weight_rows
+    return config, network, program
+
+
+def test_weights_stream_while_a_program_runs(emit_once):
+    config, network, program = streamed_program()
+    report = run_engine(ProgramFolder(program, network, emit_once(config)), random_inputs(network, 3, 1))
+    assert report.mismatches == 0, report.first_difference
+    assert report.as_predicted and len(report.cycles) == 3
+    counts = [layer.predicted for layer in program.layers]
+    assert sum(layer.streamed_rows for layer in counts) == len(program.weights)
+    resident = compile_network(network, replace(config, weight_rows=1 << 16))
+    assert not resident.streamed and resident.cycles < program.cycles
+
+
+def test_streams_cut_short_or_changed_end_with_an_error(emit_once):
+    config, network, program = streamed_program()
+    player = EnginePlayer(emit_once(config))
+    inputs = [("activations", *row) for row in program.input_rows(random_inputs(network, 1, 0)[0].numpy())]
+    rows, whole = [*program.rows, *inputs], program.streamed
+    half, (target, address, data) = len(whole) // 2, whole[len(whole) // 2]
+    streams = {
+        "none": whole,
+        "stream": whole[:half],
+        "checksum": [*whole[:half], (target, address, data ^ 1), *whole[half + 1 :]],
+    }
+    jobs = [(rows, stream) for stream in (*streams.values(), [], [*whole, *whole[:9]], whole)]
+    runs = list(player.run_rows(jobs, program.cycles + (2 << PATIENCE_BITS)))
+    assert [ERRORS[run.error] for run in runs] == [*streams, "stream", "none", "none"]
+    assert all(run.done for run in runs)
+    images = [program.tensor(program.output, runs[i].layers[-1].memory) for i in (0, 4, 5)]
+    expected = network(random_inputs(network, 1, 0))[0].numpy()
+    assert all(np.array_equal(image.ravel(), expected.ravel()) for image in images)
+
+
 def test_what_does_not_fit_is_refused_by_name(emit_once):
     network = RandomNetwork(1, (1, 3), 4).network()
     small = {"lanes": 18, "taps": 9, "columns": 4, "hold": 8}
     with pytest.raises(ParameterError, match=r"layer 'n\d+' must have (weights|multipliers)"):
         compile_network(network, EngineConfig(alphabets=(1,), **small))
-    with pytest.raises(ParameterError, match=r"weight_rows must be at least \d+ for this network, not 64"):
-        compile_network(network, EngineConfig(alphabets=(1, 3), **small, **{**MEMORIES, "weight_rows": 64}))
+    pattern = (
+        r"weight_rows must be at least \d+ for this network, or a power of two of at least \d+ .* layer '\w+' .* not 96"
+    )
+    with pytest.raises(ParameterError, match=pattern):
+        compile_network(network, EngineConfig(alphabets=(1, 3), **small, **{**MEMORIES, "weight_rows": 96}))
     with pytest.raises(ParameterError, match=r"must find room in 2 segments of 8 rows"):
         compile_network(network, EngineConfig(alphabets=(1, 3), **small, segments=2, bank_rows=8))
     with pytest.raises(ParameterError, match=r"acc_bits must be at least \d+ for layer 'n\d+', not 9"):

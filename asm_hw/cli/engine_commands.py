@@ -83,14 +83,14 @@ def _stem(network: Path) -> str:
 def _show_program(console: Console, result: dict[str, Any]) -> None:
     table = Table("layer", "MACs", "cycles", "lanes used, %", "weight rows", "words read", "joined", "written")
     for layer in result["layers"]:
-        words = [
-            f"{layer['accesses'][name]:,}" for name in ("weight_rows", "source_words", "skip_words", "output_words")
-        ]
+        names = ("weight_rows", "source_words", "skip_words", "output_words")
+        words = [f"{layer['accesses'][name]:,}" for name in names]
         used = f"{100 * layer['utilization']:.1f}"
         table.add_row(layer["name"], f"{layer['macs']:,}", f"{layer['cycles']:,}", used, *words)
     batch = f" for {result['batch']} vectors" if result["batch"] > 1 else ""
+    streams = ", streamed while it runs" if result["streamed_rows"] else ""
     table.caption = (
-        f"{result['cycles']:,} cycles{batch}; {result['weight_rows']:,} rows of weights; {result['folder']}/"
+        f"{result['cycles']:,} cycles{batch}; {result['weight_rows']:,} rows of weights{streams}; {result['folder']}/"
     )
     if "energy_pj" in result["layers"][0]:
         table.caption += f"; {sum(layer['energy_pj'] for layer in result['layers']) / 1e6:.2f} uJ by event counts"

@@ -13,16 +13,16 @@ from asm_hw.network.integer_node import INPUT
 from asm_hw.numbers.integers import ceil_div, integer_range, signed_bits
 from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.engine.engine_records import COUNT, SKIP_BITS
-from asm_hw.units.engine.engine_schedule import Timeline
 
-from .engine_program import EngineProgram, ProgramLayer
+from .engine_program import EngineProgram
 from .folding import InputWindows, estimated_cycles, fold_sum, input_windows, over_windows
-from .layer_records import channel_records, check_sums, layer_record, pixels_of, tile_record
+from .layer_records import check_sums, pixels_of
 from .lowering import as_map, products_of
 from .products import Product, fuse, join_moves
+from .program_builder import ProgramBuilder
 from .tensor_layout import Placed, TensorLayout
-from .tensor_placement import needed_pace, place
-from .tiling import Tiler, Tiling, needed_passes, row_words
+from .tensor_placement import place
+from .tiling import needed_passes
 
 MAX_SIDE = (1 << COUNT) - 1
 """Most rows or columns of a tensor."""
@@ -89,11 +89,10 @@ class _Compiling:
             check_sums(config, product, layouts[product.source])
         bases = place(config, products, layouts, {self.output})
         tensors = {name: Placed(layouts[name], base) for name, base in bases.items()}
-        build = _Build(config, tensors)
+        build = ProgramBuilder(config, tensors)
         for index, product in enumerate(products):
             build.add(product, final=index == len(products) - 1, completes=_completes(products, index))
-        build.check_memories()
-        layers = tuple(build.layers)
+        layers = build.scheduled()
         return EngineProgram(
             config, layers, build.program, build.weights, tensors, self.output, self.sha256, windows=windows
         )
@@ -188,58 +187,3 @@ def _bounded(config: EngineConfig, product: Product, source: TensorLayout) -> tu
     stored = integer_range(bits, signed=True)
     limits = max(floor, stored[0]), min(ceiling, stored[1])
     return replace(product, limits=limits), ActivationFormat(bits, True)
-
-
-class _Build:
-    """Collects rows of memories and layers, and follows the time."""
-
-    def __init__(self, config: EngineConfig, tensors: Mapping[str, Placed]):
-        self.config, self.tensors = config, tensors
-        self.program: list[int] = []
-        self.weights: list[int] = []
-        self.layers: list[ProgramLayer] = []
-        self._timeline = Timeline(config)
-
-    def add(self, product: Product, final: bool, completes: bool) -> None:
-        """The rows of one product."""
-        config, records = self.config, self.config.records
-        source = self.tensors[product.source]
-        tiling = Tiler(config, product, source.layout).tiling()
-        size = source.layout.shape[1:]
-        fills = tiling.fills(product.stride[1], size[1], product.walk(size)[1])
-        pace = needed_pace(config, product, self.tensors, fills)
-        layer = layer_record(config, product, tiling, self.tensors, pace, final)
-        tiles = [tile_record(config, product, tile, source) for tile in tiling.own]
-        self.program += records.rows(records.layer, layer)
-        for tile in tiles:
-            self.program += records.rows(records.tile, tile)
-        self._add_weights(product, tiling)
-        stored = [records.whole(records.tile, tile) for tile in tiles]
-        predicted = self._timeline.layer(records.whole(records.layer, layer), stored)
-        steps = predicted.steps * config.lanes * config.columns
-        complete = product.targets if completes else ()
-        # Each tile meets all pixels.
-        met = predicted.steps // sum(map(len, tiling.passes))
-        moved = predicted.steps * config.taps if tiling.window else predicted.source_words
-        work = product.macs, steps, met * tiling.nonzero(config.weight.encode(0)), moved
-        self.layers.append(ProgramLayer(product.name, complete, *work, predicted))
-
-    def _add_weights(self, product: Product, tiling: Tiling) -> None:
-        """For each pass its first tile, the parameters of its columns, its other tiles."""
-        config, records = self.config, self.config.records
-        words = [records.encode(records.channel, channel) for channel in channel_records(config, product, self.tensors)]
-        words += [0] * (len(tiling.passes) * config.columns - len(words))
-        for number, (first, *others) in enumerate(tiling.passes):
-            own = words[number * config.columns : (number + 1) * config.columns]
-            self.weights += row_words(config, first) + config.parameter_words(own)
-            for tile in others:
-                self.weights += row_words(config, tile)
-
-    def check_memories(self) -> None:
-        """Raise `ParameterError` unless all rows fit."""
-        header = 1
-        needed = {"program_rows": header + len(self.program), "weight_rows": len(self.weights)}
-        for name, rows in needed.items():
-            if rows > getattr(self.config, name):
-                given = getattr(self.config, name)
-                raise ParameterError(f"{name} must be at least {rows} for this network, not {given}")

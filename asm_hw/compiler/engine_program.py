@@ -13,10 +13,13 @@ from asm_hw.errors import ParameterError
 from asm_hw.network.integer_node import INPUT
 from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.engine.engine_schedule import LayerCycles
-from asm_hw.units.engine.program_header import Row, program_rows
+from asm_hw.units.engine.program_header import HEADER_ROWS, Row, program_rows, stream_rows
 
 from .folding import InputWindows
 from .tensor_layout import Placed
+
+ACCESSES = ("weight_rows", "streamed_rows", "source_words", "skip_words", "output_words")
+"""Rows and words by memory: weights read and, where they stream, written; activations read, joined and written."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class EngineProgram:
 
     Attributes
     ----------
-    program, weights : images of these memories, the header left out
+    program, weights : rows of these memories, the header left out; of weights perhaps more than fit
     tensors : every tensor that is stored, by the node that gives it; ``input`` among them
     output : the tensor that is the network's result
     windows : how the input is written, where not as it is
@@ -70,8 +73,14 @@ class EngineProgram:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """What the host writes, in this order: the header, program and weights."""
-        return program_rows(self.config, self.program, self.weights, self.cycles)
+        """What the host writes before a run, in this order: the header, program and, unless they stream, weights."""
+        weights = [] if self.streamed else self.weights
+        return program_rows(self.config, self.program, weights, self.streamed, self.cycles)
+
+    @cached_property
+    def streamed(self) -> list[Row]:
+        """What the host offers while a program runs, in this order, in each run."""
+        return stream_rows(self.config, self.weights) if len(self.weights) > self.config.weight_rows else []
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -120,12 +129,13 @@ class EngineProgram:
             ],
             "cycles": self.cycles,
             "weight_rows": len(self.weights),
-            "program_rows": 1 + len(self.program),  # the header
+            "streamed_rows": len(self.streamed),
+            "program_rows": HEADER_ROWS + len(self.program),
         }
 
 
 def _described(cycles: LayerCycles) -> dict[str, Any]:
     values = asdict(cycles)
-    accesses = {name: values.pop(name) for name in ("weight_rows", "source_words", "skip_words", "output_words")}
+    accesses = {name: values.pop(name) for name in ACCESSES}
     counts = {name: values.pop(name) for name in ("cycles", "steps")}
     return {**counts, "accesses": accesses, "stalls": values}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asm_hw.units.engine.engine_config import EngineConfig
 
-from .engine_program import EngineProgram, ProgramLayer
+from .engine_program import ACCESSES, EngineProgram, ProgramLayer
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "engine.json"
 """Measured energies, in a checkout; an installed package has none."""
@@ -22,7 +22,7 @@ EventEnergies = Mapping[str, Mapping[str, float]]
 def events_of(layer: ProgramLayer) -> dict[str, int]:
     """How often each event happens in a layer."""
     counted = layer.predicted
-    names = ("cycles", "steps", "weight_rows", "source_words", "skip_words", "output_words")
+    names = ("cycles", "steps", *ACCESSES)
     return {"products": layer.products, "moved_words": layer.moved_words} | {
         name: getattr(counted, name) for name in names
     }

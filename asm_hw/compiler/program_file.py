@@ -16,6 +16,7 @@ from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.engine.engine_records import PROGRAM_BITS
 from asm_hw.units.engine.engine_schedule import LayerCycles
+from asm_hw.units.engine.program_header import HEADER_ROWS, STREAM
 from asm_hw.units.registry import make_config
 
 from .batch import MAX_BATCH
@@ -23,7 +24,7 @@ from .engine_program import EngineProgram, ProgramLayer
 from .folding import InputWindows
 from .tensor_layout import Placed, TensorLayout
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = Path(__file__).with_name("program.schema.json")
 """What keys and values a program's file has; it is written beside every program."""
 FILE_NAME = "program.json"
@@ -111,8 +112,8 @@ def _program(body: Mapping[str, Any]) -> EngineProgram:
     return EngineProgram(
         config=config,
         layers=tuple(_layer(entry, tensors) for entry in body["layers"]),
-        program=_rows("program", body["program"], PROGRAM_BITS, config.program_rows - 1),  # one is the header
-        weights=_rows("weights", body["weights"], config.row_bits, config.weight_rows),
+        program=_rows("program", body["program"], PROGRAM_BITS, config.program_rows - HEADER_ROWS),
+        weights=_rows("weights", body["weights"], config.row_bits, (1 << STREAM["rows"]) - 1),
         tensors=tensors,
         output=body["output"],
         network_sha256=_text("network_sha256", body["network_sha256"]),

@@ -25,7 +25,7 @@ from asm_hw.units.engine.engine_counters import COUNTED
 COMPARE = ("all", "output", "none")
 CHUNK = 16
 """Images a process of the simulator runs."""
-_BY_LAYER = tuple(name for name in COUNTED if name not in ("weight_rows", "idle"))
+_BY_LAYER = tuple(name for name in COUNTED if name not in ("weight_rows", "streamed_rows", "idle", "stream_waits"))
 """Counts that a layer's end separates; rows are read ahead for the layer that follows."""
 
 

@@ -191,5 +191,6 @@ def memory_events(config: EngineConfig, clock_mhz: float) -> dict[str, dict[str,
         "activation reads": {"source_words": bank.energy_fj("read"), "skip_words": bank.energy_fj("read")},
         "activation writes": {"output_words": bank.energy_fj("write")},
         "weight reads": {"weight_rows": weights.energy_fj("read")},
+        "weight writes": {"streamed_rows": weights.energy_fj("write")},
         "memories' leakage": {"cycles": leakage * 1000 / clock_mhz},
     }

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from dataclasses import replace
 
 from asm_hw.bench.driver import Driver, reset
 
 from .engine_config import EngineConfig
 from .engine_stimulus import SmallProgram, small_program
-from .program_header import ERRORS, HEADER, LIMIT_CYCLES
+from .program_header import ERRORS, HEADER, LIMIT_CYCLES, payload
 
 PATIENCE = 200
 """Cycles beyond the predicted ones."""
+SLOW = 20
+"""Cycles that a row of a slow stream may take."""
 
 
 async def _write(driver: Driver, made: SmallProgram) -> None:
     driver.set("start", 0)
     driver.set("read_enable", 0)
     driver.set("i__valid", 0)
-    for payload in made.payloads():
-        driver.set("i__payload", payload)
+    for row in made.rows:
+        driver.set("i__payload", payload(made.config, row))
         driver.set("i__valid", 1)
         await driver.settle()
         assert driver.get("i__ready"), "an idle engine does not take a row"
@@ -35,16 +39,35 @@ async def _start(driver: Driver) -> None:
 
 async def _finish(driver: Driver, made: SmallProgram) -> None:
     """Wait for the end in just the predicted cycles, then read every word."""
-    cycles = 0
     await driver.settle()
-    while not driver.get("done"):
-        assert driver.get("busy"), "neither busy nor done"
-        assert cycles < made.cycles + PATIENCE, f"no end after {cycles} cycles, {made.cycles} were predicted"
-        await driver.edge()
-        await driver.settle()
-        cycles += 1
+    cycles = await _offer(driver, made, lambda: True)
     assert driver.get("error") == 0, f"error {driver.get('error')}"
     assert cycles == made.cycles, f"{cycles} cycles, {made.cycles} were predicted"
+    await _compare(driver, made)
+
+
+async def _offer(driver: Driver, made: SmallProgram, offers: Callable[[], bool]) -> int:
+    """Offer what streams, in the cycles in which ``offers`` says so, until the program ends; its cycles."""
+    left = [payload(made.config, row) for row in reversed(made.streamed)]
+    most = made.cycles + PATIENCE + SLOW * len(left)
+    cycles = 0
+    while not driver.get("done"):
+        assert driver.get("busy"), "neither busy nor done"
+        assert cycles < most, f"no end after {cycles} cycles, {made.cycles} were predicted"
+        offered = bool(left) and offers()
+        driver.set("i__valid", int(offered))
+        driver.set("i__payload", left[-1] if offered else 0)
+        await driver.settle()
+        if offered and driver.get("i__ready"):
+            left.pop()
+        await driver.edge()
+        driver.set("i__valid", 0)
+        await driver.settle()
+        cycles += 1
+    return cycles
+
+
+async def _compare(driver: Driver, made: SmallProgram) -> None:
     assert driver.get("layer") == 2
     driver.set("read_enable", 1)
     for address, word in made.reads:
@@ -102,7 +125,7 @@ def _spoiled(made: SmallProgram, name: str, rng: random.Random) -> None:
 async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
     """Programs of another engine, changed, cut short or running on end with their error; the next one runs."""
     await reset(driver)
-    for number, name in enumerate(ERRORS[1:], 1):
+    for name in ("engine", "checksum", "limit"):
         made = small_program(config, rng)
         _spoiled(made, name, rng)
         await _write(driver, made)
@@ -113,11 +136,42 @@ async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: rando
                 break
             await driver.edge()
             await driver.settle()
-        assert (driver.get("done"), driver.get("busy"), driver.get("error")) == (1, 0, number), name
+        assert (driver.get("done"), driver.get("busy"), driver.get("error")) == (1, 0, ERRORS.index(name)), name
         made = small_program(config, rng)
         await _write(driver, made)
         await _start(driver)
         await _finish(driver, made)
 
 
-CHECKS = (check_engine_programs, check_engine_reset, check_engine_refusals)
+async def check_engine_stream(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
+    """Weights that arrive while the program runs: from a host that is never late, from a slow one, and wrong ones."""
+    if config.weight_rows & config.weight_rows - 1:
+        return  # no ring
+    await reset(driver)
+    for share in (1.0, 0.3, 1.0):
+        made = small_program(config, rng, streams=True)
+        await _write(driver, made)
+        for _ in range(2):  # the same program again: all of its stream, but not its rows
+            await _start(driver)
+            if share == 1.0:
+                await _finish(driver, made)
+            else:
+                await driver.settle()
+                await _offer(driver, made, lambda: rng.random() < share)  # noqa: B023 - it ends with the loop
+                assert driver.get("error") == 0, f"error {driver.get('error')}"
+                await _compare(driver, made)
+            inputs = [row for row in made.rows if row[0] == "activations"]  # the second layer wrote over the input
+            await _write(driver, replace(made, rows=inputs))
+    target, address, data = made.streamed[-1]
+    made.streamed[-1] = target, address, data ^ 1
+    await _start(driver)
+    await driver.settle()
+    await _offer(driver, made, lambda: True)
+    assert driver.get("error") == ERRORS.index("checksum"), "a wrong row of a stream is not found"
+    made = small_program(config, rng)  # and the next program, without a stream
+    await _write(driver, made)
+    await _start(driver)
+    await _finish(driver, made)
+
+
+CHECKS = (check_engine_programs, check_engine_reset, check_engine_refusals, check_engine_stream)

@@ -20,6 +20,7 @@ from asm_hw.units.operands_config import TERMS, AccumulatingConfig
 from asm_hw.units.parameters import choice, integer
 
 from .engine_records import PROGRAM_BITS, SKIP_BITS, EngineRecords
+from .program_header import HEADER_ROWS
 
 TAPS = (1, 3, 9)
 ROWS, SIDES = 3, 2
@@ -57,11 +58,11 @@ class EngineConfig(AccumulatingConfig):
         "busy": "a program runs",
         "done": "the last program has ended, or could not begin",
         "error": "why the last program ended early: 0 it did not, 1 it is of another engine, 2 its rows do not have the"
-        " checksum of its header, 3 it ran longer than its header allows",
+        " checksum of its header, 3 it ran longer than that allows, 4 its stream of weights stood still",
         "layer": "layers that have ended since the start",
         "layer_done": "a layer has ended: the cycle in which its last output is in the memory",
-        "counts": "since the start: cycles in which lanes add, cycles without a tile in work, rows of weights read,"
-        " words of activation memory read for windows, read to join sums, written",
+        "counts": "since the start: cycles in which lanes add, without a tile in work, waiting for streamed weights;"
+        " rows of weights read, streamed; words of activation memory read for windows, read to join sums, written",
         "read_address": "an activation word to read while no program runs: bank (3 bits), row and segment above",
         "read_enable": "read it on this edge",
         "read_data": "the word that was read last",
@@ -98,8 +99,9 @@ class EngineConfig(AccumulatingConfig):
             value = getattr(self, name)
             if value & value - 1:
                 raise ParameterError(f"{name} must be a power of two, not {value}")
-        least = {"weight_rows": (self.beat_words + 1) * self.columns + 2 * self.parameter_rows}
-        least["program_rows"] = 1 + 2 * self.records.layer_rows + (self.beat_words + 1) * self.records.tile_rows
+        records, tiles = self.records, self.beat_words + 1
+        least = {"weight_rows": tiles * self.columns + 2 * self.parameter_rows}
+        least["program_rows"] = HEADER_ROWS + 2 * records.layer_rows + tiles * records.tile_rows
         for name, rows in least.items():
             if getattr(self, name) < rows:
                 raise ParameterError(f"{name} must be at least {rows}, two small layers, not {getattr(self, name)}")

@@ -7,8 +7,10 @@ from amaranth.lib.wiring import In, Out
 COUNTER_BITS = 32
 LOW_BITS = 8
 """Bits that are clocked in each cycle; those above only where these overflow."""
-COUNTED = ("steps", "idle", "weight_rows", "source_words", "skip_words", "output_words")
-"""Cycles in which lanes add, and in which no tile is in work; rows and words that were read or written."""
+_WORDS = ("source_words", "skip_words", "output_words")
+COUNTED = ("steps", "idle", "stream_waits", "weight_rows", "streamed_rows", *_WORDS)
+"""Cycles in which lanes add, in which no tile is in work, in which the front waits for streamed weights; rows and words
+that were read or written."""
 
 
 class Counters(wiring.Component):
@@ -17,7 +19,7 @@ class Counters(wiring.Component):
     Members
     -------
     clear : In(1)
-    steps, idle, weight_rows : In(1)
+    steps, idle, stream_waits, weight_rows, streamed_rows : In(1)
     source_words, skip_words, output_words : In(4), how many in this cycle
     counts : Out(struct of `COUNTED`)
     """

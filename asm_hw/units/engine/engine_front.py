@@ -1,6 +1,6 @@
 """The front of the engine: records, weights and parameters, one tile ahead of the lanes."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,11 +24,14 @@ class Front(wiring.Component):
     start : In(1)
     take : In(1), the issuer takes the tile on this edge; only while ``full``
     swapped : In(1), the parameters that were loaded last are in use after this edge
+    there : In(1), the rows of the tile are in the weight memory
     program_read, program_address, program_row : the program memory
     weight_read, weight_address : the weight memory
     load : Out(``columns``), columns whose next weights the row that was read holds
     parameters : Out(``parameter_rows``), the same for rows of parameters
     full : Out(1), a tile may be taken
+    waits : Out(1), for its rows
+    row, first_row, needed, changes : Out, as `WeightStream` takes them
     job, layer : Out, what it is
     ended : Out(1), no tile follows
     """
@@ -42,6 +45,7 @@ class Front(wiring.Component):
                 "start": In(1),
                 "take": In(1),
                 "swapped": In(1),
+                "there": In(1),
                 "program_read": Out(1),
                 "program_address": Out(ceil_log2(config.program_rows)),
                 "program_row": In(PROGRAM_BITS),
@@ -50,6 +54,11 @@ class Front(wiring.Component):
                 "load": Out(config.columns),
                 "parameters": Out(config.parameter_rows),
                 "full": Out(1),
+                "waits": Out(1),
+                "row": Out(ceil_log2(config.weight_rows) + 1),
+                "first_row": Out(ceil_log2(config.weight_rows) + 1),
+                "needed": Out(range(config.columns + config.parameter_rows + 1)),
+                "changes": Out(1),
                 "job": Out(job_layout(config)),
                 "layer": Out(struct_of(config.records.layer)),
                 "ended": Out(1, init=1),
@@ -67,6 +76,8 @@ class Front(wiring.Component):
             self.job.eq(loops.job), self.layer.eq(loops.layer),
             self.program_address.eq(loops.record), self.weight_address.eq(loops.row),
             loops.read_record.eq(self.program_read), loops.read_row.eq(self.weight_read),
+            self.row.eq(loops.row), self.first_row.eq(loops.first_row), self.changes.eq(loops.leave | loops.opens),
+            self.needed.eq(config.columns + Mux(loops.wants_parameters, config.parameter_rows, 0)),
         ]  # fmt: skip
         m.d.sync += [self.load.eq(0), self.parameters.eq(0)]
         with m.If(self.take):
@@ -124,14 +135,15 @@ class Front(wiring.Component):
 
     def _read_weights(self, m: Module, loops: Loops, count: Signal, free: Value, taken: Signal) -> None:
         """A row a column, and the tile's record beside the first of them."""
-        columns = self._config.columns
+        columns, reads = self._config.columns, (count != 0) | self.there
         m.d.comb += [
-            self.weight_read.eq(1),
-            self.program_read.eq(Cat(count == i for i in range(self._config.records.tile_rows)).any()),
-            self.full.eq(free & ~loops.wants_parameters & self._nearly(count, columns)),
+            self.weight_read.eq(reads),
+            self.waits.eq(~reads),
+            self.program_read.eq(reads & Cat(count == i for i in range(self._config.records.tile_rows)).any()),
+            self.full.eq(free & reads & ~loops.wants_parameters & self._nearly(count, columns)),
         ]
-        m.d.sync += [self.load.eq(1 << count), count.eq(count + 1)]
-        with m.If(count == columns - 1):
+        m.d.sync += [self.load.eq(reads << count), count.eq(count + reads)]
+        with m.If(reads & (count == columns - 1)):
             m.d.sync += count.eq(0)
             with m.If(loops.wants_parameters):
                 m.next = "PARAMETERS"

@@ -9,6 +9,7 @@ from asm_hw.numbers.integers import ceil_log2
 
 from .engine_config import EngineConfig
 from .engine_layouts import PLACES, job_layout, place_layout
+from .program_header import HEADER_ROWS
 
 
 def add_mod3(a: Value, b: Value) -> Value:
@@ -32,7 +33,8 @@ class Loops(wiring.Component):
     leave : In(1), go to the next tile
     read_record, read_row : In(1), the word at that address is read on this edge
     layer, tile : In(records)
-    record, row : Out, addresses in program and weight memory
+    record : Out, address in program memory
+    row, first_row : Out, numbers of the next row of weights and of the first one of the pass, modulo twice their memory
     in_layer : Out(1), records that are read are of a layer
     wants_parameters : Out(1), the tile brings parameters
     ends_layer : Out(1), it is the layer's last
@@ -48,7 +50,8 @@ class Loops(wiring.Component):
                 "layer": In(struct_of(config.records.layer)),
                 "tile": In(struct_of(config.records.tile)),
                 "record": Out(ceil_log2(config.program_rows)),
-                "row": Out(ceil_log2(config.weight_rows)),
+                "row": Out(ceil_log2(config.weight_rows) + 1),
+                "first_row": Out(ceil_log2(config.weight_rows) + 1),
                 "in_layer": Out(1),
                 "wants_parameters": Out(1),
                 "ends_layer": Out(1),
@@ -80,7 +83,7 @@ class Loops(wiring.Component):
             with m.If(step):
                 m.d.sync += count[name].eq(Mux(ends[name], 0, count[name] + 1))
         with m.If(self.start):
-            m.d.sync += [self.in_layer.eq(1), self.record.eq(1), self.row.eq(0)]  # behind the header
+            m.d.sync += [self.in_layer.eq(1), self.record.eq(HEADER_ROWS), self.row.eq(0), self.first_row.eq(0)]
         with m.If(self.opens):
             m.d.sync += [self.in_layer.eq(0), *(number.eq(0) for number in count.values())]
         with m.If(last):
@@ -93,7 +96,7 @@ class Loops(wiring.Component):
 
     def _addresses(self, m: Module, ends_tile, same_pass, next_pass, fresh, first_tile) -> None:
         """Records and rows follow one another; the blocks of a pass begin with its first again."""
-        record, row = Signal.like(self.record, reset_less=True), Signal.like(self.row, reset_less=True)  # of the pass
+        record, row = Signal.like(self.record, reset_less=True), self.first_row  # of the pass
         following = Signal.like(self.row)
         # A block that is not the first of its pass has the parameters already.
         m.d.comb += following.eq(self.row + Mux(first_tile & ~fresh, self._config.parameter_rows, 0))

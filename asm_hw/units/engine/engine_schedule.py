@@ -12,6 +12,7 @@ from asm_hw.numbers.integers import to_signed
 
 from .engine_config import EngineConfig
 from .engine_records import COORDINATE
+from .stream_schedule import Arrivals
 
 Record = Mapping[str, int]
 """A record's fields by name."""
@@ -27,8 +28,9 @@ class LayerCycles:
     steps : cycles in which the lanes add
     idle : cycles without a tile in work
     weight_stalls : cycles in which they wait for weights or parameters
+    stream_waits : cycles in which the front waits for rows of a stream
     drain : cycles until the last output is written and the first word may be read
-    weight_rows : rows read from weight memory
+    weight_rows, streamed_rows : rows read from weight memory, and those that arrive while the program runs
     source_words, skip_words, output_words : of activation memory
     """
 
@@ -36,18 +38,25 @@ class LayerCycles:
     steps: int
     idle: int
     weight_stalls: int
+    stream_waits: int
     drain: int
     weight_rows: int
+    streamed_rows: int
     source_words: int
     skip_words: int
     output_words: int
 
 
 class Timeline:
-    """Follows front and issuer through the tiles of a program, in cycles after the one of ``start``."""
+    """Follows front and issuer through the tiles of a program, in cycles after the one of ``start``.
 
-    def __init__(self, config: EngineConfig):
+    ``streamed``: rows of weights that arrive meanwhile, from a host that is never late; 0: they were written before.
+    """
+
+    def __init__(self, config: EngineConfig, streamed: int = 0):
         self._config = config
+        self._arrivals = Arrivals(streamed, config.weight_rows)
+        self._rows = self._pass = 0  # numbers of rows: of the next pass, of this one
         self._load = config.records.layer_rows + 3  # the first weight row is read
         self._end = -config.drain - 1  # the last issue
         self._wrote = -config.join_gap - 1  # the last issue that writes
@@ -57,11 +66,12 @@ class Timeline:
     def layer(self, layer: Record, tiles: Sequence[Record]) -> LayerCycles:
         """The next layer of the program."""
         walk = _Walk(self._config, layer, tiles)
-        stalls = steps = rows = works = 0
+        stalls = waits = steps = rows = works = 0
+        row = self._rows
         begin = None
         for tile in walk:
-            full, last_read, read = self._front(tile.brings_parameters)
-            rows += read
+            full, last_read, read, waited = self._front(tile)
+            rows, waits = rows + read, waits + waited
             allowed = self._end + (self._config.drain if begin is None else 0)
             if tile.joins:
                 allowed = max(allowed, self._wrote + self._config.join_gap)
@@ -80,28 +90,29 @@ class Timeline:
         written = self._end + self._config.last_stage
         cycles, self._written = written - self._written, written
         return LayerCycles(
-            cycles=cycles,
-            steps=steps,
-            idle=cycles - works,
-            weight_stalls=stalls,
+            cycles=cycles, steps=steps, idle=cycles - works, weight_stalls=stalls, stream_waits=waits,
             drain=self._config.last_stage,
-            weight_rows=rows,
-            source_words=walk.source_words,
-            skip_words=walk.skip_words,
-            output_words=walk.output_words,
-        )
+            weight_rows=rows, streamed_rows=self._rows - row if self._arrivals.rows else 0,
+            source_words=walk.source_words, skip_words=walk.skip_words, output_words=walk.output_words,
+        )  # fmt: skip
 
-    def _front(self, brings_parameters: bool) -> tuple[int, int, int]:
-        """When a tile is offered, when its last row is read, and how many rows that are."""
-        config = self._config
-        begin, rows = self._load, config.columns
+    def _front(self, tile: _Tile) -> tuple[int, int, int, int]:
+        """When a tile is offered, when its last row is read, how many rows that are, and cycles waited for them."""
+        config, arrivals, rows = self._config, self._arrivals, self._config.columns
+        if tile.brings_parameters:
+            self._pass, self._rows = self._rows, self._rows + tile.of_pass * rows + config.parameter_rows
+            arrivals.frees(self._load, self._pass)
+        parameters = config.parameter_rows if tile.brings_parameters else 0
+        end = self._pass + (tile.index + 1) * rows + config.parameter_rows
+        first = begin = arrivals.reading(self._load, end if tile.index or parameters else self._pass)
+        arrivals.reads(begin, rows)
         last = begin + rows - 1
-        if brings_parameters:
+        if parameters:
             begin = max(last + 1, self._swapped)
-            last = begin + config.parameter_rows - 1
-            rows += config.parameter_rows
-        full = max(self._load + config.records.tile_rows + 1, last - 1, begin)
-        return full, last, rows
+            last = begin + parameters - 1
+            arrivals.reads(begin, parameters)
+        full = max(first + config.records.tile_rows + 1, last - 1, begin)
+        return full, last, rows + parameters, first - self._load
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,8 @@ class _Tile:
     first_finish: int
     writes_until: int
     joins: bool
+    index: int
+    of_pass: int
     brings_parameters: bool
     swaps: bool
     ends_layer: bool
@@ -159,6 +172,8 @@ class _Walk:
             first_finish=cycles - pace + 1 if layer["reduce"] else 1 + fills[0],
             writes_until=cycles - max(0, pace - layer["phases"]) if finishes else 0,
             joins=bool(layer["skip"]) and index == layer["tiles"] - 1,
+            index=index,
+            of_pass=layer["tiles"],
             brings_parameters=first and index == 0,
             swaps=swaps,
             ends_layer=ends,

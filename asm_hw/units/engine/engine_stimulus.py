@@ -16,7 +16,7 @@ from asm_hw.numbers.integers import ceil_div
 
 from .engine_config import ROWS, SIDES, EngineConfig
 from .engine_schedule import Timeline
-from .program_header import Row, payload, program_rows
+from .program_header import Row, payload, program_rows, stream_rows
 from .window_registers import WindowRegisters
 
 HEIGHT, WIDTH = 3, 4
@@ -26,21 +26,20 @@ Map = list[list[list[int]]]
 
 @dataclass
 class SmallProgram:
-    """Rows for the host to write, words to read and what they must be, and the cycles that the model predicts."""
+    """Rows for the host to write before and, ``streamed``, during the run, words to read and what they must be, and the
+    cycles that the model predicts.
+    """
 
     config: EngineConfig
     rows: list[Row] = field(default_factory=list)
+    streamed: list[Row] = field(default_factory=list)
     reads: list[tuple[int, int]] = field(default_factory=list)
     cycles: int = 0
 
-    def payloads(self) -> list[int]:
-        """The rows as the stream ``i`` takes them."""
-        return [payload(self.config, row) for row in self.rows]
 
-
-def small_program(config: EngineConfig, rng: random.Random) -> SmallProgram:
-    """Random weights, parameters and activations of both layers."""
-    return _Maker(config, rng).make()
+def small_program(config: EngineConfig, rng: random.Random, streams: bool = False) -> SmallProgram:
+    """Random weights, parameters and activations of both layers; ``streams``: weights come while it runs."""
+    return _Maker(config, rng).make(streams)
 
 
 class _Maker:
@@ -49,19 +48,23 @@ class _Maker:
         self._made = SmallProgram(config)
         self._program: list[int] = []
         self._weights: list[int] = []
-        self._timeline = Timeline(config)
+        self._layers: list[tuple[dict[str, int], list[dict[str, int]]]] = []
 
-    def make(self) -> SmallProgram:
-        config, rng = self._config, self._rng
+    def make(self, streams: bool) -> SmallProgram:
+        config, rng, made = self._config, self._rng, self._made
         top = (1 << config.act_bits) - 1
         first = [[[rng.randint(0, top) for _ in range(config.columns)] for _ in range(WIDTH)] for _ in range(HEIGHT)]
-        self._made.rows += [("activations", address, word) for address, word in self._words(first, 0)]
+        made.rows += [("activations", address, word) for address, word in self._words(first, 0)]
         window = config.taps > 1
         second = self._layer(first, window=window, source=0, target=1, joins=None, final=False)
         third = self._layer(second, window=False, source=1, target=0, joins=first, final=True)
-        self._made.rows += program_rows(config, self._program, self._weights, self._made.cycles)
-        self._made.reads = [*self._words(second, 1), *self._words(third, 0)]
-        return self._made
+        timeline = Timeline(config, len(self._weights) if streams else 0)
+        made.cycles = sum(timeline.layer(*layer).cycles for layer in self._layers)
+        made.streamed = stream_rows(config, self._weights) if streams else []
+        weights = [] if streams else self._weights
+        made.rows += program_rows(config, self._program, weights, made.streamed, made.cycles)
+        made.reads = [*self._words(second, 1), *self._words(third, 0)]
+        return made
 
     def _words(self, values: Map, segment: int) -> list[tuple[int, int]]:
         """(host address, word) of a map at the beginning of a segment."""
@@ -95,7 +98,7 @@ class _Maker:
         self._encode(layer, records, tiles, channels)
         whole = config.records.whole
         stored = [whole(config.records.tile, record) for record in records]
-        self._made.cycles += self._timeline.layer(whole(config.records.layer, layer), stored).cycles
+        self._layers.append((whole(config.records.layer, layer), stored))
         result: Map = [[[0] * config.columns for _ in range(WIDTH)] for _ in range(HEIGHT)]
         for y, c, column in product(range(HEIGHT), range(WIDTH), range(config.columns)):
             acc = sum(
@@ -236,7 +239,7 @@ def engine_bench(config: EngineConfig, ports: Ports) -> NetlistBench:
     """The small program through the ports."""
     made = small_program(config, random.Random(config.slug))  # noqa: S311 - a fixed stimulus
     rows = [
-        ("rows", "i__payload", made.payloads()),
+        ("rows", "i__payload", [payload(config, row) for row in made.rows]),
         ("addresses", "read_address", [address for address, _ in made.reads]),
         ("words", "read_data", [word for _, word in made.reads]),
     ]

@@ -16,13 +16,16 @@ from .engine_layouts import step_layouts
 from .engine_records import PROGRAM_BITS
 from .output_requests import OutputRequests, access_stages
 from .program_guard import ProgramGuard
+from .program_header import ERRORS, TARGETS
+from .weight_stream import WeightStream
 from .window_registers import WindowRegisters
 
 
 class Engine(wiring.Component):
     """Runs the layers of a program, one after another, from the activation memory to the activation memory.
 
-    Program, weights and input are written through ``i`` while no program runs. ``start`` begins; ``done`` says that
+    Program, weights and input are written through ``i`` while no program runs; weights that do not fit their memory
+    while it runs, in the order in which it uses them. ``start`` begins; ``done`` says that
     the last output is in the memory, whose words are read by ``read_*``.
 
     Members
@@ -30,7 +33,7 @@ class Engine(wiring.Component):
     i : In(stream of target, address, data)
     start : In(1)
     busy, done, layer_done : Out(1)
-    error : Out(2), why the last program ended early (`ERRORS` of `program_header.py`); ``done`` is set all the same
+    error : Out(3), why the last program ended early (`ERRORS` of `program_header.py`); ``done`` is set all the same
     layer : Out(16), layers that have ended
     counts : Out(struct of 32-bit counters), since the start
     read_enable, read_address : In, a word of activation memory: bank below, then row, then segment
@@ -47,7 +50,7 @@ class Engine(wiring.Component):
                 "start": In(1),
                 "busy": Out(1),
                 "done": Out(1),
-                "error": Out(2),
+                "error": Out(range(len(ERRORS))),
                 "layer": Out(16),
                 "layer_done": Out(1),
                 "counts": Out(data.StructLayout(dict.fromkeys(COUNTED, COUNTER_BITS))),
@@ -86,6 +89,7 @@ class Engine(wiring.Component):
         self._memories(m, front, array)
         self._requests(m, issuer, activations, steps)
         self._host(m, activations)
+        self._stream(m, guard, front)
         self._count(m, front, issuer, steps, activations)
         self._status(m, guard, front, steps[config.last_stage], working)
         return m
@@ -94,7 +98,8 @@ class Engine(wiring.Component):
         """Begin and end of a program, and of its layers."""
         m.d.comb += [
             guard.write.eq(self.i.valid & self.i.ready), guard.row.eq(self.i.payload), guard.start.eq(self.start),
-            guard.busy.eq(self.busy), self.error.eq(guard.error),
+            guard.busy.eq(self.busy), guard.waits.eq(front.waits), self.error.eq(guard.error),
+            guard.ends.eq(last.ends_layer & front.ended & ~guard.halt),
         ]  # fmt: skip
         with m.If(self.start & ~self.busy):
             m.d.sync += [self.busy.eq(guard.run), self.done.eq(~guard.run), self.layer.eq(0)]
@@ -102,7 +107,7 @@ class Engine(wiring.Component):
         with m.If(last.ends_layer):
             m.d.sync += self.layer.eq(self.layer + 1)
         # What is halted writes its last outputs first.
-        with m.If(Mux(guard.halt, ~working[1:].any(), last.ends_layer & front.ended)):
+        with m.If(guard.ends | (guard.halt & ~working[1:].any())):
             m.d.sync += [self.busy.eq(0), self.done.eq(1)]
 
     def _stages(self, m: Module, issuer: Issuer) -> tuple[list, Signal]:
@@ -150,6 +155,7 @@ class Engine(wiring.Component):
             counters.clear.eq(self.start & ~self.busy), self.counts.eq(counters.counts),
             counters.steps.eq(steps[SWAP_STAGE].add), counters.idle.eq(self.busy & ~issuer.busy),
             counters.weight_rows.eq(front.weight_read), counters.output_words.eq(out),
+            counters.stream_waits.eq(front.waits), counters.streamed_rows.eq(self.busy & self.i.valid & self.i.ready),
             counters.source_words.eq(ones(m, activations.source.enable, "read_words")),
             counters.skip_words.eq(ones(m, activations.skip.enable, "joined_words")),
         ]  # fmt: skip
@@ -169,13 +175,25 @@ class Engine(wiring.Component):
                 (front.program_row if target == 0 else array.row).eq(memory.row),
             ]
 
+    def _stream(self, m: Module, guard: ProgramGuard, front: Front) -> None:
+        """Rows of weights while a program runs: where the front reads none, and the ring has room."""
+        m.submodules.stream = ring = WeightStream(self._config)
+        weights, streams = self.i.payload.target == TARGETS.index("weights"), guard.streamed.any()
+        m.d.comb += [
+            # Before the start they wait: it is the start that empties the ring.
+            self.i.ready.eq(Mux(self.busy, weights & ring.opens & ~front.weight_read, ~(weights & streams))),
+            ring.begin.eq(guard.run), ring.rows.eq(guard.streamed),
+            ring.arrives.eq(self.busy & self.i.valid & self.i.ready),
+            *(getattr(ring, name).eq(getattr(front, name)) for name in ("row", "first_row", "needed", "changes")),
+            front.there.eq(ring.there),
+        ]  # fmt: skip
+
     def _host(self, m: Module, activations: BankedMemory) -> None:
         """Words of activations from outside; bank numbers lie below rows."""
         payload = self.i.payload
         writes = self.i.valid & self.i.ready & (payload.target == 2)
         address = Mux(writes, payload.address, self.read_address)
         m.d.comb += [
-            self.i.ready.eq(~self.busy),
             activations.host.eq((self.read_enable & ~self.busy) | writes),
             activations.host_write.eq(writes),
             activations.host_bank.eq(address[:3]), activations.host_address.eq(address[3:]),

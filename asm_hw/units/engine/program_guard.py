@@ -3,17 +3,30 @@
 from functools import reduce
 from operator import xor
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import crc, data, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from .engine_config import EngineConfig
-from .program_header import ERRORS, HEADER, LIMIT_CYCLES, SLICE_BYTES, SLICE_TURN, TARGETS, engine_number, slices
+from .program_header import (
+    ERRORS,
+    HEADER,
+    LIMIT_CYCLES,
+    PATIENCE_BITS,
+    SLICE_BYTES,
+    SLICE_TURN,
+    STREAM,
+    TARGETS,
+    engine_number,
+    slices,
+)  # fmt: skip
 
 
 class ProgramGuard(wiring.Component):
     """Takes the header as it is written, checks the rows that follow it, and counts cycles while a program runs.
+
+    Cycles in which it waits for streamed weights do not count, unless none comes for ``1 << PATIENCE_BITS`` of them.
 
     Members
     -------
@@ -21,9 +34,12 @@ class ProgramGuard(wiring.Component):
     row : In(struct ``config.access_fields``)
     start : In(1), begin
     run : Out(1), ``start`` is granted
+    streamed : Out(``STREAM["rows"]``), rows of weights that arrive while it runs
     busy : In(1), a program runs
-    halt : Out(1), it has run too long
-    error : Out(2), why the last program ended early (`ERRORS`)
+    waits : In(1), it waits for a row of weights
+    ends : In(1), it ends
+    halt : Out(1), it has run or waited too long
+    error : Out, why the last program ended early (`ERRORS`)
     """
 
     signal_parts = {r".*": "control"}
@@ -31,32 +47,52 @@ class ProgramGuard(wiring.Component):
     def __init__(self, config: EngineConfig):
         self._config = config
         row = data.StructLayout(config.access_fields)
-        inputs = {name: In(1) for name in ("write", "start", "busy")}
-        super().__init__({**inputs, "row": In(row), "run": Out(1), "halt": Out(1), "error": Out(2)})
+        inputs = {name: In(1) for name in ("write", "start", "busy", "waits", "ends")}
+        outputs = {"run": Out(1), "streamed": Out(STREAM["rows"]), "halt": Out(1), "error": Out(range(len(ERRORS)))}
+        super().__init__({**inputs, "row": In(row), **outputs})
 
     def elaborate(self, platform):
         m = Module()
         header, written = Signal(data.StructLayout(HEADER), reset_less=True), Signal()
-        program, weights = ((self.row.target == TARGETS.index(name)) for name in ("program", "weights"))
-        first = program & (self.row.address == 0)
-        checksum = self._checksum(m, self.write & first, self.write & (program | weights) & ~first)
-        with m.If(self.write & first):
-            m.d.sync += [header.eq(self.row.data), written.eq(1)]
-        error, cycles = Signal.like(self.error, name="found"), Signal(HEADER["limit"] + LIMIT_CYCLES.bit_length())
+        stream, checked = Signal(data.StructLayout(STREAM)), Signal()  # rows were right since they were written
+        rows = self.write & (self.row.target != TARGETS.index("activations"))
+        program = self.write & (self.row.target == TARGETS.index("program"))
+        first, second = (program & (self.row.address == address) for address in range(2))
+        checksum = self._checksum(m, first | (self.run & self.streamed.any()), rows & ~first)
+        with m.If(first):
+            m.d.sync += [header.eq(self.row.data), stream.eq(0), written.eq(1)]
+        with m.If(second):
+            m.d.sync += stream.eq(self.row.data)
+        error = Signal.like(self.error, name="found")
         with m.If(~written | (header.engine != engine_number(self._config))):
             m.d.comb += error.eq(ERRORS.index("engine"))
-        with m.Elif(header.checksum != checksum):
+        with m.Elif(~checked & (header.checksum != checksum)):
             m.d.comb += error.eq(ERRORS.index("checksum"))
-        m.d.comb += [
-            self.run.eq(self.start & ~self.busy & (error == 0)),
-            self.halt.eq(self.busy & (cycles[LIMIT_CYCLES.bit_length() - 1 :] > header.limit)),
-        ]
-        m.d.sync += cycles.eq(cycles + 1)
+        m.d.comb += [self.run.eq(self.start & ~self.busy & (error == 0)), self.streamed.eq(stream.rows)]
+        with m.If(self.run):
+            m.d.sync += checked.eq(1)
+        with m.If(rows & ~self.busy):
+            m.d.sync += checked.eq(0)
+        with m.If(self.ends & self.streamed.any() & (stream.checksum != checksum)):
+            m.d.sync += self.error.eq(ERRORS.index("checksum"))
         with m.If(self.start & ~self.busy):
-            m.d.sync += [cycles.eq(0), self.error.eq(error)]
-        with m.If(self.halt):
-            m.d.sync += self.error.eq(ERRORS.index("limit"))
+            m.d.sync += self.error.eq(error)
+        self._limits(m, header.limit)
         return m
+
+    def _limits(self, m: Module, limit: Value) -> None:
+        """Cycles that a program runs, and those that it waits for one row."""
+        cycles, patience = Signal(HEADER["limit"] + LIMIT_CYCLES.bit_length()), Signal(PATIENCE_BITS + 1)
+        late, lost = cycles[LIMIT_CYCLES.bit_length() - 1 :] > limit, patience[-1]
+        m.d.comb += self.halt.eq(self.busy & (late | lost))
+        with m.If(~self.waits):
+            m.d.sync += cycles.eq(cycles + 1)
+        with m.If(~lost):  # what is halted no longer waits, but is to stay so
+            m.d.sync += patience.eq(Mux(self.waits & ~self.write, patience + 1, 0))
+        with m.If(self.start & ~self.busy):
+            m.d.sync += [cycles.eq(0), patience.eq(0)]
+        with m.If(self.halt):
+            m.d.sync += self.error.eq(Mux(lost, ERRORS.index("stream"), ERRORS.index("limit")))
 
     def _checksum(self, m: Module, start: Value, valid: Value) -> Value:
         """Of the rows since ``start`` (`asm_hw.units.engine.program_header.checksum`)."""

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 HEADER = {"engine": 12, "limit": 20, "checksum": 32}
 """Widths of its fields: a row of program memory, the first one."""
+STREAM = {"rows": 24, "checksum": 32}
+"""Of the second row: how many rows of weights arrive while the program runs (0: all are there before), and theirs."""
+HEADER_ROWS = 2
+PATIENCE_BITS = 16
+"""So many bits count the cycles in which the engine waits for a row that does not come before it gives up."""
 LIMIT_CYCLES = 64
 """Cycles that a step of ``limit`` is worth."""
 TARGETS = ("program", "weights", "activations")
 """The memories that the host writes, by number."""
-ERRORS = ("none", "engine", "checksum", "limit")
-"""Why a program ended early, by number: it is of another engine, its rows are not all there, it ran on."""
+ERRORS = ("none", "engine", "checksum", "limit", "stream")
+"""Why a program ended early, by number: it is of another engine, its rows are not all there, it ran on, its stream of
+weights stood still. Rows of a stream are found wrong only when the program has ended."""
 
 SLICE_BYTES = 8
 """Bytes that the CRC takes of a row, its slices folded into one: of a whole row at once it would be deep logic."""
@@ -71,8 +77,20 @@ def header(config: EngineConfig, rows: Iterable[Row], cycles: int) -> int:
     return join_fields(place_fields(HEADER.items()), parts)
 
 
-def program_rows(config: EngineConfig, program: list[int], weights: list[int], cycles: int) -> list[Row]:
-    """All rows of a program in the order in which the host writes them: the header first, at address 0."""
-    rows: list[Row] = [("program", address, row) for address, row in enumerate(program, 1)]
+def stream_rows(config: EngineConfig, weights: list[int]) -> list[Row]:
+    """Rows of weights in the order in which they arrive while a program runs."""
+    return [("weights", number % config.weight_rows, row) for number, row in enumerate(weights)]
+
+
+def program_rows(
+    config: EngineConfig, program: list[int], weights: list[int], streamed: list[Row], cycles: int
+) -> list[Row]:
+    """All rows of a program that the host writes before it runs, in this order: the header first, at address 0.
+
+    Its ``weights`` are among them, ``streamed`` ones (`stream_rows`) are not: it has the ones or the others.
+    """
+    parts = {"rows": len(streamed), "checksum": checksum(config, streamed)}
+    rows: list[Row] = [("program", 1, join_fields(place_fields(STREAM.items()), parts))]
+    rows += [("program", address, row) for address, row in enumerate(program, HEADER_ROWS)]
     rows += [("weights", address, row) for address, row in enumerate(weights)]
     return [("program", 0, header(config, rows, cycles)), *rows]
