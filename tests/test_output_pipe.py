@@ -80,7 +80,7 @@ def test_output_pipes_equal_plain_arithmetic(config):
             context.set(pipe.channel, pipe.channel.shape().from_bits(word))
             for name in ("acc", "skip", "low", "high"):
                 context.set(getattr(pipe, name), case[name])
-            await context.tick().repeat(2)
+            await context.tick().repeat(3)
             assert context.get(pipe.y) == _result(case), case
 
     simulator = Simulator(pipe)

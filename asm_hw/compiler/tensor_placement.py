@@ -159,7 +159,7 @@ def needed_pace(
 ) -> int:
     """Cycles of a step that ends sums: a phase each, and more where what it reads and writes shares segments.
 
-    Then no access of a later step may come before the last of this one: a step's skip words are read ``finish_stage``
+    Then no access of a later step may come before the last of this one: a step's skip words are read ``skip_stage``
     cycles after its issue, its outputs written in ``last_stage``, while the next one's source words are read after one.
     ``fills``: as `Tiling.fills` gives them.
     """
@@ -177,7 +177,7 @@ def needed_pace(
     if product.skip is not None:
         skip = segments(product.skip)
         if skip & source:
-            pace = max(pace, config.finish_stage)
+            pace = max(pace, config.skip_stage)
         if tensors[product.skip].base == target.base and product.skip != product.source:
             pace = max(pace, in_place_pace(config, target.layout, fills))
         elif skip & written:

@@ -30,14 +30,14 @@ class EngineArray(wiring.Component):
     x : In(array[lanes] of ``act_bits``), the window of the step in stage `SWAP_STAGE` + 1
     control : In(`control_layout`), of the steps in their stages
     result : In(`result_layout`), what becomes of the layer's sums
-    skip_words : In(array[6] of words), what joins the sums that ended in stage ``finish_stage``
+    skip_words : In(array[6] of words), what joins the sums that end in stage ``finish_stage``, in that stage
     data, also_data : Out(array[6] of words), by slot: the outputs of the last stage, and their narrowed copy
     """
 
     signal_parts = {
         r"load|parameters|control|result": "control",
         r"row|branch_\d+\w*": "weight_registers",
-        r"x|skip_words|data|also_data": "activations",
+        r"x|skip_words|joined_\d+|data|also_data": "activations",
         r"moved_\d+|narrowed_\d+": "requantize",
         r"channel_\w+|next_\w+": "requantize",
         **DATAPATH_PARTS,
@@ -82,24 +82,26 @@ class EngineArray(wiring.Component):
                 *(getattr(column, name).eq(gather[name]) for name in _GATHER),
                 *(column.x[lane].eq(x) for lane, x in enumerate(shared)),
             ]  # fmt: skip
-            results.append(self._output(m, index, column.acc, gather.swap_parameters))
+            results.append(self._output(m, index, column.acc))
         self._digits(m, results)
         self._narrow(m, results)
         return m
 
-    def _output(self, m: Module, index: int, acc, swap: Value) -> Value:
+    def _output(self, m: Module, index: int, acc) -> Value:
         """Parameters of a column and its output pipe."""
         config = self._config
-        layout = struct_of(config.records.channel)
+        layout, gather = struct_of(config.records.channel), self.control.gather
         following = Signal(layout, name=f"next_{index}", reset_less=True)
         channel = Signal(layout, name=f"channel_{index}", reset_less=True)
         for row, low, high, place in self._parts_of(index):
             with m.If(self.parameters[row]):
                 m.d.sync += following.as_value()[low:high].eq(self.row[place : place + high - low])
-        with m.If(swap):
+        with m.If(gather.swap_parameters):
             m.d.sync += channel.eq(following)
+        joined = Signal(config.skip_bits, name=f"joined_{index}", reset_less=True)
+        with m.If(gather.finish):
+            m.d.sync += joined.eq(self._joined(index) & gather.joins.replicate(config.skip_bits))
         m.submodules[f"output_{index}"] = pipe = OutputPipe(config)
-        joined = self._joined(index) & self.control.joins.replicate(config.skip_bits)
         m.d.comb += [
             pipe.acc.eq(acc), pipe.skip.eq(joined), pipe.channel.eq(channel),
             pipe.finish.eq(self.control.finish),

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import ClassVar
 
 from asm_hw.errors import ParameterError
-from asm_hw.formats.accumulator_format import AccumulatorFormat
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.formats.requantize_format import RequantizeFormat
@@ -32,7 +31,7 @@ QUARTET = 4
 
 SWAP_STAGE = 2
 """Edges from the issue of a tile's first step to the one that swaps its weights in."""
-OUTPUT_STAGES = 3
+OUTPUT_STAGES = 4
 """Edges from the one that ends a sum to its output in the activation memory."""
 
 
@@ -128,6 +127,11 @@ class EngineConfig(AccumulatingConfig):
         return SWAP_STAGE + 1 + self.stages
 
     @property
+    def skip_stage(self) -> int:
+        """Edges from the issue of a step to the one that reads what joins its sum."""
+        return self.finish_stage - 1
+
+    @property
     def last_stage(self) -> int:
         """Edges from the issue of a step to its output in the activation memory."""
         return self.finish_stage + OUTPUT_STAGES
@@ -139,8 +143,11 @@ class EngineConfig(AccumulatingConfig):
 
     @property
     def join_gap(self) -> int:
-        """Cycles after an issue that writes in which no tile begins whose sums others join: these may lie in place."""
-        return self.last_stage - self.finish_stage
+        """Cycles after an issue that writes in which no tile begins whose sums others join: these may lie in place.
+
+        Odd: at a step a cycle, word read and word written then lie in banks of different parity.
+        """
+        return self.last_stage - self.skip_stage
 
     @property
     def latency(self) -> int:  # type: ignore[override]
@@ -186,11 +193,6 @@ class EngineConfig(AccumulatingConfig):
     def row_bits(self) -> int:
         """Bits of a row of weight memory: one column's lanes."""
         return self.lanes * self.weight.code_bits
-
-    @cached_property
-    def lane_sum(self) -> AccumulatorFormat:
-        """The sum of one column's lanes."""
-        return AccumulatorFormat.for_terms(self.product, self.lanes)
 
     @cached_property
     def requantize(self) -> RequantizeFormat:

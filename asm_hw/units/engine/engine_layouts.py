@@ -88,7 +88,7 @@ def step_layouts(config: EngineConfig) -> list[data.StructLayout]:
     fields = {
         "window": (window_layout(), swap), "pad": (2 * config.act_bits, swap), "swap": (1, swap),
         "add": (1, finish), "entry": (bits_for(config.hold - 1), finish), "clear": (1, finish), "shift": (3, finish),
-        "swap_parameters": (1, finish), "finish": (1, finish + 1), "joins": (1, finish + 1),
+        "swap_parameters": (1, finish), "finish": (1, finish + 1), "joins": (1, finish),
         "write": (1, last), "also": (1, last), "phase": (4, last), "ends_layer": (1, last),
     }  # fmt: skip
     return [
@@ -100,13 +100,13 @@ def step_layouts(config: EngineConfig) -> list[data.StructLayout]:
 def control_layout(config: EngineConfig) -> data.StructLayout:
     """What the columns take of the steps: each field from the stage in which they need it."""
     gather = step_layouts(config)[config.finish_stage].members
-    names = ("add", "entry", "clear", "shift", "finish", "swap_parameters")
+    names = ("add", "entry", "clear", "shift", "finish", "swap_parameters", "joins")
     return data.StructLayout(
         {
             "swap": 1,
             "add": config.stages,
             "gather": data.StructLayout({name: gather[name] for name in names}),
-            "finish": 1, "joins": 1,
+            "finish": 1,
             "phase": gather["phase"], "also": 1,
         }
     )  # fmt: skip

@@ -130,7 +130,7 @@ class Engine(wiring.Component):
             control.swap.eq(steps[SWAP_STAGE].swap),
             control.add.eq(Cat(steps[SWAP_STAGE + 1 + stage].add for stage in range(config.stages))),
             *(control.gather[name].eq(gather[name]) for name in control.gather.shape().members),
-            control.finish.eq(output.finish), control.joins.eq(output.joins),
+            control.finish.eq(output.finish),
             control.phase.eq(last.phase), control.also.eq(last.also),
         ]  # fmt: skip
 

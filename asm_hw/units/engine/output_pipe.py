@@ -50,16 +50,16 @@ class Joining(wiring.Component):
 class OutputPipe(wiring.Component):
     """``y = clamp((acc * scale + (skip * skip_scale << skip_shift) + bias + (1 << shift - 1)) >> shift)``.
 
-    Shift 0 adds no half; low and high are not negative. The sum is registered a cycle after ``acc``, the result in the
-    cycle after that.
+    Shift 0 adds no half; low and high are not negative. Products, the sum of them, and the result are registered, one a
+    cycle.
 
     Members
     -------
     acc : In(signed(``acc_bits``))
     skip : In(``skip_bits``), the stored value that joins, or 0
     channel : In(struct ``records.channel``), with ``acc``
-    finish : In(1), ``acc`` counts
-    low, high : In(y), with the registered sum: limits of the result
+    finish : In(1), with ``acc``: it counts
+    low, high : In(y), limits of the result, two cycles after ``acc``
     y : Out(``requantize.out_bits``), unsigned, as it is stored
     """
 
@@ -95,18 +95,21 @@ class OutputPipe(wiring.Component):
             joining.scale.eq(channel.skip_scale),
             joining.shift.eq(channel.skip_shift),
         ]
-        others = (channel.bias.as_signed(), joining.joined)
-        total, shift = Signal(signed(width), reset_less=True), Signal.like(channel.shift, reset_less=True)
-        ready = Signal()
-        m.d.sync += ready.eq(self.finish)
+        own, joined, total = (Signal(signed(width), name=n, reset_less=True) for n in ("own", "joined", "total"))
+        # The channel may be another one in the next cycle.
+        shifts = [Signal.like(channel.shift, name=f"shift_{i}", reset_less=True) for i in range(2)]
+        ready = Signal(2)
+        m.d.sync += ready.eq(Cat(self.finish, ready[0]))
         with m.If(self.finish):
             m.d.sync += [
-                total.eq(add_products(m, config.adders, [lane], width, others=others)),
-                shift.eq(channel.shift),
-            ]
+                own.eq(add_products(m, config.adders, [lane], width, others=(channel.bias.as_signed(),))),
+                joined.eq(joining.joined), shifts[0].eq(channel.shift),
+            ]  # fmt: skip
+        with m.If(ready[0]):
+            m.d.sync += [total.eq(own + joined), shifts[1].eq(shifts[0])]
         y = Signal.like(self.y, name="clamped", reset_less=True)
-        with m.If(ready):
-            m.d.sync += y.eq(self._clamped(m, total, shift))
+        with m.If(ready[1]):
+            m.d.sync += y.eq(self._clamped(m, total, shifts[1]))
         m.d.comb += self.y.eq(y)
         return m
 

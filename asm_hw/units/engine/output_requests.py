@@ -11,7 +11,7 @@ from .engine_loops import carries
 
 def access_stages(config: EngineConfig) -> dict[str, int]:
     """The stage in which the words of each of `PLACES` meet the memory."""
-    return {"out": config.last_stage, "skip": config.finish_stage, "also": config.last_stage}
+    return {"out": config.last_stage, "skip": config.skip_stage, "also": config.last_stage}
 
 
 class OutputRequests(wiring.Component):
