@@ -28,7 +28,6 @@ BANKS = ROWS * SIDES
 
 QUARTET = 4
 """Bits by which sums are moved: digits of weights and of activations are worth powers of it."""
-
 SWAP_STAGE = 2
 """Edges from the issue of a tile's first step to the one that swaps its weights in."""
 OUTPUT_STAGES = 4
@@ -98,9 +97,9 @@ class EngineConfig(AccumulatingConfig):
             value = getattr(self, name)
             if value & value - 1:
                 raise ParameterError(f"{name} must be a power of two, not {value}")
-        records, tiles = self.records, self.beat_words + 1
+        tiles, program = self.beat_words + 1, HEADER_ROWS + 2 * self.records.layer_rows
         least = {"weight_rows": tiles * self.columns + 2 * self.parameter_rows}
-        least["program_rows"] = HEADER_ROWS + 2 * records.layer_rows + tiles * records.tile_rows
+        least["program_rows"] = program + tiles * self.records.tile_rows
         for name, rows in least.items():
             if getattr(self, name) < rows:
                 raise ParameterError(f"{name} must be at least {rows}, two small layers, not {getattr(self, name)}")
