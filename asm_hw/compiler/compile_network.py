@@ -231,7 +231,7 @@ class _Build:
         words += [0] * (len(tiling.passes) * config.columns - len(words))
         for number, (first, *others) in enumerate(tiling.passes):
             own = words[number * config.columns : (number + 1) * config.columns]
-            self.weights += row_words(config, first) + config.parameter_words(own)
+            self.weights += row_words(config, first) + config.records.parameter_words(own)
             for tile in others:
                 self.weights += row_words(config, tile)
 

@@ -98,8 +98,8 @@ class Timeline:
         last = begin + rows - 1
         if brings_parameters:
             begin = max(last + 1, self._swapped)
-            last = begin + config.parameter_rows - 1
-            rows += config.parameter_rows
+            last = begin + config.records.parameter_rows - 1
+            rows += config.records.parameter_rows
         full = max(self._load + config.records.tile_rows + 1, last - 1, begin)
         return full, last, rows
 
