@@ -7,8 +7,15 @@ from amaranth.lib.wiring import In, Out
 COUNTER_BITS = 32
 LOW_BITS = 8
 """Bits that are clocked in each cycle; those above only where these overflow."""
-COUNTED = ("steps", "idle", "weight_rows", "source_words", "skip_words", "output_words")
-"""Cycles in which lanes add, and in which no tile is in work; rows and words that were read or written."""
+COUNTED = {
+    "steps": "cycles in which lanes add",
+    "idle": "cycles without a tile in work",
+    "weight_rows": "rows of weight memory read",
+    "source_words": "words of activation memory read for windows",
+    "skip_words": "words of activation memory read to join sums",
+    "output_words": "words of activation memory written",
+}
+"""The counters and what they count, in the order of ports and registers."""
 
 
 class Counters(wiring.Component):
