@@ -16,10 +16,10 @@
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "Vtop.h"
 #include "Vtop___024root.h"
-#include <vector>
 #ifdef TRACED
 #include <utility>
 
@@ -77,20 +77,22 @@ static void run(uint64_t limit, bool images) {
     edge();
     top->start = 0;
     uint32_t layers = 0;
-    size_t offered = 0;
+    size_t taken = 0;
+    top->i___05Fvalid = !streamed.empty();
+    if (top->i___05Fvalid) set_payload(streamed.front());
     for (cycle = 1; cycle <= limit; ++cycle) {
         // Outputs of registers: those of this cycle.
         if (top->layer_done) write_dump(layers++, cycle - 1, images || top->done);
         if (top->done) break;
-        if (offered < streamed.size()) {
-            set_payload(streamed[offered]);
-            top->i___05Fvalid = 1;
-            top->eval();
-            offered += top->i___05Fready;
-        }
+        if (top->i___05Fvalid) top->eval();
+        bool takes = top->i___05Fvalid && top->i___05Fready;
         edge(cycle);
-        top->i___05Fvalid = 0;
+        if (takes) {
+            top->i___05Fvalid = ++taken < streamed.size();
+            if (top->i___05Fvalid) set_payload(streamed[taken]);
+        }
     }
+    top->i___05Fvalid = 0;
     printf("run %llu %u %d %d\n", static_cast<unsigned long long>(cycle - 1), layers, static_cast<int>(top->done),
            static_cast<int>(top->error));
     fflush(stdout);

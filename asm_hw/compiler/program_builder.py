@@ -28,11 +28,8 @@ class _Added:
     layer: Record
     tiles: Sequence[Record]
     completes: bool
-
-    @property
-    def pass_rows(self) -> int:
-        """Tiles of its longest pass."""
-        return max(map(len, self.tiling.passes))
+    pass_rows: int
+    """Rows of weight memory that its longest pass takes."""
 
 
 class ProgramBuilder:
@@ -60,9 +57,10 @@ class ProgramBuilder:
         self.program += records.rows(records.layer, layer)
         for tile in tiles:
             self.program += records.rows(records.tile, tile)
-        self._add_weights(product, tiling)
+        pass_rows = self._add_weights(product, tiling)
         stored = [records.whole(records.tile, tile) for tile in tiles]
-        self._added.append(_Added(product, tiling, records.whole(records.layer, layer), stored, completes))
+        whole = records.whole(records.layer, layer)
+        self._added.append(_Added(product, tiling, whole, stored, completes, pass_rows))
 
     def scheduled(self) -> tuple[ProgramLayer, ...]:
         """The layers with what the model predicts. Raises `ParameterError` unless the memories hold all rows."""
@@ -81,16 +79,20 @@ class ProgramBuilder:
         work = product.macs, steps, met * tiling.nonzero(config.weight.encode(0)), moved
         return ProgramLayer(product.name, complete, *work, predicted)
 
-    def _add_weights(self, product: Product, tiling: Tiling) -> None:
-        """For each pass its first tile, the parameters of its columns, its other tiles."""
+    def _add_weights(self, product: Product, tiling: Tiling) -> int:
+        """For each pass its first tile, the parameters of its columns, its other tiles; the most rows of one."""
         config, records = self.config, self.config.records
         words = [records.encode(records.channel, channel) for channel in channel_records(config, product, self.tensors)]
         words += [0] * (len(tiling.passes) * config.columns - len(words))
+        most = 0
         for number, (first, *others) in enumerate(tiling.passes):
             own = words[number * config.columns : (number + 1) * config.columns]
-            self.weights += row_words(config, first) + config.parameter_words(own)
+            rows = row_words(config, first) + config.parameter_words(own)
             for tile in others:
-                self.weights += row_words(config, tile)
+                rows += row_words(config, tile)
+            self.weights += rows
+            most = max(most, len(rows))
+        return most
 
     def _check_memories(self) -> int:
         """How many rows of weights arrive while the program runs."""
@@ -100,7 +102,7 @@ class ProgramBuilder:
         if weights <= config.weight_rows:
             return 0
         longest = max(self._added, key=lambda added: added.pass_rows)
-        least = 1 << ceil_log2(longest.pass_rows * config.columns + config.parameter_rows)
+        least = 1 << ceil_log2(longest.pass_rows)
         if config.weight_rows < least or config.weight_rows & config.weight_rows - 1:
             raise ParameterError(
                 f"weight_rows must be at least {weights} for this network, or a power of two of at least {least} that"

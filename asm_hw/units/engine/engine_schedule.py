@@ -70,7 +70,7 @@ class Timeline:
         row = self._rows
         begin = None
         for tile in walk:
-            full, last_read, read, waited = self._front(tile)
+            full, last_read, read, waited = self._front(tile, layer["tiles"])
             rows, waits = rows + read, waits + waited
             allowed = self._end + (self._config.drain if begin is None else 0)
             if tile.joins:
@@ -96,11 +96,13 @@ class Timeline:
             source_words=walk.source_words, skip_words=walk.skip_words, output_words=walk.output_words,
         )  # fmt: skip
 
-    def _front(self, tile: _Tile) -> tuple[int, int, int, int]:
-        """When a tile is offered, when its last row is read, how many rows that are, and cycles waited for them."""
+    def _front(self, tile: _Tile, tiles: int) -> tuple[int, int, int, int]:
+        """When one of so many tiles of a pass is offered, when its last row is read, how many rows that are, and cycles
+        waited for them.
+        """
         config, arrivals, rows = self._config, self._arrivals, self._config.columns
         if tile.brings_parameters:
-            self._pass, self._rows = self._rows, self._rows + tile.of_pass * rows + config.parameter_rows
+            self._pass, self._rows = self._rows, self._rows + tiles * rows + config.parameter_rows
             arrivals.frees(self._load, self._pass)
         parameters = config.parameter_rows if tile.brings_parameters else 0
         end = self._pass + (tile.index + 1) * rows + config.parameter_rows
@@ -125,7 +127,6 @@ class _Tile:
     writes_until: int
     joins: bool
     index: int
-    of_pass: int
     brings_parameters: bool
     swaps: bool
     ends_layer: bool
@@ -173,7 +174,6 @@ class _Walk:
             writes_until=cycles - max(0, pace - layer["phases"]) if finishes else 0,
             joins=bool(layer["skip"]) and index == layer["tiles"] - 1,
             index=index,
-            of_pass=layer["tiles"],
             brings_parameters=first and index == 0,
             swaps=swaps,
             ends_layer=ends,

@@ -25,8 +25,8 @@ class Engine(wiring.Component):
     """Runs the layers of a program, one after another, from the activation memory to the activation memory.
 
     Program, weights and input are written through ``i`` while no program runs; weights that do not fit their memory
-    while it runs, in the order in which it uses them. ``start`` begins; ``done`` says that
-    the last output is in the memory, whose words are read by ``read_*``.
+    while it runs, in the order in which it uses them. ``start`` begins; ``done`` says that the last output is in the
+    memory, whose words are read by ``read_*``.
 
     Members
     -------

@@ -20,7 +20,7 @@ from .program_header import (
     TARGETS,
     engine_number,
     slices,
-)  # fmt: skip
+)
 
 
 class ProgramGuard(wiring.Component):

@@ -25,9 +25,7 @@ class Arrivals:
         if not self.rows:
             return cycle
         self._until(cycle)
-        begin = cycle + max(0, end - self._arrived) + 1
-        self._until(begin)
-        return begin
+        return cycle + max(0, end - self._arrived) + 1
 
     def reads(self, cycle: int, rows: int) -> None:
         """The front reads so many rows, one a cycle."""
