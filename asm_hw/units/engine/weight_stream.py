@@ -39,7 +39,7 @@ class WeightStream(wiring.Component):
                 "rows": In(STREAM["rows"]),
                 "row": In(number),
                 "first_row": In(number),
-                "needed": In(range(config.columns + config.parameter_rows + 1)),
+                "needed": In(number),
                 "opens": Out(1),
                 "there": Out(1),
             }
