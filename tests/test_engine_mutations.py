@@ -46,7 +46,7 @@ MUTATIONS = {
     "what joins is not shifted": (PIPE, "product << self.shift", "product"),
     # Sequencer.
     "layers overlap": (ISSUER, "self.job.starts_layer & self.drains", "0"),
-    "parameters read again in each block": (LOOPS, "Mux(first_tile & ~fresh, self._config.parameter_rows, 0)", "0"),
+    "parameters read again in each block": (LOOPS, "Mux(first_tile & ~fresh, self._config.records.parameter_rows, 0)", "0"),
     "block's bank not followed": (LOOPS, "m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))", "pass"),
     "a step ends after one cycle": (ISSUER, "Mux(job.last, layer.pace - 1, 0)", "0"),
     # Guard.

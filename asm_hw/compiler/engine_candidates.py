@@ -145,7 +145,7 @@ class Needs:
     def rows(self, config: EngineConfig) -> tuple[int, int]:
         """Rows of weights and of the program that it takes at least."""
         passes = [many for tiles in self._tiles(config) for many in tiles]
-        weights = sum(passes) * config.columns + len(passes) * config.parameter_rows
+        weights = sum(passes) * config.columns + len(passes) * config.records.parameter_rows
         return weights, 1 + len(self.products) * (config.records.layer_rows + config.records.tile_rows)
 
     def addresses(self, config: EngineConfig) -> int:

@@ -87,7 +87,7 @@ class ProgramBuilder:
         most = 0
         for number, (first, *others) in enumerate(tiling.passes):
             own = words[number * config.columns : (number + 1) * config.columns]
-            rows = row_words(config, first) + config.parameter_words(own)
+            rows = row_words(config, first) + records.parameter_words(own)
             for tile in others:
                 rows += row_words(config, tile)
             self.weights += rows

@@ -50,7 +50,7 @@ class EngineArray(wiring.Component):
         super().__init__(
             {
                 "load": In(config.columns),
-                "parameters": In(config.parameter_rows),
+                "parameters": In(config.records.parameter_rows),
                 "row": In(config.row_bits),
                 "x": In(data.ArrayLayout(config.act_bits, config.lanes)),
                 "control": In(control_layout(config)),
@@ -122,10 +122,10 @@ class EngineArray(wiring.Component):
     def _parts_of(self, index: int) -> list[tuple[int, int, int, int]]:
         """(row, low, high, place): bits low to high of the column's parameters begin at ``place`` of a row."""
         config, bits = self._config, self._config.records.channel_bits
-        if config.channels_per_row:
-            row, place = divmod(index, config.channels_per_row)
+        if config.records.channels_per_row:
+            row, place = divmod(index, config.records.channels_per_row)
             return [(row, 0, bits, place * bits)]
-        first, size = index * config.rows_per_channel, config.row_bits
+        first, size = index * config.records.rows_per_channel, config.row_bits
         return [(first + i, low, min(bits, low + size), 0) for i, low in enumerate(range(0, bits, size))]
 
     def _joined(self, index: int) -> Value:

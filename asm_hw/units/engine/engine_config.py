@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -12,7 +12,6 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.formats.requantize_format import RequantizeFormat
 from asm_hw.numbers.alphabets import AlphabetSet
-from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div, ceil_log2
 from asm_hw.numbers.level_code import ACT_BITS
 from asm_hw.units.operands_config import TERMS, AccumulatingConfig
@@ -98,7 +97,7 @@ class EngineConfig(AccumulatingConfig):
             if value & value - 1:
                 raise ParameterError(f"{name} must be a power of two, not {value}")
         tiles, program = self.beat_words + 1, HEADER_ROWS + 2 * self.records.layer_rows
-        least = {"weight_rows": tiles * self.columns + 2 * self.parameter_rows}
+        least = {"weight_rows": tiles * self.columns + 2 * self.records.parameter_rows}
         least["program_rows"] = program + tiles * self.records.tile_rows
         for name, rows in least.items():
             if getattr(self, name) < rows:
@@ -207,30 +206,6 @@ class EngineConfig(AccumulatingConfig):
     def records(self) -> EngineRecords:
         """The words of a program."""
         return EngineRecords(self)
-
-    @property
-    def channels_per_row(self) -> int:
-        """Channels whose parameters a row of weight memory holds; 0 where one takes several rows."""
-        return self.row_bits // self.records.channel_bits
-
-    @property
-    def rows_per_channel(self) -> int:
-        """Rows that one channel's parameters take."""
-        return ceil_div(self.records.channel_bits, self.row_bits)
-
-    @property
-    def parameter_rows(self) -> int:
-        """Rows of the parameters of all columns."""
-        if self.channels_per_row:
-            return ceil_div(self.columns, self.channels_per_row)
-        return self.columns * self.rows_per_channel
-
-    def parameter_words(self, channels: Sequence[int]) -> list[int]:
-        """Rows of weight memory with the records of a pass's channels, one a column."""
-        bits, step, size = self.records.channel_bits, self.channels_per_row, self.row_bits
-        if step:
-            return [pack(channels[at : at + step], bits) for at in range(0, self.columns, step)]
-        return [word >> i * size & (1 << size) - 1 for word in channels for i in range(self.rows_per_channel)]
 
     @property
     def host_address_bits(self) -> int:

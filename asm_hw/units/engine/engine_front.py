@@ -28,7 +28,7 @@ class Front(wiring.Component):
     program_read, program_address, program_row : the program memory
     weight_read, weight_address : the weight memory
     load : Out(``columns``), columns whose next weights the row that was read holds
-    parameters : Out(``parameter_rows``), the same for rows of parameters
+    parameters : Out(``records.parameter_rows``), the same for rows of parameters
     full : Out(1), a tile may be taken
     waits : Out(1), for its rows
     row, first_row, needed, changes : Out, as `WeightStream` takes them
@@ -52,12 +52,12 @@ class Front(wiring.Component):
                 "weight_read": Out(1),
                 "weight_address": Out(ceil_log2(config.weight_rows)),
                 "load": Out(config.columns),
-                "parameters": Out(config.parameter_rows),
+                "parameters": Out(config.records.parameter_rows),
                 "full": Out(1),
                 "waits": Out(1),
                 "row": Out(ceil_log2(config.weight_rows) + 1),
                 "first_row": Out(ceil_log2(config.weight_rows) + 1),
-                "needed": Out(range(config.columns + config.parameter_rows + 1)),
+                "needed": Out(number),
                 "changes": Out(1),
                 "job": Out(job_layout(config)),
                 "layer": Out(struct_of(config.records.layer)),
@@ -70,14 +70,14 @@ class Front(wiring.Component):
         config = self._config
         m.submodules.loops = loops = Loops(config)
         taken, pending = Signal(), Signal()  # the tile was taken; parameters wait for their first use
-        count = Signal(range(max(config.columns, config.parameter_rows, config.records.layer_rows) + 1))
+        count = Signal(range(max(config.columns, config.records.parameter_rows, config.records.layer_rows) + 1))
         arrived = self._records(m, loops, count)
         m.d.comb += [
             self.job.eq(loops.job), self.layer.eq(loops.layer),
             self.program_address.eq(loops.record), self.weight_address.eq(loops.row),
             loops.read_record.eq(self.program_read), loops.read_row.eq(self.weight_read),
             self.row.eq(loops.row), self.first_row.eq(loops.first_row), self.changes.eq(loops.leave | loops.opens),
-            self.needed.eq(config.columns + Mux(loops.wants_parameters, config.parameter_rows, 0)),
+            self.needed.eq(config.columns + Mux(loops.wants_parameters, config.records.parameter_rows, 0)),
         ]  # fmt: skip
         m.d.sync += [self.load.eq(0), self.parameters.eq(0)]
         with m.If(self.take):
@@ -159,7 +159,7 @@ class Front(wiring.Component):
     def _read_parameters(
         self, m: Module, loops: Loops, count: Signal, free: Value, taken: Signal, pending: Signal
     ) -> None:
-        rows = self._config.parameter_rows
+        rows = self._config.records.parameter_rows
         m.d.comb += [self.weight_read.eq(1), self.full.eq(free & self._nearly(count, rows))]
         m.d.sync += [self.parameters.eq(1 << count), count.eq(count + 1)]
         with m.If(count == rows - 1):

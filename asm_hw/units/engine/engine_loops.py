@@ -99,7 +99,7 @@ class Loops(wiring.Component):
         record, row = Signal.like(self.record, reset_less=True), self.first_row  # of the pass
         following = Signal.like(self.row)
         # A block that is not the first of its pass has the parameters already.
-        m.d.comb += following.eq(self.row + Mux(first_tile & ~fresh, self._config.parameter_rows, 0))
+        m.d.comb += following.eq(self.row + Mux(first_tile & ~fresh, self._config.records.parameter_rows, 0))
         with m.If(self.read_record):
             m.d.sync += self.record.eq(self.record + 1)
         with m.If(self.read_row):

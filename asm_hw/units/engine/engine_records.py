@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from asm_hw.numbers.bit_fields import Field, fields_width, join_fields, place_fields, unpack
+from asm_hw.numbers.bit_fields import Field, fields_width, join_fields, pack, place_fields, unpack
 from asm_hw.numbers.integers import ceil_div
 
 if TYPE_CHECKING:
@@ -84,6 +84,30 @@ class EngineRecords:
     def channel_bits(self) -> int:
         """Bits of a channel's record."""
         return fields_width(self.channel)
+
+    @property
+    def channels_per_row(self) -> int:
+        """Channels whose parameters a row of weight memory holds; 0 where one takes several rows."""
+        return self._config.row_bits // self.channel_bits
+
+    @property
+    def rows_per_channel(self) -> int:
+        """Rows of weight memory that one channel's parameters take."""
+        return ceil_div(self.channel_bits, self._config.row_bits)
+
+    @property
+    def parameter_rows(self) -> int:
+        """Rows of weight memory with the parameters of all columns."""
+        if self.channels_per_row:
+            return ceil_div(self._config.columns, self.channels_per_row)
+        return self._config.columns * self.rows_per_channel
+
+    def parameter_words(self, channels: Sequence[int]) -> list[int]:
+        """Rows of weight memory with the records of a pass's channels, one a column."""
+        bits, step, size = self.channel_bits, self.channels_per_row, self._config.row_bits
+        if step:
+            return [pack(channels[at : at + step], bits) for at in range(0, self._config.columns, step)]
+        return [word >> i * size & (1 << size) - 1 for word in channels for i in range(self.rows_per_channel)]
 
     @property
     def layer_rows(self) -> int:

@@ -102,10 +102,10 @@ class Timeline:
         """
         config, arrivals, rows = self._config, self._arrivals, self._config.columns
         if tile.brings_parameters:
-            self._pass, self._rows = self._rows, self._rows + tiles * rows + config.parameter_rows
+            self._pass, self._rows = self._rows, self._rows + tiles * rows + config.records.parameter_rows
             arrivals.frees(self._load, self._pass)
-        parameters = config.parameter_rows if tile.brings_parameters else 0
-        end = self._pass + (tile.index + 1) * rows + config.parameter_rows
+        parameters = config.records.parameter_rows if tile.brings_parameters else 0
+        end = self._pass + (tile.index + 1) * rows + config.records.parameter_rows
         first = begin = arrivals.reading(self._load, end if tile.index or parameters else self._pass)
         arrivals.reads(begin, rows)
         last = begin + rows - 1

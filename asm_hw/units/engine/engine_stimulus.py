@@ -208,7 +208,7 @@ class _Maker:
         for index, tile in enumerate(weights):
             self._weights += [pack(map(config.weight.encode, lanes), config.weight.code_bits) for lanes in tile]
             if index == 0:
-                self._weights += config.parameter_words(words)
+                self._weights += config.records.parameter_words(words)
 
 
 BODY = """\
