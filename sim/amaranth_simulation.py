@@ -46,16 +46,26 @@ class AmaranthDriver:
 
 def play(config: UnitConfig, bench: Bench, *processes: Callable[[Context], Awaitable[None]]) -> None:
     """Run one bench on the gateware of ``config``; ``processes`` of the simulator watch it."""
+    # Latency 0 is combinational: no register, no clock.
+    play_component(make_component(config), bench, *processes, clocked=config.latency > 0)
+
+
+def play_component(
+    component: wiring.Component,
+    bench: Bench,
+    *processes: Callable[[Context], Awaitable[None]],
+    clocked: bool = True,
+) -> None:
+    """The same of a component, a unit or not."""
     top = Module()
     top.domains.sync = domain = ClockDomain()
-    top.submodules.dut = component = make_component(config)
+    top.submodules.dut = component
 
     async def drive(context: Context) -> None:
         await bench(AmaranthDriver(context, component, domain))
 
     simulator = Simulator(top)
-    # Latency 0 is combinational: no register, no clock.
-    if config.latency:
+    if clocked:
         simulator.add_clock(1e-8)
     simulator.add_testbench(drive)
     for process in processes:

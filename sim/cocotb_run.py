@@ -20,12 +20,9 @@ from cocotb_tools.runner import get_runner
 from asm_hw.cache import cache_folder
 from asm_hw.emission.manifest import load
 
-from .verilator import WAIVERS
+from .verilator import waivers_of
 
 BENCH_MODULE = "asm_hw.sim.cocotb_bench"
-
-_VERILATOR_ARGUMENTS = [str(WAIVERS), "--build-jobs", "1"]
-
 
 # Verilator's own library is the same in every model and takes most of the time to compile.
 _RUNTIME = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
@@ -61,13 +58,13 @@ def _runtime_objects(build_dir: Path, cached: bool) -> Iterator[None]:
 
 def main(folder: str, simulator: str, build_dir: str, waves: str) -> None:
     manifest = load(Path(folder))
-    runner = get_runner(simulator)
+    runner, verilog = get_runner(simulator), Path(folder, manifest["verilog"])
     with _runtime_objects(Path(build_dir), simulator == "verilator" and not int(waves)):
         runner.build(
-            sources=[Path(folder, manifest["verilog"])],
+            sources=[verilog],
             hdl_toplevel=manifest["top"],
             build_dir=build_dir,
-            build_args=_VERILATOR_ARGUMENTS if simulator == "verilator" else [],
+            build_args=[str(waivers_of(verilog)), "--build-jobs", "1"] if simulator == "verilator" else [],
             always=False,  # the folder is fresh; True would compile the lent objects again
             waves=bool(int(waves)),
             timescale=("1ns", "1ps"),

@@ -57,7 +57,13 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
     return subprocess.run(command, env=environment(), cwd=cwd, capture_output=True, text=True)
 
 
+def waivers_of(verilog: Path) -> Path:
+    """The waivers that were emitted beside ``verilog``; those of all units where there are none."""
+    own = verilog.with_suffix(".vlt")
+    return own if own.is_file() else WAIVERS
+
+
 def lint(verilog: Path, top: str) -> str:
-    """``--lint-only -Wall`` under the project's waivers; what it complains about, "" if nothing."""
-    result = run("--lint-only", "-Wall", "--timing", WAIVERS, verilog, "--top-module", top)
+    """``--lint-only -Wall`` under its waivers; what it complains about, "" if nothing."""
+    result = run("--lint-only", "-Wall", "--timing", waivers_of(verilog), verilog, "--top-module", top)
     return "" if result.returncode == 0 and not result.stderr.strip() else result.stderr + result.stdout

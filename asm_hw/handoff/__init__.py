@@ -19,10 +19,13 @@ def handoff_files(config: UnitConfig, ports: list[dict[str, Any]], name: str, cl
 
     ``ports`` are those of the manifest; ``clock_mhz`` is the clock of constraints and test bench.
     """
-    return _wrappers(config, name) | {
+    waivers = package_files(__package__).joinpath("waivers.vlt").read_text(encoding="utf-8")
+    return {
+        **_wrappers(config, name),
+        **config.own_files,
         f"{name}.f": filelist(name),
         f"{name}.sdc": sdc(ports, clock_mhz),
-        f"{name}.vlt": package_files(__package__).joinpath("waivers.vlt").read_text(encoding="utf-8"),
+        f"{name}.vlt": waivers + config.own_waivers,
         f"{name}.core": fusesoc(name, __version__),
         "config.json": librelane(name, config.latency > 0, clock_mhz),
         f"{name}_vivado.tcl": vivado(name),

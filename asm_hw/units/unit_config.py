@@ -89,6 +89,16 @@ class UnitConfig:
         return {}
 
     @property
+    def own_files(self) -> Mapping[str, str]:
+        """Hand-off files of this unit alone, texts by name."""
+        return {}
+
+    @property
+    def own_waivers(self) -> str:
+        """Waivers of Verilator for this unit alone, behind those of all (`waivers.vlt`)."""
+        return ""
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """All parameters as plain JSON values, derived defaults filled in."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
