@@ -57,7 +57,7 @@ class Front(wiring.Component):
                 "waits": Out(1),
                 "row": Out(ceil_log2(config.weight_rows) + 1),
                 "first_row": Out(ceil_log2(config.weight_rows) + 1),
-                "needed": Out(number),
+                "needed": Out(ceil_log2(config.weight_rows) + 1),
                 "changes": Out(1),
                 "job": Out(job_layout(config)),
                 "layer": Out(struct_of(config.records.layer)),
