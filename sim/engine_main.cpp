@@ -25,7 +25,7 @@
 
 #include "verilated_vcd_c.h"
 #endif
-#include "engine_memory.h"  // SEGMENTS, ROWS, WORD_BYTES, COUNTERS, bank(top, segment, number, row)
+#include "engine_memory.h"  // SEGMENTS, ROWS, WORD_BYTES, COUNTERS, bank(top, segment, number, row), ENGINE(port)
 
 static Vtop *top;
 static FILE *dump;
@@ -63,27 +63,52 @@ static void write_dump(uint32_t layer, uint64_t cycle, uint32_t whole) {
     fwrite(&layer, sizeof layer, 1, dump);
     fwrite(&cycle, sizeof cycle, 1, dump);
     fwrite(&whole, sizeof whole, 1, dump);
-    fwrite(&top->counts, 4, COUNTERS, dump);
+    fwrite(&ENGINE(counts), 4, COUNTERS, dump);
     if (!whole) return;
     for (int segment = 0; segment < SEGMENTS; ++segment)
         for (int row = 0; row < ROWS; ++row)
             for (int number = 0; number < 6; ++number) fwrite(bank(top, segment, number, row), WORD_BYTES, 1, dump);
 }
 
-static void run(uint64_t limit, bool images) {
+static void idle() {
+#ifdef AXI_LITE
+    top->s_axi_control_awvalid = top->s_axi_control_wvalid = top->s_axi_control_arvalid = 0;
+    top->s_axi_control_bready = 1;
+#else
+    top->start = 0;
+#endif
+}
+
+// Up to the cycle in which the engine sees its start.
+static void start() {
+#ifdef AXI_LITE
+    // A 1 to CTRL, which is always ready between programs; answers are taken at once.
+    top->s_axi_control_awaddr = 0;
+    top->s_axi_control_wdata = 1;
+    top->s_axi_control_wstrb = 15;
+    top->s_axi_control_awvalid = top->s_axi_control_wvalid = top->s_axi_control_bready = 1;
+    edge();
+    idle();
+    while (!ENGINE(start)) edge();
+#else
     top->start = 1;
     top->eval();
+#endif
+}
+
+static void run(uint64_t limit, bool images) {
+    start();
     uint64_t cycle = 0;  // that of start
     edge();
-    top->start = 0;
+    idle();
     uint32_t layers = 0;
     size_t taken = 0;
     top->i___05Fvalid = !streamed.empty();
     if (top->i___05Fvalid) set_payload(streamed.front());
     for (cycle = 1; cycle <= limit; ++cycle) {
         // Outputs of registers: those of this cycle.
-        if (top->layer_done) write_dump(layers++, cycle - 1, images || top->done);
-        if (top->done) break;
+        if (ENGINE(layer) != layers) write_dump(layers++, cycle - 1, images || !ENGINE(busy));
+        if (!ENGINE(busy)) break;
         if (top->i___05Fvalid) top->eval();
         bool takes = top->i___05Fvalid && top->i___05Fready;
         edge(cycle);
@@ -93,8 +118,8 @@ static void run(uint64_t limit, bool images) {
         }
     }
     top->i___05Fvalid = 0;
-    printf("run %llu %u %d %d\n", static_cast<unsigned long long>(cycle - 1), layers, static_cast<int>(top->done),
-           static_cast<int>(top->error));
+    printf("run %llu %u %d %d\n", static_cast<unsigned long long>(cycle - 1), layers, static_cast<int>(!ENGINE(busy)),
+           static_cast<int>(ENGINE(error)));
     fflush(stdout);
 }
 
@@ -112,7 +137,7 @@ int main(int argc, char **argv) {
     std::ifstream job(argv[1]);
     if (!dump || !job) return 2;
     top->rst = 1;
-    top->start = 0;
+    idle();
     top->i___05Fvalid = 0;
     top->read_enable = 0;
     edge();

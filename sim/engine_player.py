@@ -30,6 +30,8 @@ MAIN = Path(__file__).with_name("engine_main.cpp")
 PROGRAM = "engine_main"
 TRACE_DEPTH = 4
 """Levels that waves show: the shell around the top, the engine, its parts, the ports of the parts of these."""
+WATCHED = ("start", "busy", "layer", "error", "counts")
+"""Ports of an engine behind registers, which its own top does not have."""
 MARGIN = 1000
 """Cycles beyond the predicted ones after which a run counts as one that hangs."""
 
@@ -77,14 +79,14 @@ class EnginePlayer:
             folder = Path(scratch)
             (folder / "engine_memory.h").write_text(_memory_header(self.config, top))
             public = folder / "public.vlt"
-            public.write_text(_verilator_config(top))
+            public.write_text(_verilator_config(self.config, top))
             flags = f"-O1 -std=gnu++20 -DVL_TIME_CONTEXT -I{folder}" + " -DTRACED" * self._traced
             trace = ["--trace", "--trace-depth", str(TRACE_DEPTH)] if self._traced else []
             result = verilator.run(
                 "--cc", "--exe", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "fast",
                 "--noassert", "-Wno-fatal", "-Wno-lint", *trace, "-CFLAGS", flags, "--Mdir", folder,
-                "--top-module", top, "--prefix", "Vtop", "-o", PROGRAM, verilator.WAIVERS, public, verilog.resolve(),
-                MAIN,
+                "--top-module", top, "--prefix", "Vtop", "-o", PROGRAM, verilator.waivers_of(verilog), public,
+                verilog.resolve(), MAIN,
             )  # fmt: skip
             if result.returncode:
                 raise RuntimeError(f"Verilator could not build the engine: {result.stderr[-2000:]}")
@@ -93,7 +95,7 @@ class EnginePlayer:
 
     def _load(self, program: EngineProgram) -> list[str]:
         """The part of a job that fills program and weight memory, and says what streams."""
-        if program.config != self.config:
+        if program.config.core != self.config.core:
             raise ParameterError(f"program must be of engine {self.config.slug}, not of {program.config.slug}")
         return [self._line(row) for row in program.rows] + self._streamed(program.streamed)
 
@@ -170,22 +172,27 @@ class EnginePlayer:
         return LayerImage(layer, cycle, named, np.packbits(digits, axis=3, bitorder="little")[..., 0])
 
 
-def _verilator_config(top: str) -> str:
+def _verilator_config(config: EngineConfig, top: str) -> str:
     """What can be read from outside; and one function a kind of column, not one a column: half the compile time."""
+    watched = WATCHED if config.control == "axi_lite" else ()
+    shown = "".join(f'public_flat_rd -module "{top}_engine" -var "{name}"\n' for name in watched)
     kept = "".join(f'no_inline -module "{top}_{kind}"\n' for kind in ("column", "output_pipe"))
-    return f'`verilator_config\npublic_flat_rd -module "{top}_bank" -var "rows"\n{kept}'
+    return f'`verilator_config\npublic_flat_rd -module "{top}_bank" -var "rows"\n{shown}{kept}'
 
 
 def _memory_header(config: EngineConfig, top: str) -> str:
-    """Where Verilator keeps the banks."""
-    path = f"top->rootp->{top}__DOT__activations__DOT__bank"
+    """Where Verilator keeps the banks, and the ports of an engine behind registers."""
+    inner = f"top->rootp->{top}__DOT__engine__DOT__" if config.control == "axi_lite" else ""
+    path = f"{inner or f'top->rootp->{top}__DOT__'}activations__DOT__bank"
     cases = "".join(
         f"        case {segment * BANKS + bank}: return &{path}_{segment}_{bank}__DOT__rows[row];\n"
         for segment in range(config.segments)
         for bank in range(BANKS)
     )
     return (
-        f"constexpr int SEGMENTS = {config.segments}, ROWS = {config.bank_rows};\n"
+        f"#define ENGINE(name) {f'{inner}##' if inner else 'top->'}name\n"
+        + "#define AXI_LITE\n" * bool(inner)
+        + f"constexpr int SEGMENTS = {config.segments}, ROWS = {config.bank_rows};\n"
         f"constexpr int WORD_BYTES = {ceil_div(config.word_bits, 8)}, COUNTERS = {len(COUNTED)};\n"
         "static const void *bank(Vtop *top, int segment, int number, int row) {\n"
         f"    switch (segment * {BANKS} + number) {{\n{cases}    }}\n    return nullptr;\n}}\n"

@@ -6,7 +6,7 @@ from .engine_config import EngineConfig
 
 UNIT = Unit(
     EngineConfig,
-    component="asm_hw.units.engine.engine_unit:Engine",
+    component="asm_hw.units.engine.axi_lite_engine:engine_component",
     checks="asm_hw.units.engine.engine_checks:CHECKS",
-    netlist_bench="asm_hw.units.engine.engine_stimulus:engine_bench",
+    netlist_bench="asm_hw.units.engine.engine_netlist_bench:engine_bench",
 )

@@ -1,14 +1,14 @@
-"""The checks of unit ``engine``: small programs in plain integers, cycles by the model."""
+"""Checks of unit ``engine``: small programs, against plain arithmetic and the predicted cycles."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 
 from asm_hw.bench.driver import Driver, reset
 
 from .engine_config import EngineConfig
+from .engine_hosts import Edge, Host, host_of
 from .engine_stimulus import SmallProgram, small_program
 from .program_header import ERRORS, HEADER, LIMIT_CYCLES, payload
 
@@ -18,12 +18,16 @@ SLOW = 20
 """Cycles that a row of a slow stream may take."""
 
 
-async def _write(driver: Driver, made: SmallProgram) -> None:
-    driver.set("start", 0)
-    driver.set("read_enable", 0)
+async def _reset(driver: Driver, host: Host) -> None:
+    host.idle()
     driver.set("i__valid", 0)
-    for row in made.rows:
-        driver.set("i__payload", payload(made.config, row))
+    driver.set("read_enable", 0)
+    await reset(driver)
+
+
+async def _write(driver: Driver, made: SmallProgram) -> None:
+    for payload in made.payloads():
+        driver.set("i__payload", payload)
         driver.set("i__valid", 1)
         await driver.settle()
         assert driver.get("i__ready"), "an idle engine does not take a row"
@@ -31,30 +35,12 @@ async def _write(driver: Driver, made: SmallProgram) -> None:
     driver.set("i__valid", 0)
 
 
-async def _start(driver: Driver) -> None:
-    driver.set("start", 1)
-    await driver.edge()
-    driver.set("start", 0)
-
-
-async def _finish(driver: Driver, made: SmallProgram) -> None:
-    """Wait for the end in just the predicted cycles, then read every word."""
-    await driver.settle()
-    cycles = await _offer(driver, made, lambda: True)
-    assert driver.get("error") == 0, f"error {driver.get('error')}"
-    assert cycles == made.cycles, f"{cycles} cycles, {made.cycles} were predicted"
-    await _compare(driver, made)
-
-
-async def _offer(driver: Driver, made: SmallProgram, offers: Callable[[], bool]) -> int:
-    """Offer what streams, in the cycles in which ``offers`` says so, until the program ends; its cycles."""
+def _offering(driver: Driver, made: SmallProgram, share: float, rng: random.Random) -> Edge:
+    """A host that offers what streams in a share of the cycles."""
     left = [payload(made.config, row) for row in reversed(made.streamed)]
-    most = made.cycles + PATIENCE + SLOW * len(left)
-    cycles = 0
-    while not driver.get("done"):
-        assert driver.get("busy"), "neither busy nor done"
-        assert cycles < most, f"no end after {cycles} cycles, {made.cycles} were predicted"
-        offered = bool(left) and offers()
+
+    async def edge() -> None:
+        offered = bool(left) and rng.random() < share
         driver.set("i__valid", int(offered))
         driver.set("i__payload", left[-1] if offered else 0)
         await driver.settle()
@@ -62,13 +48,23 @@ async def _offer(driver: Driver, made: SmallProgram, offers: Callable[[], bool])
             left.pop()
         await driver.edge()
         driver.set("i__valid", 0)
-        await driver.settle()
-        cycles += 1
-    return cycles
+
+    return edge
 
 
-async def _compare(driver: Driver, made: SmallProgram) -> None:
-    assert driver.get("layer") == 2
+async def _run(driver: Driver, host: Host, made: SmallProgram, edge: Edge | None = None) -> None:
+    """A program that must end in just the predicted cycles."""
+    await _write(driver, made)
+    await _finish(driver, host, made, edge)
+
+
+async def _finish(driver: Driver, host: Host, made: SmallProgram, edge: Edge | None, late: int = 0) -> None:
+    """Start what is written, wait for its end, in the predicted cycles or ``late`` ones more, and read every word."""
+    await host.start()
+    cycles, error, layers = await host.finish(made.cycles + PATIENCE + late, edge)
+    assert error == 0, f"error {error}"
+    assert late or cycles == made.cycles, f"{cycles} cycles, {made.cycles} were predicted"
+    assert layers == 2
     driver.set("read_enable", 1)
     for address, word in made.reads:
         driver.set("read_address", address)
@@ -80,30 +76,25 @@ async def _compare(driver: Driver, made: SmallProgram) -> None:
 
 async def check_engine_programs(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
     """Programs one after another, without a reset between."""
-    await reset(driver)
+    host = host_of(config, driver, rng)
+    await _reset(driver, host)
     for _ in range(4):
-        made = small_program(config, rng)
-        await _write(driver, made)
-        await _start(driver)
-        await _finish(driver, made)
+        await _run(driver, host, small_program(config, rng))
 
 
 async def check_engine_reset(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
     """A reset in the middle of a program leaves nothing behind."""
-    await reset(driver)
+    host = host_of(config, driver, rng)
+    await _reset(driver, host)
     for share in (0.1, 0.4, 0.7, 0.95):
         made = small_program(config, rng)
         await _write(driver, made)
-        await _start(driver)
+        await host.start()
         for _ in range(int(share * made.cycles)):
             await driver.edge()
-        await reset(driver)
-        await driver.settle()
-        assert not driver.get("busy"), "busy after a reset"
-        made = small_program(config, rng)
-        await _write(driver, made)
-        await _start(driver)
-        await _finish(driver, made)
+        await _reset(driver, host)
+        assert not await host.running(), "busy after a reset"
+        await _run(driver, host, small_program(config, rng))
 
 
 def _spoiled(made: SmallProgram, name: str, rng: random.Random) -> None:
@@ -124,54 +115,38 @@ def _spoiled(made: SmallProgram, name: str, rng: random.Random) -> None:
 
 async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
     """Programs of another engine, changed, cut short or running on end with their error; the next one runs."""
-    await reset(driver)
-    for name in ("engine", "checksum", "limit"):
+    host = host_of(config, driver, rng)
+    await _reset(driver, host)
+    for number, name in enumerate(ERRORS[1:4], 1):
         made = small_program(config, rng)
         _spoiled(made, name, rng)
         await _write(driver, made)
-        await _start(driver)
-        await driver.settle()
-        for _ in range(LIMIT_CYCLES + config.last_stage + 2 if name == "limit" else 0):
-            if not driver.get("busy"):
-                break
-            await driver.edge()
-            await driver.settle()
-        assert (driver.get("done"), driver.get("busy"), driver.get("error")) == (1, 0, ERRORS.index(name)), name
-        made = small_program(config, rng)
-        await _write(driver, made)
-        await _start(driver)
-        await _finish(driver, made)
+        await host.start()
+        _, error, _ = await host.finish(LIMIT_CYCLES + config.last_stage + 2 if name == "limit" else 0)
+        assert error == number, f"error {error}, expected {name}"
+        await _run(driver, host, small_program(config, rng))
 
 
 async def check_engine_stream(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
     """Weights that arrive while the program runs: from a host that is never late, from a slow one, and wrong ones."""
     if config.weight_rows & config.weight_rows - 1:
         return  # no ring
-    await reset(driver)
+    host = host_of(config, driver, rng)
+    await _reset(driver, host)
     for share in (1.0, 0.3, 1.0):
         made = small_program(config, rng, streams=True)
+        inputs = [row for row in made.rows if row[0] == "activations"]  # the second layer writes over the input
+        late = 0 if share == 1.0 else SLOW * len(made.streamed)
         await _write(driver, made)
         for _ in range(2):  # the same program again: all of its stream, but not its rows
-            await _start(driver)
-            if share == 1.0:
-                await _finish(driver, made)
-            else:
-                await driver.settle()
-                await _offer(driver, made, lambda: rng.random() < share)  # noqa: B023 - it ends with the loop
-                assert driver.get("error") == 0, f"error {driver.get('error')}"
-                await _compare(driver, made)
-            inputs = [row for row in made.rows if row[0] == "activations"]  # the second layer wrote over the input
+            await _finish(driver, host, made, _offering(driver, made, share, rng), late)
             await _write(driver, replace(made, rows=inputs))
     target, address, data = made.streamed[-1]
     made.streamed[-1] = target, address, data ^ 1
-    await _start(driver)
-    await driver.settle()
-    await _offer(driver, made, lambda: True)
-    assert driver.get("error") == ERRORS.index("checksum"), "a wrong row of a stream is not found"
-    made = small_program(config, rng)  # and the next program, without a stream
-    await _write(driver, made)
-    await _start(driver)
-    await _finish(driver, made)
+    await host.start()
+    _, error, _ = await host.finish(made.cycles + PATIENCE, _offering(driver, made, 1.0, rng))
+    assert error == ERRORS.index("checksum"), "a wrong row of a stream is not found"
+    await _run(driver, host, small_program(config, rng))  # and the next program, without a stream
 
 
 CHECKS = (check_engine_programs, check_engine_reset, check_engine_refusals, check_engine_stream)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
@@ -17,6 +17,7 @@ from asm_hw.numbers.level_code import ACT_BITS
 from asm_hw.units.operands_config import TERMS, AccumulatingConfig
 from asm_hw.units.parameters import choice, integer
 
+from .engine_ports import INTERRUPT_WAIVER, PORT_MEANINGS
 from .engine_records import PROGRAM_BITS, SKIP_BITS, EngineRecords
 from .program_header import HEADER_ROWS
 
@@ -47,23 +48,7 @@ class EngineConfig(AccumulatingConfig):
     unit: ClassVar[str] = "engine"
     baseline_names: ClassVar[tuple[str, ...]] = ("exact",)
     mapped_once: ClassVar[tuple[str, ...]] = ("column", "output_pipe")
-    port_meanings: ClassVar[Mapping[str, str]] = {
-        "i__payload": "a row for a memory: target (0 program, 1 weights, 2 activations), address, data",
-        "i__valid": "a row is offered",
-        "i__ready": "the row is written on this edge if valid",
-        "start": "run the program, if idle",
-        "busy": "a program runs",
-        "done": "the last program has ended, or could not begin",
-        "error": "why the last program ended early: 0 it did not, 1 it is of another engine, 2 its rows do not have the"
-        " checksum of its header, 3 it ran longer than that allows, 4 its stream of weights stood still",
-        "layer": "layers that have ended since the start",
-        "layer_done": "a layer has ended: the cycle in which its last output is in the memory",
-        "counts": "since the start: cycles in which lanes add, without a tile in work, waiting for streamed weights;"
-        " rows of weights read, streamed; words of activation memory read for windows, read to join sums, written",
-        "read_address": "an activation word to read while no program runs: bank (3 bits), row and segment above",
-        "read_enable": "read it on this edge",
-        "read_data": "the word that was read last",
-    }
+    port_meanings: ClassVar[Mapping[str, str]] = PORT_MEANINGS
 
     act_bits: int = integer(4, ACT_BITS, "Activation bits")
     terms: int = integer(1 << 16, TERMS, "Products that an auto accumulator must hold")
@@ -78,6 +63,7 @@ class EngineConfig(AccumulatingConfig):
     bank_rows: int = integer(256, (8, 1 << 16), "Words of a bank of a segment")
     weight_rows: int = integer(8192, (2, 1 << 20), "Rows of the weight memory")
     program_rows: int = integer(512, (2, 1 << 16), "Rows of the program memory")
+    control: str = choice("ports", ("ports", "axi_lite"), "Start and status: ports, or registers behind AXI4-Lite")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -118,6 +104,29 @@ class EngineConfig(AccumulatingConfig):
     @property
     def array_shape(self) -> tuple[int, int]:
         return self.columns, self.lanes
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """``control`` where it is not the default: of manifests and programs from before it nothing changes."""
+        values = super().parameters
+        return values if self.control != "ports" else {name: v for name, v in values.items() if name != "control"}
+
+    @property
+    def core(self) -> Self:
+        """The engine without registers: what runs programs, which are the same for any ``control``."""
+        return self if self.control == "ports" else replace(self, control="ports")
+
+    @property
+    def own_files(self) -> Mapping[str, str]:
+        if self.control == "ports":
+            return {}
+        from .engine_registers import RDL_FILE, engine_rdl  # which would bring Amaranth to every reader of a program
+
+        return {RDL_FILE: engine_rdl()}
+
+    @property
+    def own_waivers(self) -> str:
+        return "" if self.control == "ports" else INTERRUPT_WAIVER
 
     @property
     def finish_stage(self) -> int:
@@ -222,4 +231,5 @@ class EngineConfig(AccumulatingConfig):
     def _slug_words(self) -> list[str]:
         words = [*super()._slug_words(), f"l{self.lanes}", f"t{self.taps}", f"c{self.columns}", f"h{self.hold}"]
         words += [f"g{self.stages}"] * (self.stages > 1) + ["m"] * (self.accumulators == "memory")
-        return [*words, f"s{self.segments}x{self.bank_rows}", f"d{self.weight_rows}", f"p{self.program_rows}"]
+        words += [f"s{self.segments}x{self.bank_rows}", f"d{self.weight_rows}", f"p{self.program_rows}"]
+        return words + [self.control] * (self.control != "ports")

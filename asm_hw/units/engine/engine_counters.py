@@ -7,10 +7,17 @@ from amaranth.lib.wiring import In, Out
 COUNTER_BITS = 32
 LOW_BITS = 8
 """Bits that are clocked in each cycle; those above only where these overflow."""
-_WORDS = ("source_words", "skip_words", "output_words")
-COUNTED = ("steps", "idle", "stream_waits", "weight_rows", "streamed_rows", *_WORDS)
-"""Cycles in which lanes add, in which no tile is in work, in which the front waits for streamed weights; rows and words
-that were read or written."""
+COUNTED = {
+    "steps": "cycles in which lanes add",
+    "idle": "cycles without a tile in work",
+    "stream_waits": "cycles in which the front waits for streamed weights",
+    "weight_rows": "rows of weight memory read",
+    "streamed_rows": "rows of weights that arrived",
+    "source_words": "words of activation memory read for windows",
+    "skip_words": "words of activation memory read to join sums",
+    "output_words": "words of activation memory written",
+}
+"""The counters and what they count, in the order of ports and registers."""
 
 
 class Counters(wiring.Component):

@@ -10,7 +10,6 @@ import random
 from dataclasses import dataclass, field
 from itertools import product
 
-from asm_hw.bench.netlist_text import NetlistBench, Ports, widths_of, word_memories
 from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div
 
@@ -35,6 +34,10 @@ class SmallProgram:
     streamed: list[Row] = field(default_factory=list)
     reads: list[tuple[int, int]] = field(default_factory=list)
     cycles: int = 0
+
+    def payloads(self) -> list[int]:
+        """The rows as the stream ``i`` takes them."""
+        return [payload(self.config, row) for row in self.rows]
 
 
 def small_program(config: EngineConfig, rng: random.Random, streams: bool = False) -> SmallProgram:
@@ -209,39 +212,3 @@ class _Maker:
             self._weights += [pack(map(config.weight.encode, lanes), config.weight.code_bits) for lanes in tile]
             if index == 0:
                 self._weights += config.records.parameter_words(words)
-
-
-BODY = """\
-    i__valid = 0; start = 0; read_enable = 0; read_address = 0; i__payload = 0; rst = 1;
-    settle; edge_of_clock;
-    rst = 0;
-    for (i = 0; i < {rows}; i = i + 1) begin
-      i__payload = rows[i]; i__valid = 1;
-      settle; edge_of_clock;
-    end
-    i__valid = 0; start = 1;
-    settle; edge_of_clock;
-    start = 0;
-    for (i = 0; i < {cycles} + 100 && done !== 1; i = i + 1) begin settle; edge_of_clock; end
-    if (done !== 1) begin $display("not done"); failures = failures + 1; end
-    for (i = 0; i < {reads} && done === 1; i = i + 1) begin
-      read_enable = 1; read_address = addresses[i];
-      settle; edge_of_clock;
-      settle;
-      if (read_data !== words[i]) fail(i);
-      checks = checks + 1;
-      edge_of_clock;
-    end
-"""
-
-
-def engine_bench(config: EngineConfig, ports: Ports) -> NetlistBench:
-    """The small program through the ports."""
-    made = small_program(config, random.Random(config.slug))  # noqa: S311 - a fixed stimulus
-    rows = [
-        ("rows", "i__payload", [payload(config, row) for row in made.rows]),
-        ("addresses", "read_address", [address for address, _ in made.reads]),
-        ("words", "read_data", [word for _, word in made.reads]),
-    ]
-    body = BODY.format(rows=len(made.rows), cycles=made.cycles, reads=len(made.reads))
-    return NetlistBench(word_memories(widths_of(ports), rows), body)

@@ -38,8 +38,8 @@ Row = tuple[str, int, int]
 
 
 def engine_number(config: EngineConfig) -> int:
-    """What tells programs of other engines: the low bits of a checksum of all parameters."""
-    return zlib.crc32(config.slug.encode()) & (1 << HEADER["engine"]) - 1
+    """What tells programs of other engines: the low bits of a checksum of all parameters but ``control``."""
+    return zlib.crc32(config.core.slug.encode()) & (1 << HEADER["engine"]) - 1
 
 
 def payload(config: EngineConfig, row: Row) -> int:
