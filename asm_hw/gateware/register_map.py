@@ -103,5 +103,7 @@ def to_markdown(registers: Sequence[Register]) -> str:
         for field in register.fields:
             bits = str(field.lsb) if field.width == 1 else f"{field.lsb + field.width - 1}:{field.lsb}"
             head = f"| `{register.offset:#04x}` | `{register.name}`"
-            rows.append(f"{head} | {bits} | `{field.name}` | {field.access.value} | {field.about} |")
+            codes = ", ".join(f"{value} {code}" for value, code in enumerate(field.codes))
+            about = f"{field.about}: {codes}" if codes else field.about
+            rows.append(f"{head} | {bits} | `{field.name}` | {field.access.value} | {about} |")
     return "\n".join(rows)
