@@ -14,7 +14,7 @@ from asm_hw.sim.amaranth_simulation import play_component
 from asm_hw.units.engine.axi_lite_engine import EngineControl
 
 CTRL, GIE, IER, ISR, ERROR, LAYER, COUNTERS = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14, 0x18
-COUNTER_COUNT = 6
+COUNTER_COUNT = 8
 OKAY, SLVERR = 0, 2
 
 
@@ -95,7 +95,7 @@ class CountingEngine:
 
     def random_status(self) -> dict[int, int]:
         counters = {COUNTERS + 4 * i: self._rng.getrandbits(32) for i in range(COUNTER_COUNT)}
-        return {ERROR: self._rng.randrange(4), LAYER: self._rng.getrandbits(16), **counters}
+        return {ERROR: self._rng.randrange(5), LAYER: self._rng.getrandbits(16), **counters}
 
     async def edge(self) -> None:
         get, model = self.get, self.model

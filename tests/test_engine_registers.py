@@ -108,13 +108,14 @@ def test_the_description_has_these_registers(described):
     assert found == {
         CTRL: {("ap_start", 0, 0), ("ap_done", 1, 1), ("ap_idle", 2, 2), ("ap_ready", 3, 3), ("interrupt", 9, 9)},
         GIE: {("enable", 0, 0)}, IER: done_and_ready, ISR: done_and_ready,
-        0x10: {("error", 0, 1)}, 0x14: {("layers", 0, 15)}, **{0x18 + 4 * i: {("count", 0, 31)} for i in range(6)},
+        0x10: {("error", 0, 2)}, 0x14: {("layers", 0, 15)}, **{0x18 + 4 * i: {("count", 0, 31)} for i in range(8)},
     }  # fmt: skip
     names = [register.inst_name for register in described.registers()][6:]
-    assert names == ["STEPS", "IDLE", "WEIGHT_ROWS", "SOURCE_WORDS", "SKIP_WORDS", "OUTPUT_WORDS"]
+    words = ["SOURCE_WORDS", "SKIP_WORDS", "OUTPUT_WORDS"]
+    assert names == ["STEPS", "IDLE", "STREAM_WAITS", "WEIGHT_ROWS", "STREAMED_ROWS", *words]
     error = next(field for address, field in fields_of(described) if address == ERROR)
     assert [(member.name, member.value) for member in error.get_property("encode")] == list(
-        zip(ERRORS, range(4), strict=True)
+        zip(ERRORS, range(5), strict=True)
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from asm_hw.bench.driver import Driver, reset
 
 from .engine_config import EngineConfig
-from .engine_hosts import Edge, Host, host_of
+from .engine_harness import Edge, Host, host_of
 from .engine_stimulus import SmallProgram, small_program
 from .program_header import ERRORS, HEADER, LIMIT_CYCLES, payload
 
@@ -26,8 +26,8 @@ async def _reset(driver: Driver, host: Host) -> None:
 
 
 async def _write(driver: Driver, made: SmallProgram) -> None:
-    for payload in made.payloads():
-        driver.set("i__payload", payload)
+    for word in made.payloads():
+        driver.set("i__payload", word)
         driver.set("i__valid", 1)
         await driver.settle()
         assert driver.get("i__ready"), "an idle engine does not take a row"
