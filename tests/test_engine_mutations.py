@@ -55,7 +55,7 @@ MUTATIONS = {
     "no limit": (GUARD, "cycles[LIMIT_CYCLES.bit_length() - 1 :] > limit", "0"),
     # Weights that stream.
     "weights are read before they are there": (FRONT, "(count != 0) | self.there", "count == count"),
-    "the rows of the tile before count": (RING, "((available >= self.needed) & ~self.changes)", "(available >= self.needed)"),
+    "the rows of the tile before count": (RING, "~(short | self.changes)", "~short"),
     "rows are taken while others are read": (UNIT, "weights & ring.opens & ~front.weight_read", "weights & ring.opens"),
     "streams are not checked": (GUARD, "self.ends & self.streamed.any() & (stream.checksum != checksum)", "0"),
     "another run does not empty the ring": (RING, "left.eq(self.rows), written.eq(0)]", "left.eq(self.rows)]"),

@@ -1,6 +1,6 @@
 """The front of the engine: records, weights and parameters, one tile ahead of the lanes."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,7 +31,7 @@ class Front(wiring.Component):
     parameters : Out(``records.parameter_rows``), the same for rows of parameters
     full : Out(1), a tile may be taken
     waits : Out(1), for its rows
-    row, first_row, needed, changes : Out, as `WeightStream` takes them
+    row, first_row, brings, changes : Out, as `WeightStream` takes them
     job, layer : Out, what it is
     ended : Out(1), no tile follows
     """
@@ -57,7 +57,7 @@ class Front(wiring.Component):
                 "waits": Out(1),
                 "row": Out(ceil_log2(config.weight_rows) + 1),
                 "first_row": Out(ceil_log2(config.weight_rows) + 1),
-                "needed": Out(ceil_log2(config.weight_rows) + 1),
+                "brings": Out(1),
                 "changes": Out(1),
                 "job": Out(job_layout(config)),
                 "layer": Out(struct_of(config.records.layer)),
@@ -77,7 +77,7 @@ class Front(wiring.Component):
             self.program_address.eq(loops.record), self.weight_address.eq(loops.row),
             loops.read_record.eq(self.program_read), loops.read_row.eq(self.weight_read),
             self.row.eq(loops.row), self.first_row.eq(loops.first_row), self.changes.eq(loops.leave | loops.opens),
-            self.needed.eq(config.columns + Mux(loops.wants_parameters, config.records.parameter_rows, 0)),
+            self.brings.eq(loops.wants_parameters),
         ]  # fmt: skip
         m.d.sync += [self.load.eq(0), self.parameters.eq(0)]
         with m.If(self.take):

@@ -184,7 +184,7 @@ class Engine(wiring.Component):
             self.i.ready.eq(Mux(self.busy, weights & ring.opens & ~front.weight_read, ~(weights & streams))),
             ring.begin.eq(guard.run), ring.rows.eq(guard.streamed),
             ring.arrives.eq(self.busy & self.i.valid & self.i.ready),
-            *(getattr(ring, name).eq(getattr(front, name)) for name in ("row", "first_row", "needed", "changes")),
+            *(getattr(ring, name).eq(getattr(front, name)) for name in ("row", "first_row", "brings", "changes")),
             front.there.eq(ring.there),
         ]  # fmt: skip
 

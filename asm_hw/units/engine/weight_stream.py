@@ -1,6 +1,6 @@
 """Weights that arrive while a program runs: the weight memory as a ring, its places freed pass by pass."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,7 +23,7 @@ class WeightStream(wiring.Component):
     rows : In(``STREAM["rows"]``), how many rows it streams; 0: all were written before
     arrives : In(1), a row is written on this edge
     row, first_row : In, the numbers of the front's next row and of the first one of its pass
-    needed : In, rows of the front's tile
+    brings : In(1), the front's tile brings parameters, rows of their own
     changes : In(1), the front goes to another tile on this edge
     opens : Out(1), the next row has its place
     there : Out(1), all rows of the tile have arrived; a cycle late, and of a resident program always
@@ -33,13 +33,13 @@ class WeightStream(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         number = ceil_log2(config.weight_rows) + 1
+        self._config = config
         super().__init__(
-            {name: In(1) for name in ("begin", "arrives", "changes")}
+            {name: In(1) for name in ("begin", "arrives", "brings", "changes")}
             | {
                 "rows": In(STREAM["rows"]),
                 "row": In(number),
                 "first_row": In(number),
-                "needed": In(number),
                 "opens": Out(1),
                 "there": Out(1),
             }
@@ -53,7 +53,9 @@ class WeightStream(wiring.Component):
             self.opens.eq((left != 0) & ((written ^ self.first_row) != 1 << len(written) - 1)),
             available.eq(written - self.row),
         ]
-        m.d.sync += self.there.eq(~streams | ((available >= self.needed) & ~self.changes))
+        tile = self._config.columns
+        short = Mux(self.brings, available < tile + self._config.records.parameter_rows, available < tile)
+        m.d.sync += self.there.eq(~streams | ~(short | self.changes))
         with m.If(self.arrives):
             m.d.sync += [written.eq(written + 1), left.eq(left - 1)]
         with m.If(self.begin):
