@@ -41,14 +41,14 @@ MUTATIONS = {
     "weights swapped too late": (UNIT, "control.swap.eq(steps[SWAP_STAGE].swap)", "control.swap.eq(gather.swap_parameters)"),
     "stage of the sum a cycle late": (SUM, "with m.If(enable[stage]):", "with m.If(enable[-1]):"),
     # Output pipe.
-    "no half step": (PIPE, "kept[1 : bits + 1] + kept[0]", "kept[1 : bits + 1]"),
+    "no half step": (PIPE, "(floor + kept[0])[:bits]", "floor"),
     "lower limit ignored": (PIPE, "Mux(total[-1], self.low, limit)", "Mux(total[-1], 0, limit)"),
-    "what joins is not shifted": (PIPE, "product << self.shift", "product"),
+    "what joins is not shifted": (PIPE, "(joined << up)", "joined"),
     # Sequencer.
     "layers overlap": (ISSUER, "self.job.starts_layer & self.drains", "0"),
     "parameters read again in each block": (LOOPS, "Mux(first_tile & ~fresh, self._config.records.parameter_rows, 0)", "0"),
     "block's bank not followed": (LOOPS, "m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))", "pass"),
-    "a step ends after one cycle": (ISSUER, "Mux(job.last, layer.pace - 1, 0)", "0"),
+    "a step ends after one cycle": (ISSUER, "Mux(self.job.last, self.layer.pace - 1, 0)", "0"),
     # Guard.
     "programs of other engines run": (GUARD, "header.engine != engine_number(self._config)", "0"),
     "changed programs run": (GUARD, "header.checksum != checksum", "0"),

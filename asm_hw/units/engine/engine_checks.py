@@ -122,7 +122,7 @@ async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: rando
         _spoiled(made, name, rng)
         await _write(driver, made)
         await host.start()
-        _, error, _ = await host.finish(LIMIT_CYCLES + config.last_stage + 2 if name == "limit" else 0)
+        _, error, _ = await host.finish(LIMIT_CYCLES + config.last_stage + 3 if name == "limit" else 0)
         assert error == number, f"error {error}, expected {name}"
         await _run(driver, host, small_program(config, rng))
 

@@ -56,12 +56,13 @@ class Issuer(wiring.Component):
         job, layer = Signal.like(self.job, reset_less=True), Signal.like(self.layer, reset_less=True)
         m.submodules.window = window = WindowWalk(self._config)
         m.submodules.outputs = output = OutputWalk(self._config)
-        by, bx, phase = (Signal.like(s, reset_less=True) for s in (job.height, job.width, layer.pace))
+        phase, last_phase = (Signal.like(layer.pace, name=name, reset_less=True) for name in ("phase", "last_phase"))
         moves, done = Signal(), Signal()  # the last cycle of a step; of the tile
-        row_ends, steps = bx == job.width - 1, self.busy & window.steps
+        first, row_ends, last_row = self._pixels(m, job, moves)
+        steps, last = self.busy & window.steps, row_ends & last_row
         m.d.comb += [
-            moves.eq(steps & (phase == Mux(job.last, layer.pace - 1, 0))),
-            done.eq(moves & row_ends & (by == job.height - 1)),
+            moves.eq(steps & (phase == last_phase)),
+            done.eq(moves & last),
             self.take.eq(
                 self.full
                 & (~self.busy | done)
@@ -71,14 +72,11 @@ class Issuer(wiring.Component):
         ]
         with m.If(steps):
             m.d.sync += phase.eq(Mux(moves, 0, phase + 1))
-        with m.If(moves):
-            m.d.sync += bx.eq(Mux(row_ends, 0, bx + 1))
-            with m.If(row_ends):
-                m.d.sync += by.eq(by + 1)
         with m.If(done):
             m.d.sync += self.busy.eq(0)
         with m.If(self.take):
-            m.d.sync += [job.eq(self.job), self.busy.eq(1), by.eq(0), bx.eq(0), phase.eq(0)]
+            m.d.sync += [job.eq(self.job), self.busy.eq(1), phase.eq(0)]
+            m.d.sync += last_phase.eq(Mux(self.job.last, self.layer.pace - 1, 0))
             with m.If(self.job.starts_layer):
                 m.d.sync += layer.eq(self.layer)
         for walk in (window, output):
@@ -88,12 +86,25 @@ class Issuer(wiring.Component):
             window.goes.eq(self.busy & (phase == 0)), output.goes.eq(steps),
             self.source.eq(window.source), *(getattr(self, name).eq(getattr(output, name)) for name in PLACES),
         ]  # fmt: skip
-        first = (by == 0) & (bx == 0)
-        last = row_ends & (by == job.height - 1)
         self._step(m, job, layer, window, phase, steps, first, last)
         self._hold(m, layer)
         m.d.comb += self.step.ends_layer.eq(done & job.ends_layer)
         return m
+
+    def _pixels(self, m: Module, job, moves: Value) -> tuple[Signal, Signal, Signal]:
+        """The pixel is the block's first, the last one of its row, in the last row: registers, for much follows."""
+        first, row_ends, last_row = (Signal(name=name) for name in ("first", "row_ends", "last_row"))
+        # Pixels left of the row, and rows, beyond this one.
+        left = {name: Signal.like(job[name], name=f"left_{name}", reset_less=True) for name in ("width", "height")}
+        with m.If(moves):
+            m.d.sync += [first.eq(0), left["width"].eq(left["width"] - 1), row_ends.eq(left["width"] == 1)]
+            with m.If(row_ends):
+                m.d.sync += [left["width"].eq(job.width - 1), row_ends.eq(job.width == 1)]
+                m.d.sync += [left["height"].eq(left["height"] - 1), last_row.eq(left["height"] == 1)]
+        with m.If(self.take):
+            m.d.sync += [first.eq(1), row_ends.eq(self.job.width == 1), last_row.eq(self.job.height == 1)]
+            m.d.sync += [number.eq(self.job[name] - 1) for name, number in left.items()]
+        return first, row_ends, last_row
 
     def _step(self, m: Module, job, layer, window, phase: Value, steps: Value, first: Value, last: Value) -> None:
         """What becomes of a step's sum: an entry of the accumulators, cleared, ended, requantized, written."""

@@ -65,8 +65,9 @@ class Loops(wiring.Component):
         count = {name: Signal.like(layer[f"{name}s"], name=name, reset_less=True) for name in ("tile", "passe")}
         count |= {name: Signal.like(layer[f"blocks_{name}"], name=f"block_{name}", reset_less=True) for name in "xy"}
         ends = {name: Signal(name=f"ends_{name}") for name in count}
-        limits = {"tile": layer.tiles, "passe": layer.passes, "x": layer.blocks_x, "y": layer.blocks_y}
-        m.d.comb += [ends[name].eq(count[name] == limits[name] - 1) for name in count]
+        # Both a cycle late: no tile is left within three cycles of the one before, for its record is read first.
+        last = {name: Signal.like(number, name=f"last_{name}") for name, number in count.items()}
+        m.d.sync += [ends[name].eq(count[name] == last[name]) for name in count]
         # What the next tile begins: another block of the row, another row of blocks, another pass.
         next_x, next_y, next_pass = Signal(), Signal(), Signal()
         block = self.leave & ends["tile"]
@@ -77,7 +78,6 @@ class Loops(wiring.Component):
             self.ends_layer.eq(ends["tile"] & ends["x"] & ends["y"] & ends["passe"]),
             self.wants_parameters.eq((count["tile"] == 0) & (count["x"] == 0) & (count["y"] == 0)),
         ]
-        last = self.leave & self.ends_layer
         steps = {"tile": self.leave, "x": block, "y": block & ends["x"], "passe": block & ends["x"] & ends["y"]}
         for name, step in steps.items():
             with m.If(step):
@@ -86,7 +86,9 @@ class Loops(wiring.Component):
             m.d.sync += [self.in_layer.eq(1), self.record.eq(HEADER_ROWS), self.row.eq(0), self.first_row.eq(0)]
         with m.If(self.opens):
             m.d.sync += [self.in_layer.eq(0), *(number.eq(0) for number in count.values())]
-        with m.If(last):
+            limits = {"tile": layer.tiles, "passe": layer.passes, "x": layer.blocks_x, "y": layer.blocks_y}
+            m.d.sync += [last[name].eq(limit - 1) for name, limit in limits.items()]
+        with m.If(self.leave & self.ends_layer):
             m.d.sync += self.in_layer.eq(1)
         self._addresses(m, ends["tile"], next_x | next_y, next_pass, self.wants_parameters, count["tile"] == 0)
         places = {name: self._place(m, name, next_x, next_y, next_pass) for name in PLACES}

@@ -191,7 +191,7 @@ class Engine(wiring.Component):
     def _host(self, m: Module, activations: BankedMemory) -> None:
         """Words of activations from outside; bank numbers lie below rows."""
         payload = self.i.payload
-        writes = self.i.valid & self.i.ready & (payload.target == 2)
+        writes = self.i.valid & ~self.busy & (payload.target == TARGETS.index("activations"))
         address = Mux(writes, payload.address, self.read_address)
         m.d.comb += [
             activations.host.eq((self.read_enable & ~self.busy) | writes),

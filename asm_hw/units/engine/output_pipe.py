@@ -10,27 +10,20 @@ from asm_hw.gateware.repeated_modules import Emission
 from asm_hw.gateware.shapes import struct_of
 
 from .engine_config import EngineConfig
-from .engine_records import SKIP_SHIFT_BITS
 
 
 class Joining(wiring.Component):
-    """``skip * scale << shift``, combinational; ``joined`` as wide as the sum that it joins.
-
-    The product is added up before its shift: the rows of a negative one cannot be shifted apart.
-    """
+    """``skip * scale``, combinational; a shift follows, for the rows of a negative product cannot be shifted apart."""
 
     signal_parts = {r".*": "requantize"}
 
     def __init__(self, config: EngineConfig):
         self._product, self._adders = config.skip_product, config.adders
-        width = config.requantize.sum_bits
-        code = config.requantize.scale.code_bits
         super().__init__(
             {
                 "skip": In(config.skip_bits),
-                "scale": In(code),
-                "shift": In(SKIP_SHIFT_BITS),
-                "joined": Out(signed(width)),
+                "scale": In(config.requantize.scale.code_bits),
+                "product": Out(signed(self._product.bits)),
             }
         )
 
@@ -39,11 +32,7 @@ class Joining(wiring.Component):
         datapath, bits = Datapath(self._product, self._adders), self._product.bits
         scale = datapath.add_weight(m, "weight", self.scale)
         lane = datapath.add_lane(m, "lane", scale, datapath.add_activation(m, "skip", self.skip))
-        product = Signal(signed(bits))
-        m.d.comb += [
-            product.eq(add_products(m, self._adders, [lane], bits)),
-            self.joined.eq(product << self.shift),
-        ]
+        m.d.comb += self.product.eq(add_products(m, self._adders, [lane], bits))
         return m
 
 
@@ -90,12 +79,10 @@ class OutputPipe(wiring.Component):
         scale = sums.add_weight(m, "weight", channel.scale)
         lane = sums.add_lane(m, "lane", scale, sums.add_activation(m, "acc", self.acc))
         m.submodules.joining = joining = Joining(config)
-        m.d.comb += [
-            joining.skip.eq(self.skip),
-            joining.scale.eq(channel.skip_scale),
-            joining.shift.eq(channel.skip_shift),
-        ]
-        own, joined, total = (Signal(signed(width), name=n, reset_less=True) for n in ("own", "joined", "total"))
+        m.d.comb += [joining.skip.eq(self.skip), joining.scale.eq(channel.skip_scale)]
+        own, total = (Signal(signed(width), name=name, reset_less=True) for name in ("own", "total"))
+        joined = Signal.like(joining.product, name="joined", reset_less=True)
+        up = Signal.like(channel.skip_shift, name="up", reset_less=True)
         # The channel may be another one in the next cycle.
         shifts = [Signal.like(channel.shift, name=f"shift_{i}", reset_less=True) for i in range(2)]
         ready = Signal(2)
@@ -103,10 +90,10 @@ class OutputPipe(wiring.Component):
         with m.If(self.finish):
             m.d.sync += [
                 own.eq(add_products(m, config.adders, [lane], width, others=(channel.bias.as_signed(),))),
-                joined.eq(joining.joined), shifts[0].eq(channel.shift),
+                joined.eq(joining.product), up.eq(channel.skip_shift), shifts[0].eq(channel.shift),
             ]  # fmt: skip
         with m.If(ready[0]):
-            m.d.sync += [total.eq(own + joined), shifts[1].eq(shifts[0])]
+            m.d.sync += [total.eq(own + (joined << up)), shifts[1].eq(shifts[0])]
         y = Signal.like(self.y, name="clamped", reset_less=True)
         with m.If(ready[1]):
             m.d.sync += y.eq(self._clamped(m, total, shifts[1]))
@@ -118,7 +105,8 @@ class OutputPipe(wiring.Component):
 
         Half a step is the bit below the result: adding it afterwards spares an adder as wide as the sum. Limits are
         unsigned, so that they are compared with the result's own bits; the sum's further bits only say on which side
-        of them it is.
+        of them it is. They meet it before it is rounded, which no limit lets through in either direction: what lies
+        below ``low`` is rounded up to it at most.
         """
         bits = len(self.y)
         kept, above = total << 1, Const(0, 1)
@@ -127,9 +115,10 @@ class OutputPipe(wiring.Component):
             size = min(len(moved), bits + (1 << place))  # what the smaller moves may still bring down
             above |= moved[size:-1].any()
             kept = Cat(moved[:size], total[-1]).as_signed()
-        value, limit = Signal(bits + 1), Signal(bits, name="limited")
+        floor, limit = Signal(bits), Signal(bits, name="limited")
+        rounded = (floor + kept[0])[:bits]
         m.d.comb += [
-            value.eq(kept[1 : bits + 1] + kept[0]),
-            limit.eq(Mux(above | (value > self.high), self.high, Mux(value < self.low, self.low, value))),
+            floor.eq(kept[1 : bits + 1]),
+            limit.eq(Mux(above | (floor >= self.high), self.high, Mux(floor < self.low, self.low, rounded))),
         ]
         return Mux(total[-1], self.low, limit)

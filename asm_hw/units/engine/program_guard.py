@@ -83,14 +83,15 @@ class ProgramGuard(wiring.Component):
     def _limits(self, m: Module, limit: Value) -> None:
         """Cycles that a program runs, and those that it waits for one row."""
         cycles, patience = Signal(HEADER["limit"] + LIMIT_CYCLES.bit_length()), Signal(PATIENCE_BITS + 1)
-        late, lost = cycles[LIMIT_CYCLES.bit_length() - 1 :] > limit, patience[-1]
-        m.d.comb += self.halt.eq(self.busy & (late | lost))
+        over, lost = Signal(), patience[-1]
+        m.d.comb += self.halt.eq(self.busy & over)
+        m.d.sync += over.eq((cycles[LIMIT_CYCLES.bit_length() - 1 :] > limit) | lost)
         with m.If(~self.waits):
             m.d.sync += cycles.eq(cycles + 1)
         with m.If(~lost):  # what is halted no longer waits, but is to stay so
             m.d.sync += patience.eq(Mux(self.waits & ~self.write, patience + 1, 0))
         with m.If(self.start & ~self.busy):
-            m.d.sync += [cycles.eq(0), patience.eq(0)]
+            m.d.sync += [cycles.eq(0), patience.eq(0), over.eq(0)]
         with m.If(self.halt):
             m.d.sync += self.error.eq(Mux(lost, ERRORS.index("stream"), ERRORS.index("limit")))
 

@@ -52,9 +52,10 @@ class WindowWalk(wiring.Component):
         # The next column that is asked for, and its address; a row of windows starts; its first column is there.
         x, starts, filled = Signal(signed(COORDINATE), reset_less=True), Signal(), Signal()
         fills, first, skips, jumps = (Signal(name=name) for name in ("fills", "first", "skips", "jumps"))
+        inside = [self._inside(m, f"column_{ahead}", x + ahead, layer.width) for ahead in range(SIDES + 1)]
         m.d.comb += [
             jumps.eq(layer.stride_x[2:].any() | (layer.stride_x == 3)),
-            fills.eq(layer.window & starts & ~filled & ~x[-1] & (x < layer.width)),
+            fills.eq(layer.window & starts & ~filled & inside[0]),
             first.eq(layer.window & starts & ~fills),
             skips.eq(first & ~filled),  # the first column is padding
             self.steps.eq(~fills),
@@ -76,7 +77,8 @@ class WindowWalk(wiring.Component):
             m.d.sync += [y.eq(new.y), row.eq(new.row), m3.eq(new.m3), x.eq(new.x), col.eq(new.col)]
             m.d.sync += [starts.eq(1), filled.eq(0)]
         m.d.comb += [self.source.m3.eq(m3), self.source.m2.eq(y[0] ^ at[0] ^ job.m2)]
-        self._slots(m, y, row, at, at_col, first | (~fills & (layer.stride_x == 2)))
+        within = [Mux(skips, inside[j + 1], inside[j]) for j in range(SIDES)]
+        self._slots(m, y, row, within, at, at_col, first | (~fills & (layer.stride_x == 2)))
         window = self.window
         m.d.comb += [
             window.point.eq(self.goes & ~layer.window),
@@ -99,12 +101,18 @@ class WindowWalk(wiring.Component):
                 m.d.comb += [step.eq(layer.stride_x - 1), half.eq(layer.jump_half), odd.eq(~layer.stride_x[0])]
         return step, half, odd
 
-    def _slots(self, m: Module, y: Signal, row: Signal, at: Signal, at_col: Signal, pair: Value) -> None:
+    @staticmethod
+    def _inside(m: Module, name: str, at: Value, size: Value) -> Signal:
+        """Whether a coordinate lies in the map; of all candidates at once, before it is known which one counts."""
+        inside = Signal(name=name)
+        m.d.comb += inside.eq(~at[-1] & (at < size))
+        return inside
+
+    def _slots(self, m: Module, y: Signal, row: Signal, within: list[Value], at: Signal, at_col, pair: Value) -> None:
         """Enable and address of each word: three rows of two columns, or six words of a point."""
         layer, mask, request = self.layer, self.job.mask, self.source
         rows = [row, row + layer.row, row + (layer.row << 1)]
-        inside = [~(y + i)[-1] & (y + i < layer.height) for i in range(ROWS)]
-        within = [~(at + j)[-1] & (at + j < layer.width) for j in range(SIDES)]
+        inside = [self._inside(m, f"row_{i}", y + i, layer.height) for i in range(ROWS)]
         for i in range(ROWS):
             for j in range(SIDES):
                 slot = SIDES * i + j
