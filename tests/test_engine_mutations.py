@@ -54,9 +54,9 @@ MUTATIONS = {
     "changed programs run": (GUARD, "header.checksum != checksum", "0"),
     "no limit": (GUARD, "cycles[LIMIT_CYCLES.bit_length() - 1 :] > limit", "0"),
     # Weights that stream.
-    "weights are read before they are there": (FRONT, "(count != 0) | self.there", "count == count"),
+    "weights are read before they are there": (FRONT, "begun | self.there", "begun | ~begun"),
     "the rows of the tile before count": (RING, "~(short | self.changes)", "~short"),
-    "rows are taken while others are read": (UNIT, "weights & ring.opens & ~front.weight_read", "weights & ring.opens"),
+    "rows are taken while others are read": (UNIT, "ring.opens & ~front.weight_read", "ring.opens"),
     "streams are not checked": (GUARD, "self.ends & self.streamed.any() & (stream.checksum != checksum)", "0"),
     "another run does not empty the ring": (RING, "left.eq(self.rows), written.eq(0)]", "left.eq(self.rows)]"),
 }  # fmt: skip

@@ -32,6 +32,9 @@ LARGE_MHZ = 60
 _COARSE = ["proc", "flatten", "opt", "wreduce", "peepopt", "opt_clean"]
 _CHAIN = ["techmap -map fpga_map.v t:$add t:$sub", "opt_clean"]
 _ROWS = ["techmap -map fpga_map.v t:$mul", "opt", "wreduce", "opt_clean"]
+_LARGE = ["scratchpad -set abc9.D 6000"]
+"""ps, for a unit that nearly fills the device: paths take three times as long when routed as ABC guesses. Relaxed, a
+sum and its limits take 33 LUTs one after another; below, area grows."""
 _RELAXED = ["scratchpad -set abc9.D 50000"]  # ps: ABC maps for area; routed paths are far shorter
 
 RECIPES = {
@@ -148,6 +151,7 @@ def mapping_commands(
         'setattr -set ram_style "block" */m:rows',
         *(f"setattr -mod -set keep_hierarchy 1 {top}_{kind}" for kind in once),
         *RECIPES[recipe][0],
+        *(_LARGE if once else []),
         f"{_synth(family, recipe, dsp)} {family.unit_ports} -top {top}",
         *(["setattr -mod -set keep_hierarchy 0", "flatten", "opt_clean"] if once else []),
         "tee -q -o unit.json stat -json",

@@ -135,16 +135,22 @@ class Front(wiring.Component):
 
     def _read_weights(self, m: Module, loops: Loops, count: Signal, free: Value, taken: Signal) -> None:
         """A row a column, and the tile's record beside the first of them."""
-        columns, reads = self._config.columns, (count != 0) | self.there
+        columns, begun = self._config.columns, Signal()  # the tile's first row was read
+        reads = begun | self.there
+        # Rows but the first follow one another.
+        last, nearly = (
+            ends if columns > rows else ends & reads
+            for rows, ends in ((1, count == columns - 1), (2, self._nearly(count, columns)))
+        )
         m.d.comb += [
             self.weight_read.eq(reads),
             self.waits.eq(~reads),
             self.program_read.eq(reads & Cat(count == i for i in range(self._config.records.tile_rows)).any()),
-            self.full.eq(free & reads & ~loops.wants_parameters & self._nearly(count, columns)),
+            self.full.eq(free & ~loops.wants_parameters & nearly),
         ]
-        m.d.sync += [self.load.eq(reads << count), count.eq(count + reads)]
-        with m.If(reads & (count == columns - 1)):
-            m.d.sync += count.eq(0)
+        m.d.sync += [self.load.eq(reads << count), count.eq(count + reads), begun.eq(reads)]
+        with m.If(last):
+            m.d.sync += [count.eq(0), begun.eq(0)]
             with m.If(loops.wants_parameters):
                 m.next = "PARAMETERS"
             with m.Else():

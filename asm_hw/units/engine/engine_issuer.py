@@ -83,7 +83,7 @@ class Issuer(wiring.Component):
             m.d.comb += [walk.take.eq(self.take), walk.following.eq(self.job), walk.job.eq(job)]
             m.d.comb += [walk.layer.eq(layer), walk.moves.eq(moves), walk.row_ends.eq(row_ends)]
         m.d.comb += [
-            window.goes.eq(self.busy & (phase == 0)), output.goes.eq(steps),
+            window.following_layer.eq(self.layer), window.goes.eq(self.busy & (phase == 0)), output.goes.eq(steps),
             self.source.eq(window.source), *(getattr(self, name).eq(getattr(output, name)) for name in PLACES),
         ]  # fmt: skip
         self._step(m, job, layer, window, phase, steps, first, last)

@@ -65,35 +65,37 @@ class Loops(wiring.Component):
         count = {name: Signal.like(layer[f"{name}s"], name=name, reset_less=True) for name in ("tile", "passe")}
         count |= {name: Signal.like(layer[f"blocks_{name}"], name=f"block_{name}", reset_less=True) for name in "xy"}
         ends = {name: Signal(name=f"ends_{name}") for name in count}
-        # Both a cycle late: no tile is left within three cycles of the one before, for its record is read first.
+        first = {name: Signal(name=f"first_{name}") for name in count}
         last = {name: Signal.like(number, name=f"last_{name}") for name, number in count.items()}
-        m.d.sync += [ends[name].eq(count[name] == last[name]) for name in count]
-        # What the next tile begins: another block of the row, another row of blocks, another pass.
-        next_x, next_y, next_pass = Signal(), Signal(), Signal()
-        block = self.leave & ends["tile"]
-        m.d.comb += [
-            next_x.eq(block & ~ends["x"]),
-            next_y.eq(block & ends["x"] & ~ends["y"]),
-            next_pass.eq(block & ends["x"] & ends["y"] & ~ends["passe"]),
-            self.ends_layer.eq(ends["tile"] & ends["x"] & ends["y"] & ends["passe"]),
-            self.wants_parameters.eq((count["tile"] == 0) & (count["x"] == 0) & (count["y"] == 0)),
-        ]
-        steps = {"tile": self.leave, "x": block, "y": block & ends["x"], "passe": block & ends["x"] & ends["y"]}
+        # What the next tile begins: another block of the row, another row of blocks, another pass. The registers are a
+        # cycle late: no tile is left within three cycles of the one before, for its record is read first.
+        order = ("tile", "x", "y", "passe")
+        steps = {name: Signal(name=f"steps_{name}") for name in order}
+        all_end, follows = Const(1), {}
+        for name in order:
+            here = count[name] == last[name]
+            follows[name] = Signal(name=f"follows_{name}")  # this loop goes on, those within it begin anew
+            m.d.sync += [ends[name].eq(here), steps[name].eq(all_end), follows[name].eq(all_end & ~here)]
+            all_end &= here
+        m.d.sync += self.ends_layer.eq(all_end)
+        next_x, next_y, next_pass = (self.leave & follows[name] for name in order[1:])
+        m.d.comb += self.wants_parameters.eq(first["tile"] & first["x"] & first["y"])
         for name, step in steps.items():
-            with m.If(step):
-                m.d.sync += count[name].eq(Mux(ends[name], 0, count[name] + 1))
+            with m.If(self.leave & step):
+                m.d.sync += [count[name].eq(Mux(ends[name], 0, count[name] + 1)), first[name].eq(ends[name])]
         with m.If(self.start):
             m.d.sync += [self.in_layer.eq(1), self.record.eq(HEADER_ROWS), self.row.eq(0), self.first_row.eq(0)]
         with m.If(self.opens):
             m.d.sync += [self.in_layer.eq(0), *(number.eq(0) for number in count.values())]
+            m.d.sync += [flag.eq(1) for flag in first.values()]
             limits = {"tile": layer.tiles, "passe": layer.passes, "x": layer.blocks_x, "y": layer.blocks_y}
             m.d.sync += [last[name].eq(limit - 1) for name, limit in limits.items()]
         with m.If(self.leave & self.ends_layer):
             m.d.sync += self.in_layer.eq(1)
-        self._addresses(m, ends["tile"], next_x | next_y, next_pass, self.wants_parameters, count["tile"] == 0)
+        self._addresses(m, ends["tile"], next_x | next_y, next_pass, self.wants_parameters, first["tile"])
         places = {name: self._place(m, name, next_x, next_y, next_pass) for name in PLACES}
         source = self._source(m, next_x, next_y, next_pass)
-        self._job(m, count, ends, source, places)
+        self._job(m, first, ends, source, places)
         return m
 
     def _addresses(self, m: Module, ends_tile, same_pass, next_pass, fresh, first_tile) -> None:
@@ -166,9 +168,9 @@ class Loops(wiring.Component):
             m.d.sync += [x.eq(0), col.eq(0), y.eq(0), row.eq(0), m3.eq(0)]
         return {"y": y, "x": x, "row": row, "col": col, "m3": m3}
 
-    def _job(self, m: Module, count, ends, source, places) -> None:
+    def _job(self, m: Module, first, ends, source, places) -> None:
         layer, tile, job = self.layer, self.tile, self.job
-        first_block = (count["x"] == 0) & (count["y"] == 0)
+        first_block = first["x"] & first["y"]
         m.d.comb += [
             job.y.eq(source["y"] + tile.dy.as_signed()), job.x.eq(source["x"] + tile.dx.as_signed()),
             job.row.eq(source["row"] + tile.address), job.col.eq(source["col"]),
@@ -176,9 +178,9 @@ class Loops(wiring.Component):
             job.mask.eq(tile.mask), job.shift.eq(tile.shift), job.pad.eq(tile.pad),
             job.height.eq(Mux(ends["y"], layer.last_h, layer.block_h)),
             job.width.eq(Mux(ends["x"], layer.last_w, layer.block_w)),
-            job.first.eq(count["tile"] == 0), job.last.eq(ends["tile"]),
+            job.first.eq(first["tile"]), job.last.eq(ends["tile"]),
             job.starts_pass.eq(first_block), job.ends_layer.eq(self.ends_layer),
-            job.starts_layer.eq(first_block & (count["tile"] == 0) & (count["passe"] == 0)),
+            job.starts_layer.eq(first_block & first["tile"] & first["passe"]),
             job.starts_sum.eq(~layer.reduce | first_block), job.ends_sum.eq(~layer.reduce | (ends["x"] & ends["y"])),
             *(job[name][field].eq(kept) for name, place in places.items() for field, kept in place.items()),
         ]  # fmt: skip

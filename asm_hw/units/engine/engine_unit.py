@@ -97,7 +97,7 @@ class Engine(wiring.Component):
     def _status(self, m: Module, guard: ProgramGuard, front: Front, last, working: Signal) -> None:
         """Begin and end of a program, and of its layers."""
         m.d.comb += [
-            guard.write.eq(self.i.valid & self.i.ready), guard.row.eq(self.i.payload), guard.start.eq(self.start),
+            guard.row.eq(self.i.payload), guard.start.eq(self.start),
             guard.busy.eq(self.busy), guard.waits.eq(front.waits), self.error.eq(guard.error),
             guard.ends.eq(last.ends_layer & front.ended & ~guard.halt),
         ]  # fmt: skip
@@ -179,11 +179,13 @@ class Engine(wiring.Component):
         """Rows of weights while a program runs: where the front reads none, and the ring has room."""
         m.submodules.stream = ring = WeightStream(self._config)
         weights, streams = self.i.payload.target == TARGETS.index("weights"), guard.streamed.any()
+        # Before the start they wait: it is the start that empties the ring.
+        idle, running = ~self.busy & ~(weights & streams), self.busy & weights & ring.opens & ~front.weight_read
         m.d.comb += [
-            # Before the start they wait: it is the start that empties the ring.
-            self.i.ready.eq(Mux(self.busy, weights & ring.opens & ~front.weight_read, ~(weights & streams))),
+            self.i.ready.eq(idle | running),
             ring.begin.eq(guard.run), ring.rows.eq(guard.streamed),
-            ring.arrives.eq(self.busy & self.i.valid & self.i.ready),
+            ring.arrives.eq(self.i.valid & running), guard.arrives.eq(self.i.valid & running),
+            guard.write.eq(self.i.valid & idle),
             *(getattr(ring, name).eq(getattr(front, name)) for name in ("row", "first_row", "brings", "changes")),
             front.there.eq(ring.there),
         ]  # fmt: skip

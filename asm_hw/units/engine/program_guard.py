@@ -30,7 +30,8 @@ class ProgramGuard(wiring.Component):
 
     Members
     -------
-    write : In(1), ``row`` is written on this edge
+    write : In(1), ``row`` is written on this edge, while no program runs
+    arrives : In(1), the same of streamed rows, while one runs
     row : In(struct ``config.access_fields``)
     start : In(1), begin
     run : Out(1), ``start`` is granted
@@ -47,7 +48,7 @@ class ProgramGuard(wiring.Component):
     def __init__(self, config: EngineConfig):
         self._config = config
         row = data.StructLayout(config.access_fields)
-        inputs = {name: In(1) for name in ("write", "start", "busy", "waits", "ends")}
+        inputs = {name: In(1) for name in ("write", "arrives", "start", "busy", "waits", "ends")}
         outputs = {"run": Out(1), "streamed": Out(STREAM["rows"]), "halt": Out(1), "error": Out(range(len(ERRORS)))}
         super().__init__({**inputs, "row": In(row), **outputs})
 
@@ -71,7 +72,7 @@ class ProgramGuard(wiring.Component):
         m.d.comb += [self.run.eq(self.start & ~self.busy & (error == 0)), self.streamed.eq(stream.rows)]
         with m.If(self.run):
             m.d.sync += checked.eq(1)
-        with m.If(rows & ~self.busy):
+        with m.If(rows):
             m.d.sync += checked.eq(0)
         with m.If(self.ends & self.streamed.any() & (stream.checksum != checksum)):
             m.d.sync += self.error.eq(ERRORS.index("checksum"))
@@ -89,7 +90,7 @@ class ProgramGuard(wiring.Component):
         with m.If(~self.waits):
             m.d.sync += cycles.eq(cycles + 1)
         with m.If(~lost):  # what is halted no longer waits, but is to stay so
-            m.d.sync += patience.eq(Mux(self.waits & ~self.write, patience + 1, 0))
+            m.d.sync += patience.eq(Mux(self.waits & ~self.arrives, patience + 1, 0))
         with m.If(self.start & ~self.busy):
             m.d.sync += [cycles.eq(0), patience.eq(0), over.eq(0)]
         with m.If(self.halt):
@@ -101,5 +102,13 @@ class ProgramGuard(wiring.Component):
         row = Cat(self.row, Const(0, count * size - len(self.row.as_value())))
         turned = [row[i * size : (i + 1) * size].rotate_left(SLICE_TURN * i % size) for i in range(count)]
         m.submodules.crc = processor = crc.Processor(CRC32_ISO_HDLC(data_width=size))
-        m.d.comb += [processor.data.eq(reduce(xor, turned)), processor.start.eq(start), processor.valid.eq(valid)]
+        # Streamed rows count a cycle later: the front says late whether one arrives.
+        folded, kept, arrived = reduce(xor, turned), Signal(size, reset_less=True), Signal()
+        m.d.sync += arrived.eq(self.arrives)
+        with m.If(self.arrives):
+            m.d.sync += kept.eq(folded)
+        m.d.comb += [
+            processor.data.eq(Mux(arrived, kept, folded)), processor.start.eq(start),
+            processor.valid.eq(arrived | valid),
+        ]  # fmt: skip
         return processor.crc

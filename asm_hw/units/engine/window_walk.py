@@ -20,6 +20,7 @@ class WindowWalk(wiring.Component):
     -------
     take, following : In, the tile ``following`` is taken on this edge
     job, layer : In, what is in work
+    following_layer : In, the layer of ``following``
     goes : In(1), this cycle asks for words
     moves, row_ends : In(1), go to the next pixel on this edge; it is in the next row
     steps : Out(1), the cycle is a step, not one that only fills the window
@@ -38,6 +39,7 @@ class WindowWalk(wiring.Component):
                 "following": In(job),
                 "job": In(job),
                 "layer": In(struct_of(config.records.layer)),
+                "following_layer": In(struct_of(config.records.layer)),
                 "steps": Out(1),
                 "source": Out(request_layout(config)),
                 "window": Out(window_layout()),
@@ -47,47 +49,55 @@ class WindowWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         job, layer = self.job, self.layer
-        y, m3 = Signal(signed(COORDINATE), reset_less=True), Signal(2, reset_less=True)
-        row, col = (Signal.like(job[name], name=name, reset_less=True) for name in ("row", "col"))
-        # The next column that is asked for, and its address; a row of windows starts; its first column is there.
-        x, starts, filled = Signal(signed(COORDINATE), reset_less=True), Signal(), Signal()
-        fills, first, skips, jumps = (Signal(name=name) for name in ("fills", "first", "skips", "jumps"))
+        y, row, m3 = self._rows(m)
+        # The next column that is asked for, and its address; a row of windows starts; its first column is there, or is
+        # asked for now, since it lies in the map, as that of the block does.
+        x, col = (Signal.like(job[name], name=name, reset_less=True) for name in ("x", "col"))
+        starts, filled = Signal(), Signal()
+        fills, block_fills = Signal(), Signal()
+        first, skips, jumps = (Signal(name=name) for name in ("first", "skips", "jumps"))
         inside = [self._inside(m, f"column_{ahead}", x + ahead, layer.width) for ahead in range(SIDES + 1)]
         m.d.comb += [
             jumps.eq(layer.stride_x[2:].any() | (layer.stride_x == 3)),
-            fills.eq(layer.window & starts & ~filled & inside[0]),
             first.eq(layer.window & starts & ~fills),
             skips.eq(first & ~filled),  # the first column is padding
             self.steps.eq(~fills),
         ]
-        at, at_col = Signal(signed(COORDINATE)), Signal.like(col)
-        m.d.comb += [at.eq(x + skips), at_col.eq(col + Mux(skips & x[0], layer.col, 0))]
+        at, at_col, further_col = Signal(signed(COORDINATE)), Signal.like(col), Signal.like(col)
+        m.d.comb += further_col.eq(col + Mux(x[0], layer.col, 0))  # of the column to the right
+        m.d.comb += [at.eq(Mux(skips, x + 1, x)), at_col.eq(Mux(skips, further_col, col))]
         step, half, odd = self._stride(m, first, jumps)
+        beyond = Signal.like(x)
+        m.d.comb += beyond.eq(at + step)
         with m.If(self.goes & fills):
-            m.d.sync += [x.eq(x + 1), col.eq(col + Mux(x[0], layer.col, 0)), filled.eq(1)]
+            m.d.sync += [x.eq(x + 1), col.eq(further_col), filled.eq(1), fills.eq(0)]
         with m.If(self.moves):
-            m.d.sync += [x.eq(at + step), col.eq(at_col + half + Mux(odd & at[0], layer.col, 0))]
+            m.d.sync += [x.eq(beyond), col.eq(at_col + half + Mux(odd & at[0], layer.col, 0))]
             m.d.sync += [starts.eq(jumps), filled.eq(0)]
+            m.d.sync += fills.eq(layer.window & jumps & self._inside(m, "column_beyond", beyond, layer.width))
             with m.If(self.row_ends):
-                m.d.sync += [x.eq(job.x), col.eq(job.col), starts.eq(1)]
-                m.d.sync += [y.eq(y + layer.stride_y), row.eq(row + layer.row_step)]
-                m.d.sync += m3.eq(add_mod3(m3, layer.stride_m3))
+                m.d.sync += [x.eq(job.x), col.eq(job.col), starts.eq(1), fills.eq(block_fills)]
         with m.If(self.take):
-            new = self.following
-            m.d.sync += [y.eq(new.y), row.eq(new.row), m3.eq(new.m3), x.eq(new.x), col.eq(new.col)]
-            m.d.sync += [starts.eq(1), filled.eq(0)]
+            new, of = self.following, self.following_layer
+            begins = of.window & self._inside(m, "block", new.x, of.width)
+            m.d.sync += [x.eq(new.x), col.eq(new.col), starts.eq(1), filled.eq(0)]
+            m.d.sync += [fills.eq(begins), block_fills.eq(begins)]
         m.d.comb += [self.source.m3.eq(m3), self.source.m2.eq(y[0] ^ at[0] ^ job.m2)]
         within = [Mux(skips, inside[j + 1], inside[j]) for j in range(SIDES)]
-        self._slots(m, y, row, within, at, at_col, first | (~fills & (layer.stride_x == 2)))
-        window = self.window
-        m.d.comb += [
-            window.point.eq(self.goes & ~layer.window),
-            window.two.eq(self.goes & layer.window & (first | (~fills & (layer.stride_x == 2)))),
-            window.one.eq(self.goes & layer.window & ~window.two),
-            window.left_pad.eq(skips),
-            window.padded.eq(~self.source.enable),
-        ]
+        pair = first | (~fills & (layer.stride_x == 2))
+        self._slots(m, y, row, within, at, at_col, pair)
+        m.d.comb += self.window.left_pad.eq(skips)
         return m
+
+    def _rows(self, m: Module) -> tuple[Signal, Signal, Signal]:
+        """The window's first row: its number, address, and number modulo 3."""
+        layer, new = self.layer, self.following
+        y, row, m3 = (Signal.like(self.job[name], name=name, reset_less=True) for name in ("y", "row", "m3"))
+        with m.If(self.moves & self.row_ends):
+            m.d.sync += [y.eq(y + layer.stride_y), row.eq(row + layer.row_step), m3.eq(add_mod3(m3, layer.stride_m3))]
+        with m.If(self.take):
+            m.d.sync += [y.eq(new.y), row.eq(new.row), m3.eq(new.m3)]
+        return y, row, m3
 
     def _stride(self, m: Module, first: Value, jumps: Value) -> tuple[Value, Value, Value]:
         """How far the next column is that is asked for: columns, addresses, and whether an odd end adds a pair's."""
@@ -110,7 +120,11 @@ class WindowWalk(wiring.Component):
 
     def _slots(self, m: Module, y: Signal, row: Signal, within: list[Value], at: Signal, at_col, pair: Value) -> None:
         """Enable and address of each word: three rows of two columns, or six words of a point."""
-        layer, mask, request = self.layer, self.job.mask, self.source
+        layer, mask, request, window = self.layer, self.job.mask, self.source, self.window
+        m.d.comb += [
+            window.point.eq(self.goes & ~layer.window), window.two.eq(self.goes & layer.window & pair),
+            window.one.eq(self.goes & layer.window & ~window.two), window.padded.eq(~request.enable),
+        ]  # fmt: skip
         rows = [row, row + layer.row, row + (layer.row << 1)]
         inside = [self._inside(m, f"row_{i}", y + i, layer.height) for i in range(ROWS)]
         for i in range(ROWS):
