@@ -48,7 +48,7 @@ MUTATIONS = {
     "layers overlap": (ISSUER, "self.job.starts_layer & self.drains", "0"),
     "parameters read again in each block": (LOOPS, "Mux(first_tile & ~fresh, self._config.records.parameter_rows, 0)", "0"),
     "block's bank not followed": (LOOPS, "m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))", "pass"),
-    "a step ends after one cycle": (ISSUER, "Mux(self.job.last, self.layer.pace - 1, 0)", "0"),
+    "a step ends after one cycle": (ISSUER, "Mux(self.job.last, self.layer.pace, 1)", "1"),
     # Guard.
     "programs of other engines run": (GUARD, "header.engine != engine_number(self._config)", "0"),
     "changed programs run": (GUARD, "header.checksum != checksum", "0"),

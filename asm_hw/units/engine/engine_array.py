@@ -155,14 +155,18 @@ class EngineArray(wiring.Component):
     def _narrow(self, m: Module, results: list[Value]) -> None:
         """Each result once more, moved down and clamped to one digit."""
         config, result_of = self._config, self.result
+        # Limits are moved up once, so that results meet them before they are moved down.
+        down, size = result_of.also_shift, config.act_bits + (1 << len(result_of.also_shift))
+        low, high = (Signal(size, name=f"narrow_{name}") for name in ("low", "high"))
+        m.d.comb += [low.eq(result_of.also_low << down), high.eq(result_of.also_high << down)]
         narrowed = []
         for index, result in enumerate(results):
-            moved = Signal(signed(SKIP_BITS + 2), name=f"moved_{index}")
+            total = Signal(signed(SKIP_BITS + 2), name=f"moved_{index}")
             value = result[:SKIP_BITS] & self.control.also.replicate(SKIP_BITS)
-            m.d.comb += moved.eq((value + result_of.also_add.as_signed()) >> result_of.also_shift)
+            m.d.comb += total.eq(value + result_of.also_add.as_signed())
             clamped = Signal(config.act_bits, name=f"narrowed_{index}")
-            above = Mux(moved > result_of.also_high, result_of.also_high, moved)
-            m.d.comb += clamped.eq(Mux(moved < result_of.also_low, result_of.also_low, above))
+            above = Mux(total >= high, result_of.also_high, total >> down)
+            m.d.comb += clamped.eq(Mux(total < low, result_of.also_low, above))
             if config.act_alphabets is None:
                 narrowed.append(clamped)
             else:

@@ -56,12 +56,13 @@ class Issuer(wiring.Component):
         job, layer = Signal.like(self.job, reset_less=True), Signal.like(self.layer, reset_less=True)
         m.submodules.window = window = WindowWalk(self._config)
         m.submodules.outputs = output = OutputWalk(self._config)
-        phase, last_phase = (Signal.like(layer.pace, name=name, reset_less=True) for name in ("phase", "last_phase"))
         moves, done = Signal(), Signal()  # the last cycle of a step; of the tile
+        steps = self.busy & window.steps
+        phase, last_phase = self._phases(m, steps, moves)
         first, row_ends, last_row = self._pixels(m, job, moves)
-        steps, last = self.busy & window.steps, row_ends & last_row
+        last = row_ends & last_row
         m.d.comb += [
-            moves.eq(steps & (phase == last_phase)),
+            moves.eq(steps & last_phase),
             done.eq(moves & last),
             self.take.eq(
                 self.full
@@ -70,13 +71,10 @@ class Issuer(wiring.Component):
                 & ~(self.job.last & self.layer.skip & self.writing)
             ),
         ]
-        with m.If(steps):
-            m.d.sync += phase.eq(Mux(moves, 0, phase + 1))
         with m.If(done):
             m.d.sync += self.busy.eq(0)
         with m.If(self.take):
-            m.d.sync += [job.eq(self.job), self.busy.eq(1), phase.eq(0)]
-            m.d.sync += last_phase.eq(Mux(self.job.last, self.layer.pace - 1, 0))
+            m.d.sync += [job.eq(self.job), self.busy.eq(1)]
             with m.If(self.job.starts_layer):
                 m.d.sync += layer.eq(self.layer)
         for walk in (window, output):
@@ -90,6 +88,20 @@ class Issuer(wiring.Component):
         self._hold(m, layer)
         m.d.comb += self.step.ends_layer.eq(done & job.ends_layer)
         return m
+
+    def _phases(self, m: Module, steps: Value, moves: Value) -> tuple[Signal, Signal]:
+        """The cycle of the step, from 0 on, and whether it is the last one."""
+        phase, pace = (Signal.like(self.layer.pace, name=name, reset_less=True) for name in ("phase", "pace"))
+        last, following = Signal(name="last_phase"), Signal.like(phase)
+        m.d.comb += following.eq(phase + 1)
+        with m.If(steps):
+            m.d.sync += [phase.eq(following), last.eq(following + 1 == pace)]
+        with m.If(moves):
+            m.d.sync += [phase.eq(0), last.eq(pace == 1)]
+        with m.If(self.take):
+            new = Mux(self.job.last, self.layer.pace, 1)
+            m.d.sync += [phase.eq(0), pace.eq(new), last.eq(new == 1)]
+        return phase, last
 
     def _pixels(self, m: Module, job, moves: Value) -> tuple[Signal, Signal, Signal]:
         """The pixel is the block's first, the last one of its row, in the last row: registers, for much follows."""

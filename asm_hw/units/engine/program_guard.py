@@ -59,7 +59,9 @@ class ProgramGuard(wiring.Component):
         rows = self.write & (self.row.target != TARGETS.index("activations"))
         program = self.write & (self.row.target == TARGETS.index("program"))
         first, second = (program & (self.row.address == address) for address in range(2))
-        checksum = self._checksum(m, first | (self.run & self.streamed.any()), rows & ~first)
+        runs = Signal()  # since the edge before: no streamed row can count earlier
+        m.d.sync += runs.eq(self.run)
+        checksum = self._checksum(m, first | (runs & self.streamed.any()), rows & ~first)
         with m.If(first):
             m.d.sync += [header.eq(self.row.data), stream.eq(0), written.eq(1)]
         with m.If(second):
