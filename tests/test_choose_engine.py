@@ -16,7 +16,7 @@ from asm_hw.compiler import area_model, engine_candidates, event_energy
 from asm_hw.compiler.area_model import LOGIC, engine_areas_um2, memory_areas_um2, terms_of
 from asm_hw.compiler.choose_engine import Limits, choose_engine
 from asm_hw.compiler.compile_network import compile_network
-from asm_hw.compiler.engine_candidates import AMPLE, CHOSEN, size_of, with_rows
+from asm_hw.compiler.engine_candidates import AMPLE, CHOSEN, rows_with, size_of, with_rows
 from asm_hw.compiler.event_energy import LOGIC_PARAMETERS, SHAPE_PARAMETERS
 from asm_hw.errors import ParameterError
 from asm_hw.network.network_file import save
@@ -105,6 +105,13 @@ def test_no_smaller_engine_is_within_the_limit(network, known, monkeypatch, requ
         ParameterError, match=r"max_area must be at least .* mm2 for this network, not 0\.01: the nearest"
     ):
         choose_engine(network, SETS, Limits(max_area=0.01))
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_rows_are_those_that_the_host_writes(network):
+    program = compile_network(network, EngineConfig(alphabets=(1, 3), **AMPLE))
+    last = {target: max(at for name, at, _ in program.rows if name == target) for target in ("program", "weights")}
+    assert rows_with(program.config, program) == (last["weights"] + 1, last["program"] + 1)
 
 
 def test_what_is_fixed_stays(areas):

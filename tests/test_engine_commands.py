@@ -92,6 +92,10 @@ def test_compile_and_run_a_network(cli, network, tmp_path):
         (("--taps", "4"), ["taps must be one of 1, 3, 9, not 4"]),
         (("--columns", "5"), ["columns must be whole words of 2 channels", "not 5"]),
         (("--act-bits", "5"), ["act_bits of unit engine must be 4 or 8, not 5"]),
+        (
+            ("--lanes", "9", "--columns", "1", "--act-bits", "8", "--bank-rows", "65536"),
+            ["columns must be at least 2, rows of a tile's record, not 1"],
+        ),
         (("--alphabets", "1"), ["layer 'a' must have"]),
         (("--segments", "2", "--bank-rows", "8"), ["layer 'a' must find room in 2 segments of 8 rows"]),
         (("--weight-rows", "63"), ["weight_rows must be at least 64 for this network, or", "not 63"]),

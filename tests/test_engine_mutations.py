@@ -52,6 +52,8 @@ MUTATIONS = {
     # Guard.
     "programs of other engines run": (GUARD, "header.engine != engine_number(self._config)", "0"),
     "changed programs run": (GUARD, "header.checksum != checksum", "0"),
+    "rows that come with the start run": (GUARD, "rows | (~checked", "(~checked"),
+    "rows that an error left stay": (UNIT, "~(weights & streams) | guard.drops", "~(weights & streams)"),
     "no limit": (GUARD, "cycles[LIMIT_CYCLES.bit_length() - 1 :] > limit", "0"),
     # Weights that stream.
     "weights are read before they are there": (FRONT, "begun | self.there", "begun | ~begun"),

@@ -18,6 +18,7 @@ from asm_hw.network.integer_node import INPUT
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.engine.engine_config import BANKS, ROWS, TAPS, EngineConfig
 from asm_hw.units.engine.engine_records import PROGRAM_BITS, SKIP_BITS
+from asm_hw.units.engine.program_header import HEADER_ROWS
 from asm_hw.units.parameters import parameters_of
 
 from .area_model import WEIGHT_BANK, engine_areas_um2
@@ -146,7 +147,7 @@ class Needs:
         """Rows of weights and of the program that it takes at least."""
         passes = [many for tiles in self._tiles(config) for many in tiles]
         weights = sum(passes) * config.columns + len(passes) * config.records.parameter_rows
-        return weights, 1 + len(self.products) * (config.records.layer_rows + config.records.tile_rows)
+        return weights, HEADER_ROWS + len(self.products) * (config.records.layer_rows + config.records.tile_rows)
 
     def addresses(self, config: EngineConfig) -> int:
         """Addresses of activation memory that it takes at least: a layer's source and outputs lie side by side."""
@@ -178,12 +179,12 @@ def rows_with(config: EngineConfig, program: EngineProgram) -> tuple[int, int]:
     """Rows of weights and of the program that ``program`` takes on ``config``, which has other memories."""
     records = config.records
     program_rows = len(program.layers) * records.layer_rows + _tiles_of(program) * records.tile_rows
-    return len(program.weights), 1 + program_rows
+    return len(program.weights), HEADER_ROWS + program_rows
 
 
 def saved_cycles(config: EngineConfig, program: EngineProgram) -> int:
     """Cycles that ``config`` may save beside ``program``, whose engine has ample memories: its records are shorter."""
-    return 1 + len(program.program) - rows_with(config, program)[1]
+    return HEADER_ROWS + len(program.program) - rows_with(config, program)[1]
 
 
 def size_of(config: EngineConfig) -> Size:

@@ -17,6 +17,7 @@ from typing import Any
 from asm_hw.errors import ParameterError
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.units.engine.engine_config import EngineConfig
+from asm_hw.units.engine.program_header import HEADER_ROWS
 
 from .compile_network import compile_network
 from .engine_candidates import (
@@ -172,7 +173,7 @@ class EngineSearch:
         program = self._compile(replace(config, **rows))
         if program is None:
             return None
-        fitted = with_rows(program.config, self._fixed, len(program.weights), 1 + len(program.program))
+        fitted = with_rows(program.config, self._fixed, len(program.weights), HEADER_ROWS + len(program.program))
         return replace(program, config=fitted)
 
 

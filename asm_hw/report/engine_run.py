@@ -39,7 +39,9 @@ class EngineReport:
     compared: int = 0
     cycles: list[int] = field(default_factory=list)
     ended: bool = True
-    """Whether every run went through all layers, each of them as in the first one."""
+    """Whether every run went through all layers, each of them as in the first one, and all counters ended as the model
+    says.
+    """
     counted: list[dict[str, int]] = field(default_factory=list)
     """By layer, its cycles and counts."""
     first_difference: dict[str, Any] | None = None
@@ -145,6 +147,8 @@ def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray]
         elif own != report.counted[image.layer]:
             report.ended = False  # cycles do not depend on data
         before, end = image.counts, image.cycle
+        if layer is program.layers[-1]:
+            report.ended &= image.counts == _predicted_counts(program)
         if image.memory is None:
             continue
         # Without all layers' images there is the last one alone, in which the output still lies.
@@ -154,6 +158,11 @@ def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray]
                 report.outputs.append(values)
             if compare != "none":
                 _compare(report, layer.name, name, values, expected[name], image.cycle)
+
+
+def _predicted_counts(program: EngineProgram) -> dict[str, int]:
+    """All counters at the end of a program, from a host that is never late."""
+    return {name: sum(getattr(layer.predicted, name) for layer in program.layers) for name in COUNTED}
 
 
 def _compare(report: EngineReport, layer: str, name: str, values: np.ndarray, expected: np.ndarray, cycle: int) -> None:

@@ -9,7 +9,7 @@ from asm_hw.gateware.register_file import RegisterFile
 from asm_hw.gateware.register_map import map_address_bits
 
 from .engine_config import EngineConfig
-from .engine_counters import COUNTED, COUNTER_BITS
+from .engine_counters import COUNTED, COUNTS
 from .engine_registers import BUS, REGISTERS
 from .engine_unit import Engine
 from .program_header import ERRORS
@@ -35,8 +35,7 @@ class EngineControl(wiring.Component):
 
     def __init__(self):
         engine = {"start": Out(1), "busy": In(1), "error": In(range(len(ERRORS))), "layer": In(16)}
-        counts = In(data.StructLayout(dict.fromkeys(COUNTED, COUNTER_BITS)))
-        super().__init__(BUS_MEMBERS | {"interrupt": Out(1)} | engine | {"counts": counts})
+        super().__init__(BUS_MEMBERS | {"interrupt": Out(1)} | engine | {"counts": In(COUNTS)})
 
     def elaborate(self, platform):
         m = Module()

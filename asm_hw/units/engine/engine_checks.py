@@ -35,21 +35,24 @@ async def _write(driver: Driver, made: SmallProgram) -> None:
     driver.set("i__valid", 0)
 
 
-def _offering(driver: Driver, made: SmallProgram, share: float, rng: random.Random) -> Edge:
-    """A host that offers what streams in a share of the cycles."""
-    left = [payload(made.config, row) for row in reversed(made.streamed)]
+class _Offer:
+    """A host that offers rows in a share of the cycles, each until it is taken."""
 
-    async def edge() -> None:
-        offered = bool(left) and rng.random() < share
-        driver.set("i__valid", int(offered))
-        driver.set("i__payload", left[-1] if offered else 0)
+    def __init__(self, driver: Driver, made: SmallProgram, share: float, rng: random.Random):
+        self._driver, self._share, self._rng = driver, share, rng
+        self.left = [payload(made.config, row) for row in reversed(made.streamed)]
+        self._offered = False
+
+    async def edge(self) -> None:
+        driver = self._driver
+        self._offered = bool(self.left) and (self._offered or self._rng.random() < self._share)
+        driver.set("i__valid", int(self._offered))
+        driver.set("i__payload", self.left[-1] if self._offered else 0)
         await driver.settle()
-        if offered and driver.get("i__ready"):
-            left.pop()
+        if self._offered and driver.get("i__ready"):
+            self.left.pop()
+            self._offered = False
         await driver.edge()
-        driver.set("i__valid", 0)
-
-    return edge
 
 
 async def _run(driver: Driver, host: Host, made: SmallProgram, edge: Edge | None = None) -> None:
@@ -139,14 +142,45 @@ async def check_engine_stream(driver: Driver, config: EngineConfig, rng: random.
         late = 0 if share == 1.0 else SLOW * len(made.streamed)
         await _write(driver, made)
         for _ in range(2):  # the same program again: all of its stream, but not its rows
-            await _finish(driver, host, made, _offering(driver, made, share, rng), late)
+            await _finish(driver, host, made, _Offer(driver, made, share, rng).edge, late)
             await _write(driver, replace(made, rows=inputs))
     target, address, data = made.streamed[-1]
     made.streamed[-1] = target, address, data ^ 1
     await host.start()
-    _, error, _ = await host.finish(made.cycles + PATIENCE, _offering(driver, made, 1.0, rng))
+    _, error, _ = await host.finish(made.cycles + PATIENCE, _Offer(driver, made, 1.0, rng).edge)
     assert error == ERRORS.index("checksum"), "a wrong row of a stream is not found"
     await _run(driver, host, small_program(config, rng))  # and the next program, without a stream
 
 
-CHECKS = (check_engine_programs, check_engine_reset, check_engine_refusals, check_engine_stream)
+async def check_engine_queue(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
+    """Rows of a stream that an error left in a queue do not stop the next program behind them; nor do rows that come
+    with the start run unchecked.
+    """
+    host = host_of(config, driver, rng)
+    await _reset(driver, host)
+    if not config.weight_rows & config.weight_rows - 1:
+        made, following = small_program(config, rng, streams=True), small_program(config, rng)
+        _spoiled(made, "limit", rng)
+        await _write(driver, made)
+        made.streamed += [*made.streamed, *following.rows]
+        offer = _Offer(driver, made, 0.2, rng)
+        await host.start()
+        _, error, _ = await host.finish(LIMIT_CYCLES + PATIENCE + SLOW * len(made.rows), offer.edge)
+        assert error == ERRORS.index("limit"), f"error {error}"
+        for _ in range(SLOW * len(offer.left)):
+            await offer.edge()
+        assert not offer.left, f"{len(offer.left)} rows are not taken"
+        driver.set("i__valid", 0)
+        await _finish(driver, host, following, None)
+    if config.control == "ports":  # a bus starts some cycles after it was asked to
+        made = small_program(config, rng)
+        await _write(driver, made)
+        driver.set("i__payload", payload(config, made.rows[-1]))
+        driver.set("i__valid", 1)
+        await host.start()
+        driver.set("i__valid", 0)
+        _, error, _ = await host.finish(0)
+        assert error == ERRORS.index("checksum"), "a row that comes with the start runs unchecked"
+
+
+CHECKS = (check_engine_programs, check_engine_reset, check_engine_refusals, check_engine_stream, check_engine_queue)

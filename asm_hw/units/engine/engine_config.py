@@ -82,6 +82,10 @@ class EngineConfig(AccumulatingConfig):
             value = getattr(self, name)
             if value & value - 1:
                 raise ParameterError(f"{name} must be a power of two, not {value}")
+        if self.columns < self.records.tile_rows:
+            raise ParameterError(
+                f"columns must be at least {self.records.tile_rows}, rows of a tile's record, not {self.columns}"
+            )
         tiles, program = self.beat_words + 1, HEADER_ROWS + 2 * self.records.layer_rows
         least = {"weight_rows": tiles * self.columns + 2 * self.records.parameter_rows}
         least["program_rows"] = program + tiles * self.records.tile_rows

@@ -18,6 +18,7 @@ COUNTED = {
     "output_words": "words of activation memory written",
 }
 """The counters and what they count, in the order of ports and registers."""
+COUNTS = data.StructLayout(dict.fromkeys(COUNTED, COUNTER_BITS))
 
 
 class Counters(wiring.Component):
@@ -35,8 +36,7 @@ class Counters(wiring.Component):
 
     def __init__(self):
         widths = {name: 4 if name.endswith("words") else 1 for name in COUNTED}
-        counts = data.StructLayout(dict.fromkeys(COUNTED, COUNTER_BITS))
-        super().__init__({"clear": In(1), **{name: In(width) for name, width in widths.items()}, "counts": Out(counts)})
+        super().__init__({"clear": In(1), **{name: In(width) for name, width in widths.items()}, "counts": Out(COUNTS)})
 
     def elaborate(self, platform):
         m = Module()

@@ -37,8 +37,8 @@ class Loops(wiring.Component):
     row, first_row : Out, numbers of the next row of weights and of the first one of the pass, modulo twice their memory
     in_layer : Out(1), records that are read are of a layer
     wants_parameters : Out(1), the tile brings parameters
-    ends_layer : Out(1), it is the layer's last
-    job : Out(`job_layout`)
+    ends_layer : Out(1), it is the layer's last; from two cycles after ``leave`` or ``opens`` on
+    job : Out(`job_layout`); from then on, too
     """
 
     def __init__(self, config: EngineConfig):
@@ -70,14 +70,15 @@ class Loops(wiring.Component):
         # What the next tile begins: another block of the row, another row of blocks, another pass. The registers are a
         # cycle late: no tile is left within three cycles of the one before, for its record is read first.
         order = ("tile", "x", "y", "passe")
-        steps = {name: Signal(name=f"steps_{name}") for name in order}
-        all_end, follows = Const(1), {}
-        for name in order:
+        steps, follows, inner_end = {"tile": Const(1)}, {}, count["tile"] == last["tile"]
+        m.d.sync += ends["tile"].eq(inner_end)
+        for name in order[1:]:
+            steps[name] = Signal(name=f"steps_{name}")  # the loops within it end
+            follows[name] = Signal(name=f"follows_{name}")  # and it goes on
             here = count[name] == last[name]
-            follows[name] = Signal(name=f"follows_{name}")  # this loop goes on, those within it begin anew
-            m.d.sync += [ends[name].eq(here), steps[name].eq(all_end), follows[name].eq(all_end & ~here)]
-            all_end &= here
-        m.d.sync += self.ends_layer.eq(all_end)
+            m.d.sync += [ends[name].eq(here), steps[name].eq(inner_end), follows[name].eq(inner_end & ~here)]
+            inner_end &= here
+        m.d.sync += self.ends_layer.eq(inner_end)
         next_x, next_y, next_pass = (self.leave & follows[name] for name in order[1:])
         m.d.comb += self.wants_parameters.eq(first["tile"] & first["x"] & first["y"])
         for name, step in steps.items():

@@ -7,8 +7,9 @@ PORT_MEANINGS = {
     "start": "run the program, if idle",
     "busy": "a program runs",
     "done": "the last program has ended, or could not begin",
-    "error": "why the last program ended early: 0 it did not, 1 it is of another engine, 2 its rows do not have the"
-    " checksum of its header, 3 it ran longer than that allows, 4 its stream of weights stood still",
+    "error": "why the last program ended early: 0 it did not, 1 it is of another engine, 2 its rows, those that stream"
+    " too, do not have the checksum of its header, 3 it ran longer than that allows, 4 its stream of weights stood"
+    " still",
     "layer": "layers that have ended since the start",
     "layer_done": "a layer has ended: the cycle in which its last output is in the memory",
     "counts": "since the start: cycles in which lanes add, without a tile in work, waiting for streamed weights;"

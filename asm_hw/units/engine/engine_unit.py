@@ -9,7 +9,7 @@ from asm_hw.gateware.unit_memory import Memory
 from .banked_memory import BankedMemory
 from .engine_array import EngineArray
 from .engine_config import SWAP_STAGE, EngineConfig
-from .engine_counters import COUNTED, COUNTER_BITS, Counters, ones
+from .engine_counters import COUNTS, Counters, ones
 from .engine_front import Front
 from .engine_issuer import Issuer
 from .engine_layouts import step_layouts
@@ -53,7 +53,7 @@ class Engine(wiring.Component):
                 "error": Out(range(len(ERRORS))),
                 "layer": Out(16),
                 "layer_done": Out(1),
-                "counts": Out(data.StructLayout(dict.fromkeys(COUNTED, COUNTER_BITS))),
+                "counts": Out(COUNTS),
                 "read_enable": In(1),
                 "read_address": In(config.host_address_bits),
                 "read_data": Out(config.word_bits),
@@ -179,8 +179,10 @@ class Engine(wiring.Component):
         """Rows of weights while a program runs: where the front reads none, and the ring has room."""
         m.submodules.stream = ring = WeightStream(self._config)
         weights, streams = self.i.payload.target == TARGETS.index("weights"), guard.streamed.any()
-        # Before the start they wait: it is the start that empties the ring.
-        idle, running = ~self.busy & ~(weights & streams), self.busy & weights & ring.opens & ~front.weight_read
+        # Before the start they wait: it is the start that empties the ring. Those that an error left must not stay in
+        # the way of the next program.
+        idle = ~self.busy & (~(weights & streams) | guard.drops)
+        running = self.busy & weights & ring.opens & ~front.weight_read
         m.d.comb += [
             self.i.ready.eq(idle | running),
             ring.begin.eq(guard.run), ring.rows.eq(guard.streamed),

@@ -40,6 +40,7 @@ class ProgramGuard(wiring.Component):
     waits : In(1), it waits for a row of weights
     ends : In(1), it ends
     halt : Out(1), it has run or waited too long
+    drops : Out(1), since an error, until the next header or run: rows of its stream may still be offered
     error : Out, why the last program ended early (`ERRORS`)
     """
 
@@ -49,7 +50,13 @@ class ProgramGuard(wiring.Component):
         self._config = config
         row = data.StructLayout(config.access_fields)
         inputs = {name: In(1) for name in ("write", "arrives", "start", "busy", "waits", "ends")}
-        outputs = {"run": Out(1), "streamed": Out(STREAM["rows"]), "halt": Out(1), "error": Out(range(len(ERRORS)))}
+        outputs = {
+            "run": Out(1),
+            "streamed": Out(STREAM["rows"]),
+            "halt": Out(1),
+            "drops": Out(1),
+            "error": Out(range(len(ERRORS))),
+        }
         super().__init__({**inputs, "row": In(row), **outputs})
 
     def elaborate(self, platform):
@@ -69,17 +76,21 @@ class ProgramGuard(wiring.Component):
         error = Signal.like(self.error, name="found")
         with m.If(~written | (header.engine != engine_number(self._config))):
             m.d.comb += error.eq(ERRORS.index("engine"))
-        with m.Elif(~checked & (header.checksum != checksum)):
+        with m.Elif(rows | (~checked & (header.checksum != checksum))):  # a row with the start would run unchecked
             m.d.comb += error.eq(ERRORS.index("checksum"))
         m.d.comb += [self.run.eq(self.start & ~self.busy & (error == 0)), self.streamed.eq(stream.rows)]
         with m.If(self.run):
             m.d.sync += checked.eq(1)
         with m.If(rows):
             m.d.sync += checked.eq(0)
+        with m.If(first):
+            m.d.sync += self.drops.eq(0)
         with m.If(self.ends & self.streamed.any() & (stream.checksum != checksum)):
-            m.d.sync += self.error.eq(ERRORS.index("checksum"))
+            m.d.sync += [self.error.eq(ERRORS.index("checksum")), self.drops.eq(1)]
         with m.If(self.start & ~self.busy):
-            m.d.sync += self.error.eq(error)
+            m.d.sync += [self.error.eq(error), self.drops.eq(error != 0)]
+        with m.If(self.halt):
+            m.d.sync += self.drops.eq(1)
         self._limits(m, header.limit)
         return m
 
@@ -110,7 +121,7 @@ class ProgramGuard(wiring.Component):
         with m.If(self.arrives):
             m.d.sync += kept.eq(folded)
         m.d.comb += [
-            processor.data.eq(Mux(arrived, kept, folded)), processor.start.eq(start),
-            processor.valid.eq(arrived | valid),
+            processor.data.eq(Mux(self.busy, kept, folded)), processor.start.eq(start),
+            processor.valid.eq(Mux(self.busy, arrived, valid)),
         ]  # fmt: skip
         return processor.crc

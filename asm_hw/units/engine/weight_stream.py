@@ -48,16 +48,16 @@ class WeightStream(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         streams, left, written = Signal(), Signal.like(self.rows, reset_less=True), Signal.like(self.row)
-        awaits, available = Signal(), Signal.like(self.row)  # rows are left
+        more, available = Signal(), Signal.like(self.row)  # rows are left
         m.d.comb += [
-            self.opens.eq(awaits & ((written ^ self.first_row) != 1 << len(written) - 1)),
+            self.opens.eq(more & ((written ^ self.first_row) != 1 << len(written) - 1)),
             available.eq(written - self.row),
         ]
         tile = self._config.columns
         short = Mux(self.brings, available < tile + self._config.records.parameter_rows, available < tile)
         m.d.sync += self.there.eq(~streams | ~(short | self.changes))
         with m.If(self.arrives):
-            m.d.sync += [written.eq(written + 1), left.eq(left - 1), awaits.eq(left != 1)]
+            m.d.sync += [written.eq(written + 1), left.eq(left - 1), more.eq(left != 1)]
         with m.If(self.begin):
-            m.d.sync += [streams.eq(self.rows.any()), awaits.eq(self.rows.any()), left.eq(self.rows), written.eq(0)]
+            m.d.sync += [streams.eq(self.rows.any()), more.eq(self.rows.any()), left.eq(self.rows), written.eq(0)]
         return m
