@@ -1,6 +1,6 @@
 """Accuracy on the digits, float against alphabet sets; prints one JSON object.
 
-    python benchmarks/demo_accuracy.py
+    python benchmarks/demo_accuracy.py [--keep FOLDER]
 
 Test accuracies are percent of 450 images, so one image is 0.22 points: differences between rows, and
 between seeds of a row, of a few images are noise. The last weights count; nothing is chosen by the test
@@ -10,15 +10,18 @@ set. ``agreement_percent``: images on which the fake-quantized model and the int
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import platform
 import statistics
 import time
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from asm_hw.network.network_file import save
 from asm_hw.training.convert import convert
 from asm_hw.training.data import ImageData, digits
 from asm_hw.training.digits_training import ASM_EPOCHS, EPOCHS, accuracy, train, train_asm
@@ -30,8 +33,8 @@ ALPHABETS = ("1,3", "1")
 INPUT_SHAPE = (1, 8, 8)
 
 
-def measure(data: ImageData, seed: int, epochs: int, asm_epochs: int) -> list[dict[str, Any]]:
-    """The rows of one seed: the float model, then each alphabet set trained from it."""
+def measure(data: ImageData, seed: int, epochs: int, asm_epochs: int, keep: Path | None) -> list[dict[str, Any]]:
+    """The rows of one seed: the float model, then each alphabet set trained from it, its integers kept in a folder."""
     started = time.perf_counter()
     model = digits_cnn(seed)
     train(model, data, epochs=epochs, seed=seed)
@@ -57,6 +60,10 @@ def measure(data: ImageData, seed: int, epochs: int, asm_epochs: int) -> list[di
                 "time_s": _since(started),
             }
         )
+        if keep:
+            path = keep / f"digits_cnn_{alphabets.replace(',', '_')}_w{WEIGHT_BITS}_a{ACT_BITS}.safetensors"
+            save(network, path)
+            rows[-1]["integers_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return rows
 
 
@@ -85,15 +92,17 @@ def main() -> None:
     parser.add_argument("--asm-epochs", type=int, default=ASM_EPOCHS, help="epochs of alphabet-aware training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1, help="the last bits of float sums depend on it")
+    parser.add_argument("--keep", type=Path, help="folder for the integers of the first seed")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     data = digits()
-    rows = [row for seed in args.seeds for row in measure(data, seed, args.epochs, args.asm_epochs)]
+    kept = {args.seeds[0]: args.keep}
+    rows = [row for seed in args.seeds for row in measure(data, seed, args.epochs, args.asm_epochs, kept.get(seed))]
     result = {
         "data": f"scikit-learn digits, {len(data.train_images)} train, {len(data.test_images)} test",
         "weight_bits": WEIGHT_BITS,
         "act_bits": ACT_BITS,
-        "arguments": vars(args),
+        "arguments": {name: value for name, value in vars(args).items() if name != "keep"},
         "versions": {"asm_hw": version("asm-hw"), "torch": torch.__version__, "python": platform.python_version()},
         "rows": rows,
         "means": means(rows),

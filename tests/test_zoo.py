@@ -13,15 +13,36 @@ from asm_hw.cli import commands as command_line
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FLOAT_STARTS = ("resnet8", "mobilenet_v2_050")
-FILES = sorted(path for path in (REPOSITORY / "zoo").glob("*.safetensors") if path.stem not in FLOAT_STARTS)
+
+
+DIGITS = sorted((REPOSITORY / "zoo").glob("digits_cnn_*.safetensors"))
+FILES = sorted(
+    path for path in (REPOSITORY / "zoo").glob("*.safetensors") if path.stem not in FLOAT_STARTS and path not in DIGITS
+)
+
+
+def results(name):
+    return json.loads((REPOSITORY / "docs" / "results" / name).read_text())
+
+
+def digest_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def published(path):
     """The row of docs/results/trainings.json whose integers these are."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    rows = json.loads((REPOSITORY / "docs" / "results" / "trainings.json").read_text())
-    (row,) = [row for row in rows if row["test"].get("integers_sha256") == digest]
+    (row,) = [row for row in results("trainings.json") if row["test"].get("integers_sha256") == digest_of(path)]
     return row
+
+
+@pytest.mark.parametrize("path", DIGITS, ids=lambda path: path.stem)
+def test_digits_come_out_as_published(path):
+    rows = results("demo_accuracy.json")["accuracy"]["rows"]
+    (row,) = [row for row in rows if row.get("integers_sha256") == digest_of(path)]
+    assert path.stem == f"digits_cnn_{row['model'].strip('{}').replace(',', '_')}_w5_a8"
+    result = CliRunner().invoke(command_line.cli, ["evaluate", str(path), "--dataset", "digits", "--json"])
+    assert result.exit_code == 0, result.output
+    assert round(json.loads(result.stdout)["accuracy_percent"], 2) == row["integer_percent"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
