@@ -165,7 +165,7 @@ class EngineArray(wiring.Component):
             value = result[:SKIP_BITS] & self.control.also.replicate(SKIP_BITS)
             m.d.comb += total.eq(value + result_of.also_add.as_signed())
             clamped = Signal(config.act_bits, name=f"narrowed_{index}")
-            above = Mux(total >= high, result_of.also_high, total >> down)
+            above = Mux(total < high, total >> down, result_of.also_high)
             m.d.comb += clamped.eq(Mux(total < low, result_of.also_low, above))
             if config.act_alphabets is None:
                 narrowed.append(clamped)

@@ -185,7 +185,7 @@ class Engine(wiring.Component):
         running = self.busy & weights & ring.opens & ~front.weight_read
         m.d.comb += [
             self.i.ready.eq(idle | running),
-            ring.begin.eq(guard.run), ring.rows.eq(guard.streamed),
+            ring.start.eq(guard.run), ring.rows.eq(guard.streamed),
             ring.arrives.eq(self.i.valid & running), guard.arrives.eq(self.i.valid & running),
             guard.write.eq(self.i.valid & idle),
             *(getattr(ring, name).eq(getattr(front, name)) for name in ("row", "first_row", "brings", "changes")),

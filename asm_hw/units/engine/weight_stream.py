@@ -19,7 +19,7 @@ class WeightStream(wiring.Component):
 
     Members
     -------
-    begin : In(1), a program begins on this edge
+    start : In(1), a program begins on this edge
     rows : In(``STREAM["rows"]``), how many rows it streams; 0: all were written before
     arrives : In(1), a row is written on this edge
     row, first_row : In, the numbers of the front's next row and of the first one of its pass
@@ -35,7 +35,7 @@ class WeightStream(wiring.Component):
         number = ceil_log2(config.weight_rows) + 1
         self._config = config
         super().__init__(
-            {name: In(1) for name in ("begin", "arrives", "brings", "changes")}
+            {name: In(1) for name in ("start", "arrives", "brings", "changes")}
             | {
                 "rows": In(STREAM["rows"]),
                 "row": In(number),
@@ -58,6 +58,6 @@ class WeightStream(wiring.Component):
         m.d.sync += self.there.eq(~streams | ~(short | self.changes))
         with m.If(self.arrives):
             m.d.sync += [written.eq(written + 1), left.eq(left - 1), more.eq(left != 1)]
-        with m.If(self.begin):
+        with m.If(self.start):
             m.d.sync += [streams.eq(self.rows.any()), more.eq(self.rows.any()), left.eq(self.rows), written.eq(0)]
         return m
