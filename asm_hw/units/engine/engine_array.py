@@ -156,7 +156,7 @@ class EngineArray(wiring.Component):
         """Each result once more, moved down and clamped to one digit."""
         config, result_of = self._config, self.result
         # Limits are moved up once, so that results meet them before they are moved down.
-        down, size = result_of.also_shift, config.act_bits + (1 << len(result_of.also_shift))
+        down, size = result_of.also_shift, config.act_bits + (1 << len(result_of.also_shift)) - 1
         low, high = (Signal(size, name=f"narrow_{name}") for name in ("low", "high"))
         m.d.comb += [low.eq(result_of.also_low << down), high.eq(result_of.also_high << down)]
         narrowed = []
