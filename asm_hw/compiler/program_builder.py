@@ -103,7 +103,7 @@ class ProgramBuilder:
             return 0
         longest = max(self._added, key=lambda added: added.pass_rows)
         least = 1 << ceil_log2(longest.pass_rows)
-        if config.weight_rows < least or config.weight_rows & config.weight_rows - 1:
+        if config.weight_rows < least or not config.can_stream:
             raise ParameterError(
                 f"weight_rows must be at least {weights} for this network, or a power of two of at least {least} that"
                 f" holds a pass of layer {longest.product.name!r} while others stream in, not {config.weight_rows}"

@@ -19,6 +19,13 @@ def axi_lite_members(address_bits: int) -> dict[str, wiring.Member]:
     return write | read | {"rdata": Out(WORD_BITS), "rresp": Out(2), "rvalid": Out(1), "rready": In(1)}
 
 
+def join_axi_lite(m: Module, outer, inner, address_bits: int, prefix: str = "") -> None:
+    """Join the bus of a component, whose signals begin with ``prefix``, to that of a part of it."""
+    for name, member in axi_lite_members(address_bits).items():
+        outside, inside = getattr(outer, prefix + name), getattr(inner, name)
+        m.d.comb += inside.eq(outside) if member.flow == In else outside.eq(inside)
+
+
 class AxiLitePort(wiring.Component):
     """Holds what each channel brings until it can be used, and responses until they are taken.
 

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .axi_lite_port import AxiLitePort, axi_lite_members
+from .axi_lite_port import AxiLitePort, axi_lite_members, join_axi_lite
 from .register_map import WORD_BITS, WORD_BYTES, Access, Register, RegisterField, map_address_bits
 
 
@@ -53,9 +53,7 @@ class RegisterFile(wiring.Component):
         m = Module()
         address_bits = map_address_bits(self._registers)
         m.submodules.port = port = AxiLitePort(address_bits)
-        for name, member in axi_lite_members(address_bits).items():
-            inner, outer = getattr(port, name), getattr(self, name)
-            m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+        join_axi_lite(m, self, port, address_bits)
         words = {register.offset // WORD_BYTES: self._word(m, register, port) for register in self._registers}
         m.d.comb += [port.read_error.eq(1), port.write_error.eq(1)]
         with m.Switch(port.read_place[2:]):

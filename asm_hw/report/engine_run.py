@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -47,6 +48,11 @@ class EngineReport:
     first_difference: dict[str, Any] | None = None
     outputs: list[np.ndarray] = field(default_factory=list)
     seconds: float = 0.0
+
+    @cached_property
+    def predicted_counts(self) -> dict[str, int]:
+        """All counters at the end of a run, with a host that is never late."""
+        return {name: sum(getattr(layer.predicted, name) for layer in self.program.layers) for name in COUNTED}
 
     @property
     def as_predicted(self) -> bool:
@@ -148,7 +154,7 @@ def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray]
             report.ended = False  # cycles do not depend on data
         before, end = image.counts, image.cycle
         if layer is program.layers[-1]:
-            report.ended &= image.counts == _predicted_counts(program)
+            report.ended &= image.counts == report.predicted_counts
         if image.memory is None:
             continue
         # Without all layers' images there is the last one alone, in which the output still lies.
@@ -158,11 +164,6 @@ def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray]
                 report.outputs.append(values)
             if compare != "none":
                 _compare(report, layer.name, name, values, expected[name], image.cycle)
-
-
-def _predicted_counts(program: EngineProgram) -> dict[str, int]:
-    """All counters at the end of a program, from a host that is never late."""
-    return {name: sum(getattr(layer.predicted, name) for layer in program.layers) for name in COUNTED}
 
 
 def _compare(report: EngineReport, layer: str, name: str, values: np.ndarray, expected: np.ndarray, cycle: int) -> None:

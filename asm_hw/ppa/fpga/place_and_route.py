@@ -32,15 +32,18 @@ LARGE_MHZ = 60
 _COARSE = ["proc", "flatten", "opt", "wreduce", "peepopt", "opt_clean"]
 _CHAIN = ["techmap -map fpga_map.v t:$add t:$sub", "opt_clean"]
 _ROWS = ["techmap -map fpga_map.v t:$mul", "opt", "wreduce", "opt_clean"]
-_LARGE = ["scratchpad -set abc9.D 6000"]
-"""ps, for a unit that nearly fills the device: paths take three times as long when routed as ABC guesses. Relaxed, a
-sum and its limits take 33 LUTs one after another; below, area grows."""
-_RELAXED = ["scratchpad -set abc9.D 50000"]  # ps: ABC maps for area; routed paths are far shorter
+
+RELAXED_PS = 50_000
+"""The path that ABC maps for in recipes that save area; routed ones are far shorter."""
+
+LARGE_PS = 6_000
+"""The same for a unit that nearly fills the device: paths take three times as long when routed as ABC guesses. Relaxed,
+a sum and its limits take 33 LUTs one after another; below, area grows."""
 
 RECIPES = {
     "yosys": ([], ""),
-    "chained": ([*_RELAXED, *_COARSE, *_CHAIN], "narrow"),
-    "rows": ([*_RELAXED, *_COARSE, *_ROWS, *_CHAIN], "narrow"),
+    "chained": ([*_COARSE, *_CHAIN], "narrow"),
+    "rows": ([*_COARSE, *_ROWS, *_CHAIN], "narrow"),
 }
 """What happens before Yosys' own flow, by recipe name: nothing, or each addition on a carry chain of its
 own, or multiplications too as one chain a weight bit. The latter two map for area and without the
@@ -150,12 +153,18 @@ def mapping_commands(
         # Without, memories of a few rows would be flip-flops, of one unit and not of its baseline.
         'setattr -set ram_style "block" */m:rows',
         *(f"setattr -mod -set keep_hierarchy 1 {top}_{kind}" for kind in once),
+        *_path_target(recipe, bool(once)),
         *RECIPES[recipe][0],
-        *(_LARGE if once else []),
         f"{_synth(family, recipe, dsp)} {family.unit_ports} -top {top}",
         *(["setattr -mod -set keep_hierarchy 0", "flatten", "opt_clean"] if once else []),
         "tee -q -o unit.json stat -json",
     ]
+
+
+def _path_target(recipe: str, large: bool) -> list[str]:
+    """The command that says for how long a path ABC maps; none where Yosys' own choice stands."""
+    target = LARGE_PS if large else RELAXED_PS if RECIPES[recipe][1] == "narrow" else None
+    return [] if target is None else [f"scratchpad -set abc9.D {target}"]
 
 
 def _synth(family: Family, recipe: str, dsp: bool) -> str:

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from asm_hw.gateware.axi_lite_port import axi_lite_members
+from asm_hw.gateware.axi_lite_port import axi_lite_members, join_axi_lite
 from asm_hw.gateware.register_file import RegisterFile
 from asm_hw.gateware.register_map import map_address_bits
 
@@ -14,7 +14,8 @@ from .engine_registers import BUS, REGISTERS
 from .engine_unit import Engine
 from .program_header import ERRORS
 
-BUS_MEMBERS = axi_lite_members(map_address_bits(REGISTERS))
+ADDRESS_BITS = map_address_bits(REGISTERS)
+BUS_MEMBERS = axi_lite_members(ADDRESS_BITS)
 
 
 class EngineControl(wiring.Component):
@@ -40,9 +41,7 @@ class EngineControl(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.registers = file = RegisterFile(REGISTERS)
-        for name, member in BUS_MEMBERS.items():
-            inner, outer = getattr(file, name), getattr(self, name)
-            m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+        join_axi_lite(m, self, file, ADDRESS_BITS)
         running, ends = Signal(), Signal()
         with m.If(self.start | ends):
             m.d.sync += running.eq(self.start)
@@ -93,9 +92,7 @@ class AxiLiteEngine(wiring.Component):
         m = Module()
         m.submodules.engine = engine = Engine(self._config)
         m.submodules.control = control = EngineControl()
-        for name, member in BUS_MEMBERS.items():
-            inner, outer = getattr(control, name), getattr(self, f"{BUS}_{name}")
-            m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+        join_axi_lite(m, self, control, ADDRESS_BITS, f"{BUS}_")
         m.d.comb += [
             engine.i.valid.eq(self.i.valid), engine.i.payload.eq(self.i.payload), self.i.ready.eq(engine.i.ready),
             engine.start.eq(control.start), control.busy.eq(engine.busy), control.error.eq(engine.error),

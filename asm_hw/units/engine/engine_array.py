@@ -38,7 +38,7 @@ class EngineArray(wiring.Component):
         r"load|parameters|control|result": "control",
         r"row|branch_\d+\w*": "weight_registers",
         r"x|skip_words|joined_\d+|data|also_data": "activations",
-        r"moved_\d+|narrowed_\d+": "requantize",
+        r"raised_\d+|narrowed_\d+|narrow_\w+": "requantize",
         r"channel_\w+|next_\w+": "requantize",
         **DATAPATH_PARTS,
         **ADDER_PARTS,
@@ -161,7 +161,7 @@ class EngineArray(wiring.Component):
         m.d.comb += [low.eq(result_of.also_low << down), high.eq(result_of.also_high << down)]
         narrowed = []
         for index, result in enumerate(results):
-            total = Signal(signed(SKIP_BITS + 2), name=f"moved_{index}")
+            total = Signal(signed(SKIP_BITS + 2), name=f"raised_{index}")
             value = result[:SKIP_BITS] & self.control.also.replicate(SKIP_BITS)
             m.d.comb += total.eq(value + result_of.also_add.as_signed())
             clamped = Signal(config.act_bits, name=f"narrowed_{index}")

@@ -55,13 +55,13 @@ class _Offer:
         await driver.edge()
 
 
-async def _run(driver: Driver, host: Host, made: SmallProgram, edge: Edge | None = None) -> None:
+async def _run(driver: Driver, host: Host, made: SmallProgram) -> None:
     """A program that must end in just the predicted cycles."""
     await _write(driver, made)
-    await _finish(driver, host, made, edge)
+    await _finish(driver, host, made)
 
 
-async def _finish(driver: Driver, host: Host, made: SmallProgram, edge: Edge | None, late: int = 0) -> None:
+async def _finish(driver: Driver, host: Host, made: SmallProgram, edge: Edge | None = None, late: int = 0) -> None:
     """Start what is written, wait for its end, in the predicted cycles or ``late`` ones more, and read every word."""
     await host.start()
     cycles, error, layers = await host.finish(made.cycles + PATIENCE + late, edge)
@@ -120,20 +120,20 @@ async def check_engine_refusals(driver: Driver, config: EngineConfig, rng: rando
     """Programs of another engine, changed, cut short or running on end with their error; the next one runs."""
     host = host_of(config, driver, rng)
     await _reset(driver, host)
-    for number, name in enumerate(ERRORS[1:4], 1):
+    for name in ("engine", "checksum", "limit"):
         made = small_program(config, rng)
         _spoiled(made, name, rng)
         await _write(driver, made)
         await host.start()
         _, error, _ = await host.finish(LIMIT_CYCLES + config.last_stage + 3 if name == "limit" else 0)
-        assert error == number, f"error {error}, expected {name}"
+        assert error == ERRORS.index(name), f"error {error}, expected {name}"
         await _run(driver, host, small_program(config, rng))
 
 
 async def check_engine_stream(driver: Driver, config: EngineConfig, rng: random.Random) -> None:
     """Weights that arrive while the program runs: from a host that is never late, from a slow one, and wrong ones."""
-    if config.weight_rows & config.weight_rows - 1:
-        return  # no ring
+    if not config.can_stream:
+        return
     host = host_of(config, driver, rng)
     await _reset(driver, host)
     for share in (1.0, 0.3, 1.0):
@@ -158,7 +158,7 @@ async def check_engine_queue(driver: Driver, config: EngineConfig, rng: random.R
     """
     host = host_of(config, driver, rng)
     await _reset(driver, host)
-    if not config.weight_rows & config.weight_rows - 1:
+    if config.can_stream:
         made, following = small_program(config, rng, streams=True), small_program(config, rng)
         _spoiled(made, "limit", rng)
         await _write(driver, made)
@@ -171,7 +171,7 @@ async def check_engine_queue(driver: Driver, config: EngineConfig, rng: random.R
             await offer.edge()
         assert not offer.left, f"{len(offer.left)} rows are not taken"
         driver.set("i__valid", 0)
-        await _finish(driver, host, following, None)
+        await _finish(driver, host, following)
     if config.control == "ports":  # a bus starts some cycles after it was asked to
         made = small_program(config, rng)
         await _write(driver, made)

@@ -221,6 +221,11 @@ class EngineConfig(AccumulatingConfig):
         return EngineRecords(self)
 
     @property
+    def can_stream(self) -> bool:
+        """Whether the weight memory can be a ring, for weights that arrive while a program runs."""
+        return self.weight_rows & self.weight_rows - 1 == 0
+
+    @property
     def host_address_bits(self) -> int:
         """Bits of the address of a word of activations, its bank the lowest three."""
         return self.address_bits + 3

@@ -92,10 +92,10 @@ class Issuer(wiring.Component):
     def _phases(self, m: Module, steps: Value, moves: Value) -> tuple[Signal, Signal]:
         """The cycle of the step, from 0 on, and whether it is the last one."""
         phase, pace = (Signal.like(self.layer.pace, name=name, reset_less=True) for name in ("phase", "pace"))
-        last, following, beyond = Signal(name="last_phase"), Signal.like(phase), Signal.like(phase)
-        m.d.comb += [following.eq(phase + 1), beyond.eq(phase + 2)]
+        last, beyond = Signal(name="last_phase"), Signal.like(phase)
+        m.d.comb += beyond.eq(phase + 2)
         with m.If(steps):
-            m.d.sync += [phase.eq(following), last.eq(beyond == pace)]
+            m.d.sync += [phase.eq(phase + 1), last.eq(beyond == pace)]
         with m.If(moves):
             m.d.sync += [phase.eq(0), last.eq(pace == 1)]
         with m.If(self.take):

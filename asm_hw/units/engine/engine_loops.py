@@ -93,13 +93,13 @@ class Loops(wiring.Component):
             m.d.sync += [last[name].eq(limit - 1) for name, limit in limits.items()]
         with m.If(self.leave & self.ends_layer):
             m.d.sync += self.in_layer.eq(1)
-        self._addresses(m, ends["tile"], next_x | next_y, next_pass, self.wants_parameters, first["tile"])
+        self._addresses(m, next_x | next_y, next_pass, self.wants_parameters, first["tile"])
         places = {name: self._place(m, name, next_x, next_y, next_pass) for name in PLACES}
         source = self._source(m, next_x, next_y, next_pass)
         self._job(m, first, ends, source, places)
         return m
 
-    def _addresses(self, m: Module, ends_tile, same_pass, next_pass, fresh, first_tile) -> None:
+    def _addresses(self, m: Module, same_pass, next_pass, fresh, first_tile) -> None:
         """Records and rows follow one another; the blocks of a pass begin with its first again."""
         record, row = Signal.like(self.record, reset_less=True), self.first_row  # of the pass
         following = Signal.like(self.row)
