@@ -45,21 +45,23 @@ MUTATIONS = {
     "lower limit ignored": (PIPE, "Mux(total[-1], self.low, limit)", "Mux(total[-1], 0, limit)"),
     "what joins is not shifted": (PIPE, "(joined << up)", "joined"),
     # Sequencer.
-    "layers overlap": (ISSUER, "self.job.starts_layer & self.drains", "0"),
+    "layers overlap": (ISSUER, "starts & self.drains", "0"),
     "parameters read again in each block": (LOOPS, "Mux(first_tile & ~fresh, self._config.records.parameter_rows, 0)", "0"),
     "block's bank not followed": (LOOPS, "m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))", "pass"),
+    "sums are joined before they are written": (ISSUER, "(joins & self.writing)", "0"),
+    "a tile ends a row early": (FRONT, "(count == rows - 2)", "(count == rows - 3)"),
     "a step ends after one cycle": (ISSUER, "Mux(self.job.last, self.layer.pace, 1)", "1"),
     # Guard.
     "programs of other engines run": (GUARD, "header.engine != engine_number(self._config)", "0"),
     "changed programs run": (GUARD, "header.checksum != checksum", "0"),
     "rows that come with the start run": (GUARD, "rows | (~checked", "(~checked"),
-    "rows that an error left stay": (UNIT, "~(weights & streams) | guard.drops", "~(weights & streams)"),
+    "rows that an error left stay": (UNIT, "~(weights & guard.streams) | guard.drops", "~(weights & guard.streams)"),
     "no limit": (GUARD, "cycles[LIMIT_CYCLES.bit_length() - 1 :] > limit", "0"),
     # Weights that stream.
     "weights are read before they are there": (FRONT, "begun | self.there", "begun | ~begun"),
     "the rows of the tile before count": (RING, "~(short | self.changes)", "~short"),
     "rows are taken while others are read": (UNIT, "ring.opens & ~front.weight_read", "ring.opens"),
-    "streams are not checked": (GUARD, "self.ends & self.streamed.any() & (stream.checksum != checksum)", "0"),
+    "streams are not checked": (GUARD, "self.ends & streams & (stream.checksum != checksum)", "0"),
     "another run does not empty the ring": (RING, "left.eq(self.rows), written.eq(0)]", "left.eq(self.rows)]"),
 }  # fmt: skip
 CONFIGS = {

@@ -61,7 +61,7 @@ def synth(technology: str | None, liberty: str | None, clock_mhz: float | None, 
 
 @click.command()
 @unit_options
-@option("--family", default="ecp5", show_default=True, help="ecp5, ecp5_85 (the large one), ice40 or gowin.")
+@option("--family", default="ecp5", show_default=True, help="ecp5, ecp5_85 (the largest and fastest), ice40 or gowin.")
 @option("--seeds", type=int, default=3, show_default=True, help="Runs of nextpnr, 1 to 99: fmax is their median.")
 @json_option
 def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:

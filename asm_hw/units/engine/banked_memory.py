@@ -23,7 +23,8 @@ class BankedMemory(wiring.Component):
     source_words, skip_words : Out(array[6] of words), what was read, by slot
     out, also : In(`request_layout`), words to write on this edge
     data, also_data : In(array[6] of words), by slot
-    host : In(1), the host writes or reads ``host_address`` of ``host_bank`` instead; ``host_write``, ``host_data``
+    host : In(1), it is the host's, and there are no requests
+    host_read, host_write : In(1), the host reads or writes ``host_address`` of ``host_bank``; ``host_data``
     host_word : Out(word), what it read
     """
 
@@ -39,6 +40,7 @@ class BankedMemory(wiring.Component):
                 "data": In(words),
                 "also_data": In(words),
                 "host": In(1),
+                "host_read": In(1),
                 "host_write": In(1),
                 "host_address": In(config.address_bits),
                 "host_bank": In(3),
@@ -56,9 +58,10 @@ class BankedMemory(wiring.Component):
         for bank in range(BANKS):
             asks = {name: of_banks[name][bank] for name in of_banks}
             # The host takes the ways of source and outputs: each more would be one to every bank of every segment.
-            for name, host in (("source", self.host & ~self.host_write), ("out", self.host & self.host_write)):
+            host = self.host
+            for name, access in (("source", self.host_read), ("out", self.host_write)):
                 asked, address, word = asks[name]
-                here = asked | (host & (self.host_bank == bank))
+                here = asked | (access & (self.host_bank == bank))
                 asks[name] = here, Mux(host, self.host_address, address), Mux(host, self.host_data, word)
             segments = []
             for segment in range(config.segments):

@@ -155,10 +155,7 @@ class EngineArray(wiring.Component):
     def _narrow(self, m: Module, results: list[Value]) -> None:
         """Each result once more, moved down and clamped to one digit."""
         config, result_of = self._config, self.result
-        # Limits are moved up once, so that results meet them before they are moved down.
-        down, size = result_of.also_shift, config.act_bits + (1 << len(result_of.also_shift)) - 1
-        low, high = (Signal(size, name=f"narrow_{name}") for name in ("low", "high"))
-        m.d.comb += [low.eq(result_of.also_low << down), high.eq(result_of.also_high << down)]
+        down, low, high = result_of.also_shift, result_of.also_low_raised, result_of.also_high_raised
         narrowed = []
         for index, result in enumerate(results):
             total = Signal(signed(SKIP_BITS + 2), name=f"raised_{index}")

@@ -1,6 +1,6 @@
 """The front of the engine: records, weights and parameters, one tile ahead of the lanes."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -86,7 +86,7 @@ class Front(wiring.Component):
             m.d.sync += pending.eq(0)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += loops.start.eq(self.start)
+                m.d.comb += loops.start.eq(1)
                 with m.If(self.start):
                     m.d.sync += [pending.eq(0), self.ended.eq(0)]
                     m.next = "LAYER"
@@ -135,13 +135,9 @@ class Front(wiring.Component):
 
     def _read_weights(self, m: Module, loops: Loops, count: Signal, free: Value, taken: Signal) -> None:
         """A row a column, and the tile's record beside the first of them."""
-        columns, begun = self._config.columns, Signal()  # the tile's first row was read
+        begun = Signal()  # the tile's first row was read
         reads = begun | self.there
-        # Rows but the first follow one another.
-        last, nearly = (
-            ends if columns > rows else ends & reads
-            for rows, ends in ((1, count == columns - 1), (2, self._nearly(count, columns)))
-        )
+        last, nearly = self._ends(m, "row", count, self._config.columns, reads)
         m.d.comb += [
             self.weight_read.eq(reads),
             self.waits.eq(~reads),
@@ -158,17 +154,27 @@ class Front(wiring.Component):
                 self._leave(m, loops, taken)
 
     @staticmethod
-    def _nearly(count: Signal, rows: int) -> Value:
-        """Whether at most one row is left to be read after this cycle."""
-        return (count == rows - 1) | (count == max(rows - 2, 0))
+    def _ends(m: Module, name: str, count: Signal, rows: int, reads: Value) -> tuple[Value, Value]:
+        """Whether this cycle reads the last of ``rows``, and whether at most one is left after it.
+
+        Rows but the first follow one another: registers say so that are set with the rows before.
+        """
+        if rows == 1:
+            return reads, reads
+        last, nearly = Signal(name=f"last_{name}"), Signal(name=f"nearly_{name}")
+        m.d.sync += last.eq(reads & (count == rows - 2))
+        if rows == 2:
+            return last, reads
+        m.d.sync += nearly.eq(reads & ((count == rows - 3) | (count == rows - 2)))
+        return last, nearly
 
     def _read_parameters(
         self, m: Module, loops: Loops, count: Signal, free: Value, taken: Signal, pending: Signal
     ) -> None:
-        rows = self._config.records.parameter_rows
-        m.d.comb += [self.weight_read.eq(1), self.full.eq(free & self._nearly(count, rows))]
+        last, nearly = self._ends(m, "parameter", count, self._config.records.parameter_rows, Const(1))
+        m.d.comb += [self.weight_read.eq(1), self.full.eq(free & nearly)]
         m.d.sync += [self.parameters.eq(1 << count), count.eq(count + 1)]
-        with m.If(count == rows - 1):
+        with m.If(last):
             m.d.sync += [count.eq(0), pending.eq(1)]
             m.next = "WAIT"
             self._leave(m, loops, taken)

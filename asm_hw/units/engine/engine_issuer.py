@@ -7,7 +7,16 @@ from amaranth.lib.wiring import In, Out
 from asm_hw.gateware.shapes import struct_of
 
 from .engine_config import EngineConfig
-from .engine_layouts import PLACES, job_layout, planes_layout, request_layout, result_layout, spot_layout, step_layouts
+from .engine_layouts import (
+    PLACES,
+    RAISED,
+    job_layout,
+    planes_layout,
+    request_layout,
+    result_layout,
+    spot_layout,
+    step_layouts,
+)
 from .output_walk import OutputWalk
 from .window_walk import WindowWalk
 
@@ -20,8 +29,8 @@ class Issuer(wiring.Component):
     Members
     -------
     full, job, layer : as `Front` offers a tile
-    drains : In(1), take no tile that begins a layer
-    writing : In(1), outputs are on their way: take no tile that ends sums which others join
+    drains : In(1), tiles that were in work before have not ended: take none that begins a layer
+    writing : In(1), their outputs are on the way: take no tile that ends sums which others join
     take : Out(1), the tile is taken on this edge
     busy : Out(1), a tile is in work
     source : Out(`request_layout`), words of the source
@@ -57,39 +66,50 @@ class Issuer(wiring.Component):
         m.submodules.window = window = WindowWalk(self._config)
         m.submodules.outputs = output = OutputWalk(self._config)
         moves, done = Signal(), Signal()  # the last cycle of a step; of the tile
+        free = Signal()  # no tile is in work after this edge, unless one is taken: what it brings may be kept before
         steps = self.busy & window.steps
-        phase, last_phase = self._phases(m, steps, moves)
-        first, row_ends, last_row = self._pixels(m, job, moves)
+        phase, last_phase = self._phases(m, steps, moves, free)
+        first, row_ends, last_row = self._pixels(m, job, moves, free)
         last = row_ends & last_row
         m.d.comb += [
             moves.eq(steps & last_phase),
             done.eq(moves & last),
-            self.take.eq(
-                self.full
-                & (~self.busy | done)
-                & ~(self.job.starts_layer & self.drains)
-                & ~(self.job.last & self.layer.skip & self.writing)
-            ),
+            free.eq(~self.busy | done),
         ]
-        with m.If(done):
-            m.d.sync += self.busy.eq(0)
-        with m.If(self.take):
-            m.d.sync += [job.eq(self.job), self.busy.eq(1)]
+        self._take(m, free, done)
+        with m.If(free):
+            m.d.sync += job.eq(self.job)
             with m.If(self.job.starts_layer):
                 m.d.sync += layer.eq(self.layer)
         for walk in (window, output):
-            m.d.comb += [walk.take.eq(self.take), walk.following.eq(self.job), walk.job.eq(job)]
+            m.d.comb += [walk.take.eq(free), walk.following.eq(self.job), walk.job.eq(job)]
             m.d.comb += [walk.layer.eq(layer), walk.moves.eq(moves), walk.row_ends.eq(row_ends)]
         m.d.comb += [
             window.following_layer.eq(self.layer), window.goes.eq(self.busy & (phase == 0)), output.goes.eq(steps),
             self.source.eq(window.source), *(getattr(self, name).eq(getattr(output, name)) for name in PLACES),
         ]  # fmt: skip
-        self._step(m, job, layer, window, phase, steps, first, last)
+        self._step(m, job, layer, window, phase, steps, first, last, free)
         self._hold(m, layer)
         m.d.comb += self.step.ends_layer.eq(done & job.ends_layer)
         return m
 
-    def _phases(self, m: Module, steps: Value, moves: Value) -> tuple[Signal, Signal]:
+    def _take(self, m: Module, free: Value, done: Value) -> None:
+        """Whether the tile is taken: what says so late meets all else in the end, for much follows."""
+        new, writes = self.job, Signal()  # the tile in work ends with a write
+        phases = Signal.like(self.layer.pace)
+        m.d.comb += phases.eq(self.layer.phases)
+        starts, joins = new.starts_layer, new.last & self.layer.skip
+        waits = (starts & self.drains) | (joins & self.writing)
+        m.d.comb += self.take.eq(self.full & ~waits & (~self.busy | (done & ~(starts | (joins & writes)))))
+        with m.If(done):
+            m.d.sync += self.busy.eq(0)
+        with m.If(self.take):
+            m.d.sync += self.busy.eq(1)
+        with m.If(free):
+            ends = new.last & (~self.layer.reduce | new.ends_sum)
+            m.d.sync += writes.eq(ends & ~(phases < self.layer.pace))
+
+    def _phases(self, m: Module, steps: Value, moves: Value, free: Value) -> tuple[Signal, Signal]:
         """The cycle of the step, from 0 on, and whether it is the last one."""
         phase, pace = (Signal.like(self.layer.pace, name=name, reset_less=True) for name in ("phase", "pace"))
         last, beyond = Signal(name="last_phase"), Signal.like(phase)
@@ -98,12 +118,12 @@ class Issuer(wiring.Component):
             m.d.sync += [phase.eq(phase + 1), last.eq(beyond == pace)]
         with m.If(moves):
             m.d.sync += [phase.eq(0), last.eq(pace == 1)]
-        with m.If(self.take):
+        with m.If(free):
             new = Mux(self.job.last, self.layer.pace, 1)
             m.d.sync += [phase.eq(0), pace.eq(new), last.eq(new == 1)]
         return phase, last
 
-    def _pixels(self, m: Module, job, moves: Value) -> tuple[Signal, Signal, Signal]:
+    def _pixels(self, m: Module, job, moves: Value, free: Value) -> tuple[Signal, Signal, Signal]:
         """The pixel is the block's first, the last one of its row, in the last row: registers, for much follows."""
         first, row_ends, last_row = (Signal(name=name) for name in ("first", "row_ends", "last_row"))
         # Pixels left of the row, and rows, beyond this one.
@@ -113,12 +133,14 @@ class Issuer(wiring.Component):
             with m.If(row_ends):
                 m.d.sync += [left["width"].eq(job.width - 1), row_ends.eq(job.width == 1)]
                 m.d.sync += [left["height"].eq(left["height"] - 1), last_row.eq(left["height"] == 1)]
-        with m.If(self.take):
+        with m.If(free):
             m.d.sync += [first.eq(1), row_ends.eq(self.job.width == 1), last_row.eq(self.job.height == 1)]
             m.d.sync += [number.eq(self.job[name] - 1) for name, number in left.items()]
         return first, row_ends, last_row
 
-    def _step(self, m: Module, job, layer, window, phase: Value, steps: Value, first: Value, last: Value) -> None:
+    def _step(
+        self, m: Module, job, layer, window, phase: Value, steps: Value, first: Value, last: Value, free: Value
+    ) -> None:
         """What becomes of a step's sum: an entry of the accumulators, cleared, ended, requantized, written."""
         step, entry, fresh = self.step, Signal.like(self.step.entry, reset_less=True), Signal()
         begins, ends, counts = Signal(), Signal(), Signal()
@@ -138,16 +160,18 @@ class Issuer(wiring.Component):
             m.d.sync += fresh.eq(0)
         with m.If(counts & ~layer.reduce):
             m.d.sync += entry.eq(entry + 1)
-        with m.If(self.take):
+        with m.If(free):
             m.d.sync += [fresh.eq(1), entry.eq(0)]
 
     def _hold(self, m: Module, layer) -> None:
         """What later stages need of the layer: with its first step the last one of the layer before is at its end."""
         begins = Signal()
         m.d.sync += begins.eq(self.take & self.job.starts_layer)
+        values = {name: layer[name] for name in layer.shape().members}
+        values |= {name: layer[limit] << layer.also_shift for name, limit in RAISED.items()}
         for port in (self.result, self.planes):
             # What is halted writes its last outputs, so these are not reset.
             held = {name: Signal.like(port[name], name=f"held_{name}", reset_less=True) for name, _ in port.shape()}
             m.d.comb += [port[name].eq(signal) for name, signal in held.items()]
             with m.If(begins):
-                m.d.sync += [signal.eq(layer[name]) for name, signal in held.items()]
+                m.d.sync += [signal.eq(values[name]) for name, signal in held.items()]

@@ -21,6 +21,7 @@ _RESULT = (
     *("largest", "low", "high", "also_add", "also_shift", "also_low", "also_high"),
     *("encode", "offset", "also_encode", "also_offset"),
 )
+RAISED = {"also_low_raised": "also_low", "also_high_raised": "also_high"}
 _PLANES = tuple(f"{name}_{field}" for name in PLACES for field in ("plane", "pair"))
 
 
@@ -45,8 +46,10 @@ def job_layout(config: EngineConfig) -> data.StructLayout:
 
 
 def result_layout(config: EngineConfig) -> data.StructLayout:
-    """Fields of a layer's record that say what becomes of its sums."""
-    return _of_layer(config, _RESULT)
+    """Fields of a layer's record that say what becomes of its sums; limits of a narrowed copy as results meet them too,
+    before they are moved down by ``also_shift``."""
+    members = _of_layer(config, _RESULT).members
+    return data.StructLayout(members | dict.fromkeys(RAISED, config.act_bits + (1 << members["also_shift"]) - 1))
 
 
 def planes_layout(config: EngineConfig) -> data.StructLayout:

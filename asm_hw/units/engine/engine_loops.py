@@ -1,6 +1,6 @@
 """The loops of a layer: passes of columns, blocks of pixels, tiles of weights; each step adds a stride."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,7 +28,7 @@ class Loops(wiring.Component):
 
     Members
     -------
-    start : In(1), the program begins
+    start : In(1), no program has begun
     opens : In(1), a layer's record is there
     leave : In(1), go to the next tile
     read_record, read_row : In(1), the word at that address is read on this edge
@@ -94,8 +94,10 @@ class Loops(wiring.Component):
         with m.If(self.leave & self.ends_layer):
             m.d.sync += self.in_layer.eq(1)
         self._addresses(m, next_x | next_y, next_pass, self.wants_parameters, first["tile"])
-        places = {name: self._place(m, name, next_x, next_y, next_pass) for name in PLACES}
-        source = self._source(m, next_x, next_y, next_pass)
+        later = [Signal(name=f"next_{name}") for name in order[1:]]  # a block is told as late as the rest of a job
+        m.d.sync += Cat(later).eq(Cat(next_x, next_y, next_pass))
+        places = {name: self._place(m, name, *later) for name in PLACES}
+        source = self._source(m, *later)
         self._job(m, first, ends, source, places)
         return m
 

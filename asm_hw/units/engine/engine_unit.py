@@ -1,6 +1,6 @@
 """Unit ``engine``: memories, front, issuer, window, columns."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -71,13 +71,13 @@ class Engine(wiring.Component):
         m.submodules.window = window = WindowRegisters(config)
         m.submodules.activations = activations = BankedMemory(config)
         steps, working = self._stages(m, issuer)
-        writing = [steps[i].write for i in range(config.join_gap)]
+        writes = Cat(steps[i].write for i in range(config.join_gap))
         m.d.comb += [
             front.start.eq(guard.run), front.take.eq(issuer.take),
             front.swapped.eq(steps[config.finish_stage].swap_parameters),
             issuer.full.eq(front.full), issuer.job.eq(front.job), issuer.layer.eq(front.layer),
-            issuer.drains.eq(working[: config.drain].any()),
-            issuer.writing.eq(Cat(writing).any()),
+            issuer.drains.eq(self._past(m, "worked", working[: config.drain])),
+            issuer.writing.eq(self._past(m, "wrote", writes)),
             array.load.eq(front.load), array.parameters.eq(front.parameters),
             array.result.eq(issuer.result),
             array.x.eq(window.x), array.skip_words.eq(activations.skip_words),
@@ -88,27 +88,29 @@ class Engine(wiring.Component):
         self._control(m, array, steps)
         self._memories(m, front, array)
         self._requests(m, issuer, activations, steps)
-        self._host(m, activations)
         self._stream(m, guard, front)
         self._count(m, front, issuer, steps, activations)
-        self._status(m, guard, front, steps[config.last_stage], working)
+        idle = self._status(m, guard, front, steps[config.last_stage], working)
+        self._host(m, activations, idle)
         return m
 
-    def _status(self, m: Module, guard: ProgramGuard, front: Front, last, working: Signal) -> None:
-        """Begin and end of a program, and of its layers."""
+    def _status(self, m: Module, guard: ProgramGuard, front: Front, last, working: Signal) -> Signal:
+        """Begin and end of a program, and of its layers; whether none runs."""
+        idle = Signal(init=1)  # not busy, in a register of its own: much hangs on it
         m.d.comb += [
             guard.row.eq(self.i.payload), guard.start.eq(self.start),
             guard.busy.eq(self.busy), guard.waits.eq(front.waits), self.error.eq(guard.error),
             guard.ends.eq(last.ends_layer & front.ended & ~guard.halt),
         ]  # fmt: skip
         with m.If(self.start & ~self.busy):
-            m.d.sync += [self.busy.eq(guard.run), self.done.eq(~guard.run), self.layer.eq(0)]
+            m.d.sync += [self.busy.eq(guard.run), self.done.eq(~guard.run), idle.eq(~guard.run), self.layer.eq(0)]
         m.d.sync += self.layer_done.eq(last.ends_layer)
         with m.If(last.ends_layer):
             m.d.sync += self.layer.eq(self.layer + 1)
         # What is halted writes its last outputs first.
         with m.If(guard.ends | (guard.halt & ~working[1:].any())):
-            m.d.sync += [self.busy.eq(0), self.done.eq(1)]
+            m.d.sync += [self.busy.eq(0), self.done.eq(1), idle.eq(1)]
+        return idle
 
     def _stages(self, m: Module, issuer: Issuer) -> tuple[list, Signal]:
         """The step in each stage, stage 0 that of the issuer; and whether a tile was in work then."""
@@ -121,6 +123,13 @@ class Engine(wiring.Component):
         m.d.sync += past.eq(working)
         m.d.comb += working.eq(Cat(issuer.busy, past))
         return steps, working
+
+    @staticmethod
+    def _past(m: Module, name: str, stages: Value) -> Signal:
+        """Whether any of ``stages`` but the first one is set: each takes what the one before it was."""
+        past = Signal(name=name)
+        m.d.sync += past.eq(stages[:-1].any())
+        return past
 
     def _control(self, m: Module, array: EngineArray, steps: list) -> None:
         """What the columns take of the steps."""
@@ -178,10 +187,10 @@ class Engine(wiring.Component):
     def _stream(self, m: Module, guard: ProgramGuard, front: Front) -> None:
         """Rows of weights while a program runs: where the front reads none, and the ring has room."""
         m.submodules.stream = ring = WeightStream(self._config)
-        weights, streams = self.i.payload.target == TARGETS.index("weights"), guard.streamed.any()
+        weights = self.i.payload.target == TARGETS.index("weights")
         # Before the start they wait: it is the start that empties the ring. Those that an error left must not stay in
         # the way of the next program.
-        idle = ~self.busy & (~(weights & streams) | guard.drops)
+        idle = ~self.busy & (~(weights & guard.streams) | guard.drops)
         running = self.busy & weights & ring.opens & ~front.weight_read
         m.d.comb += [
             self.i.ready.eq(idle | running),
@@ -192,14 +201,14 @@ class Engine(wiring.Component):
             front.there.eq(ring.there),
         ]  # fmt: skip
 
-    def _host(self, m: Module, activations: BankedMemory) -> None:
+    def _host(self, m: Module, activations: BankedMemory, idle: Signal) -> None:
         """Words of activations from outside; bank numbers lie below rows."""
         payload = self.i.payload
         writes = self.i.valid & ~self.busy & (payload.target == TARGETS.index("activations"))
         address = Mux(writes, payload.address, self.read_address)
         m.d.comb += [
-            activations.host.eq((self.read_enable & ~self.busy) | writes),
-            activations.host_write.eq(writes),
+            activations.host.eq(idle), activations.host_write.eq(writes),
+            activations.host_read.eq(self.read_enable & ~self.busy & ~writes),
             activations.host_bank.eq(address[:3]), activations.host_address.eq(address[3:]),
             activations.host_data.eq(payload.data), self.read_data.eq(activations.host_word),
         ]  # fmt: skip

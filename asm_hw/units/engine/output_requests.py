@@ -1,6 +1,6 @@
 """What an engine writes and joins, in the stage of its memory access: the words of a pixel, spread over their slots."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,8 +54,8 @@ class OutputRequests(wiring.Component):
         for k in range(self._config.beat_words):
             for p in range(self._config.planes):
                 slot = SIDES * k + p
-                further = (carries(spot.rest, k) if k else 0) + (planes[f"{name}_plane"] if p else 0)
+                carry, plane = carries(spot.rest, k) if k else Const(0), planes[f"{name}_plane"] if p else Const(0)
                 m.d.comb += [
                     request.enable[slot].eq(asked & (planes[f"{name}_pair"] if p else 1)),
-                    request.address[slot].eq(spot.address + further),
+                    request.address[slot].eq((Cat(Const(1), spot.address) + Cat(carry, plane))[1:]),  # one adder
                 ]

@@ -35,7 +35,7 @@ class ProgramGuard(wiring.Component):
     row : In(struct ``config.access_fields``)
     start : In(1), begin
     run : Out(1), ``start`` is granted
-    streamed : Out(``STREAM["rows"]``), rows of weights that arrive while it runs
+    streamed : Out(``STREAM["rows"]``), rows of weights that arrive while it runs; ``streams``: there are any
     busy : In(1), a program runs
     waits : In(1), it waits for a row of weights
     ends : In(1), it ends
@@ -53,6 +53,7 @@ class ProgramGuard(wiring.Component):
         outputs = {
             "run": Out(1),
             "streamed": Out(STREAM["rows"]),
+            "streams": Out(1),
             "halt": Out(1),
             "drops": Out(1),
             "error": Out(range(len(ERRORS))),
@@ -62,17 +63,18 @@ class ProgramGuard(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         header, written = Signal(data.StructLayout(HEADER), reset_less=True), Signal()
-        stream, checked = Signal(data.StructLayout(STREAM)), Signal()  # rows were right since they were written
+        stream, streams = Signal(data.StructLayout(STREAM)), self.streams
+        checked = Signal()  # rows were right since they were written
         rows = self.write & (self.row.target != TARGETS.index("activations"))
         program = self.write & (self.row.target == TARGETS.index("program"))
         first, second = (program & (self.row.address == address) for address in range(2))
         runs = Signal()  # since the edge before: no streamed row can count earlier
         m.d.sync += runs.eq(self.run)
-        checksum = self._checksum(m, first | (runs & self.streamed.any()), rows & ~first)
+        checksum = self._checksum(m, first | (runs & streams), rows & ~first)
         with m.If(first):
-            m.d.sync += [header.eq(self.row.data), stream.eq(0), written.eq(1)]
+            m.d.sync += [header.eq(self.row.data), stream.eq(0), streams.eq(0), written.eq(1)]
         with m.If(second):
-            m.d.sync += stream.eq(self.row.data)
+            m.d.sync += [stream.eq(self.row.data), streams.eq(self.row.data[: STREAM["rows"]].any())]
         error = Signal.like(self.error, name="found")
         with m.If(~written | (header.engine != engine_number(self._config))):
             m.d.comb += error.eq(ERRORS.index("engine"))
@@ -85,7 +87,7 @@ class ProgramGuard(wiring.Component):
             m.d.sync += checked.eq(0)
         with m.If(first):
             m.d.sync += self.drops.eq(0)
-        with m.If(self.ends & self.streamed.any() & (stream.checksum != checksum)):
+        with m.If(self.ends & streams & (stream.checksum != checksum)):
             m.d.sync += [self.error.eq(ERRORS.index("checksum")), self.drops.eq(1)]
         with m.If(self.start & ~self.busy):
             m.d.sync += [self.error.eq(error), self.drops.eq(error != 0)]

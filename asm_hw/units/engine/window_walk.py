@@ -18,7 +18,7 @@ class WindowWalk(wiring.Component):
 
     Members
     -------
-    take, following : In, the tile ``following`` is taken on this edge
+    take, following : In, ``following`` begins on this edge, or nothing is in work and it may be kept
     job, layer : In, what is in work
     following_layer : In, the layer of ``following``
     goes : In(1), this cycle asks for words
