@@ -49,7 +49,7 @@ MUTATIONS = {
     "parameters read again in each block": (LOOPS, "Mux(first_tile & ~fresh, self._config.records.parameter_rows, 0)", "0"),
     "block's bank not followed": (LOOPS, "m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))", "pass"),
     "sums are joined before they are written": (ISSUER, "(joins & self.writing)", "0"),
-    "a tile ends a row early": (FRONT, "(count == rows - 2)", "(count == rows - 3)"),
+    "a tile ends a row early": (FRONT, "last.eq(reads & (count == rows - 2))", "last.eq(reads & (count == rows - 3))"),
     "a step ends after one cycle": (ISSUER, "Mux(self.job.last, self.layer.pace, 1)", "1"),
     # Guard.
     "programs of other engines run": (GUARD, "header.engine != engine_number(self._config)", "0"),
@@ -66,7 +66,9 @@ MUTATIONS = {
 }  # fmt: skip
 CONFIGS = {
     "stage of the sum a cycle late": STAGED,
-    **dict.fromkeys(("padding of one half", "layers overlap", "no padding on the left"), WIDE),
+    **dict.fromkeys(
+        ("padding of one half", "layers overlap", "no padding on the left", "a tile ends a row early"), WIDE
+    ),
 }
 """Where `ENGINE` does not show it."""
 

@@ -203,11 +203,11 @@ def test_only_an_engine_with_registers_has_the_description(tmp_path):
     assert "s_axi" not in emit(ports, tmp_path).verilog.read_text()
 
 
-def test_programs_are_the_same_for_any_control():
-    ports = replace(CONFIG, control="ports")
+def test_programs_are_the_same_for_any_control_and_memory():
+    ports = replace(CONFIG, control="ports", memory="inferred")
     assert CONFIG.core == ports == ports.core
     assert engine_number(CONFIG) == engine_number(ports) != engine_number(replace(ports, hold=16))
-    assert CONFIG.slug == f"{ports.slug}_axi_lite"
+    assert CONFIG.slug == f"{ports.slug}_axi_lite_macro"
     assert "control" not in ports.parameters
     assert EngineConfig(**CONFIG.parameters) == CONFIG
 

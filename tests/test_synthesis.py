@@ -8,17 +8,20 @@ import pytest
 
 from asm_hw.emission.verilog_text import to_verilog
 from asm_hw.errors import ParameterError
+from asm_hw.ppa.baselines.area_comparison import compare_area
 from asm_hw.ppa.netlist import synthesis
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
+from asm_hw.ppa.netlist.mapped_parts import synthesize_parts
 from asm_hw.ppa.netlist.synthesis import RECIPES, mapping_commands, synthesize
 from asm_hw.ppa.netlist.yosys import count_cells, run_yosys
 from asm_hw.ppa.technology.cell_library import compact_library, user_library
 from asm_hw.ppa.technology.compact_tables import compact_table
 from asm_hw.units.bitline.bitline_config import BitlineConfig
 from asm_hw.units.dot.dot_config import DotConfig
+from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.mac.mac_config import MacConfig
 from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
-from asm_hw.units.registry import make_component, memory_module
+from asm_hw.units.registry import make_component, memory_modules
 from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
 from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
@@ -72,7 +75,7 @@ def test_a_memory_stays_outside(tmp_path):
     library, kept = compact_library(tmp_path), ("area_um2", "cells")
     found = []
     for config in (NEAR, replace(NEAR, depth=256)):
-        memory = memory_module(config, config.slug)
+        memory = memory_modules(config, config.slug)
         mapped = synthesize(verilog_of(config), config.slug, library, "area", memory)
         netlist = Netlist.from_yosys_json(mapped.netlist_json, config.slug)
         sizes = {name.rpartition(".")[2]: len(bits) for name, (_, bits) in netlist.ports.items() if "memory" in name}
@@ -80,7 +83,7 @@ def test_a_memory_stays_outside(tmp_path):
         assert sizes | wanted == sizes
         found.append([getattr(mapped, name) for name in kept])
     assert all(small < large < 1.15 * small for small, large in zip(*found, strict=True))
-    assert memory_module(SMALL_MAC, "mac") is None
+    assert memory_modules(SMALL_MAC, "mac") == ()
 
 
 @pytest.mark.parametrize("config", [
@@ -88,17 +91,53 @@ def test_a_memory_stays_outside(tmp_path):
     VnArrayConfig(lanes=2, columns=1, hold=2, depth=64, act_bits=4), BitlineConfig(alphabets=(1,), rows=8, cols=16),
 ], ids=lambda config: config.slug)  # fmt: skip
 def test_the_memory_that_stays_outside_is_a_module_of_the_verilog(config):
-    assert f"module {memory_module(config, config.slug)}(" in verilog_of(config)
+    assert all(f"module {module}(" in verilog_of(config) for module in memory_modules(config, config.slug))
 
 
 def test_no_bit_cells_are_in_the_area_of_a_bitline_array(tmp_path):
     """Twice the rows are one more bit of each address; 512 more cells would be 512 more flip-flops."""
     library, config = compact_library(tmp_path), BitlineConfig(alphabets=(1,), act_bits=4, rows=64, cols=8, terms=4)
     few, many = (
-        synthesize(verilog_of(size), size.slug, library, "area", memory_module(size, size.slug)).cells
+        synthesize(verilog_of(size), size.slug, library, "area", memory_modules(size, size.slug)).cells
         for size in (config, replace(config, rows=128))
     )
     assert 0 <= many - few < 20
+
+
+LEAVES = """
+module leaf(input c, input [3:0] a, input [3:0] b, output reg [3:0] y); always @(posedge c) y <= a ^ b; endmodule
+module tree(input c, input [3:0] a, input [3:0] b, output [3:0] y, output q);
+  wire [3:0] m, n;
+  leaf left (.c(c), .a(a), .b(b), .y(m));
+  leaf right (.c(c), .a(b), .b(~a), .y(n));
+  leaf last (.c(c), .a(m), .b(n), .y(y));
+  assign q = &y;
+endmodule
+"""
+
+
+def test_parts_are_mapped_once_and_counted_as_often_as_they_stand(tmp_path):
+    library = compact_library(tmp_path)
+    leaf, whole = (synthesize(LEAVES, top, library, "area") for top in ("leaf", "tree"))
+    around = synthesize(LEAVES, "tree", library, "area", ("leaf",))
+    parts = synthesize_parts(LEAVES, "tree", library, "area", ["leaf"])
+    assert leaf.cells == 8 and around.cells > 0
+    assert parts.cells == 3 * leaf.cells + around.cells == sum(parts.histogram.values())
+    assert parts.area_um2 == pytest.approx(3 * leaf.area_um2 + around.area_um2)
+    # But for what the border hides: inverters that could be parts of gates.
+    assert whole.area_um2 <= parts.area_um2 < 1.2 * whole.area_um2
+    assert parts.delay_ns == max(leaf.delay_ns, around.delay_ns)
+
+
+@pytest.mark.full
+def test_an_engine_is_mapped_in_parts_without_its_memories():
+    """Of 6,784 bits of memory none is a register."""
+    small = {"hold": 8, "segments": 2, "bank_rows": 8, "weight_rows": 64, "program_rows": 64}
+    result = compare_area(EngineConfig(alphabets=(1,), lanes=9, taps=9, columns=2, **small))
+    assert list(result["rows"]) == ["asm", "exact"]
+    assert list(result["memories"]) == ["bank", "weights_memory", "program_memory"]
+    registers = [sum(n for cell, n in row["histogram"].items() if "_df" in cell) for row in result["rows"].values()]
+    assert all(1500 < number < 4000 for number in registers), registers
 
 
 def test_results_are_kept_by_content(tmp_path, monkeypatch):

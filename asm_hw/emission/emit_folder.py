@@ -80,8 +80,8 @@ def _check_latency(config: UnitConfig, verilog: str) -> None:
 
 
 def _model(config: UnitConfig) -> str:
-    """The behavioural model of what lies behind a unit's macro boundary."""
-    return behavioural(*config.macro_shape) if config.macro_shape else ""
+    """The behavioural models of what lies behind a unit's macro boundaries."""
+    return "".join(behavioural(*shape) for shape in config.macro_shapes)
 
 
 def check_clock(clock_mhz: float) -> float:

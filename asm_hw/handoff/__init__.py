@@ -34,7 +34,10 @@ def handoff_files(config: UnitConfig, ports: list[dict[str, Any]], name: str, cl
 
 
 def _wrappers(config: UnitConfig, name: str) -> dict[str, str]:
-    """Wrappers of named macros for a unit with a memory behind a macro boundary."""
-    if config.macro_shape is None:
+    """Wrappers of named macros for a unit with memories behind macro boundaries."""
+    if not config.macro_shapes:
         return {}
-    return {f"{name}_sram_{family}.v": wrapper(*config.macro_shape, family) for family in FAMILIES}
+    return {
+        f"{name}_sram_{family}.v": "".join(wrapper(*shape, family) for shape in config.macro_shapes)
+        for family in FAMILIES
+    }

@@ -28,9 +28,9 @@ def show_area(
     console.print(area_table(result))
     clock = f" that meets {clock_mhz:g} MHz" if clock_mhz else ""
     console.print(_NOTE.format(clock), highlight=False)
-    if result["memory"]:
-        text = "Without the memory of {rows} x {bits} bits and its access time (see `asm-hw sram`)."
-        console.print(text.format(**result["memory"]))
+    if result["memories"]:
+        shapes = " and ".join(f"{shape['rows']} x {shape['bits']}" for shape in result["memories"].values())
+        console.print(f"Without memories of {shapes} bits and their access times (see `asm-hw sram`).")
     if result["why_alone"]:
         console.print(f"No exact twin of this shape: {result['why_alone']}.", highlight=False, soft_wrap=True)
 

@@ -181,8 +181,10 @@ _ENGINE = (
         alphabets=(1, 3), act_bits=8, act_alphabets=(1,), lanes=6, taps=3, columns=2, weight_rows=64, **_SMALL_ENGINE
     ),
     EngineConfig(arithmetic="exact", lanes=4, taps=1, columns=4, weight_rows=64, **_SMALL_ENGINE),
-    # ... registers behind AXI4-Lite.
-    EngineConfig(alphabets=(1,), lanes=6, taps=3, columns=2, weight_rows=64, control="axi_lite", **_SMALL_ENGINE),
+    # ... registers behind AXI4-Lite, memories behind macro boundaries.
+    EngineConfig(
+        alphabets=(1,), lanes=6, taps=3, columns=2, weight_rows=64, control="axi_lite", memory="macro", **_SMALL_ENGINE
+    ),
 )
 
 CATALOG: dict[str, UnitConfig] = {

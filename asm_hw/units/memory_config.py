@@ -95,8 +95,8 @@ class MemoryConfig(AccumulatingConfig):
         return self.depth, self.memory_bits
 
     @property
-    def macro_shape(self) -> tuple[int, int] | None:
-        return self.memory_shape if self.memory == "macro" else None
+    def macro_shapes(self) -> tuple[tuple[int, int], ...]:
+        return (self.memory_shape,) if self.memory == "macro" else ()
 
     @property
     def without_macro(self) -> Self:

@@ -159,6 +159,6 @@ def make_component(config: UnitConfig) -> Any:
     return component(config)
 
 
-def memory_module(config: UnitConfig, top: str) -> str | None:
-    """The module of the emitted ``top`` that holds the unit's memory or bit cells; None where it has none."""
-    return config.memory_instance and f"{top}_{config.memory_instance}"
+def memory_modules(config: UnitConfig, top: str) -> tuple[str, ...]:
+    """The modules of the emitted ``top`` that hold the unit's memories or bit cells."""
+    return tuple(f"{top}_{name}" for name in config.memories)

@@ -74,9 +74,15 @@ class UnitConfig:
         return None
 
     @property
-    def macro_shape(self) -> tuple[int, int] | None:
-        """Rows and bits of the memory where it stands behind a macro boundary."""
-        return None
+    def memories(self) -> Mapping[str, tuple[int, int]]:
+        """Rows and bits of each kind of memory, by the submodule that holds it."""
+        shape = self.memory_shape
+        return {self.memory_instance: shape} if self.memory_instance and shape else {}
+
+    @property
+    def macro_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Rows and bits of the memories that stand behind a macro boundary, each shape once."""
+        return ()
 
     @property
     def multiplies(self) -> bool:

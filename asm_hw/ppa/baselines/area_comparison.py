@@ -44,12 +44,12 @@ class AreaRow(PointFigures, ClockMet):
 
 
 class AreaComparison(TypedDict):
-    """What ``asm-hw synth --json`` prints. ``rows`` by arithmetic; ``memory``: rows and bits of what is left out."""
+    """What ``asm-hw synth --json`` prints. ``rows`` by arithmetic; ``memories``: rows and bits of what is left out."""
 
     library: str
     parameters: dict[str, Any]
     clock_mhz: float | None
-    memory: dict[str, int] | None
+    memories: dict[str, dict[str, int]]
     why_alone: str | None
     rows: dict[str, AreaRow]
     tools: dict[str, str]
@@ -64,8 +64,8 @@ def compare_area(
 ) -> AreaComparison:
     """Area and delay of a unit, its exact and bare baselines, and the exact one by plain Yosys.
 
-    A memory is left out: its connections count as ports, its access time is not in any delay. ``memory`` in the
-    result says what it is; ``why_alone`` why there is no exact baseline.
+    Memories are left out: their connections count as ports, their access times are in no delay. ``memories`` in the
+    result says what they are; ``why_alone`` why there is no exact baseline.
     Each row is the smallest of the `design_points` that meets the clock; `ParameterError` if none does.
     ``liberty``: see `asm_hw.ppa.technology.cell_library.user_library`; the compact table of ``technology`` (the first)
     if None. The result is plain JSON: a row each with the figures of all design points, and the ratios of area and
@@ -76,12 +76,11 @@ def compare_area(
         rows = _rows(config, library, clock_mhz, thorough)
     for row in rows.values():
         _add_ratios(row, rows)
-    shape = config.memory_shape
     return {
         "library": library.name,
         "parameters": config.parameters,
         "clock_mhz": clock_mhz,
-        "memory": shape and {"rows": shape[0], "bits": shape[1]},
+        "memories": {name: {"rows": rows, "bits": bits} for name, (rows, bits) in config.memories.items()},
         "why_alone": why_alone(config),
         "rows": rows,
         "tools": {"pyosys": version("pyosys")},
@@ -93,7 +92,7 @@ def _rows(config: UnitConfig, library: Library, clock_mhz: float | None, thoroug
     for name, unit in baselines_of(config).items():
         tried = design_points(unit, library, clock_mhz, thorough)
         rows[name] = _row(smallest_meeting_clock(tried, clock_mhz), tried, clock_mhz)
-    if thorough and "exact" in rows and isinstance(config, DatapathConfig):
+    if thorough and "exact" in rows and isinstance(config, DatapathConfig) and not config.mapped_once:
         written = plain_point(config, library)
         rows["plain"] = _row(written, [written], clock_mhz)
     return rows

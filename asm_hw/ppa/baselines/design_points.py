@@ -12,11 +12,12 @@ from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from asm_hw.emission.manifest import describe
 from asm_hw.emission.verilog_text import to_verilog
-from asm_hw.ppa.netlist.synthesis import Synthesis, has_adder_cells, synthesize
+from asm_hw.ppa.netlist.mapped_parts import synthesize_parts
+from asm_hw.ppa.netlist.synthesis import Synthesis, has_adder_cells
 from asm_hw.ppa.technology.cell_library import Library
 from asm_hw.units.memory_config import MemoryConfig
 from asm_hw.units.operands_config import AccumulatingConfig, DatapathConfig
-from asm_hw.units.registry import make_component, memory_module
+from asm_hw.units.registry import make_component, memory_modules
 from asm_hw.units.unit_config import UnitConfig
 from asm_hw.worker_pools import in_threads
 
@@ -108,7 +109,8 @@ def map_points(chosen: list[tuple[C, str]], library: Library) -> list[DesignPoin
     def map_one(choice: tuple[C, str]) -> DesignPoint[C]:
         config, recipe = choice
         ports, verilog = emitted[config]
-        mapped = synthesize(verilog, config.slug, library, recipe, memory_module(config, config.slug))
+        top, once = config.slug, [f"{config.slug}_{kind}" for kind in config.mapped_once]
+        mapped = synthesize_parts(verilog, top, library, recipe, once, memory_modules(config, top))
         return DesignPoint(config, ports, verilog, mapped)
 
     return in_threads(map_one, chosen)
@@ -133,6 +135,8 @@ def _recipes(config: UnitConfig, library: Library) -> list[str]:
     # Yosys' Booth encoding changes multiplications alone.
     booth = config.multiplies
     # Large units: fewer recipes, the same for each baseline (decision 0006).
+    if config.mapped_once:
+        return ["balanced"]
     if isinstance(config, MemoryConfig):
         if config.adders.has_heap:
             return ["area", "balanced"]

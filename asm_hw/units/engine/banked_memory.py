@@ -66,7 +66,7 @@ class BankedMemory(wiring.Component):
             segments = []
             for segment in range(config.segments):
                 m.submodules[f"bank_{segment}_{bank}"] = memory = Memory(
-                    (config.bank_rows, config.word_bits), macro=False
+                    (config.bank_rows, config.word_bits), macro=config.memory == "macro"
                 )
                 hits = {name: Signal(name=f"{name}_{segment}_{bank}") for name in asks}
                 m.d.comb += [

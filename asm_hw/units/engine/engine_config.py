@@ -14,6 +14,7 @@ from asm_hw.formats.requantize_format import RequantizeFormat
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.integers import ceil_div, ceil_log2
 from asm_hw.numbers.level_code import ACT_BITS
+from asm_hw.units.memory_config import memory_field
 from asm_hw.units.operands_config import TERMS, AccumulatingConfig
 from asm_hw.units.parameters import choice, integer
 
@@ -30,6 +31,8 @@ QUARTET = 4
 """Bits by which sums are moved: digits of weights and of activations are worth powers of it."""
 SWAP_STAGE = 2
 """Edges from the issue of a tile's first step to the one that swaps its weights in."""
+SHELL: Mapping[str, Any] = {"control": "ports", "memory": "inferred"}
+"""Parameters of what stands around the engine, with which programs have nothing to do, and their defaults."""
 OUTPUT_STAGES = 4
 """Edges from the one that ends a sum to its output in the activation memory."""
 
@@ -63,6 +66,7 @@ class EngineConfig(AccumulatingConfig):
     bank_rows: int = integer(256, (8, 1 << 16), "Words of a bank of a segment")
     weight_rows: int = integer(8192, (2, 1 << 20), "Rows of the weight memory")
     program_rows: int = integer(512, (2, 1 << 16), "Rows of the program memory")
+    memory: str = memory_field()
     control: str = choice("ports", ("ports", "axi_lite"), "Start and status: ports, or registers behind AXI4-Lite")
 
     def __post_init__(self) -> None:
@@ -111,14 +115,33 @@ class EngineConfig(AccumulatingConfig):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """``control`` where it is not the default: of manifests and programs from before it nothing changes."""
-        values = super().parameters
-        return values if self.control != "ports" else {name: v for name, v in values.items() if name != "control"}
+        """Those of `SHELL` where they are not the default: of manifests and programs from before nothing changes."""
+        return {name: value for name, value in super().parameters.items() if SHELL.get(name) != value}
 
     @property
     def core(self) -> Self:
-        """The engine without registers: what runs programs, which are the same for any ``control``."""
-        return self if self.control == "ports" else replace(self, control="ports")
+        """The engine without registers and macros: what runs programs, which are the same for any `SHELL`."""
+        return replace(self, **SHELL)
+
+    @property
+    def memories(self) -> Mapping[str, tuple[int, int]]:
+        return {
+            "bank": (self.bank_rows, self.word_bits),
+            "weights_memory": (self.weight_rows, self.row_bits),
+            "program_memory": (self.program_rows, PROGRAM_BITS),
+        }
+
+    @property
+    def macro_shapes(self) -> tuple[tuple[int, int], ...]:
+        return tuple(dict.fromkeys(self.memories.values())) if self.memory == "macro" else ()
+
+    def design_points(self, thorough: bool = True) -> list[Self]:
+        """Every form of weights, in the structure that was asked for: an engine takes minutes to map."""
+        return [replace(self, weight_form=form) for form in self.weight_forms]
+
+    @property
+    def without_macro(self) -> Self:
+        return replace(self, memory="inferred")
 
     @property
     def own_files(self) -> Mapping[str, str]:
@@ -241,4 +264,4 @@ class EngineConfig(AccumulatingConfig):
         words = [*super()._slug_words(), f"l{self.lanes}", f"t{self.taps}", f"c{self.columns}", f"h{self.hold}"]
         words += [f"g{self.stages}"] * (self.stages > 1) + ["m"] * (self.accumulators == "memory")
         words += [f"s{self.segments}x{self.bank_rows}", f"d{self.weight_rows}", f"p{self.program_rows}"]
-        return words + [self.control] * (self.control != "ports")
+        return words + [value for name, default in SHELL.items() if (value := getattr(self, name)) != default]

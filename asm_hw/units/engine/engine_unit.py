@@ -174,7 +174,9 @@ class Engine(wiring.Component):
         config, payload = self._config, self.i.payload
         shapes = {"program": (config.program_rows, PROGRAM_BITS), "weights": (config.weight_rows, config.row_bits)}
         for target, (name, shape) in enumerate(shapes.items()):
-            m.submodules[f"{name}_memory"] = memory = Memory(shape, macro=False)  # program is a keyword
+            m.submodules[f"{name}_memory"] = memory = Memory(
+                shape, macro=config.memory == "macro"
+            )  # program is a keyword
             read, address = (getattr(front, f"{name.removesuffix('s')}_{end}") for end in ("read", "address"))
             m.d.comb += [
                 memory.read.eq(read),

@@ -39,7 +39,7 @@ class NearMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(self._config.memory_shape, macro=self._config.macro_shape is not None)
+        m.submodules.memory = memory = Memory(self._config.memory_shape, macro=self._config.memory == "macro")
         m.submodules.array = array = NearArray(self._config)
         wiring.connect(m, array.i_command, wiring.flipped(self.i_command))
         wiring.connect(m, array.i, wiring.flipped(self.i))

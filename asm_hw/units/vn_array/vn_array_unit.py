@@ -37,7 +37,7 @@ class VnArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, job = self._config, self.i_command.payload
-        m.submodules.memory = memory = Memory(config.memory_shape, macro=config.macro_shape is not None)
+        m.submodules.memory = memory = Memory(config.memory_shape, macro=config.memory == "macro")
         m.submodules.array = array = NearArray(config)
         m.submodules.rows = rows = Assembler(config.row_bits, config.bus_bits)
         m.submodules.beats = beats = Beats(config)

@@ -38,7 +38,7 @@ class VnScalar(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(self._config.memory_shape, macro=self._config.macro_shape is not None)
+        m.submodules.memory = memory = Memory(self._config.memory_shape, macro=self._config.memory == "macro")
         m.submodules.fetcher = fetcher = Fetcher(self._config)
         m.submodules.results = results = Results(self._config)
         job = self.i_command.payload
