@@ -39,6 +39,9 @@ LAYERS = (
     *("layer3.conv1", "layer3.downsample", "layer3.conv2"),
 )
 CYCLES = 60
+SHARES = (1 / 3, 0.5)
+"""Of a layer's time, where it is measured. In the middle a pass of several tiles has just ended, and half of the cycles
+have outputs; a third in, it is in a tile without."""
 OUTPUT = RESULTS / "engine.json"
 EVENT_NAMES = (
     "cycles",
@@ -90,7 +93,7 @@ def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
     """The windows of an engine."""
     rows = []
     with traced_run(config, network) as run:
-        windows = windows_of(run.program, LAYERS, CYCLES)
+        windows = [window for share in SHARES for window in windows_of(run.program, LAYERS, CYCLES, share)]
         for row in measure(run.player, run.verilog, run.program, run.image, windows, run.library, CLOCK_MHZ):
             rows.append(row)
             print(row, flush=True)

@@ -70,10 +70,11 @@ def test_the_fit_finds_the_energies_that_made_the_windows():
     assert whole["control"]["steps"] == pytest.approx(300, rel=1e-3)
 
 
-def test_windows_lie_within_their_layers(program):
+@pytest.mark.parametrize("share", [1 / 3, 0.5])
+def test_windows_lie_within_their_layers(program, share):
     names = [layer.name for layer in program.layers]
     ends = np.cumsum([layer.predicted.cycles for layer in program.layers])
-    for name, window in zip(names, windows_of(program, names, 4), strict=True):
+    for name, window in zip(names, windows_of(program, names, 4, share), strict=True):
         end = ends[names.index(name)]
         assert end - program.layers[names.index(name)].predicted.cycles <= window.start < window.stop <= end
 

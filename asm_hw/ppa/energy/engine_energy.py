@@ -73,13 +73,13 @@ def modules_of(verilog: str, column: int) -> list[Module]:
     ]
 
 
-def windows_of(program: EngineProgram, layers: Sequence[str], cycles: int) -> list[range]:
-    """So many cycles in the middle of each of ``layers``."""
+def windows_of(program: EngineProgram, layers: Sequence[str], cycles: int, share: float = 0.5) -> list[range]:
+    """So many cycles in each of ``layers``, around ``share`` of its time: 0.5 is its middle."""
     found, end = [], 0
     for layer in program.layers:
         begin, end = end, end + layer.predicted.cycles
         if layer.name in layers:
-            first = (begin + end - cycles) // 2
+            first = begin + int(share * (end - begin) - cycles / 2)
             found.append(range(first, first + cycles))
     return found
 
