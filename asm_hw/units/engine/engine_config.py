@@ -20,6 +20,7 @@ from asm_hw.units.parameters import choice, integer
 
 from .engine_ports import INTERRUPT_WAIVER, PORT_MEANINGS
 from .engine_records import PROGRAM_BITS, SKIP_BITS, EngineRecords
+from .engine_stages import EngineStages
 from .program_header import HEADER_ROWS
 
 TAPS = (1, 3, 9)
@@ -29,16 +30,12 @@ BANKS = ROWS * SIDES
 
 QUARTET = 4
 """Bits by which sums are moved: digits of weights and of activations are worth powers of it."""
-SWAP_STAGE = 2
-"""Edges from the issue of a tile's first step to the one that swaps its weights in."""
 SHELL: Mapping[str, Any] = {"control": "ports", "memory": "inferred"}
 """Parameters of what stands around the engine, with which programs have nothing to do, and their defaults."""
-OUTPUT_STAGES = 4
-"""Edges from the one that ends a sum to its output in the activation memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineConfig(AccumulatingConfig):
+class EngineConfig(EngineStages, AccumulatingConfig):
     """Unit ``engine``: ``columns`` sums of ``lanes`` products a cycle, over windows of stored tensors.
 
     ``lanes`` are ``taps`` words of ``lanes / taps`` channels (``group``). Tensors lie channel-innermost in activation
@@ -154,34 +151,6 @@ class EngineConfig(AccumulatingConfig):
     @property
     def own_waivers(self) -> str:
         return "" if self.control == "ports" else INTERRUPT_WAIVER
-
-    @property
-    def finish_stage(self) -> int:
-        """Edges from the issue of a step to the one that ends its sum."""
-        return SWAP_STAGE + 1 + self.stages
-
-    @property
-    def skip_stage(self) -> int:
-        """Edges from the issue of a step to the one that reads what joins its sum."""
-        return self.finish_stage - 1
-
-    @property
-    def last_stage(self) -> int:
-        """Edges from the issue of a step to its output in the activation memory."""
-        return self.finish_stage + OUTPUT_STAGES
-
-    @property
-    def drain(self) -> int:
-        """Cycles after a layer's last issue without the next layer: its first read would meet the last write."""
-        return self.last_stage - 1
-
-    @property
-    def join_gap(self) -> int:
-        """Cycles after an issue that writes in which no tile begins whose sums others join: these may lie in place.
-
-        Odd: at a step a cycle, word read and word written then lie in banks of different parity.
-        """
-        return self.last_stage - self.skip_stage
 
     @property
     def latency(self) -> int:  # type: ignore[override]

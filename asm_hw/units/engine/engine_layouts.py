@@ -10,8 +10,9 @@ from amaranth.utils import bits_for
 
 from asm_hw.gateware.shapes import struct_of
 
-from .engine_config import BANKS, SWAP_STAGE, EngineConfig
+from .engine_config import BANKS, EngineConfig
 from .engine_records import COORDINATE, COUNT
+from .engine_stages import SWAP_STAGE
 
 PLACES = ("out", "skip", "also")
 """Tensors at the pixels of the outputs: the one that is written, the one that joins, a narrowed copy of the first."""

@@ -8,12 +8,13 @@ from asm_hw.gateware.unit_memory import Memory
 
 from .banked_memory import BankedMemory
 from .engine_array import EngineArray
-from .engine_config import SWAP_STAGE, EngineConfig
+from .engine_config import EngineConfig
 from .engine_counters import COUNTS, Counters, ones
 from .engine_front import Front
 from .engine_issuer import Issuer
 from .engine_layouts import step_layouts
 from .engine_records import PROGRAM_BITS
+from .engine_stages import SWAP_STAGE
 from .output_requests import OutputRequests, access_stages
 from .program_guard import ProgramGuard
 from .program_header import ERRORS, TARGETS
