@@ -27,7 +27,8 @@ from asm_hw.compiler.program_folder import compile_folder, load_folder
 from asm_hw.errors import ParameterError
 from asm_hw.network.network_file import load
 from asm_hw.ppa.activity.gate_simulation import simulator
-from asm_hw.ppa.energy.engine_energy import WEIGHT_BANK, explain, explained_percent, measure, memory_events, windows_of
+from asm_hw.ppa.energy.engine_energy import WEIGHT_BANK, explain, explained_percent, measure, memory_events
+from asm_hw.ppa.energy.engine_windows import middle_windows, quiet_windows
 from asm_hw.ppa.technology.cell_library import Library, compact_library
 from asm_hw.sim.engine_player import EnginePlayer
 from asm_hw.training.evaluate import integer_batches
@@ -39,9 +40,6 @@ LAYERS = (
     *("layer3.conv1", "layer3.downsample", "layer3.conv2"),
 )
 CYCLES = 60
-SHARES = (1 / 3, 0.5)
-"""Of a layer's time, where it is measured. In the middle a pass of several tiles has just ended, and half of the cycles
-have outputs; a third in, it is in a tile without."""
 OUTPUT = RESULTS / "engine.json"
 EVENT_NAMES = (
     "cycles",
@@ -93,7 +91,8 @@ def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
     """The windows of an engine."""
     rows = []
     with traced_run(config, network) as run:
-        windows = [window for share in SHARES for window in windows_of(run.program, LAYERS, CYCLES, share)]
+        # In the middle of a layer of several tiles a pass has just ended: half of the cycles have outputs.
+        windows = [window for of in (middle_windows, quiet_windows) for window in of(run.program, LAYERS, CYCLES)]
         for row in measure(run.player, run.verilog, run.program, run.image, windows, run.library, CLOCK_MHZ):
             rows.append(row)
             print(row, flush=True)
@@ -103,9 +102,9 @@ def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
 def fitted(engine: dict[str, Any]) -> dict[str, Any]:
     """An engine whose windows were measured, with what its events take."""
     rows, config = engine["windows"], EngineConfig(**engine["parameters"])
-    for first in {row["first"] for row in rows}:
-        others = explain([row for row in rows if row["first"] != first], 1)  # of one instance, as the windows are
-        for row in filter(lambda row: row["first"] == first, rows):
+    for layer in {row["layer"] for row in rows}:
+        others = explain([row for row in rows if row["layer"] != layer], 1)  # of one instance, as the windows are
+        for row in filter(lambda row: row["layer"] == layer, rows):
             row["left_out_percent"] = explained_percent(row, others[row["part"]])
     events = explain(rows, config.columns) | memory_events(config, CLOCK_MHZ)
     events = {part: {event: round(fj, 3) for event, fj in of.items()} for part, of in events.items()}
@@ -157,7 +156,7 @@ def table() -> str:
 
 def event_lines(engine: dict[str, Any]) -> list[str]:
     """What an event takes, and how well the events of the other windows foretell each one."""
-    lines = ["| pJ an event | " + " | ".join(EVENT_NAMES) + " | a window left out is met to, % |"]
+    lines = ["| pJ an event | " + " | ".join(EVENT_NAMES) + " | windows of a layer left out are met to, % |"]
     lines += ["|---" * (len(EVENT_NAMES) + 2) + "|"]
     for part, events in engine["event_fj"].items():
         figures = [f"{events[event] / 1000:.3g}" if events.get(event) else "-" for event in EVENT_NAMES]

@@ -19,7 +19,8 @@ from engine import CLOCK_MHZ, CYCLES, traced_run
 from figures import REPOSITORY, RESULTS, provenance, write_block
 
 from asm_hw.network.network_file import load
-from asm_hw.ppa.energy.engine_energy import Module, map_module, modules_of, waves_of, windows_of
+from asm_hw.ppa.energy.engine_energy import Module, map_module, modules_of, waves_of
+from asm_hw.ppa.energy.engine_windows import middle_windows
 from asm_hw.ppa.energy.traced_netlist import traced_energy
 from asm_hw.units.engine.engine_config import EngineConfig
 
@@ -49,7 +50,7 @@ def windows(network: Path, config: EngineConfig) -> Iterator[dict[str, Any]]:
     """For each window pJ a cycle by part and of the whole."""
     with traced_run(config, network) as run:
         for layer in LAYERS:
-            (cycles,) = windows_of(run.program, (layer,), CYCLES)
+            (cycles,) = middle_windows(run.program, (layer,), CYCLES)
             waves = waves_of(run.player, run.program, run.image, cycles)
             parts: dict[str, float] = {}
             for module in every_module(run.verilog, config.columns):

@@ -1,4 +1,5 @@
-"""The README's table: a few rows of each measurement, those where ASM loses among them, from docs/results alone.
+"""The README's table: a few rows of each measurement, those where ASM loses among them, and what an engine reaches on
+an FPGA, from docs/results alone.
 
 python benchmarks/headline.py       # after any other script here has written its figures
 """
@@ -93,9 +94,20 @@ def _accuracies() -> list[Figure]:
     return found
 
 
+def engine_sentence() -> str:
+    """What a whole network reaches on an FPGA."""
+    result = _read("engine_fpga")
+    mhz, cycles = result["row"]["fmax_mhz"], result["cycles"]["resnet20"]
+    return (
+        f"A whole ResNet-20 on {{1}} W=5 A=4 runs at {mhz * 1e6 / cycles:,.0f} images/s on a {result['device']} (ECP5),"
+        f" at {mhz:.1f} MHz\nafter routing, without DSP, all weights in block RAM: [engine](docs/engine.md#fpga)."
+    )
+
+
 def _read(name: str) -> Any:
     return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 if __name__ == "__main__":
     write_block("results", table(), "README.md")
+    write_block("engine_results", engine_sentence(), "README.md")

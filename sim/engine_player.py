@@ -18,6 +18,7 @@ from asm_hw.cache import cache_folder, content_key
 from asm_hw.compiler.engine_program import EngineProgram
 from asm_hw.emission.emit_folder import Emitted
 from asm_hw.errors import ParameterError
+from asm_hw.formats.sram_macro import sram_module
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.engine.engine_config import BANKS, EngineConfig
 from asm_hw.units.engine.engine_counters import COUNTED
@@ -177,15 +178,17 @@ def _verilator_config(config: EngineConfig, top: str) -> str:
     watched = WATCHED if config.control == "axi_lite" else ()
     shown = "".join(f'public_flat_rd -module "{top}_engine" -var "{name}"\n' for name in watched)
     kept = "".join(f'no_inline -module "{top}_{kind}"\n' for kind in ("column", "output_pipe"))
-    return f'`verilator_config\npublic_flat_rd -module "{top}_bank" -var "rows"\n{shown}{kept}'
+    module = f"{top}_bank" if config.memory == "inferred" else sram_module(config.bank_rows, config.word_bits)
+    return f'`verilator_config\npublic_flat_rd -module "{module}" -var "rows"\n{shown}{kept}'
 
 
 def _memory_header(config: EngineConfig, top: str) -> str:
     """Where Verilator keeps the banks, and the ports of an engine behind registers."""
     inner = f"top->rootp->{top}__DOT__engine__DOT__" if config.control == "axi_lite" else ""
     path = f"{inner or f'top->rootp->{top}__DOT__'}activations__DOT__bank"
+    rows = "rows" if config.memory == "inferred" else "sram__DOT__rows"
     cases = "".join(
-        f"        case {segment * BANKS + bank}: return &{path}_{segment}_{bank}__DOT__rows[row];\n"
+        f"        case {segment * BANKS + bank}: return &{path}_{segment}_{bank}__DOT__{rows}[row];\n"
         for segment in range(config.segments)
         for bank in range(BANKS)
     )

@@ -105,7 +105,7 @@ def test_a_bitline_array_has_its_serial_baseline_beside_it_and_nothing_bare():
     config = BitlineConfig(alphabets=(1,), act_bits=4, rows=64, cols=8, terms=4)
     result = compare_area(config)
     assert list(result["rows"]) == ["asm", "exact"]
-    assert result["memories"] == {"array": {"rows": 64, "bits": 8}}
+    assert result["memories"] == {"array": {"rows": 64, "bits": 8, "count": 1}}
     console = Console(width=120, record=True)
     console.print(area_table(result))
     assert "asm" in (text := console.export_text()) and "plain" not in text

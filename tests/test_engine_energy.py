@@ -13,7 +13,8 @@ from asm_hw.compiler import event_energy
 from asm_hw.compiler.compile_network import compile_network
 from asm_hw.compiler.event_energy import LOGIC_PARAMETERS, SHAPE_PARAMETERS, events_of, layer_energies_pj
 from asm_hw.ppa.activity.vcd_file import Vcd
-from asm_hw.ppa.energy.engine_energy import EVENTS, explain, explained_percent, memory_events, windows_of
+from asm_hw.ppa.energy.engine_energy import EVENTS, explain, explained_percent, memory_events
+from asm_hw.ppa.energy.engine_windows import middle_windows
 from asm_hw.ppa.energy.traced_netlist import CycleWaves
 
 CONFIG = ENGINES["windows"]
@@ -70,11 +71,10 @@ def test_the_fit_finds_the_energies_that_made_the_windows():
     assert whole["control"]["steps"] == pytest.approx(300, rel=1e-3)
 
 
-@pytest.mark.parametrize("share", [1 / 3, 0.5])
-def test_windows_lie_within_their_layers(program, share):
+def test_windows_lie_within_their_layers(program):
     names = [layer.name for layer in program.layers]
     ends = np.cumsum([layer.predicted.cycles for layer in program.layers])
-    for name, window in zip(names, windows_of(program, names, 4, share), strict=True):
+    for name, window in zip(names, middle_windows(program, names, 4), strict=True):
         end = ends[names.index(name)]
         assert end - program.layers[names.index(name)].predicted.cycles <= window.start < window.stop <= end
 

@@ -49,6 +49,7 @@ MUTATIONS = {
     "parameters read again in each block": (LOOPS, "Mux(first_tile & ~fresh, self._config.records.parameter_rows, 0)", "0"),
     "block's bank not followed": (LOOPS, "m.d.sync += m3.eq(add_mod3(m3, layer.block_m3))", "pass"),
     "sums are joined before they are written": (ISSUER, "(joins & self.writing)", "0"),
+    "the host's words are those of outputs": (UNIT, "activations.host.eq(idle)", "activations.host.eq(0)"),
     "a tile ends a row early": (FRONT, "last.eq(reads & (count == rows - 2))", "last.eq(reads & (count == rows - 3))"),
     "a step ends after one cycle": (ISSUER, "Mux(self.job.last, self.layer.pace, 1)", "1"),
     # Guard.

@@ -25,7 +25,9 @@ ENGINES = {
     "rows": EngineConfig(
         alphabets=(1,), act_alphabets=(1, 3), act_bits=8, lanes=9, taps=3, columns=6, hold=9, **MEMORIES
     ),
-    "points": EngineConfig(alphabets=(1, 3), act_alphabets=(1,), lanes=4, taps=1, columns=8, hold=16, **MEMORIES),
+    "points": EngineConfig(
+        alphabets=(1, 3), act_alphabets=(1,), lanes=4, taps=1, columns=8, hold=16, memory="macro", **MEMORIES
+    ),
     "stages": EngineConfig(
         alphabets=(1,),
         lanes=18,

@@ -29,8 +29,8 @@ def show_area(
     clock = f" that meets {clock_mhz:g} MHz" if clock_mhz else ""
     console.print(_NOTE.format(clock), highlight=False)
     if result["memories"]:
-        shapes = " and ".join(f"{shape['rows']} x {shape['bits']}" for shape in result["memories"].values())
-        console.print(f"Without memories of {shapes} bits and their access times (see `asm-hw sram`).")
+        kinds = [_memories(**memories) for memories in result["memories"].values()]
+        console.print(f"Without {', '.join(kinds)}, and access times (see `asm-hw sram`).", highlight=False)
     if result["why_alone"]:
         console.print(f"No exact twin of this shape: {result['why_alone']}.", highlight=False, soft_wrap=True)
 
@@ -52,3 +52,7 @@ def _built(row: AreaRow) -> str:
     """Structure, form of weights and recipe; of a unit that is built in one way alone the recipe."""
     form = f"{row['structure']} {row['weight_form']}, " if "structure" in row else ""
     return form + row["recipe"]
+
+
+def _memories(rows: int, bits: int, count: int) -> str:
+    return f"{count} memories of {rows} x {bits} bits" if count > 1 else f"a memory of {rows} x {bits} bits"

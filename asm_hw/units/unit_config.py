@@ -20,6 +20,15 @@ DEFAULT_CLOCK_MHZ = 100.0
 """The clock of constraints, benches and energy where none is asked for."""
 
 
+@dataclass(frozen=True)
+class Memories:
+    """Equal memories of a unit: rows and bits of one, and how many there are."""
+
+    rows: int
+    bits: int
+    count: int = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class UnitConfig:
     """The frozen parameters of a unit; each unit's configuration adds its own, and what follows from them.
@@ -35,7 +44,8 @@ class UnitConfig:
     A statement about the component, for manifest and benches: who adds a stage to the component changes it too.
     """
     mapped_once: ClassVar[tuple[str, ...]] = ()
-    """Kinds of modules (`asm_hw.gateware.repeated_modules`) that FPGA flows map once, however many there are."""
+    """Kinds of modules (`asm_hw.gateware.repeated_modules`) that synthesis, for cells and for FPGAs, maps once, however
+    many there are."""
     initiation_interval: ClassVar[int] = 1
     port_meanings: ClassVar[Mapping[str, str]] = {}
     """What ports mean in this unit, where it is not what their names mean elsewhere (`asm_hw.emission.manifest`)."""
@@ -74,10 +84,10 @@ class UnitConfig:
         return None
 
     @property
-    def memories(self) -> Mapping[str, tuple[int, int]]:
-        """Rows and bits of each kind of memory, by the submodule that holds it."""
+    def memories(self) -> Mapping[str, Memories]:
+        """Each kind of memory, by the submodule that holds it."""
         shape = self.memory_shape
-        return {self.memory_instance: shape} if self.memory_instance and shape else {}
+        return {self.memory_instance: Memories(*shape)} if self.memory_instance and shape else {}
 
     @property
     def macro_shapes(self) -> tuple[tuple[int, int], ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -44,7 +45,7 @@ class AreaRow(PointFigures, ClockMet):
 
 
 class AreaComparison(TypedDict):
-    """What ``asm-hw synth --json`` prints. ``rows`` by arithmetic; ``memories``: rows and bits of what is left out."""
+    """What ``asm-hw synth --json`` prints. ``rows`` by arithmetic; ``memories``: what is left out, by name."""
 
     library: str
     parameters: dict[str, Any]
@@ -80,7 +81,7 @@ def compare_area(
         "library": library.name,
         "parameters": config.parameters,
         "clock_mhz": clock_mhz,
-        "memories": {name: {"rows": rows, "bits": bits} for name, (rows, bits) in config.memories.items()},
+        "memories": {name: asdict(memory) for name, memory in config.memories.items()},
         "why_alone": why_alone(config),
         "rows": rows,
         "tools": {"pyosys": version("pyosys")},

@@ -25,6 +25,7 @@ from asm_hw.units.engine.engine_config import EngineConfig
 from asm_hw.units.engine.engine_counters import COUNTED, COUNTER_BITS
 
 from .energy_accounting import Mapped
+from .engine_windows import layer_at
 from .stream_run import analysed
 from .traced_netlist import CycleWaves, WindowEnergy, traced_energy
 
@@ -73,17 +74,6 @@ def modules_of(verilog: str, column: int) -> list[Module]:
     ]
 
 
-def windows_of(program: EngineProgram, layers: Sequence[str], cycles: int, share: float = 0.5) -> list[range]:
-    """So many cycles in each of ``layers``, around ``share`` of its time: 0.5 is its middle."""
-    found, end = [], 0
-    for layer in program.layers:
-        begin, end = end, end + layer.predicted.cycles
-        if layer.name in layers:
-            first = begin + int(share * (end - begin) - cycles / 2)
-            found.append(range(first, first + cycles))
-    return found
-
-
 def measure(
     player: EnginePlayer, verilog: str, program: EngineProgram, values: Any, windows: Sequence[range], library: Library,
     clock_mhz: float,
@@ -91,19 +81,22 @@ def measure(
     """For each of ``windows`` of a run on the input ``values`` and each module: events, and what they took."""
     mapped: dict[str, tuple[Synthesis, Mapped]] = {}
     for number, cycles in enumerate(windows):
-        waves = waves_of(player, program, values, cycles)
+        waves, layer = waves_of(player, program, values, cycles), layer_at(program, cycles.start)
         for module in modules_of(verilog, 5 * number % program.config.columns):
             if module.name not in mapped:
                 mapped[module.name] = map_module(module, verilog, library)
             synthesized, netlist = mapped[module.name]
             energy = traced_energy(netlist, waves, module.scope, clock_mhz)
+            counted = _counted(waves, energy, module)
+            counted["moved_words"] = round(counted["steps"] * layer.moved_words / layer.predicted.steps, 3)
             yield {
                 "part": module.part,
                 "cells": synthesized.cells,
                 "area_um2": synthesized.area_um2,
                 "period_ns": synthesized.delay_ns,
                 "first": cycles.start,
-                "events": with_moves(_counted(waves, energy, module), program, cycles.start),
+                "layer": layer.name,
+                "events": counted,
                 **{name: round(value, 3) for name, value in asdict(energy).items()},
             }
 
@@ -133,16 +126,6 @@ def _counted(waves: CycleWaves, energy: WindowEnergy, module: Module) -> dict[st
     if module.part == "columns":
         found["products"] = _products(waves, module, begin, energy.cycles)
     return found
-
-
-def with_moves(events: dict[str, float], program: EngineProgram, cycle: int) -> dict[str, float]:
-    """Events of a window in the layer that computes in ``cycle``, and the words that move in it."""
-    end = 0
-    for layer in program.layers:
-        end += layer.predicted.cycles
-        if cycle < end:
-            return events | {"moved_words": round(events["steps"] * layer.moved_words / layer.predicted.steps, 3)}
-    raise ValueError(f"cycle {cycle} must be before the program's last, {end}")
 
 
 def _products(waves: CycleWaves, module: Module, begin: int, cycles: int) -> int:

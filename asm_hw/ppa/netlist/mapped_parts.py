@@ -32,5 +32,8 @@ def synthesize_parts(
 
 
 def instances(verilog: str, module: str) -> int:
-    """How often ``module`` is instantiated in the text of a design."""
-    return len(re.findall(rf"^ +{re.escape(module)} \S+ \(", verilog, re.MULTILINE))
+    """How often the text of a design instantiates ``module``; what does must stand in the design once."""
+    count = len(re.findall(rf"^ +{re.escape(module)} \S+ \(", verilog, re.MULTILINE))
+    if not count:
+        raise ValueError(f"the design must have instances of {module}, one a line")
+    return count

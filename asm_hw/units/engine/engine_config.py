@@ -17,6 +17,7 @@ from asm_hw.numbers.level_code import ACT_BITS
 from asm_hw.units.memory_config import memory_field
 from asm_hw.units.operands_config import TERMS, AccumulatingConfig
 from asm_hw.units.parameters import choice, integer
+from asm_hw.units.unit_config import Memories
 
 from .engine_ports import INTERRUPT_WAIVER, PORT_MEANINGS
 from .engine_records import PROGRAM_BITS, SKIP_BITS, EngineRecords
@@ -113,7 +114,7 @@ class EngineConfig(EngineStages, AccumulatingConfig):
     @property
     def parameters(self) -> dict[str, Any]:
         """Those of `SHELL` where they are not the default: of manifests and programs from before nothing changes."""
-        return {name: value for name, value in super().parameters.items() if SHELL.get(name) != value}
+        return {name: value for name, value in super().parameters.items() if (name, value) not in SHELL.items()}
 
     @property
     def core(self) -> Self:
@@ -121,16 +122,17 @@ class EngineConfig(EngineStages, AccumulatingConfig):
         return replace(self, **SHELL)
 
     @property
-    def memories(self) -> Mapping[str, tuple[int, int]]:
+    def memories(self) -> Mapping[str, Memories]:
         return {
-            "bank": (self.bank_rows, self.word_bits),
-            "weights_memory": (self.weight_rows, self.row_bits),
-            "program_memory": (self.program_rows, PROGRAM_BITS),
+            "bank": Memories(self.bank_rows, self.word_bits, BANKS * self.segments),
+            "weights_memory": Memories(self.weight_rows, self.row_bits),
+            "program_memory": Memories(self.program_rows, PROGRAM_BITS),
         }
 
     @property
     def macro_shapes(self) -> tuple[tuple[int, int], ...]:
-        return tuple(dict.fromkeys(self.memories.values())) if self.memory == "macro" else ()
+        shapes = {(memory.rows, memory.bits): None for memory in self.memories.values()}
+        return tuple(shapes) if self.memory == "macro" else ()
 
     def design_points(self, thorough: bool = True) -> list[Self]:
         """Every form of weights, in the structure that was asked for: an engine takes minutes to map."""

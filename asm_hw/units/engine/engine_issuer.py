@@ -82,7 +82,7 @@ class Issuer(wiring.Component):
             with m.If(self.job.starts_layer):
                 m.d.sync += layer.eq(self.layer)
         for walk in (window, output):
-            m.d.comb += [walk.take.eq(free), walk.following.eq(self.job), walk.job.eq(job)]
+            m.d.comb += [walk.free.eq(free), walk.following.eq(self.job), walk.job.eq(job)]
             m.d.comb += [walk.layer.eq(layer), walk.moves.eq(moves), walk.row_ends.eq(row_ends)]
         m.d.comb += [
             window.following_layer.eq(self.layer), window.goes.eq(self.busy & (phase == 0)), output.goes.eq(steps),
@@ -96,8 +96,6 @@ class Issuer(wiring.Component):
     def _take(self, m: Module, free: Value, done: Value) -> None:
         """Whether the tile is taken: what says so late meets all else in the end, for much follows."""
         new, writes = self.job, Signal()  # the tile in work ends with a write
-        phases = Signal.like(self.layer.pace)
-        m.d.comb += phases.eq(self.layer.phases)
         starts, joins = new.starts_layer, new.last & self.layer.skip
         waits = (starts & self.drains) | (joins & self.writing)
         m.d.comb += self.take.eq(self.full & ~waits & (~self.busy | (done & ~(starts | (joins & writes)))))
@@ -107,7 +105,7 @@ class Issuer(wiring.Component):
             m.d.sync += self.busy.eq(1)
         with m.If(free):
             ends = new.last & (~self.layer.reduce | new.ends_sum)
-            m.d.sync += writes.eq(ends & ~(phases < self.layer.pace))
+            m.d.sync += writes.eq(ends & ~(self.layer.phases < self.layer.pace))
 
     def _phases(self, m: Module, steps: Value, moves: Value, free: Value) -> tuple[Signal, Signal]:
         """The cycle of the step, from 0 on, and whether it is the last one."""

@@ -23,6 +23,7 @@ _RESULT = (
     *("encode", "offset", "also_encode", "also_offset"),
 )
 RAISED = {"also_low_raised": "also_low", "also_high_raised": "also_high"}
+"""Limits of a narrowed copy as results meet them, before they are moved down; and the fields that they are made of."""
 _PLANES = tuple(f"{name}_{field}" for name in PLACES for field in ("plane", "pair"))
 
 

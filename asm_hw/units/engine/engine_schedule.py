@@ -62,13 +62,14 @@ class Timeline:
         self._wrote = -config.join_gap - 1  # the last issue that writes
         self._written = 0  # the last cycle of the layer before
         self._swapped = 0  # parameters may be loaded from then on
+        self.quiet = range(0)  # of the last layer, the cycles of its longest tile in which no sum ends or is written
 
     def layer(self, layer: Record, tiles: Sequence[Record]) -> LayerCycles:
         """The next layer of the program."""
         walk = _Walk(self._config, layer, tiles)
         stalls = waits = steps = rows = works = 0
         row = self._rows
-        begin = None
+        begin, self.quiet = None, range(0)
         for tile in walk:
             full, last_read, read, waited = self._front(tile, layer["tiles"])
             rows, waits = rows + read, waits + waited
@@ -84,6 +85,9 @@ class Timeline:
             self._end = take + tile.cycles
             if tile.writes_until:
                 self._wrote = take + tile.writes_until
+            else:
+                quiet = range(take + self._config.last_stage + 1, self._end + self._config.finish_stage + 1)
+                self.quiet = max(self.quiet, quiet, key=len)
             steps += tile.steps
             works += tile.cycles
             self._load = max(take + 2, last_read + 1) + (self._config.records.layer_rows + 2 if tile.ends_layer else 0)

@@ -109,7 +109,7 @@ class Engine(wiring.Component):
         with m.If(last.ends_layer):
             m.d.sync += self.layer.eq(self.layer + 1)
         # What is halted writes its last outputs first.
-        with m.If(guard.ends | (guard.halt & ~working[1:].any())):
+        with m.If(guard.ends | (guard.halt & ~working.any())):
             m.d.sync += [self.busy.eq(0), self.done.eq(1), idle.eq(1)]
         return idle
 
@@ -174,10 +174,9 @@ class Engine(wiring.Component):
         """Program and weights: what the front reads, or the host writes while nothing runs."""
         config, payload = self._config, self.i.payload
         shapes = {"program": (config.program_rows, PROGRAM_BITS), "weights": (config.weight_rows, config.row_bits)}
+        macro = config.memory == "macro"
         for target, (name, shape) in enumerate(shapes.items()):
-            m.submodules[f"{name}_memory"] = memory = Memory(
-                shape, macro=config.memory == "macro"
-            )  # program is a keyword
+            m.submodules[f"{name}_memory"] = memory = Memory(shape, macro)  # program is a keyword
             read, address = (getattr(front, f"{name.removesuffix('s')}_{end}") for end in ("read", "address"))
             m.d.comb += [
                 memory.read.eq(read),

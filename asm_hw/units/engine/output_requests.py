@@ -54,7 +54,7 @@ class OutputRequests(wiring.Component):
         for k in range(self._config.beat_words):
             for p in range(self._config.planes):
                 slot = SIDES * k + p
-                carry, plane = carries(spot.rest, k) if k else Const(0), planes[f"{name}_plane"] if p else Const(0)
+                carry, plane = carries(spot.rest, k) if k else Const(0, 1), planes[f"{name}_plane"] if p else Const(0)
                 m.d.comb += [
                     request.enable[slot].eq(asked & (planes[f"{name}_pair"] if p else 1)),
                     request.address[slot].eq((Cat(Const(1), spot.address) + Cat(carry, plane))[1:]),  # one adder

@@ -16,7 +16,7 @@ class OutputWalk(wiring.Component):
 
     Members
     -------
-    take, following, job, layer, moves, row_ends : as `WindowWalk`
+    free, following, job, layer, moves, row_ends : as `WindowWalk`
     goes : In(1), the step is in work, its last cycle aside: two planes more
     out, skip, also : Out(`spot_layout`), the first word of the cycle's first plane
     """
@@ -27,7 +27,7 @@ class OutputWalk(wiring.Component):
         self._config = config
         layer, job = struct_of(config.records.layer), job_layout(config)
         super().__init__(
-            {name: In(1) for name in ("take", "moves", "row_ends", "goes")}
+            {name: In(1) for name in ("free", "moves", "row_ends", "goes")}
             | {"following": In(job), "job": In(job), "layer": In(layer)}
             | {name: Out(spot_layout(config)) for name in PLACES}
         )
@@ -38,7 +38,7 @@ class OutputWalk(wiring.Component):
         right = Signal()  # the pixel's column is odd
         with m.If(self.moves & ~layer.reduce):
             m.d.sync += right.eq(~self.row_ends & ~right)
-        with m.If(self.take):
+        with m.If(self.free):
             m.d.sync += right.eq(0)
         for name in PLACES:
             self._walk(m, name, right)
@@ -54,7 +54,7 @@ class OutputWalk(wiring.Component):
         )
         begin = Signal(name=f"{name}_begin", reset_less=True)  # ``m2`` of the row's first pixel
         planes = Signal.like(row, name=f"{name}_planes", reset_less=True)  # how far the planes of this cycle lie
-        with m.If(self.moves | self.take):
+        with m.If(self.moves | self.free):
             m.d.sync += planes.eq(0)
         with m.Elif(self.goes):
             m.d.sync += planes.eq(planes + (of("plane") << 1))
@@ -63,7 +63,7 @@ class OutputWalk(wiring.Component):
             with m.If(self.row_ends):
                 m.d.sync += [col.eq(self.job[name].col), row.eq(row + of("row"))]
                 m.d.sync += [m3.eq(add_mod3(m3, 1)), m2.eq(~begin), begin.eq(~begin)]
-        with m.If(self.take):
+        with m.If(self.free):
             m.d.sync += [row.eq(start.row), col.eq(start.col), m3.eq(start.m3), m2.eq(start.m2)]
             m.d.sync += [rest.eq(start.rest), begin.eq(start.m2)]
         m.d.comb += [spot.address.eq(row + col + planes), spot.m3.eq(m3), spot.m2.eq(m2)]

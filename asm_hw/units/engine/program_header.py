@@ -38,7 +38,7 @@ Row = tuple[str, int, int]
 
 
 def engine_number(config: EngineConfig) -> int:
-    """What tells programs of other engines: the low bits of a checksum of all parameters but ``control``."""
+    """What tells programs of other engines: the low bits of a checksum of all parameters but those of `SHELL`."""
     return zlib.crc32(config.core.slug.encode()) & (1 << HEADER["engine"]) - 1
 
 

@@ -18,7 +18,7 @@ class WindowWalk(wiring.Component):
 
     Members
     -------
-    take, following : In, ``following`` begins on this edge, or nothing is in work and it may be kept
+    free, following : In, nothing is in work after this edge but ``following``, if that is taken
     job, layer : In, what is in work
     following_layer : In, the layer of ``following``
     goes : In(1), this cycle asks for words
@@ -32,7 +32,7 @@ class WindowWalk(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        job, controls = job_layout(config), ("take", "goes", "moves", "row_ends")
+        job, controls = job_layout(config), ("free", "goes", "moves", "row_ends")
         super().__init__(
             {name: In(1) for name in controls}
             | {
@@ -77,7 +77,7 @@ class WindowWalk(wiring.Component):
             m.d.sync += fills.eq(layer.window & jumps & self._inside(m, "column_beyond", beyond, layer.width))
             with m.If(self.row_ends):
                 m.d.sync += [x.eq(job.x), col.eq(job.col), starts.eq(1), fills.eq(block_fills)]
-        with m.If(self.take):
+        with m.If(self.free):
             new, of = self.following, self.following_layer
             begins = of.window & self._inside(m, "block", new.x, of.width)
             m.d.sync += [x.eq(new.x), col.eq(new.col), starts.eq(1), filled.eq(0)]
@@ -95,7 +95,7 @@ class WindowWalk(wiring.Component):
         y, row, m3 = (Signal.like(self.job[name], name=name, reset_less=True) for name in ("y", "row", "m3"))
         with m.If(self.moves & self.row_ends):
             m.d.sync += [y.eq(y + layer.stride_y), row.eq(row + layer.row_step), m3.eq(add_mod3(m3, layer.stride_m3))]
-        with m.If(self.take):
+        with m.If(self.free):
             m.d.sync += [y.eq(new.y), row.eq(new.row), m3.eq(new.m3)]
         return y, row, m3
 
