@@ -46,6 +46,7 @@ EVENT_NAMES = (
     "steps",
     "products",
     "moved_words",
+    "ended_sums",
     "weight_rows",
     "source_words",
     "skip_words",
@@ -100,15 +101,18 @@ def measure_engine(config: EngineConfig, network: Path) -> dict[str, Any]:
 
 
 def fitted(engine: dict[str, Any]) -> dict[str, Any]:
-    """An engine whose windows were measured, with what its events take."""
+    """An engine whose windows were measured, with what its events take, and how well those of the other layers foretell
+    the windows of each one."""
     rows, config = engine["windows"], EngineConfig(**engine["parameters"])
-    for layer in {row["layer"] for row in rows}:
+    left_out: dict[str, dict[str, float]] = {}
+    for layer in dict.fromkeys(row["layer"] for row in rows):
         others = explain([row for row in rows if row["layer"] != layer], 1)  # of one instance, as the windows are
-        for row in filter(lambda row: row["layer"] == layer, rows):
-            row["left_out_percent"] = explained_percent(row, others[row["part"]])
+        for part, energies in others.items():
+            own = [row for row in rows if (row["layer"], row["part"]) == (layer, part)]
+            left_out.setdefault(part, {})[layer] = explained_percent(own, energies)
     events = explain(rows, config.columns) | memory_events(config, CLOCK_MHZ)
     events = {part: {event: round(fj, 3) for event, fj in of.items()} for part, of in events.items()}
-    return {"parameters": engine["parameters"], "event_fj": events, "windows": rows}
+    return {"parameters": engine["parameters"], "event_fj": events, "left_out_percent": left_out, "windows": rows}
 
 
 def compiled(network: Path, parameters: dict[str, Any]) -> EngineProgram:
@@ -139,7 +143,8 @@ def account(engine: dict[str, Any], networks: dict[str, Path]) -> list[dict[str,
 def table() -> str:
     """Energy of each network by part, and what an event of the first engine takes, Markdown."""
     engines = json.loads(OUTPUT.read_text())["engines"]
-    parts = list(engines[0]["event_fj"])
+    totals = engines[0]["networks"][0]["parts_nj"]
+    parts = [part for part in engines[0]["event_fj"] if totals[part]]  # resident weights are not written
     base = {row["network"]: row["total_nj"] for row in engines[0]["networks"]}
     lines = [f"| uJ an image | engine | {' | '.join(parts)} | **all** | to reach | of {{1}} | cycles |"]
     lines += ["|---" * (len(parts) + 6) + "|"]
@@ -155,12 +160,12 @@ def table() -> str:
 
 
 def event_lines(engine: dict[str, Any]) -> list[str]:
-    """What an event takes, and how well the events of the other windows foretell each one."""
+    """What an event takes, and how far those of the other layers are off in a layer, at worst."""
     lines = ["| pJ an event | " + " | ".join(EVENT_NAMES) + " | windows of a layer left out are met to, % |"]
     lines += ["|---" * (len(EVENT_NAMES) + 2) + "|"]
     for part, events in engine["event_fj"].items():
         figures = [f"{events[event] / 1000:.3g}" if events.get(event) else "-" for event in EVENT_NAMES]
-        errors = [abs(row["left_out_percent"]) for row in engine["windows"] if row["part"] == part]
+        errors = [abs(percent) for percent in engine["left_out_percent"].get(part, {}).values()]
         lines.append(f"| {part} | {' | '.join(figures)} | {f'{max(errors):.1f}' if errors else '-'} |")
     return lines
 

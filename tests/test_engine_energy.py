@@ -63,7 +63,7 @@ def test_the_fit_finds_the_energies_that_made_the_windows():
     found = explain(rows, columns=1)
     for part, energies in made.items():
         assert found[part] == pytest.approx(energies, rel=1e-3)
-    assert all(abs(explained_percent(row, found[row["part"]])) < 0.1 for row in rows)
+    assert all(abs(explained_percent([row], found[row["part"]])) < 0.1 for row in rows)
     # Of four equal columns; a product is of one of them already.
     whole = explain(rows, columns=4)
     assert whole["columns"]["cycles"] == pytest.approx(4 * 5000, rel=1e-3)

@@ -27,7 +27,8 @@ class ProgramLayer:
     """A layer of a program: the tensors that it completes, its work and what the model predicts.
 
     ``lane_steps``: products that the lanes could form; ``products``: those of them whose weight is not 0;
-    ``moved_words``: words that change before the lanes, all taps of a window in each step, of a point those it reads.
+    ``moved_words``: words that change before the lanes, all taps of a window in each step, of a point those it reads;
+    ``ended_sums``: steps whose sums go on to the output pipes, one of each column.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ProgramLayer:
     lane_steps: int
     products: int
     moved_words: int
+    ended_sums: int
     predicted: LayerCycles
 
     def utilization(self) -> float:

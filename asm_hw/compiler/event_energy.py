@@ -23,9 +23,8 @@ def events_of(layer: ProgramLayer) -> dict[str, int]:
     """How often each event happens in a layer."""
     counted = layer.predicted
     names = ("cycles", "steps", *ACCESSES)
-    return {"products": layer.products, "moved_words": layer.moved_words} | {
-        name: getattr(counted, name) for name in names
-    }
+    work = {name: getattr(layer, name) for name in ("products", "moved_words", "ended_sums")}
+    return work | {name: getattr(counted, name) for name in names}
 
 
 def layer_energy_pj(layer: ProgramLayer, energies: EventEnergies) -> dict[str, float]:

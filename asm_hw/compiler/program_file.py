@@ -24,7 +24,7 @@ from .engine_program import EngineProgram, ProgramLayer
 from .folding import InputWindows
 from .tensor_layout import Placed, TensorLayout
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA = Path(__file__).with_name("program.schema.json")
 """What keys and values a program's file has; it is written beside every program."""
 FILE_NAME = "program.json"
@@ -70,6 +70,7 @@ def _layer_entry(layer: ProgramLayer) -> dict[str, Any]:
         "lane_steps": layer.lane_steps,
         "products": layer.products,
         "moved_words": layer.moved_words,
+        "ended_sums": layer.ended_sums,
         "predicted": asdict(layer.predicted),
     }
 
@@ -154,10 +155,10 @@ def _layer(entry: Mapping[str, Any], tensors: Collection[str]) -> ProgramLayer:
     for name in entry["tensors"]:
         _check_known(name, tensors)
     predicted = {name: check_range(name, value, 0, MAX_COUNT) for name, value in entry["predicted"].items()}
-    counted = ("macs", "lane_steps", "products", "moved_words")
-    macs, lane_steps, products, moved = (check_range(name, entry[name], 0, MAX_COUNT) for name in counted)
+    names = ("macs", "lane_steps", "products", "moved_words", "ended_sums")
+    work = {name: check_range(name, entry[name], 0, MAX_COUNT) for name in names}
     name = _text("name of a layer", entry["name"])
-    return ProgramLayer(name, tuple(entry["tensors"]), macs, lane_steps, products, moved, LayerCycles(**predicted))
+    return ProgramLayer(name, tuple(entry["tensors"]), **work, predicted=LayerCycles(**predicted))
 
 
 def _tensor(config: EngineConfig, name: str, entry: Mapping[str, Any]) -> Placed:
