@@ -55,12 +55,11 @@ EVENT_NAMES = (
 TARGETS_UJ = {"resnet8": 7.6, "resnet20": 21, "mobilenet_v2_050": 34}
 ENGINES: dict[str, dict[str, Any]] = {
     "asm": {},
-    "asm128": {"hold": 128, "segments": 16, "bank_rows": 128},
     "asm64x128": {"hold": 128, "segments": 64, "bank_rows": 128},
     "int4": {"arithmetic": "exact", "weight_bits": 4},
     "int8": {"arithmetic": "exact", "weight_bits": 8, "act_bits": 8},
 }
-"""The default engine; more accumulators and smaller banks, also as many as MobileNetV2 needs; exact multipliers."""
+"""The default engine; more accumulators, and as many small banks as MobileNetV2 needs; exact multipliers."""
 _PROGRAMS = {"weight_rows": 32768, "program_rows": 2048}
 LARGER: tuple[dict[str, int], ...] = ({}, _PROGRAMS, {"bank_rows": 1024, **_PROGRAMS})
 """Memories: the default ones, or those that take any of the networks."""
