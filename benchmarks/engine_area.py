@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.compiler.area_model import LOGIC, terms_of
+from asm_hw.compiler.area_model import BY_COLUMN, LOGIC, memory_areas_um2, terms_of
 from asm_hw.emission.emit_folder import render
 from asm_hw.ppa.energy.engine_energy import RECIPE, modules_of
 from asm_hw.ppa.netlist.synthesis import synthesize
@@ -53,7 +53,7 @@ def _config(alphabets: tuple[int, ...], shape: tuple[int, ...]) -> EngineConfig:
 
 
 def measured(config: EngineConfig) -> Iterator[dict[str, Any]]:
-    """Cells and area of each part of the logic; of columns and output pipes those of one."""
+    """Cells, area and longest path of each part of the logic; of columns and output pipes those of one."""
     verilog = render(config, TOP)[f"{TOP}.v"]
     first = tuple(config.parameters["alphabets"]) == ALPHABETS[0]
     with tempfile.TemporaryDirectory() as scratch:
@@ -62,6 +62,7 @@ def measured(config: EngineConfig) -> Iterator[dict[str, Any]]:
             if first or module.part in OF_ALPHABETS:
                 mapped = synthesize(verilog, module.name, library, RECIPE, module.outside)
                 row = {"part": module.part, "cells": mapped.cells, "area_um2": mapped.area_um2}
+                row |= {"delay_ns": mapped.delay_ns}
                 print(config.slug, row, flush=True)
                 yield {"parameters": config.parameters, **row}
 
@@ -104,10 +105,40 @@ def _left_out_percent(rows: Sequence[dict[str, Any]], index: int) -> float:
     return round(100 * (said / rows[index]["area_um2"] - 1), 2)
 
 
+def default_table() -> str:
+    """Area of the default engine, its logic as measured, and the longest path of each part, Markdown."""
+    rows = json.loads(OUTPUT.read_text())["rows"]
+    lines = ["| " + " | ".join(["", *(_braced(of) + ", mm2" for of in ALPHABETS), "longest path, ns"]) + " |"]
+    lines.append("|---" * (len(ALPHABETS) + 2) + "|")
+    of_sets = [_default_parts(rows, of) for of in ALPHABETS]
+    for part, (_, delay) in of_sets[0].items():
+        areas = [f"{of[part][0] / 1e6:.3f}" for of in of_sets]
+        delays = " and ".join(dict.fromkeys(f"{of[part][1]:.2f}" for of in of_sets)) if delay else "-"
+        lines.append("| " + " | ".join([part, *areas, delays]) + " |")
+    totals = [f"**{sum(area for area, _ in of.values()) / 1e6:.2f}**" for of in of_sets]
+    longest = max(delay or 0.0 for of in of_sets for _, delay in of.values())
+    return "\n".join([*lines, "| " + " | ".join(["**all**", *totals, f"**{longest:.2f}**"]) + " |"])
+
+
+def _default_parts(rows: Sequence[dict[str, Any]], alphabets: tuple[int, ...]) -> dict[str, tuple[float, float | None]]:
+    """um2 and ns of each part of the default engine; macros have no path of their own here."""
+    parts: dict[str, tuple[float, float | None]] = {}
+    for row in rows:
+        config = EngineConfig(alphabets=alphabets if row["part"] in OF_ALPHABETS else ALPHABETS[0])
+        if row["parameters"] == json.loads(json.dumps(config.parameters)):
+            many = config.columns if row["part"] in BY_COLUMN else 1
+            parts[row["part"]] = (many * row["area_um2"], row["delay_ns"])
+    return parts | {name: (um2, None) for name, um2 in memory_areas_um2(EngineConfig(alphabets=alphabets)).items()}
+
+
+def _braced(alphabets: Sequence[int]) -> str:
+    return f"{{{','.join(map(str, alphabets))}}}"
+
+
 def table() -> str:
     """What a part's area is linear in, and how well shapes are predicted that were left out, Markdown."""
     result = json.loads(OUTPUT.read_text())
-    names = [f"{{{','.join(map(str, fit['logic']['alphabets']))}}}" for fit in result["fits"]]
+    names = [_braced(fit["logic"]["alphabets"]) for fit in result["fits"]]
     head = [cell for name in names for cell in (f"{name}: um2 a term", f"left out, mean %, {name}", f"worst %, {name}")]
     lines = ["| part | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
     for part in result["fits"][0]["um2"]:
@@ -138,6 +169,7 @@ def main() -> None:
             rows += [row for config in _lacking(rows) for row in measured(config)]
         OUTPUT.write_text(json.dumps(result | {"rows": rows, "fits": fitted(rows)}, indent=1) + "\n")
     write_block("area", table(), "docs/engine.md")
+    write_block("default_area", default_table(), "docs/engine.md")
 
 
 def _lacking(rows: Sequence[dict[str, Any]]) -> list[EngineConfig]:

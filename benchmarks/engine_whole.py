@@ -18,6 +18,7 @@ from typing import Any
 from engine import CLOCK_MHZ, CYCLES, traced_run
 from figures import REPOSITORY, RESULTS, provenance, write_block
 
+from asm_hw.compiler.area_model import BY_COLUMN
 from asm_hw.network.network_file import load
 from asm_hw.ppa.energy.engine_energy import Module, map_module, modules_of, waves_of
 from asm_hw.ppa.energy.engine_windows import middle_windows
@@ -35,7 +36,6 @@ SIZES: dict[str, Any] = {
     "program_rows": 8192,
 }
 LAYERS = ("layer1.conv2", "layer3.conv2")
-BY_COLUMN = ("columns", "output pipes")
 WHOLE = Module("whole", "engine", "", ("engine_bank", "engine_program_memory", "engine_weights_memory"))
 
 

@@ -24,7 +24,8 @@ LOGIC = (*LOGIC_PARAMETERS, "act_alphabets", "weight_code", "stages", "accumulat
 """Parameters that must be those of a fit."""
 WEIGHT_BANK = 512
 """Rows of a bank of weight and program memory: an access wakes one."""
-_BY_COLUMN = ("columns", "output pipes")
+BY_COLUMN = ("columns", "output pipes")
+"""Parts of which each column has one."""
 
 
 def terms_of(config: EngineConfig) -> dict[str, dict[str, float]]:
@@ -55,7 +56,7 @@ def engine_areas_um2(config: EngineConfig) -> dict[str, float] | None:
     fit = _fit_of(config)
     if fit is None:
         return None
-    many = dict.fromkeys(_BY_COLUMN, config.columns)
+    many = dict.fromkeys(BY_COLUMN, config.columns)
     logic = {
         part: many.get(part, 1) * sum(fit[part][term] * value for term, value in terms.items())
         for part, terms in terms_of(config).items()
