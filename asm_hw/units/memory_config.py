@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from asm_hw.errors import ParameterError
 from asm_hw.formats.requantize_format import OUT_BITS, RequantizeFormat
@@ -93,14 +93,6 @@ class MemoryConfig(AccumulatingConfig):
     @property
     def memory_shape(self) -> tuple[int, int]:
         return self.depth, self.memory_bits
-
-    @property
-    def macro_shapes(self) -> tuple[tuple[int, int], ...]:
-        return (self.memory_shape,) if self.memory == "macro" else ()
-
-    @property
-    def without_macro(self) -> Self:
-        return type(self)(**self.parameters | {"memory": "inferred"})
 
     @property
     def row_address_bits(self) -> int:

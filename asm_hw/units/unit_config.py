@@ -92,7 +92,8 @@ class UnitConfig:
     @property
     def macro_shapes(self) -> tuple[tuple[int, int], ...]:
         """Rows and bits of the memories that stand behind a macro boundary, each shape once."""
-        return ()
+        shapes = dict.fromkeys((memory.rows, memory.bits) for memory in self.memories.values())
+        return tuple(shapes) if getattr(self, "memory", None) == "macro" else ()
 
     @property
     def multiplies(self) -> bool:
@@ -136,7 +137,7 @@ class UnitConfig:
     @property
     def without_macro(self) -> Self:
         """The same unit with nothing behind a macro boundary, which a simulator of gateware cannot run."""
-        return self
+        return type(self)(**self.parameters | {"memory": "inferred"}) if self.macro_shapes else self
 
     @cached_property
     def slug(self) -> str:

@@ -129,18 +129,9 @@ class EngineConfig(EngineStages, AccumulatingConfig):
             "program_memory": Memories(self.program_rows, PROGRAM_BITS),
         }
 
-    @property
-    def macro_shapes(self) -> tuple[tuple[int, int], ...]:
-        shapes = {(memory.rows, memory.bits): None for memory in self.memories.values()}
-        return tuple(shapes) if self.memory == "macro" else ()
-
     def design_points(self, thorough: bool = True) -> list[Self]:
         """Every form of weights, in the structure that was asked for: an engine takes minutes to map."""
         return [replace(self, weight_form=form) for form in self.weight_forms]
-
-    @property
-    def without_macro(self) -> Self:
-        return replace(self, memory="inferred")
 
     @property
     def own_files(self) -> Mapping[str, str]:
