@@ -114,10 +114,11 @@ def default_table() -> str:
     for part, (_, delay) in of_sets[0].items():
         areas = [f"{of[part][0] / 1e6:.3f}" for of in of_sets]
         delays = " and ".join(dict.fromkeys(f"{of[part][1]:.2f}" for of in of_sets)) if delay else "-"
-        lines.append("| " + " | ".join([part, *areas, delays]) + " |")
+        many = f"{EngineConfig().columns} " if part in BY_COLUMN else ""
+        lines.append("| " + " | ".join([many + part, *areas, delays]) + " |")
     totals = [f"**{sum(area for area, _ in of.values()) / 1e6:.2f}**" for of in of_sets]
-    longest = max(delay or 0.0 for of in of_sets for _, delay in of.values())
-    return "\n".join([*lines, "| " + " | ".join(["**all**", *totals, f"**{longest:.2f}**"]) + " |"])
+    longest = " and ".join(f"{max(delay or 0.0 for _, delay in of.values()):.2f}" for of in of_sets)
+    return "\n".join([*lines, "| " + " | ".join(["**all**", *totals, f"**{longest}**"]) + " |"])
 
 
 def _default_parts(rows: Sequence[dict[str, Any]], alphabets: tuple[int, ...]) -> dict[str, tuple[float, float | None]]:

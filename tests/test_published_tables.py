@@ -28,6 +28,7 @@ BLOCKS = {
     ("docs/bitline.md", "scaling"): ("bitline_scaling", "table"),
     ("docs/near-memory.md", "energy"): ("near_memory", "table"),
     ("docs/engine.md", "area"): ("engine_area", "table"),
+    ("docs/engine.md", "default_area"): ("engine_area", "default_table"),
     ("docs/engine.md", "whole"): ("engine_whole", "table"),
     ("docs/engine.md", "engine_fpga"): ("engine_fpga", "table"),
     ("docs/engine.md", "energy"): ("engine", "table"),
