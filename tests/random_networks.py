@@ -173,7 +173,8 @@ class RandomNetwork:
         )
         padding = (0, 0) if whole else tuple(self._rng.randint(0, k // 2) for k in kernel)
         how: dict[str, Any] = {"kernel": kernel, "stride": (1, 1) if whole else (2, 1), "padding": padding}
-        if stored.bits <= self._largest_bits and self._rng.random() < 0.5:
+        wins = stored.bits <= self._largest_bits or not stored.signed or how["padding"] == (0, 0)
+        if wins and self._rng.random() < 0.5:
             self._add(IntegerMaxPool(name=self._name(), sources=(source,), **how), (source,))
         else:
             requantize = self._requantize(channels, shift=9)

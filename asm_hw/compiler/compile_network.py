@@ -23,6 +23,7 @@ from .program_builder import ProgramBuilder
 from .tensor_layout import Placed, TensorLayout
 from .tensor_placement import place
 from .tiling import needed_passes
+from .wide_maxima import without_wide_maxima
 
 MAX_SIDE = (1 << COUNT) - 1
 """Most rows or columns of a tensor."""
@@ -35,7 +36,10 @@ def compile_network(network: IntegerNetwork, config: EngineConfig, sha256: str =
     """
     if config.weight.arithmetic == "bare":
         raise ParameterError("arithmetic must be asm or exact where a program runs: a bare weight is never 0")
+    counted = {layer.name for layer in network.products}
+    network = without_wide_maxima(network, config.act_bits)
     products, output = lowered(network, config.act_bits)
+    products = [one if one.name in counted else replace(one, macs=0) for one in products]
     compiling = _Compiling(network, config, products, output, sha256)
     windows = input_windows(products, as_map(network.input_shape))
     if windows and compiling.folds(windows):
@@ -151,7 +155,7 @@ def _check_sources(config: EngineConfig, product: Product, layouts: Mapping[str,
     if product.largest and (source.planes > 1 or source.packed):
         raise ParameterError(
             f"layer {product.name!r} must take the largest of numbers of at most act_bits {config.act_bits}, not"
-            f" {source.bits} bits: act_bits 8 would do"
+            f" {source.bits} bits, signed and padded: act_bits 8 would do"
         )
 
 

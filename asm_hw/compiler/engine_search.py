@@ -34,6 +34,7 @@ from .engine_candidates import (
 )
 from .engine_program import EngineProgram
 from .event_energy import event_energies, layer_energies_pj
+from .wide_maxima import without_wide_maxima
 
 
 @dataclass(order=True)
@@ -64,10 +65,11 @@ class EngineSearch:
     """
 
     def __init__(self, network: IntegerNetwork, fixed: Fixed, max_cycles: float, max_energy: float | None):
-        self._network, self._fixed = network, fixed
+        self._fixed = fixed
         self._max_cycles, self._max_energy = max_cycles, max_energy
         every = arrays(fixed)
-        self._needs = Needs.of(network, every[0].act_bits)
+        self._network = without_wide_maxima(network, every[0].act_bits)
+        self._needs = Needs.of(self._network, every[0].act_bits)
         self.candidates = [config for config in every if self._memories(config)]
         """Arrays, with ample memories."""
         self._heap: list[_Entry] = []

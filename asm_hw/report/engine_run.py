@@ -159,6 +159,8 @@ def _judge(report: EngineReport, run: EngineRun, expected: dict[str, np.ndarray]
             continue
         # Without all layers' images there is the last one alone, in which the output still lies.
         for name in layer.tensors if compare == "all" else (program.output,):
+            if compare == "all" and name not in expected:
+                continue  # between the sums of a pool
             values = program.tensor(name, image.memory)
             if name == program.output:
                 report.outputs.append(values)
