@@ -25,12 +25,12 @@ from asm_hw.units.engine.engine_config import EngineConfig
 ALPHABETS = AlphabetSet((1, 3))
 
 
-def requantize(channels, bits=4, joins=False, shift=6, bias=None, **given):
-    """Scale 1; some bias unless it is given."""
+def requantize(channels, bits=4, joins=False, shift=6, bias=None, scale=1, **given):
+    """Some bias unless it is given."""
     one = torch.ones(channels, dtype=torch.int64)
     return Requantize(
         alphabets=ALPHABETS,
-        scale=one,
+        scale=one * scale,
         bias=torch.arange(channels) * 7 if bias is None else one * bias,
         shift=one * shift,
         bits=bits,
@@ -103,6 +103,14 @@ CORNERS: dict[str, tuple[list[Any], tuple[int, ...]]] = {
             copied("a", "input", 4, bias=-9, signed=True),
             move("p", "a", "pad", 1, 1, 1, 1, 0, 0),
             IntegerMaxPool(name="m", sources=("p",), kernel=(1, 1), stride=(1, 1)),
+        ],
+        (4, 8, 3),
+    ),
+    "the largest of signed numbers in two digits": (
+        [
+            START,
+            IntegerSum(name="w", sources=("a",), requantize=requantize(8, 8, scale=16, bias=-120, shift=0, signed=True)),
+            IntegerMaxPool(name="m", sources=("w",), kernel=(3, 2), stride=(2, 1)),
         ],
         (4, 8, 3),
     ),
