@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from figures import RESULTS, provenance, write_block
 
-from asm_hw.compiler.area_model import BY_COLUMN, LOGIC, memory_areas_um2, terms_of
+from asm_hw.compiler.area_model import BY_COLUMN, memory_areas_um2, terms_of
+from asm_hw.compiler.event_energy import LOGIC_PARAMETERS
 from asm_hw.emission.emit_folder import render
 from asm_hw.ppa.energy.engine_energy import RECIPE, modules_of
 from asm_hw.ppa.netlist.synthesis import synthesize
@@ -78,7 +79,7 @@ def fitted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             parts[part] = {term: round(um2, 4) for term, um2 in _fit(own).items()}
             left_out[part] = [_left_out_percent(own, index) for index in range(len(own))]
         parameters = _config(alphabets, SHAPES[0]).parameters
-        logic = {name: parameters[name] for name in LOGIC}
+        logic = {name: parameters[name] for name in LOGIC_PARAMETERS}
         fits.append({"logic": logic, "um2": parts, "left_out_percent": left_out})
     return fits
 

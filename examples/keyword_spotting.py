@@ -67,6 +67,8 @@ def asm_hw(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "asm_hw.cli", *map(str, arguments)], check=True)
 
 
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)  # before the training: a folder that cannot be one is known at once
 torch.manual_seed(0)
 torch.set_num_threads(1)
 generator = torch.Generator().manual_seed(0)
@@ -86,7 +88,6 @@ network = convert(quantized)
 print("integers:", right(network(network.quantize_input(test_x))))
 print(network)
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
 save(network, folder / "keywords.safetensors")
 np.save(folder / "words.npy", test_x[:20].numpy())
 asm_hw("compile", folder / "keywords.safetensors", "--out", folder / "engine", *ENGINE.split())

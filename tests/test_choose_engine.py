@@ -13,7 +13,7 @@ from test_engine_corners import corner
 
 from asm_hw.cli import commands as command_line
 from asm_hw.compiler import area_model, engine_candidates, event_energy
-from asm_hw.compiler.area_model import LOGIC, engine_areas_um2, memory_areas_um2, terms_of
+from asm_hw.compiler.area_model import engine_areas_um2, memory_areas_um2, terms_of
 from asm_hw.compiler.choose_engine import Limits, choose_engine
 from asm_hw.compiler.compile_network import compile_network
 from asm_hw.compiler.engine_candidates import AMPLE, CHOSEN, rows_with, size_of, with_rows
@@ -42,7 +42,7 @@ def nothing_measured(tmp_path, monkeypatch):
 def areas():
     """Areas of engines on {1,3}: so much for each term."""
     config = EngineConfig(alphabets=(1, 3))
-    fit = {"logic": {name: config.parameters[name] for name in LOGIC}}
+    fit = {"logic": {name: config.parameters[name] for name in LOGIC_PARAMETERS}}
     fit["um2"] = {part: dict.fromkeys(terms, UM2) for part, terms in terms_of(config).items()}
     area_model.RESULTS.write_text(json.dumps({"fits": [fit]}))
 

@@ -67,10 +67,19 @@ def test_compile_and_run_a_network(cli, network, tmp_path):
     assert (report["images"], report["mismatches"], report["first_difference"]) == (3, 0, None)
     assert report["cycles"] == report["predicted_cycles"] == result["cycles"]
     assert report["compared"] > 0
+    np.save(tmp_path / "wide.npy", np.full((2, 4, 8, 6), 15.0) * np.array([1, 2]).reshape(2, 1, 1, 1))
+    clipped = cli("run", folder, "--inputs", "wide.npy")
+    assert clipped.returncode == 0, clipped.stderr
+    assert "note: wide.npy holds 2 images" in clipped.stderr
+    assert "note: 50 % of the numbers in wide.npy are beyond" in clipped.stderr
     np.save(tmp_path / "wrong.npy", np.zeros((2, 4, 8, 5), dtype=np.int64))
+    np.save(tmp_path / "nan.npy", np.full((2, 4, 8, 6), np.nan))
+    (tmp_path / "text.npy").write_text("no array")
     for arguments, words in (
         (("--inputs", "wrong.npy"), ["inputs must", "(2, 4, 8, 5)"]),
         (("--inputs", "missing.npy"), ["inputs 'missing.npy' must be"]),
+        (("--inputs", "nan.npy"), ["inputs 'nan.npy' must hold finite numbers"]),
+        (("--inputs", "text.npy"), ["inputs 'text.npy' must be a whole .npy file of numbers"]),
         (("--compare", "some"), ["compare must be one of all, output, none, not 'some'"]),
         (("--dataset", "nothing"), ["dataset must be one of", "'nothing'"]),
     ):
@@ -116,6 +125,9 @@ def test_other_folders_and_files_are_left_alone(cli, network, tmp_path):
     assert refused.returncode == 2
     assert "mine" in refused.stderr
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes"]
+    (tmp_path / "file").write_text("kept")
+    assert cli("compile", network, *small(), "--out", "file", "--force").returncode == 2
+    assert (tmp_path / "file").read_text() == "kept"
     for missing in ("none.safetensors", "mine"):
         assert cli("compile", missing).returncode == 2
     assert cli("run", "mine").returncode == 2

@@ -55,6 +55,8 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
 
     refuse_limits(options)
     if options.get("unit") == "bitline":
+        if options["lanes"] == AUTO:
+            raise ParameterError("lanes must be left out for unit bitline, which has none, not auto")
         folder = out or Path("build") / f"{_stem(network)}-bitline"
         return compile_bitline_command(network, folder, force, batch, as_json, options)
     if options.get("unit") not in (None, "engine"):
@@ -81,7 +83,7 @@ def _stem(network: Path) -> str:
 
 
 def _show_program(console: Console, result: dict[str, Any]) -> None:
-    table = Table("layer", "MACs", "cycles", "lanes used, %", "weight rows", "words read", "joined", "written")
+    table = Table("layer", "MACs", "cycles", "lanes used, %", "weight rows read", "words read", "joined", "written")
     for layer in result["layers"]:
         names = ("weight_rows", "source_words", "skip_words", "output_words")
         words = [f"{layer['accesses'][name]:,}" for name in names]
@@ -89,9 +91,8 @@ def _show_program(console: Console, result: dict[str, Any]) -> None:
         table.add_row(layer["name"], f"{layer['macs']:,}", f"{layer['cycles']:,}", used, *words)
     batch = f" for {result['batch']} vectors" if result["batch"] > 1 else ""
     streams = ", streamed while it runs" if result["streamed_rows"] else ""
-    table.caption = (
-        f"{result['cycles']:,} cycles{batch}; {result['weight_rows']:,} rows of weights{streams}; {result['folder']}/"
-    )
+    rows = f"{result['weight_rows']:,} rows of weights stored{streams}"
+    table.caption = f"{result['cycles']:,} cycles{batch}; {rows}; {result['folder']}/"
     if "energy_pj" in result["layers"][0]:
         table.caption += f"; {sum(layer['energy_pj'] for layer in result['layers']) / 1e6:.2f} uJ by event counts"
     if "chosen" in result:
@@ -136,7 +137,7 @@ def run(
     takes minutes for a large engine, and kept.
     """
     from asm_hw.compiler.program_folder import load_folder
-    from asm_hw.report.engine_run import file_inputs, random_inputs, run_engine
+    from asm_hw.report.engine_run import random_inputs, run_engine
     from asm_hw.report.progress import counting
 
     loaded = load_folder(folder, batch)
@@ -146,7 +147,7 @@ def run(
     if dataset is not None:
         x, labels = _test_images(loaded.network, dataset, images)
     else:
-        x = file_inputs(loaded.network, inputs)[:images] if inputs else random_inputs(loaded.network, images, seed)
+        x = _images_of(loaded.network, inputs, images) if inputs else random_inputs(loaded.network, images, seed)
     with counting("running images", len(x)) as done:
         report = run_engine(loaded, x, compare, done)
     result = report.to_json()
@@ -155,6 +156,19 @@ def run(
         result["accuracy_percent"] = round(100 * right / len(labels), 4)
     emit_result(as_json, result, lambda console: _show_run(console, result))
     sys.exit(0 if report.mismatches == 0 and report.as_predicted else 1)
+
+
+def _images_of(network: IntegerNetwork, path: Path, images: int) -> Tensor:
+    """The first images of a file; says where there are fewer, and where real numbers are clipped."""
+    from asm_hw.report.engine_run import file_inputs
+
+    x, clipped = file_inputs(network, path)
+    if len(x) < images:
+        print(f"note: {path.name} holds {len(x)} images", file=sys.stderr)
+    if clipped:
+        share = f"{100 * clipped:.3g} % of the numbers in {path.name}"
+        print(f"note: {share} are beyond what the network's input holds, and clipped", file=sys.stderr)
+    return x[:images]
 
 
 def _test_images(network: IntegerNetwork, dataset: str, images: int) -> tuple[Tensor, list[int]]:
@@ -175,7 +189,7 @@ def _show_run(console: Console, result: dict[str, Any]) -> None:
         table.add_row(layer["name"], f"{counted['cycles']:,}", f"{predicted['cycles']:,}", *words)
     found = result["first_difference"]
     words = [f"{result['images']} images, {result['mismatches']} of {result['compared']:,} values differ"]
-    each = f"{result['batch']} images" if result["batch"] > 1 else "an image"
+    each = f"for {result['batch']} vectors" if result["batch"] > 1 else "an image"
     words.append(f"{result['cycles']:,} cycles {each}, {result['predicted_cycles']:,} predicted")
     if "accuracy_percent" in result:
         words.append(f"accuracy {result['accuracy_percent']} %")

@@ -83,7 +83,10 @@ class _IntegerOrAuto(click.ParamType):
     name = "integer|auto"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if value == AUTO else click.INT.convert(value, param, ctx)
+        try:
+            return value if value == AUTO else int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no integer and not {AUTO}", param, ctx)
 
 
 def _option(by_unit: Mapping[str, Parameter], chosen: Collection[str]) -> Callable:

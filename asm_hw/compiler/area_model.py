@@ -20,8 +20,6 @@ from asm_hw.units.engine.engine_records import PROGRAM_BITS
 from .event_energy import LOGIC_PARAMETERS
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "engine_area.json"
-LOGIC = (*LOGIC_PARAMETERS, "act_alphabets", "weight_code", "stages", "accumulators")
-"""Parameters that must be those of a fit."""
 WEIGHT_BANK = 512
 """Rows of a bank of weight and program memory: an access wakes one."""
 BY_COLUMN = ("columns", "output pipes")
@@ -73,7 +71,7 @@ def why_unknown() -> str:
 
 def _fit_of(config: EngineConfig) -> Mapping[str, Mapping[str, float]] | None:
     """um2 of each term by part."""
-    own = json.loads(json.dumps({name: config.parameters[name] for name in LOGIC}))
+    own = json.loads(json.dumps({name: config.parameters[name] for name in LOGIC_PARAMETERS}))
     return next((fit["um2"] for fit in _fits(RESULTS) if fit["logic"] == own), None)
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from asm_hw.emission.emit_folder import render, write_folder
 
 from .bitline_program import BitlineProgram
-from .program_folder import NETWORK, RTL, check_folder
+from .program_folder import BITLINE_REPORT, NETWORK, RTL, check_folder
 
-REPORT = "bitline.json"
 OPERATIONS = "operations.json"
 TOP = "bitline"
 
@@ -22,14 +21,17 @@ def write_bitline(program: BitlineProgram, network: Path, out: Path, force: bool
     WRITE of a product takes the k-th input of its vectors, higher digits after all lower ones. Raises `ParameterError`
     before anything is written where ``out`` holds what no earlier call wrote, unless ``force``.
     """
-    check_folder(out, REPORT, force)
+    check_folder(out, BITLINE_REPORT, force)
     encode = program.config.encode
     beats = {
         layer.name: [[f"{encode(instruction):x}" for instruction in one] for one in layer.programs]
         for layer in program.layers
         if layer.programs
     }
-    files: dict[str, str | bytes] = {REPORT: json.dumps(program.report) + "\n", OPERATIONS: json.dumps(beats) + "\n"}
+    files: dict[str, str | bytes] = {
+        BITLINE_REPORT: json.dumps(program.report) + "\n",
+        OPERATIONS: json.dumps(beats) + "\n",
+    }
     files[NETWORK] = network.read_bytes()
     files |= {f"{RTL}/{TOP}/{name}": text for name, text in render(program.config, TOP).items()}
     write_folder(out, files)

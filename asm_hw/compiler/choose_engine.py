@@ -67,7 +67,7 @@ def choose_engine(network: IntegerNetwork, fixed: Fixed, limits: Limits) -> Choi
         raise _refusal(search, limits)
     area = _area_mm2(program.config)
     if limits.max_area is not None and area is not None and area > limits.max_area:
-        raise _too_low("max_area", area, "mm2", limits.max_area, program)
+        raise _too_low("max_area", area, "mm2", limits, program)
     return Choice(program.config, program.cycles, area, energy_uj(program), search.tried)
 
 
@@ -91,19 +91,34 @@ def _refusal(search: EngineSearch, limits: Limits) -> ParameterError:
     """Which limit is not kept, and the nearest that was found; why the network fits no engine."""
     if search.costly and limits.max_energy is not None:
         energy, nearest = min(((energy_uj(one) or 0.0, one) for one in search.costly), key=lambda pair: pair[0])
-        return _too_low("max_energy", energy, "uJ", limits.max_energy, nearest)
+        return _too_low("max_energy", energy, "uJ", limits, nearest)
     fastest = search.fastest()
     if fastest is not None and limits.max_cycles is not None:
-        return _too_low("max_cycles", fastest.cycles, "cycles", limits.max_cycles, fastest)
-    return search.refused or ParameterError("lanes must be given: no engine of those to choose from runs this network")
+        return _too_low("max_cycles", fastest.cycles, "cycles", limits, fastest)
+    none = "lanes must be given: no engine of those to choose from runs this network"
+    if search.refused is None:
+        return ParameterError(none)
+    array, reason = search.refused
+    return ParameterError(f"{none}; of lanes {array.lanes}, taps {array.taps}, columns {array.columns}: {reason}")
 
 
-def _too_low(name: str, least: float, unit: str, given: float, program: EngineProgram) -> ParameterError:
+def _too_low(name: str, least: float, unit: str, limits: Limits, program: EngineProgram) -> ParameterError:
     """The refusal of a limit; ``least``: what the nearest program takes."""
     sizes = ", ".join(f"{name} {getattr(program.config, name)}" for name in CHOSEN)
+    takes = {
+        "max_cycles": (program.cycles, "cycles"),
+        "max_area": (_area_mm2(program.config), "mm2"),
+        "max_energy": (energy_uj(program), "uJ"),
+    }
+    beyond = [
+        f"{_rounded_up(figure):.12g} {unit}"
+        for other, (figure, unit) in takes.items()
+        if other != name and figure is not None and figure > (getattr(limits, other) or math.inf)
+    ]
     return ParameterError(
-        f"{name} must be at least {_rounded_up(least):.12g} {unit} for this network, not {given:.12g}: the nearest"
-        f" engine that was found has {sizes}"
+        f"{name} must be at least {_rounded_up(least):.12g} {unit} for this network, not {getattr(limits, name):.12g}:"
+        f" the nearest engine that was found has {sizes}"
+        + (f", and takes {' and '.join(beyond)}, also too much" if beyond else "")
     )
 
 

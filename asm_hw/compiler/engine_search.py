@@ -61,7 +61,7 @@ class EngineSearch:
     """Looks for the smallest engine with what is ``fixed`` within ``max_cycles`` and ``max_energy`` (uJ).
 
     ``tried``: how often the network was compiled; ``slow``, ``costly``: programs that took more cycles, or more energy;
-    ``refused``: why the last engine was that does not run the network.
+    ``refused``: the last engine that does not run the network, and why.
     """
 
     def __init__(self, network: IntegerNetwork, fixed: Fixed, max_cycles: float, max_energy: float | None):
@@ -78,7 +78,7 @@ class EngineSearch:
         self.tried = 0
         self.slow: list[EngineProgram] = []
         self.costly: list[EngineProgram] = []
-        self.refused: ParameterError | None = None
+        self.refused: tuple[EngineConfig, ParameterError] | None = None
 
     def run(self) -> EngineProgram | None:
         """The program of the smallest engine; None where there is none."""
@@ -130,7 +130,7 @@ class EngineSearch:
         try:
             return compile_network(self._network, config)
         except ParameterError as error:
-            self.refused = error
+            self.refused = config, error
             return None
 
     def _take_array(self, config: EngineConfig) -> None:

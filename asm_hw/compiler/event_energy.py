@@ -13,7 +13,11 @@ from .engine_program import ACCESSES, EngineProgram, ProgramLayer
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "engine.json"
 """Measured energies, in a checkout; an installed package has none."""
-LOGIC_PARAMETERS = ("arithmetic", "alphabets", "weight_bits", "act_bits", "weight_form", "structure", "acc_bits")
+LOGIC_PARAMETERS = (
+    *("arithmetic", "alphabets", "act_alphabets", "weight_bits", "act_bits", "weight_code", "weight_form"),
+    *("structure", "stages", "accumulators", "acc_bits"),
+)
+"""What the logic of an engine of one shape depends on."""
 SHAPE_PARAMETERS = ("lanes", "taps", "columns", "hold", "segments", "bank_rows")
 EventEnergies = Mapping[str, Mapping[str, float]]
 """fJ of one event, by part and event."""

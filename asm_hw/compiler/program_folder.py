@@ -23,6 +23,8 @@ from .program_file import FILE_NAME, SCHEMA, from_json, to_json
 
 NETWORK = "network.safetensors"
 RTL = "rtl"
+BITLINE_REPORT = "bitline.json"
+"""What the folder of a network on a bitline array holds instead of a program."""
 TOP = "engine"
 
 
@@ -60,9 +62,12 @@ def _rendered(config: EngineConfig) -> dict[str, str]:
 
 def check_folder(out: Path, file_name: str, force: bool) -> None:
     """Raise `ParameterError` unless ``out`` is absent, holds ``file_name``, as compile leaves it, or ``force``."""
-    if not force and os.path.lexists(out) and not (out / file_name).is_file():
+    if os.path.lexists(out) and not out.is_dir():
+        raise ParameterError(f"out {str(out)!r} must be a folder or absent, not a file")
+    if not force and out.exists() and not (out / file_name).is_file():
         raise ParameterError(
-            f"out {str(out)!r} must be a folder that compile wrote, or absent: choose another, or --force"
+            f"out {str(out)!r} must be absent, or a folder that compile wrote for the same unit: choose another, or"
+            " --force"
         )
     check_writable(out.parent)
 
@@ -76,6 +81,8 @@ def load_folder(folder: Path, batch: int | None = None) -> ProgramFolder:
 
     ``batch``: where the program is for another one, compile one for it, which the same Verilog runs.
     """
+    if (folder / BITLINE_REPORT).is_file():
+        raise ParameterError(f"folder {str(folder)!r} must hold an engine's program: a bitline array's is only counted")
     program = from_json(folder / FILE_NAME)
     network = load(folder / NETWORK)
     stated = hashlib.sha256((folder / NETWORK).read_bytes()).hexdigest()

@@ -90,6 +90,10 @@ def load(path: str | Path) -> IntegerNetwork:
         raise ParameterError(f"network file {str(path)!r} must hold metadata {METADATA!r} in JSON") from None
     if not isinstance(header, dict) or header.get("schema") not in READ:
         found = header.get("schema") if isinstance(header, dict) else header
+        if found is None:
+            raise ParameterError(
+                f"network file {str(path)!r} must hold integers, not float weights: `asm-hw quantize --init` makes them"
+            )
         raise ParameterError(f"network file {str(path)!r} must have schema {SCHEMA}, not {found!r}")
     try:
         return IntegerNetwork(

@@ -94,26 +94,36 @@ def random_inputs(network: IntegerNetwork, images: int, seed: int) -> Tensor:
     return torch.randint(low, high + 1, (images, *network.input_shape), generator=generator)
 
 
-def file_inputs(network: IntegerNetwork, path: Path) -> Tensor:
-    """The images of a NumPy file: integers as they are, real numbers quantized as the network says."""
+def file_inputs(network: IntegerNetwork, path: Path) -> tuple[Tensor, float]:
+    """The images of a NumPy file: integers as they are, real numbers quantized as the network says.
+
+    Beside them the share of real numbers that are clipped: they lie a step or more beyond the input's range.
+    """
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except OSError as error:
         raise ParameterError(f"inputs {str(path)!r} must be a readable .npy file: {error}") from None
+    except (ValueError, EOFError, BadZipFile):  # numpy advises to unpickle
+        raise ParameterError(f"inputs {str(path)!r} must be a whole .npy file of numbers") from None
     if not isinstance(values, np.ndarray):
         raise ParameterError(f"inputs {str(path)!r} must be one array (.npy), not several (.npz)")
     if tuple(values.shape[1:]) != network.input_shape or not len(values):
         wanted = f"(images, {', '.join(map(str, network.input_shape))})"
         raise ParameterError(f"inputs must have shape {wanted}, not {values.shape}")
     if values.dtype.kind == "f":
-        return network.quantize_input(torch.from_numpy(values.astype(np.float32)))
+        if not np.isfinite(values).all():
+            raise ParameterError(f"inputs {str(path)!r} must hold finite numbers, and not nan or infinities")
+        low, high = network.formats[INPUT].binary_range
+        steps = values / network.input_scale
+        clipped = float(((steps <= low - 1) | (steps >= high + 1)).mean())
+        return network.quantize_input(torch.from_numpy(values.astype(np.float32))), clipped
     if values.dtype.kind not in "iu":
         raise ParameterError(f"inputs must be integers or real numbers, not {values.dtype}")
     low, high = network.formats[INPUT].range
     least, most = int(values.min()), int(values.max())
     if least < low or most > high:
         raise ParameterError(f"inputs must be from {low} to {high}, not {least} to {most}")
-    return torch.from_numpy(values.astype(np.int64))
+    return torch.from_numpy(values.astype(np.int64)), 0.0
 
 
 def run_engine(

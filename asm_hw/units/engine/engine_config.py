@@ -93,7 +93,10 @@ class EngineConfig(EngineStages, AccumulatingConfig):
         least["program_rows"] = program + tiles * self.records.tile_rows
         for name, rows in least.items():
             if getattr(self, name) < rows:
-                raise ParameterError(f"{name} must be at least {rows}, two small layers, not {getattr(self, name)}")
+                raise ParameterError(
+                    f"{name} must be at least {rows}, what two of the smallest layers take on this array,"
+                    f" not {getattr(self, name)}"
+                )
         if self.overflow != "wrap":
             raise ParameterError(f"overflow must be wrap in an engine, not {self.overflow!r}")
 
