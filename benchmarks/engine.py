@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from figures import RESULTS, provenance, write_block
 
+from asm_hw.compiler.area_model import engine_areas_um2
 from asm_hw.compiler.compile_network import compile_network
+from asm_hw.compiler.engine_candidates import with_rows
 from asm_hw.compiler.engine_program import EngineProgram
 from asm_hw.compiler.event_energy import LOGIC_PARAMETERS, SHAPE_PARAMETERS, layer_energy_pj
 from asm_hw.compiler.program_folder import compile_folder, load_folder
@@ -33,6 +35,7 @@ from asm_hw.ppa.technology.cell_library import Library, compact_library
 from asm_hw.sim.engine_player import EnginePlayer
 from asm_hw.training.evaluate import integer_batches
 from asm_hw.units.engine.engine_config import EngineConfig
+from asm_hw.units.engine.program_header import HEADER_ROWS
 
 CLOCK_MHZ = 100.0
 LAYERS = (
@@ -56,10 +59,12 @@ TARGETS_UJ = {"resnet8": 7.6, "resnet20": 21, "mobilenet_v2_050": 34}
 ENGINES: dict[str, dict[str, Any]] = {
     "asm": {},
     "asm64x128": {"hold": 128, "segments": 64, "bank_rows": 128},
+    "asm144": {"lanes": 144, "hold": 128, "segments": 64, "bank_rows": 64},
     "int4": {"arithmetic": "exact", "weight_bits": 4},
     "int8": {"arithmetic": "exact", "weight_bits": 8, "act_bits": 8},
 }
-"""The default engine; more accumulators, and as many small banks as MobileNetV2 needs; exact multipliers."""
+"""The default engine; more accumulators, and as many small banks as MobileNetV2 needs; that with twice the lanes; exact
+multipliers."""
 _PROGRAMS = {"weight_rows": 32768, "program_rows": 2048}
 LARGER: tuple[dict[str, int], ...] = ({}, _PROGRAMS, {"bank_rows": 1024, **_PROGRAMS})
 """Memories: the default ones, or those that take any of the networks."""
@@ -126,7 +131,7 @@ def compiled(network: Path, parameters: dict[str, Any]) -> EngineProgram:
 
 
 def account(engine: dict[str, Any], networks: dict[str, Path]) -> list[dict[str, Any]]:
-    """Energy by part of an image of each network, nJ."""
+    """Energy by part of an image of each network, nJ; the area of the engine with the rows that the network needs."""
     rows = []
     for name, path in networks.items():
         program = compiled(path, engine["parameters"])
@@ -135,6 +140,9 @@ def account(engine: dict[str, Any], networks: dict[str, Path]) -> list[dict[str,
         parts = {part: round(sum(layer[part] for layer in layers) / 1000, 2) for part in events}
         memories = {name: getattr(program.config, name) for name in ("segments", "bank_rows", "weight_rows")}
         row = {"network": name, "cycles": program.cycles, "memories": memories, "parts_nj": parts}
+        needed = with_rows(program.config, {}, len(program.weights), HEADER_ROWS + len(program.program))
+        if areas := engine_areas_um2(needed):
+            row["area_mm2"] = round(sum(areas.values()) / 1e6, 2)
         rows.append(row | {"total_nj": round(sum(parts.values()), 2)})
     return rows
 
@@ -145,8 +153,10 @@ def table() -> str:
     totals = engines[0]["networks"][0]["parts_nj"]
     parts = [part for part in engines[0]["event_fj"] if totals[part]]  # resident weights are not written
     base = {row["network"]: row["total_nj"] for row in engines[0]["networks"]}
-    lines = [f"| uJ an image | engine | {' | '.join(parts)} | **all** | to reach | of {{1}} | cycles |"]
-    lines += ["|---" * (len(parts) + 6) + "|"]
+    lines = [
+        f"| uJ an image | engine | {' | '.join(parts)} | **all** | to reach | of {{1}} | cycles | mm2 | uJ x ms x mm2 |"
+    ]
+    lines += ["|---" * (len(parts) + 8) + "|"]
     for engine in engines:
         own = engine["parameters"]["arithmetic"] == "asm"
         for row in engine["networks"]:
@@ -154,8 +164,17 @@ def table() -> str:
             met = f"{target} ({'met' if total <= target else 'missed'})" if target and own else "-"
             figures = [f"{row['parts_nj'][part] / 1000:.2f}" for part in parts]
             figures += [f"**{total:.1f}**", met, f"{row['total_nj'] / base[row['network']]:.2f}", f"{row['cycles']:,}"]
+            figures += product_figures(row)
             lines.append(f"| {row['network']} | {title(engine)} | {' | '.join(figures)} |")
     return "\n".join([*lines, "", *event_lines(engines[0])])
+
+
+def product_figures(row: dict[str, Any]) -> tuple[str, str]:
+    """The area of an engine, and energy x delay x area of an image."""
+    if "area_mm2" not in row:
+        return "-", "-"
+    milliseconds = row["cycles"] / CLOCK_MHZ / 1000
+    return f"{row['area_mm2']:.1f}", f"{row['total_nj'] / 1000 * milliseconds * row['area_mm2']:,.1f}"
 
 
 def event_lines(engine: dict[str, Any]) -> list[str]:
