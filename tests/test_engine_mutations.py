@@ -67,9 +67,9 @@ MUTATIONS = {
 }  # fmt: skip
 CONFIGS = {
     "stage of the sum a cycle late": STAGED,
-    **dict.fromkeys(
-        ("padding of one half", "layers overlap", "no padding on the left", "a tile ends a row early"), WIDE
-    ),
+    # A last tile must take longer than the next layer's first one to be loaded.
+    "layers overlap": replace(ENGINE, hold=16),
+    **dict.fromkeys(("padding of one half", "no padding on the left", "a tile ends a row early"), WIDE),
 }
 """Where `ENGINE` does not show it."""
 

@@ -153,8 +153,8 @@ class _Maker:
     def _layer_record(self, tiles: int, window: bool, target: int, joins: bool, final: bool) -> dict[str, int]:
         config = self._config
         row = ceil_div(WIDTH, 2)
-        # Sums of several tiles must fit the accumulators: at most eight pixels.
-        height = 2 if tiles > 1 else self._rng.choice([2, HEIGHT])
+        # Sums of several tiles must fit the accumulators.
+        height = 2 if tiles > 1 and config.hold < HEIGHT * WIDTH else self._rng.choice([2, HEIGHT])
         blocks = ceil_div(HEIGHT, height)
         place = {"row": row, "col": 1, "block_row": height * row}
         return {
