@@ -36,7 +36,8 @@ from .folded_steps import (
 from .quantizer import ActivationQuantizer
 from .shape_operations import Op
 from .tensor_shapes import Seen
-from .traced_operations import Norm, classify, path_of
+from .nearest_forms import refusal
+from .traced_operations import Norm, classify, place_of
 
 
 def fold(model: GraphModule, seen: Seen) -> Iterator[Step | Output]:
@@ -48,13 +49,22 @@ def fold(model: GraphModule, seen: Seen) -> Iterator[Step | Output]:
     return _Folder(model, seen).run()
 
 
+def refusals(model: GraphModule, seen: Seen) -> list[str]:
+    """Why a prepared ``model`` has no integer form, one sentence for each reason; none where it has one."""
+    found: dict[str, None] = {}
+    for _ in _Folder(model, seen).run(found):
+        pass
+    return list(found)
+
+
 class _Folder:
     def __init__(self, model: GraphModule, seen: Seen) -> None:
         self.model, self.seen = model, seen
         self.values: dict[Node, Stored | Wide | str] = {}
         """By node; a text says why a value is in float."""
 
-    def run(self) -> Iterator[Step | Output]:
+    def run(self, refused: dict[str, None] | None = None) -> Iterator[Step | Output]:
+        """``refused``: takes the reasons why floats remain, as keys; without it the first of them ends the run."""
         inputs = [node.name for node in self.model.graph.nodes if node.op == "placeholder"]
         if len(inputs) != 1:
             raise ParameterError(f"the model must have one input, not {len(inputs)}: {', '.join(inputs)}")
@@ -62,7 +72,14 @@ class _Folder:
             op = classify(node, self.model, self.seen)
             if op.kind == "value":
                 continue
-            result = getattr(self, f"_{op.kind}")(node, op)
+            try:
+                result = getattr(self, f"_{op.kind}")(node, op)
+            except ParameterError as error:
+                if refused is None:
+                    raise
+                result = str(error)
+            if refused is not None and isinstance(result, str) and node.op != "placeholder":
+                refused[result] = None
             if not isinstance(result, Step | Output):
                 self.values[node] = result
                 continue
@@ -96,9 +113,7 @@ class _Folder:
         return "the model's input must be quantized: its first layer is in float"
 
     def _other(self, node: Node, op: Op) -> str:
-        path = path_of(node)
-        where = f"module {path!r}" if path else "the model itself"
-        return f"{where} must consist of what has an integer form, and {op.detail} as it is called there has none"
+        return refusal(node, op.detail)
 
     def _layer(self, node: Node, op: Op) -> Wide | str:
         path, layer = str(node.target), op.detail
@@ -118,13 +133,22 @@ class _Folder:
         if op.detail.running_var is None:
             return f"module {node.target!r} must keep running statistics to be folded"
         gain, shift = affine(op.detail)
-        wide = self._sum(op.inputs[0])
-        if (wide.low, wide.high) != (-math.inf, math.inf):
-            return f"module {node.target!r} must take a tensor that is stored, not a sum that is clipped"
-        terms = tuple(replace(term, unit=term.unit * gain) for term in wide.terms)
         one = torch.ones(1, dtype=torch.float64)
         anchor = (op.detail.running_mean, -gain) if op.detail.bias is None else (op.detail.bias, one)
-        return Wide(terms, wide.offset * gain + shift, anchor)
+        return self._scaled(node, op, gain, shift, anchor)
+
+    def _affine(self, node: Node, op: Op) -> Wide | str:
+        return self._scaled(node, op, op.detail.gain, op.detail.shift, op.detail.anchor)
+
+    def _scaled(
+        self, node: Node, op: Op, gain: Tensor, shift: Tensor, anchor: tuple[Tensor, Tensor] | None
+    ) -> Wide | str:
+        """The value that ``node`` reads, times ``gain``, plus ``shift``."""
+        wide = self._sum(op.inputs[0])
+        if (wide.low, wide.high) != (-math.inf, math.inf):
+            return f"{place_of(node)} must take a tensor that is stored, not a sum that is clipped"
+        scaled = _times(wide, gain)
+        return replace(scaled, offset=scaled.offset + shift, anchor=anchor or scaled.anchor)
 
     def _clamp(self, node: Node, op: Op) -> Wide | Stored:
         value, (low, high) = self._value(op.inputs[0]), op.detail
@@ -134,7 +158,10 @@ class _Folder:
         return replace(wide, low=min(max(wide.low, low), high), high=max(min(wide.high, high), low))
 
     def _add(self, node: Node, op: Op) -> Wide:
-        one, two = (self._sum(source) for source in op.inputs)
+        one, two = (
+            wide if factor == 1 else _times(wide, torch.full((1,), factor, dtype=torch.float64))
+            for wide, factor in zip(map(self._sum, op.inputs), op.detail, strict=True)
+        )
         return Wide((*one.terms, *two.terms), one.offset + two.offset, one.anchor or two.anchor)
 
     def _concat(self, node: Node, op: Op) -> Wide:
@@ -148,10 +175,8 @@ class _Folder:
         return Wide((Term(WindowSum(source, window), unit),), torch.zeros(1, dtype=torch.float64))
 
     def _gain(self, node: Node, op: Op) -> Wide:
-        wide, factor = self._sum(op.inputs[0]), _double(op.detail.factor)
-        terms = tuple(replace(term, unit=term.unit * factor, gain=op.detail) for term in wide.terms)
-        anchor = wide.anchor and (wide.anchor[0], wide.anchor[1] * factor)
-        return Wide(terms, wide.offset * factor, anchor)
+        wide = _times(self._sum(op.inputs[0]), _double(op.detail.factor))
+        return replace(wide, terms=tuple(replace(term, gain=op.detail) for term in wide.terms))
 
     def _quantize(self, node: Node, op: Op) -> SumStep | Stored:
         quantizer: ActivationQuantizer = op.detail
@@ -188,6 +213,13 @@ class _Folder:
         if len(op.inputs) != 1 or node.args[0] is not op.inputs[0]:
             raise ParameterError("the model must return one tensor")
         return Output(self._value(op.inputs[0]))
+
+
+def _times(wide: Wide, factor: Tensor) -> Wide:
+    """``wide``, which nothing clips, times ``factor``."""
+    terms = tuple(replace(term, unit=term.unit * factor) for term in wide.terms)
+    anchor = wide.anchor and (wide.anchor[0], wide.anchor[1] * factor)
+    return Wide(terms, wide.offset * factor, anchor)
 
 
 def _tensor_name(node: Node) -> str:

@@ -20,7 +20,7 @@ from .model_checks import check_model
 from .quantizer import ActivationQuantizer, WeightQuantizer, check_annealed
 from .requantize_multipliers import EXACT, multiplier_levels, multipliers, nearest_multiplier
 from .tensor_shapes import prepared_graph, watch_prepared
-from .traced_operations import NORMS
+from .traced_operations import NORMS, classify
 
 SNAP_BITS = 8
 """Bits of the level that a residual's multiplier is moved to: short, so that it fits beside any shift."""
@@ -48,6 +48,10 @@ def freeze(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> None
     for step in fold(graph, seen):
         if isinstance(step, SumStep):
             _set_gains(step)
+    for node in graph.graph.nodes:
+        op = classify(node, graph, seen)
+        if op.kind == "affine" and isinstance(op.detail.factor, Tensor):
+            op.detail.factor.requires_grad_(False)
     for module in model.modules():
         if isinstance(module, (WeightQuantizer, ActivationQuantizer)):
             module.log2_scale.requires_grad_(False)

@@ -114,7 +114,11 @@ class _Placer:
         if value.root is not None or value.clamped or op.inputs[0].op == "placeholder":
             self._read(node, op.inputs[0])
             return _Value(terms=1)
-        return replace(value, layer=None)
+        return replace(value, unsigned=False, layer=None)
+
+    def _affine(self, node: Node, op: Op) -> _Value:
+        unsigned = self.values[op.inputs[0]].unsigned and op.detail.unsigned
+        return replace(self._norm(node, op), unsigned=unsigned)
 
     def _clamp(self, node: Node, op: Op) -> _Value:
         value, unsigned = self.values[op.inputs[0]], op.detail[0] >= 0
@@ -129,7 +133,7 @@ class _Placer:
 
     def _add(self, node: Node, op: Op) -> _Value:
         values = [self.values[source] for source in op.inputs]
-        unsigned = all(value.unsigned for value in values)
+        unsigned = all(value.unsigned for value in values) and min(op.detail) >= 0
         if any(value.real for value in values):
             return _Value(real=True, unsigned=unsigned)
         keep = next((s for s, v in zip(op.inputs, values, strict=True) if self._joins(v)), None)

@@ -12,14 +12,16 @@ from torch.nn.utils import parametrize
 from asm_hw.errors import ParameterError
 from asm_hw.formats.product_format import ProductFormat
 
+from .fold import refusals
 from .layer_formats import RESIDUAL_BITS, Overrides, resolve_formats
 from .model_checks import check_inputs, check_model
 from .placement import place_quantizers
 from .prepared_layers import Layer, called_layers
 from .quantizer import WeightQuantizer
 from .quantizer_insertion import QuantizerInsertion, insert_gains
+from .same_function import check_same_function
 from .scale_fitting import sample_values
-from .tensor_shapes import INPUT_SHAPE
+from .tensor_shapes import INPUT_SHAPE, watch_prepared
 from .trace import trace
 
 
@@ -35,6 +37,7 @@ def prepare(
     edge: dict[str, Any] | None = None,
     residual_bits: int | None = None,
     input_scale: float | None = None,
+    strict: bool = True,
 ) -> GraphModule:
     """A copy of ``model`` that computes on fake-quantized weights and tensors, as the integer network will.
 
@@ -43,14 +46,16 @@ def prepare(
     last layer; by default 8-bit weights and inputs. ``residual_bits``: of a tensor that a sum or a mean
     reads (by default 8 or act_bits, whichever is more), of which layers take the top act_bits.
     ``input_scale``: what one integer step of the model's input is worth; fixed. By default the input's
-    largest value fits exactly.
+    largest value fits exactly. ``strict``: refuse a model of which something has no integer form, all of it in one
+    message; otherwise that is trained in float, and `convert` refuses it.
 
     A tensor is stored signed if it can be negative: after a ReLU it is not, and an input is judged by
     ``sample``. Weight scales are per output channel; a last layer whose accumulators are the logits has
-    one. The copy is a graph of the same modules: float state dicts are loaded before, state dicts of
-    prepared models into one that was prepared with the same settings. Raises `ParameterError` on
-    settings that make no layer, on models that torch.fx cannot trace or whose numbers are not finite, and where
-    model and ``sample`` are not float32.
+    one. The copy is a graph of the same modules, without their hooks, weight norm and masks of pruning folded: float
+    state dicts are loaded before, state dicts of prepared models into one that was prepared with the same settings.
+    Raises `ParameterError` on settings that make no layer, on models that torch.fx cannot trace, that are another
+    function on ``sample`` than what it traces, or whose numbers are not finite, and where model and ``sample`` are not
+    float32.
     """
     common = {"alphabets": alphabets, "weight_bits": weight_bits, "act_bits": act_bits, "act_alphabets": act_alphabets}
     ProductFormat.of(**common)
@@ -60,6 +65,7 @@ def prepare(
     check_model(model)
     check_inputs("sample", sample)
     traced, seen = trace(model, sample[:2])
+    check_same_function(model, traced, sample)
     layers = _plain_layers(traced)
     residual_bits = max(RESIDUAL_BITS, act_bits) if residual_bits is None else residual_bits
     formats = resolve_formats(list(layers), common, edge, overrides, residual_bits)
@@ -72,7 +78,16 @@ def prepare(
         parametrize.register_parametrization(layers[path], "weight", weight)
     traced.recompile()
     traced.meta[INPUT_SHAPE] = tuple(sample.shape[1:])
+    if strict:
+        _check_integer_form(traced)
     return traced
+
+
+def _check_integer_form(prepared: GraphModule) -> None:
+    """Raise `ParameterError` with every reason why ``prepared`` cannot become integers."""
+    found = refusals(prepared, watch_prepared(prepared))
+    if found:
+        raise ParameterError("\n".join(found) + "\nstrict=False trains it in float")
 
 
 def _plain_layers(model: GraphModule) -> dict[str, Layer]:

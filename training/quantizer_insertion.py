@@ -18,7 +18,7 @@ from .scale_fitting import fit_narrow, widest_format
 from .tensor_shapes import Seen
 from .traced_operations import classify, path_of
 
-GAINED = ("add", "clamp", "norm")
+GAINED = ("add", "affine", "clamp", "norm")
 """Operations that read a stored tensor by a multiplier, with no weights to move to one of its levels."""
 
 

@@ -16,7 +16,7 @@ INPUT_SHAPE = "asm_input_shape"
 """In the ``meta`` of a prepared model: the shape of one input that it was prepared with."""
 
 Seen = dict[Node, Any]
-"""By node: the torch.Size of its tensor, or its value if it is no tensor."""
+"""By node: the torch.Size of its tensor; its value if it is no tensor, or a parameter or buffer."""
 
 
 class _Watcher(Interpreter):
@@ -27,7 +27,8 @@ class _Watcher(Interpreter):
     def run_node(self, n: Node) -> Any:
         result = super().run_node(n)
         size = isinstance(result, torch.Size)  # of x.size(): a value, not the shape of a tensor
-        self.seen[n] = result.shape if isinstance(result, Tensor) else tuple(result) if size else result
+        computed = isinstance(result, Tensor) and n.op != "get_attr"
+        self.seen[n] = result.shape if computed else tuple(result) if size else result
         return result
 
 

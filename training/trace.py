@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,11 +13,12 @@ from torch.fx import Graph, GraphModule, Node, Tracer
 
 from asm_hw.errors import ParameterError
 
+from .in_place import out_of_place
+from .plain_weights import with_plain_weights
 from .prepared_layers import LAYERS
 from .tensor_shapes import Seen, watch
 from .traced_operations import NORMS, classify
 
-IN_PLACE = {operator.iadd: operator.add, "relu_": "relu", "add_": "add", "clamp_": "clamp", "hardtanh_": "hardtanh"}
 DROPOUT_MODULES = {
     F.dropout: nn.Dropout,
     F.dropout1d: nn.Dropout1d,
@@ -30,14 +29,31 @@ DROPOUT_MODULES = {
 }
 
 
+COMPUTING = ("forward", "_conv_forward")
+"""Methods of a layer that say what it computes."""
+
+
 class _Tracer(Tracer):
-    """Also keeps a user's subclass of a known layer whole, if it computes what its base does."""
+    """Follows hooks. Keeps a known layer whole, and a user's subclass of it, if it computes what that does."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         known = next((kind for kind in (*LAYERS, *NORMS) if isinstance(m, kind)), None)
-        if known is not None and type(m).forward is known.forward:
-            return True
+        if any(name in vars(m) for name in COMPUTING):  # replaced in this module alone
+            return False
+        if known is not None:
+            return all(getattr(type(m), name, None) is getattr(known, name, None) for name in COMPUTING)
         return super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        path = self.path_of_module(m)
+        if not (m._forward_hooks or m._forward_pre_hooks) or not self.is_leaf_module(m, path):
+            return super().call_module(m, forward, args, kwargs)
+
+        def call(*inputs: Any, **named: Any) -> Any:
+            return self.create_proxy("call_module", path, inputs, named)
+
+        with _forward_of(m, call):
+            return forward(*args, **kwargs)  # which calls the hooks, and what is above between them
 
 
 def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
@@ -46,21 +62,18 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     Submodules and parameters keep their paths. Raises `ParameterError` where torch.fx cannot follow the
     model's forward, as when it branches on values.
     """
+    model = with_plain_weights(model)
     try:
-        model = copy.deepcopy(model)
-    except RuntimeError:  # a tensor that is computed from others, as by torch.nn.utils.weight_norm
-        raise ParameterError(f"model {type(model).__name__} must have plain weights, not computed ones") from None
-    tracer = _Tracer()
-    try:
-        graph = tracer.trace(model, concrete_args=_defaults(model))
-    except (torch.fx.proxy.TraceError, TypeError, RuntimeError, AssertionError, NotImplementedError) as error:
+        graph = _Tracer().trace(_of_one_input(model))
+    except Exception as error:  # of any kind: the model is a stranger's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ParameterError(f"model {type(model).__name__} must be traceable by torch.fx: {reason}") from None
-    _drop_defaults(graph)
     traced = GraphModule(model, graph, type(model).__name__)
     for path, module in traced.named_modules():  # fresh containers hold the modules
         module.training = model.get_submodule(path).training
-    _out_of_place(traced)
+        for hooks in (module._forward_hooks, module._forward_pre_hooks):
+            hooks.clear()  # integers have none; `check_same_function` tells whether one changed anything
+    out_of_place(traced, example)
     _functional_dropout(traced)
     traced.graph.eliminate_dead_code()
     traced.recompile()
@@ -70,37 +83,30 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     return traced, seen
 
 
-def _defaults(model: nn.Module) -> dict[str, Any]:
-    """Arguments of the model's forward, after its input, that keep their defaults."""
-    arguments = list(inspect.signature(model.forward).parameters.values())[1:]
-    return {one.name: one.default for one in arguments if one.default is not one.empty}
+@contextmanager
+def _forward_of(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """``module`` computes ``forward``."""
+    own = vars(module).get("forward")
+    vars(module)["forward"] = forward
+    try:
+        yield
+    finally:
+        vars(module).pop("forward")
+        if own is not None:
+            vars(module)["forward"] = own
 
 
-def _drop_defaults(graph: Graph) -> None:
-    """Takes out the inputs of `_defaults`, which nothing reads but checks that they keep their values."""
+def _of_one_input(model: nn.Module) -> nn.Module:
+    """``model``, whose forward torch.fx takes from its class, with its hooks, and defaults for all but its input."""
+    forward = model.forward
 
-    def erase(node: Node) -> None:
-        for user in list(node.users):
-            erase(user)
-        graph.erase_node(node)
+    def called(self: nn.Module, x: Any) -> Any:
+        with _forward_of(self, forward):
+            return self._call_impl(x)
 
-    first = next(iter(graph.nodes))
-    for node in list(graph.nodes):
-        if node.op == "placeholder" and node.args and node is not first:
-            erase(node)
-
-
-def _out_of_place(model: GraphModule) -> None:
-    """Nothing may overwrite a tensor that a quantizer keeps for its gradient."""
-    for module in model.modules():
-        if getattr(module, "inplace", False):
-            setattr(module, "inplace", False)  # noqa: B010 - whatever the module's type
-    for node in model.graph.nodes:
-        node.target = IN_PLACE.get(node.target, node.target)
-        if "inplace" in node.kwargs:
-            node.kwargs = {k: v for k, v in node.kwargs.items() if k != "inplace"}
-        if node.target in (F.relu, F.relu6) and len(node.args) > 1:
-            node.args = node.args[:1]
+    vars(model).pop("forward", None)
+    model.__class__ = type(type(model).__name__, (type(model),), {"forward": called})
+    return model
 
 
 def _functional_dropout(model: GraphModule) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from torch.fx import Node
 
 from .shape_operations import Op, adaptive_pool, as_pair, pool_operation, reshape_operation
 from .tensor_shapes import Seen
+from .traced_arithmetic import arithmetic
 
 POOL = ("input", "kernel_size", "stride", "padding")
 MAX_POOL = (*POOL, "dilation", "ceil_mode", "return_indices")
@@ -26,7 +28,9 @@ def call_name(node: Node) -> str:
 
 
 def operation_of_call(node: Node, seen: Seen) -> Op | None:
-    """The operation of a function or method; None where the hardware has none."""
+    """The operation of a function or method of PyTorch; None where the hardware has none."""
+    if inspect.isfunction(node.target) and not node.target.__module__.startswith("torch."):
+        return None  # a user's own, whatever its name
     classifier = CALLS.get(call_name(node).removeprefix("_"))
     return classifier(node, seen) if classifier else None
 
@@ -96,11 +100,8 @@ def _mean(node: Node, seen: Seen) -> Op | None:
     return Op("mean", (source,), (tuple(shape[2:]), tuple(shape[2:]), (0, 0)))
 
 
-def _add(node: Node, seen: Seen) -> Op | None:
-    tensors = tuple(a for a in node.args if isinstance(a, Node))
-    if len(tensors) != 2 or node.kwargs or seen[tensors[0]] != seen[tensors[1]]:
-        return None
-    return Op("add", tensors)
+def _arithmetic(name: str) -> Classifier:
+    return lambda node, seen: arithmetic(node, seen, name)
 
 
 def _pad(node: Node, seen: Seen) -> Op | None:
@@ -136,11 +137,16 @@ def _concat(node: Node, seen: Seen) -> Op | None:
 
 
 CALLS: Mapping[str, Classifier] = {
-    **dict.fromkeys(("relu", "relu_"), _relu(math.inf)),
+    "relu": _relu(math.inf),
     "relu6": _relu(6.0),
-    **dict.fromkeys(("hardtanh", "hardtanh_"), _clamp(-1.0, 1.0)),
-    **dict.fromkeys(("clamp", "clamp_", "clip"), _clamp(-math.inf, math.inf)),
-    **dict.fromkeys(("add", "add_", "iadd"), _add),
+    "hardtanh": _clamp(-1.0, 1.0),
+    **dict.fromkeys(("clamp", "clip"), _clamp(-math.inf, math.inf)),
+    "add": _arithmetic("add"),
+    **dict.fromkeys(("sub", "subtract"), _arithmetic("sub")),
+    "rsub": _arithmetic("rsub"),
+    **dict.fromkeys(("mul", "multiply"), _arithmetic("mul")),
+    **dict.fromkeys(("div", "divide", "true_divide", "truediv"), _arithmetic("div")),
+    **dict.fromkeys(("neg", "negative"), _arithmetic("neg")),
     "max_pool2d": _max_pool,
     "avg_pool2d": _average_pool,
     "adaptive_max_pool2d": lambda node, seen: adaptive_pool("max", node, seen),

@@ -34,6 +34,12 @@ def path_of(node: Node) -> str:
     return paths[-1] if paths else ""
 
 
+def place_of(node: Node) -> str:
+    """Where in the model ``node`` is, for messages."""
+    path = path_of(node)
+    return f"module {path!r}" if path else "the model itself"
+
+
 def classify(node: Node, model: GraphModule, seen: Seen) -> Op:
     """The operation of ``node`` in ``model``, as `watch` saw it."""
     if node.op == "placeholder":

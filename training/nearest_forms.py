@@ -1,0 +1,32 @@
+"""What a call has to be written as where it has no integer form."""
+
+from __future__ import annotations
+
+from torch.fx import Node
+
+from .traced_operations import place_of
+
+CLAMPS = "ReLU, ReLU6, Hardtanh and clamp have one"
+PRODUCTS = "a product of two tensors would need a multiplier"
+NEAREST = {
+    **dict.fromkeys(("gelu", "silu", "mish", "elu", "selu", "celu", "softplus", "softsign", "sigmoid"), CLAMPS),
+    **dict.fromkeys(("tanh", "hardswish", "hardsigmoid", "leakyrelu", "prelu", "rrelu", "logsigmoid"), CLAMPS),
+    **dict.fromkeys(("mul", "matmul", "bmm", "einsum", "baddbmm", "bilinear"), PRODUCTS),
+    **dict.fromkeys(("multiheadattention", "scaleddotproductattention"), PRODUCTS),
+    **dict.fromkeys(
+        ("softmax", "logsoftmax", "softmax2d", "argmax", "topk"), "the last layer's sums tell the class without it"
+    ),
+    **dict.fromkeys(("layernorm", "groupnorm", "instancenorm2d", "localresponsenorm", "rmsnorm"), "BatchNorm2d has one"),
+    **dict.fromkeys(("conv1d", "conv3d", "convtranspose2d"), "Conv2d has one"),
+    **dict.fromkeys(("conv2d", "linear"), "modules Conv2d and Linear with weights of their own have one"),
+    **dict.fromkeys(("batchnorm", "batchnorm2d"), "the module BatchNorm2d has one"),
+    **dict.fromkeys(("chunk", "split", "tensorsplit", "select", "narrow", "unbind"), "slices such as x[:, :8] have one"),
+}
+"""By the lower-case name of a class, function or method without underscores."""
+
+
+def refusal(node: Node, called: str) -> str:
+    """Why ``node``, which calls a class, function or method ``called``, cannot become integers."""
+    nearest = NEAREST.get(called.lower().replace("_", ""))
+    sentence = f"{place_of(node)} must consist of what has an integer form, and {called} as it is called there has none"
+    return f"{sentence}: {nearest}" if nearest else sentence
