@@ -38,7 +38,9 @@ SHAPE = (1, 8, 8)
     ],
 )
 def test_convert_names_the_module_that_does_not_fit(layers, sentence):
-    model = prepare(nn.Sequential(*layers), torch.rand(4, 1, 8, 8))
+    with pytest.raises(ParameterError, match=sentence):
+        prepare(nn.Sequential(*layers), torch.rand(4, 1, 8, 8))
+    model = prepare(nn.Sequential(*layers), torch.rand(4, 1, 8, 8), strict=False)
     with pytest.raises(ParameterError, match=sentence):
         convert(model, SHAPE)
 

@@ -55,7 +55,10 @@ def test_foreign_model_is_prepared_trained_and_converted(tmp_path, formats):
 
 def test_a_layer_left_in_float_is_trained_and_named():
     model = build(Foreign)
-    prepared = prepare(model, images(64), overrides={"head": None, "down": {"alphabets": (1,), "weight_bits": 6}})
+    overrides = {"head": None, "down": {"alphabets": (1,), "weight_bits": 6}}
+    with pytest.raises(ParameterError, match="module 'head' must be quantized: it is left in float"):
+        prepare(model, images(64), overrides=overrides)
+    prepared = prepare(model, images(64), overrides=overrides, strict=False)
     assert "head" not in quantized_layers(prepared) and "down" in quantized_layers(prepared)
     assert prepared.get_submodule("down").parametrizations.weight[0].format.bits == 6
     train_a_little(prepared)
@@ -104,7 +107,7 @@ class Idioms(nn.Module):
         return self.head(F.avg_pool2d(x, x.size()[2:]).flatten(1))
 
 
-def test_sizes_are_values_and_pieces_are_refused_by_convert():
+def test_sizes_are_values_and_pieces_are_refused():
     prepared = prepare(Idioms(False), images(8))
     with pytest.warns(UserWarning, match="multipliers are off by up to .* freeze the model"):
         convert(prepared)
@@ -112,7 +115,7 @@ def test_sizes_are_values_and_pieces_are_refused_by_convert():
     settle(prepared)
     assert agreement(prepared, convert(prepared)).max() < 0.51
     with pytest.raises(ParameterError, match=r"the model itself must consist of .*, and (chunk|cat) as it is called"):
-        convert(prepare(Idioms(True), images(8)))
+        prepare(Idioms(True), images(8))
 
 
 class Defaults(nn.Module):

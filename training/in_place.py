@@ -13,7 +13,7 @@ from torch.fx.node import map_arg
 
 from asm_hw.errors import ParameterError
 
-from .tensor_shapes import evaluating
+from .tensor_shapes import evaluate
 from .traced_calls import call_name
 from .traced_operations import place_of
 
@@ -34,8 +34,7 @@ def out_of_place(model: GraphModule, example: Tensor) -> None:
     for its gradient. Raises `ParameterError` where part of a tensor is overwritten, or a part is read of one that is.
     """
     memory = _Memory(model)
-    with evaluating(model), torch.no_grad():
-        memory.run(example.clone())
+    evaluate(memory, example.clone())
     current: dict[Node, Node | None] = {}
     for node in list(model.graph.nodes):
         _read_current(node, current)
@@ -51,7 +50,6 @@ class _Memory(Interpreter):
 
     def __init__(self, model: GraphModule) -> None:
         super().__init__(model, garbage_collect_values=False)
-        self.extra_traceback = False
         self.aliases: dict[Node, dict[Node, Shape | None]] = {}
         """By node: those before it in the memory of its first input, and their shapes where they hold all of it."""
         self.changes: dict[Node, bool] = {}

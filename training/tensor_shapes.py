@@ -44,21 +44,23 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-@torch.no_grad()
 def watch(model: GraphModule, example: Tensor) -> Seen:
-    """The shape, or the value, of every node when ``model`` evaluates ``example``.
-
-    Raises `ParameterError` where the model does not take it.
-    """
+    """The shape, or the value, of every node when ``model`` evaluates ``example``; raises as `evaluate` does."""
     watcher = _Watcher(model)
-    watcher.extra_traceback = False
+    evaluate(watcher, example)
+    return watcher.seen
+
+
+@torch.no_grad()
+def evaluate(interpreter: Interpreter, example: Tensor) -> None:
+    """Run the model of ``interpreter`` in evaluation mode; `ParameterError` where it does not take ``example``."""
+    interpreter.extra_traceback = False
     try:
-        with evaluating(model):
-            watcher.run(example)
+        with evaluating(interpreter.module):
+            interpreter.run(example)
     except (RuntimeError, ValueError, IndexError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ParameterError(f"inputs of shape {list(example.shape[1:])} must fit the model: {reason}") from None
-    return watcher.seen
 
 
 def watch_prepared(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Seen:
