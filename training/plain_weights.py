@@ -27,6 +27,8 @@ def with_plain_weights(model: nn.Module) -> nn.Module:
     for module in copied.modules():
         for name, computed in list(getattr(module, "parametrizations", {}).items()):
             if not any(isinstance(one, WeightQuantizer) for one in computed):  # those of a model that is prepared
+                kind = type(module)  # which the copy shares with the model, and which loses the tensor, too
+                module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
         for key, hook in list(module._forward_pre_hooks.items()):
             if isinstance(hook, COMPUTED):
