@@ -17,6 +17,7 @@ from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
 from asm_hw.errors import ParameterError
+from asm_hw.network.integer_node import INPUT
 
 from .conv_padding import conv_padding
 from .folded_steps import (
@@ -182,7 +183,7 @@ class _Folder:
         quantizer: ActivationQuantizer = op.detail
         source = op.inputs[0]
         if source.op == "placeholder":
-            return Stored("input", _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
+            return Stored(INPUT, _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
         wide = self._sum(source)
         target = Stored(self._name(node, wide), _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
         return SumStep(target, wide, quantizer)

@@ -13,7 +13,7 @@ from asm_hw.formats.product_format import ProductFormat
 from asm_hw.golden.rounding import finest_shift, half_of
 from asm_hw.network.integer_layers import IntegerConv2d, IntegerLayer, IntegerLinear
 from asm_hw.network.integer_moves import IntegerConcat, IntegerMove
-from asm_hw.network.integer_node import IntegerNode
+from asm_hw.network.integer_node import INPUT, IntegerNode
 from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
 from asm_hw.network.integer_requantize import LOGIT_BITS, Requantize
 from asm_hw.network.integer_sums import IntegerSum
@@ -74,17 +74,17 @@ class NetworkBuilder:
         self.names[target.node] = node.name
 
     def _new_name(self, name: str) -> str:
-        """``name``, numbered where a layer is called again."""
-        used = {node.name for node in self.nodes}
+        """``name``, numbered where a layer is called again, or is called as the network's input is."""
+        used = {INPUT, *(node.name for node in self.nodes)}
         choices = (name if i == 1 else f"{name}#{i}" for i in range(1, len(used) + 2))
         return next(choice for choice in choices if choice not in used)
 
     def _name_of(self, stored: Operand) -> str:
         """The node that holds a stored tensor."""
         assert isinstance(stored, Stored)
-        if stored.name == "input" and stored.node not in self.names:
+        if stored.node not in self.names and stored.node.all_input_nodes[0].op == "placeholder":
             self.inputs.append(stored)
-            self.names[stored.node] = "input"
+            self.names[stored.node] = INPUT
         return self.names[stored.node]
 
     def _only_linear(self, node: Node) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from asm_hw.errors import ParameterError
 
@@ -18,6 +19,11 @@ def check_model(model: Any) -> None:
     """
     if not isinstance(model, nn.Module):
         raise ParameterError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ParameterError("model must be the module that was scripted or traced, not what torch.jit made of it")
+    lazy = next((name for name, parameter in model.named_parameters() if is_lazy(parameter)), None)
+    if lazy is not None:
+        raise ParameterError(f"model must have run once, and {lazy!r} has no shape yet")
     for name, parameter in model.named_parameters():
         allowed = (torch.float32, torch.float64) if name.endswith("log2_scale") else (torch.float32,)
         if parameter.dtype not in allowed:

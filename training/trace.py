@@ -15,6 +15,7 @@ from torch.fx import Graph, GraphModule, Node, Proxy, Tracer
 from asm_hw.errors import ParameterError
 
 from .in_place import out_of_place
+from .module_names import rename_reserved
 from .plain_weights import with_plain_weights
 from .prepared_layers import LAYERS
 from .tensor_shapes import Seen, watch
@@ -79,16 +80,17 @@ class _Tracer(Tracer):
 def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     """A copy of ``model`` as a graph without in-place operations, and what `watch` saw on ``example``.
 
-    Submodules and parameters keep their paths. Raises `ParameterError` where torch.fx cannot follow the
+    Submodules and parameters keep their paths (but see `rename_reserved`). Raises `ParameterError` where torch.fx cannot follow the
     model's forward, as when it branches on values.
     """
     model = with_plain_weights(model)
     try:
         graph = _Tracer().trace(_of_one_input(model))
+        rename_reserved(model, graph)
+        traced = GraphModule(model, graph, type(model).__name__)
     except Exception as error:  # of any kind: the model is a stranger's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ParameterError(f"model {type(model).__name__} must be traceable by torch.fx: {reason}") from None
-    traced = GraphModule(model, graph, type(model).__name__)
     for path, module in traced.named_modules():  # fresh containers hold the modules
         module.training = model.get_submodule(path).training
         for hooks in (module._forward_hooks, module._forward_pre_hooks):

@@ -1,0 +1,37 @@
+"""Names of modules that the code of a graph cannot hold."""
+
+from __future__ import annotations
+
+import keyword
+
+from torch import nn
+from torch.fx import Graph, GraphModule
+
+
+def rename_reserved(model: nn.Module, graph: Graph) -> None:
+    """Give modules of ``model`` an underscore at the end, and what ``graph`` calls too, where Python or torch.fx have
+    the name for themselves, as ``class`` and ``graph``."""
+    for parent in list(model.modules()):
+        for name in list(parent._modules):
+            if keyword.iskeyword(name) or (parent is model and hasattr(GraphModule, name)):
+                old = {module: path for path, module in model.named_modules()}
+                _rename(parent, name, f"{name}_")
+                new = {old[module]: path for path, module in model.named_modules()}
+                for node in graph.nodes:
+                    if node.op in ("call_module", "get_attr"):
+                        node.target = _moved(str(node.target), new)
+
+
+def _moved(target: str, paths: dict[str, str]) -> str:
+    """``target``, a module or a tensor of one, where modules are at ``paths`` now."""
+    if target in paths:
+        return paths[target]
+    path, _, name = target.rpartition(".")
+    return f"{paths[path]}.{name}" if path else name
+
+
+def _rename(parent: nn.Module, name: str, new: str) -> None:
+    """In its place among the modules of ``parent``."""
+    modules = {new if one == name else one: module for one, module in parent._modules.items()}
+    parent._modules.clear()
+    parent._modules.update(modules)
