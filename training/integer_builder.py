@@ -18,6 +18,8 @@ from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
 from asm_hw.network.integer_requantize import LOGIT_BITS, Requantize
 from asm_hw.network.integer_sums import IntegerSum
 
+from asm_hw.numbers.integers import signed_bits
+
 from .conv_padding import conv_padding
 from .folded_steps import (
     Joined,
@@ -218,7 +220,10 @@ class NetworkBuilder:
             alphabets=alphabets, scale=zero + 1, bias=bias, shift=zero, bits=LOGIT_BITS, signed=True
         )
         target = replace(term.operand.source, name=term.operand.path)
-        self.nodes.append(self._layer(target, term.operand, requantize, []))
+        layer = self._layer(target, term.operand, requantize, [])
+        low, high = layer.acc_range
+        bits = max(LOGIT_BITS, signed_bits(int((low + bias).min()), int((high + bias).max())))
+        self.nodes.append(replace(layer, requantize=replace(requantize, bits=bits)))
         self.output_scale = term.unit.item()
 
 

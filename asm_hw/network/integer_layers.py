@@ -66,12 +66,18 @@ class IntegerLayer(RequantizedNode):
         return self.weight[0].numel()
 
     @cached_property
-    def acc_bits(self) -> int:
-        """Two's complement bits that no accumulator of these weights overflows, partial sums included."""
+    def acc_range(self) -> tuple[Tensor, Tensor]:
+        """Least and largest accumulators of each output, partial sums included, int64 [out]."""
         low, high = self.operands.activation.range
         rows = self.weight.flatten(1)
         positive, negative = rows.clamp(min=0).sum(1), rows.clamp(max=0).sum(1)
-        return signed_bits(int((positive * low + negative * high).min()), int((positive * high + negative * low).max()))
+        return positive * low + negative * high, positive * high + negative * low
+
+    @property
+    def acc_bits(self) -> int:
+        """Two's complement bits that no accumulator of these weights overflows, partial sums included."""
+        low, high = self.acc_range
+        return signed_bits(int(low.min()), int(high.max()))
 
     def output_format(self, *formats: ActivationFormat) -> ActivationFormat:
         self.check_format(formats[0], self.operands.activation)

@@ -14,13 +14,16 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.requantize_format import MAX_SHIFT, SCALE_BITS
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.integers import integer_range
-from asm_hw.numbers.level_code import LevelCode, weight_levels
+from asm_hw.numbers.level_code import ACT_BITS, LevelCode, weight_levels
 
 MAX_BIAS = 1 << 62
 """Biases are smaller than this, so that 64-bit integers can hold the sum they enter."""
 
 LOGIT_BITS = 32
-"""Output bits of a last layer: its accumulators plus bias, signed."""
+"""Output bits of a last layer, its accumulators plus bias, signed, unless these need more."""
+
+MAX_BITS = 62
+"""Bits of the widest outputs."""
 
 
 def multiplier_code(alphabets: AlphabetSet) -> LevelCode:
@@ -71,7 +74,7 @@ class Requantize:
             object.__setattr__(self, "encode", AlphabetSet.of(self.encode))
         if not isinstance(self.signed, bool):
             raise ParameterError(f"requantize signed must be true or false, not {self.signed!r}")
-        check_range("requantize bits", self.bits, 1 + self.signed, LOGIT_BITS if self.encode is None else 16)
+        check_range("requantize bits", self.bits, 1 + self.signed, MAX_BITS if self.encode is None else ACT_BITS[1])
         self._check_tensors()
         self._check_limits()
 

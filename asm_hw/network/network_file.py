@@ -18,13 +18,14 @@ from asm_hw.errors import ParameterError, check_range
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.alphabets import AlphabetSet
+from asm_hw.numbers.level_code import ACT_BITS
 
 from .integer_layers import IntegerConv2d, IntegerLinear
 from .integer_moves import IntegerConcat, IntegerMove
 from .integer_network import IntegerNetwork
 from .integer_node import INPUT, IntegerNode
 from .integer_pools import IntegerMaxPool, IntegerSumPool
-from .integer_requantize import Requantize
+from .integer_requantize import MAX_BITS, Requantize
 from .integer_sums import IntegerSum
 from .packed_weights import pack_weights, unpack_weights
 
@@ -155,7 +156,7 @@ def _restore_format(given: Any) -> ActivationFormat:
     bits, signed, alphabets = given
     if not isinstance(signed, bool):
         raise ParameterError(f"format signed must be true or false, not {signed!r}")
-    check_range("format bits", bits, 1 + signed, 32 if alphabets is None else 16)
+    check_range("format bits", bits, 1 + signed, MAX_BITS if alphabets is None else ACT_BITS[1])
     return ActivationFormat(bits, signed, None if alphabets is None else AlphabetSet.of(tuple(alphabets)))
 
 
