@@ -63,7 +63,7 @@ def test_a_damaged_image_is_one_sentence(folders, workers):
     broken = splits.test.items.files[1]
     broken.write_bytes(broken.read_bytes()[:60])
     with pytest.raises(
-        ParameterError, match=r"^dataset must hold images that Pillow reads, and one is not: .*$"
+        ParameterError, match=r"^dataset must hold images that Pillow reads, and '.*01.png' is none: .*$"
     ) as raised:
         list(splits.test.batches(torch.arange(3), 3))
     assert len(str(raised.value).splitlines()) == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,28 +67,49 @@ def _opened(path: Path) -> Iterator[Any]:
         raise ParameterError(f"checkpoint {str(path)!r} must be a whole safetensors file: {error}") from None
 
 
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
+"""Names under which trainers keep the state dict of a model beside other things."""
+
+PREFIXES = ("module.", "model.", "net.")
+"""What wrappers put before the name of every tensor."""
+
+
 def read_state(path: Path) -> dict[str, Tensor]:
     """The state dict of a float model: safetensors, or a ``.th``, ``.pt`` or ``.pth`` file of tensors alone.
 
-    A dictionary around it (``state_dict``) and the prefix ``module.`` of DataParallel are taken off.
+    Dictionaries around it are taken off (`WRAPPERS`), and what torch.compile puts into names.
     """
     if not path.is_file():
         raise ParameterError(f"init must be a file of weights, and {str(path)!r} is none")
     if path.suffix == ".safetensors":
-        return {name.removeprefix("module."): value for name, value in read_tensors(path)[0].items()}
+        return _plain_names(read_tensors(path)[0])
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # whatever a damaged file makes torch's reader raise; it advises to unpickle
         raise ParameterError(f"init {str(path)!r} must be a file of tensors alone, as torch.save writes") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    while isinstance(state, dict) and (inner := [name for name in WRAPPERS if isinstance(state.get(name), dict)]):
+        state = state[inner[0]]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ParameterError(f"init {str(path)!r} must hold a state dict of tensors")
-    return {name.removeprefix("module."): value for name, value in state.items()}
+    return _plain_names(state)
+
+
+def _plain_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.replace("_orig_mod.", ""): value for name, value in state.items()}
+
+
+def _without_prefix(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
+    """``state`` without what DataParallel, Lightning and others put before all names, unless the model has it, too."""
+    for prefix in (*PREFIXES, *PREFIXES):
+        if all(name.startswith(prefix) for name in state) and not any(name.startswith(prefix) for name in wanted):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
 
 
 def load_state(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Load ``state`` into ``model``; `ParameterError` names the first parameter that does not fit."""
     wanted = model.state_dict()
+    state = _without_prefix(state, wanted)
     if any(".parametrizations." in name for name in state.keys() - wanted.keys()):
         raise ParameterError(f"{source} must be float weights, not those of a quantized run")
     for name in sorted(wanted.keys() ^ state.keys()):

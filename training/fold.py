@@ -34,10 +34,10 @@ from .folded_steps import (
     Wide,
     WindowSum,
 )
+from .nearest_forms import refusal
 from .quantizer import ActivationQuantizer
 from .shape_operations import Op
 from .tensor_shapes import Seen
-from .nearest_forms import refusal
 from .traced_operations import Norm, classify, place_of
 
 

@@ -17,7 +17,6 @@ from asm_hw.network.integer_node import INPUT, IntegerNode
 from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
 from asm_hw.network.integer_requantize import LOGIT_BITS, Requantize
 from asm_hw.network.integer_sums import IntegerSum
-
 from asm_hw.numbers.integers import signed_bits
 
 from .conv_padding import conv_padding

@@ -80,8 +80,8 @@ class _Tracer(Tracer):
 def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     """A copy of ``model`` as a graph without in-place operations, and what `watch` saw on ``example``.
 
-    Submodules and parameters keep their paths (but see `rename_reserved`). Raises `ParameterError` where torch.fx cannot follow the
-    model's forward, as when it branches on values.
+    Submodules and parameters keep their paths (but see `rename_reserved`). Raises `ParameterError` where torch.fx
+    cannot follow the model's forward, as when it branches on values.
     """
     model = with_plain_weights(model)
     try:

@@ -37,7 +37,7 @@ class Affine:
 
     @property
     def anchor(self) -> tuple[Tensor, Tensor] | None:
-        """The parameter or buffer in the shift, [channels] or [1], and the factor that it enters with; None: a number."""
+        """The parameter or buffer in the shift, [channels] or [1], and its factor there; None for a number."""
         return (self.offset.view(-1), _double(self.sign)) if isinstance(self.offset, Tensor) else None
 
     @property
@@ -73,9 +73,7 @@ def arithmetic(node: Node, seen: Seen, name: str) -> Op | None:
     return _affine(node, seen, two, factors[1], one) if tensors[1] else None
 
 
-def _affine(
-    node: Node, seen: Seen, source: Node, factor: Any = 1.0, offset: Any = 0.0, **how: Any
-) -> Op | None:
+def _affine(node: Node, seen: Seen, source: Node, factor: Any = 1.0, offset: Any = 0.0, **how: Any) -> Op | None:
     """The operation of ``source`` with these constants; None where one is not a number for all or for each channel."""
     factor, offset = (_constant(one, seen, seen[source]) for one in (factor, offset))
     if seen[node] != seen[source] or factor is None or offset is None:

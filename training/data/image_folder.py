@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,6 @@ from asm_hw.errors import ParameterError
 
 from .images import MEAN, STD, Batch, Splits, mix, split
 
-SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm")
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 """Share of the area and aspect ratio of a random crop (Szegedy et al., arXiv 1409.4842)."""
 CROP = 224 / 256
@@ -59,13 +59,10 @@ class Loaded:
             raise ParameterError(str(error).splitlines()[-1].partition("ParameterError: ")[2] or str(error)) from None
 
     def fingerprint(self) -> str:
-        """sha256 of the names and sizes of the files where the set knows them (``files``), else of ``name``."""
-        files = getattr(self.items, "files", None)
-        lines = (
-            [self.name, str(len(self))]
-            if files is None
-            else [f"{p.parent.name}/{p.name} {p.stat().st_size}" for p in files]
-        )
+        """sha256 of the names and sizes of the files of `ClassFolders`, of other sets of ``name`` and length."""
+        lines = [self.name, str(len(self))]
+        if isinstance(self.items, ClassFolders):
+            lines = [f"{p.parent.name}/{p.name} {p.stat().st_size}" for p in self.items.files]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -100,11 +97,7 @@ class ClassFolders:
         """(float image [3, size, size], label): a random crop, perhaps mirrored, or the middle."""
         from PIL import Image
 
-        try:
-            with Image.open(self.files[index]) as opened:
-                image = opened.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ParameterError(f"dataset must hold images that Pillow reads, and one is not: {error}") from None
+        image = _read(self.files[index])
         mirrored = False
         if augment:
             box = random_box(image.width, image.height)
@@ -122,6 +115,25 @@ class ClassFolders:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         x = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 255
         return (x - torch.tensor(MEAN).view(-1, 1, 1)) / torch.tensor(STD).view(-1, 1, 1), self.labels[index]
+
+
+def _read(path: Path) -> Any:
+    """The image in a file, as 8-bit RGB; 16-bit grey is scaled."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            if opened.mode.startswith("I"):  # which Pillow would clip
+                grey = np.round(np.asarray(opened) / 257).clip(0, 255).astype(np.uint8)
+                return Image.fromarray(grey).convert("RGB")
+            if opened.mode == "F":
+                raise ValueError("its values are real numbers")
+            return opened.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = str(error).splitlines()[0]
+        raise ParameterError(
+            f"dataset must hold images that Pillow reads, and {str(path)!r} is none: {reason}"
+        ) from None
 
 
 def random_box(width: int, height: int) -> tuple[float, float, float, float]:
@@ -162,6 +174,13 @@ def _folders(path: Path) -> list[Path]:
     return [below for below in path.iterdir() if below.is_dir()]
 
 
+def _suffixes() -> set[str]:
+    """Of files that Pillow can read."""
+    from PIL import Image
+
+    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+
+
 def _scan(path: Path, classes: list[str], size: int) -> ClassFolders:
     """The images below ``path``, in order of class and name."""
     strange = {below.name for below in _folders(path)} - set(classes)
@@ -169,12 +188,14 @@ def _scan(path: Path, classes: list[str], size: int) -> ClassFolders:
         raise ParameterError(
             f"dataset must have the same classes in train and val, not {sorted(strange)[0]!r} in val alone"
         )
-    files = [
-        (file, label)
-        for label, name in enumerate(classes)
-        for file in sorted((path / name).glob("*"))
-        if file.suffix.lower() in SUFFIXES
-    ]
+    below = [(file, i) for i, name in enumerate(classes) for file in sorted((path / name).rglob("*")) if file.is_file()]
+    suffixes = _suffixes()
+    files = [(file, label) for file, label in below if file.suffix.lower() in suffixes]
     if not files:
         raise ParameterError(f"dataset folder {str(path)!r} must hold class folders with images")
+    left_out = sorted({file for file, _ in below} - {file for file, _ in files})
+    if left_out:
+        warnings.warn(
+            f"{len(left_out)} files are no images to Pillow and left out, such as {left_out[0]}", stacklevel=2
+        )
     return ClassFolders([file for file, _ in files], [label for _, label in files], size)
