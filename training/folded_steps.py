@@ -79,6 +79,11 @@ class Term:
     unit: Tensor
     gain: Gain | None = None
 
+    @property
+    def movable(self) -> bool:
+        """Whether weight scales can take up what rounding its multiplier changes."""
+        return isinstance(self.operand, Product) and self.gain is None
+
 
 @dataclass(frozen=True, eq=False)
 class Wide:

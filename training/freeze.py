@@ -14,11 +14,11 @@ from asm_hw.golden import finest_shift
 from asm_hw.numbers.level_code import LevelCode
 
 from .fold import fold
-from .folded_steps import Product, SumStep, Term
+from .folded_steps import Product, SumStep
 from .levels import round_half_up
 from .model_checks import check_model
 from .quantizer import ActivationQuantizer, WeightQuantizer, check_annealed
-from .requantize_multipliers import EXACT, multiplier_levels, multipliers, nearest_multiplier
+from .requantize_multipliers import COARSE, EXACT, multiplier_levels, multipliers, nearest_multiplier
 from .tensor_shapes import prepared_graph, watch_prepared
 from .traced_operations import NORMS, classify
 
@@ -78,29 +78,24 @@ def is_frozen(norm: nn.Module) -> bool:
 
 def _move_target(step: SumStep) -> None:
     """Where one operand has no weights, scale the tensor so that this operand's multiplier is a short level."""
-    fixed = [i for i, term in enumerate(step.source.terms) if not _movable(term)]
+    fixed = [i for i, term in enumerate(step.source.terms) if not term.movable]
     if len(fixed) != 1 or not step.quantizer.log2_scale.requires_grad:
         return
     ratio = step.ratios[fixed[0]]
     if not torch.allclose(ratio, ratio[:1]):  # by channel: there is one scale
         return
     levels = LevelCode(multiplier_levels(step).alphabets, SNAP_BITS, signed=True)
-    level, shift, _ = nearest_multiplier(ratio[:1], levels, finest_shift(step.target.format.bits))
+    level, shift, _ = nearest_multiplier(ratio[:1], levels, finest_shift(step.target.format.bits), worth=COARSE)
     move = (level / torch.exp2(shift.double()) / ratio[:1]).log2()
     step.quantizer.log2_scale.sub_(move.to(step.quantizer.log2_scale))
     step.target.scale.copy_(step.quantizer.scale.double().cpu())
-
-
-def _movable(term: Term) -> bool:
-    """Whether weight scales can take up the term's error."""
-    return isinstance(term.operand, Product) and term.gain is None
 
 
 def _move_weights(step: SumStep) -> None:
     """Move each channel's weight scale to where the multiplier is a level."""
     found = multipliers(step)
     for i, (term, ratio) in enumerate(zip(step.source.terms, step.ratios, strict=True)):
-        if isinstance(term.operand, Product) and _movable(term):
+        if isinstance(term.operand, Product) and term.movable:
             # A ratio too small for any level is 0 in the hardware as well: there is nothing to move to.
             move = torch.where(found.levels[i] != 0, found.real(i) / ratio, 1.0).log2()
             weights = term.operand.weights

@@ -23,14 +23,22 @@ EXACT = 1e-6
 """A relative error of a multiplier that is only that of float32 scales."""
 
 
+COARSE = 2.0**-7
+"""An error of a multiplier that no weight can take up, from which on a longer shift is better than `finest_shift`."""
+
+
 def nearest_multiplier(
-    ratio: Tensor, levels: LevelCode, preferred_shift: int = MAX_SHIFT, max_shift: Tensor | int = MAX_SHIFT
+    ratio: Tensor,
+    levels: LevelCode,
+    preferred_shift: int = MAX_SHIFT,
+    max_shift: Tensor | int = MAX_SHIFT,
+    worth: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(m, s, relative error) of each ``ratio`` (float64): the level and shift with ``m / 2**s`` nearest.
 
     Every shift 0..``max_shift`` is tried: digits align differently with the ratio at each. Of equals the
     largest shift wins, which leaves the bias its finest steps; shifts above ``preferred_shift`` are taken
-    only where all up to it would give 0.
+    only where the error is less by ``worth``: by default where all up to it would give 0.
     """
     nearest = NearestLevel(levels)
     best, shift, result = torch.zeros_like(ratio), torch.zeros_like(ratio), torch.ones_like(ratio)
@@ -39,7 +47,9 @@ def nearest_multiplier(
         aligned = ratio * 2.0**s
         level = nearest(aligned)
         error = torch.where(ratio == 0, 0.0, (level / aligned - 1).abs())
-        rank = torch.where(error == 1, 3.0, error) + (s > preferred_shift)  # a lost channel is worse than a long shift
+        rank = torch.where(error == 1, 3.0, error) + worth * (
+            s > preferred_shift
+        )  # a lost channel is worse than a long shift
         better = (rank <= least) & (s <= torch.as_tensor(max_shift))
         best, least = torch.where(better, level, best), torch.where(better, rank, least)
         shift, result = torch.where(better, float(s), shift), torch.where(better, error, result)
@@ -68,7 +78,9 @@ def multipliers(step: SumStep) -> Multipliers:
     """The multipliers of a sum step: of its accumulators first, the residual's within that shift."""
     levels, ratios = multiplier_levels(step), step.ratios
     main = next((i for i, term in enumerate(step.source.terms) if not isinstance(term.operand, Stored)), 0)
-    _, shift, _ = first = nearest_multiplier(ratios[main], levels, finest_shift(step.target.format.bits))
+    worth = 1.0 if step.source.terms[main].movable else COARSE
+    finest = finest_shift(step.target.format.bits)
+    _, shift, _ = first = nearest_multiplier(ratios[main], levels, finest, worth=worth)
     found = [first if i == main else nearest_multiplier(r, levels, max_shift=shift) for i, r in enumerate(ratios)]
     values, shifts, errors = (list(part) for part in zip(*found, strict=True))
     return Multipliers(main, values, [shift - s for s in shifts], shift, errors)
