@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from .module_names import rename_reserved
 from .plain_weights import with_plain_weights
 from .prepared_layers import LAYERS
 from .tensor_shapes import Seen, watch
-from .traced_operations import NORMS, classify
+from .traced_operations import DROPOUTS, NORMS, classify
 
 DROPOUT_MODULES = {
     F.dropout: nn.Dropout,
@@ -159,7 +160,8 @@ def _always(source: Node) -> Callable[[Node], Node]:
 def _hoist_clamp(model: GraphModule, seen: Seen) -> bool:
     """Swap one clamp with the max pool or move before it: the stored tensor is then unsigned.
 
-    Both only pick values, so the order makes no difference. A pad of zeros needs a clamp that keeps 0.
+    Both only pick values, so the order makes no difference. A pad of zeros needs a clamp that keeps 0, a dropout,
+    which scales what it keeps, one that no scale changes.
     """
     for node in model.graph.nodes:
         if node.op in ("placeholder", "output") or classify(node, model, seen).kind != "clamp":
@@ -169,7 +171,8 @@ def _hoist_clamp(model: GraphModule, seen: Seen) -> bool:
         if op.kind not in ("max", "move", "same") or len(before.users) > 1:
             continue
         low, high = classify(node, model, seen).detail
-        if not low <= 0 <= high:
+        scales = before.op == "call_module" and isinstance(model.get_submodule(str(before.target)), DROPOUTS)
+        if not low <= 0 <= high or (scales and not {low, high} <= {0.0, math.inf, -math.inf}):
             continue
         source = op.inputs[0]
         with model.graph.inserting_before(before):
