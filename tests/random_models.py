@@ -63,11 +63,13 @@ STEPS = {
     "old": _keep(lambda m, t, i: _other(t, i)),
     "augmented": lambda m, t, i: t.__setitem__(-1, _augmented(t[-1])),
     "hooked": _layer("hooked"),
-    # without an integer form
     "gelu": _keep(lambda m, t, i: F.gelu(t[-1])),
     "product": _keep(lambda m, t, i: t[-1] * _other(t, i)),
     "part overwritten": _ignored(lambda m, t, i: t[-1][:, :2].relu_()),
 }
+
+FORMLESS = {"gelu", "product", "part overwritten"}
+"""Steps without an integer form."""
 
 
 def _augmented(x):
