@@ -83,6 +83,11 @@ def _branches(net, x):
     return F.relu_(y)
 
 
+def _split(net, x):
+    one, two, three = F.relu(x).split([3, 4, 1], 1)
+    return torch.cat([three, one, two], 1)
+
+
 def _part(net, x):
     x[:, :4].relu_()
     return x
@@ -121,6 +126,9 @@ STEPS = {
     "parameters": lambda net, x: (x - net.bias) * net.gamma + 1,
     "a parameter's inverse": lambda net, x: 1 - x / net.gamma,
     "rsub": lambda net, x: torch.rsub(F.relu(x), 2.0),
+    "chunks": lambda net, x: torch.cat([F.relu(x).chunk(2, 1)[1], x.chunk(2, dim=1)[0]], 1),
+    "split": _split,
+    "pieces put together": lambda net, x: torch.cat(F.relu(x).tensor_split((2, 5), 1), 1),
     "difference": lambda net, x: F.relu(x) - F.relu(net.three(x)),
 }
 PARTS = {"part by a slice": _part, "part by a function": _out}

@@ -22,9 +22,7 @@ NEAREST = {
     **dict.fromkeys(("conv1d", "conv3d", "convtranspose2d"), "Conv2d has one"),
     **dict.fromkeys(("conv2d", "linear"), "modules Conv2d and Linear with weights of their own have one"),
     **dict.fromkeys(("batchnorm", "batchnorm2d"), "the module BatchNorm2d has one"),
-    **dict.fromkeys(
-        ("chunk", "split", "tensorsplit", "select", "narrow", "unbind"), "slices such as x[:, :8] have one"
-    ),
+    **dict.fromkeys(("select", "narrow", "unbind"), "slices such as x[:, :8] have one"),
 }
 """By the lower-case name of a class, function or method without underscores."""
 

@@ -17,6 +17,7 @@ from asm_hw.errors import ParameterError
 
 from .in_place import out_of_place
 from .module_names import rename_reserved
+from .pieces import slices_for_pieces
 from .plain_weights import with_plain_weights
 from .prepared_layers import LAYERS
 from .tensor_shapes import Seen, watch
@@ -101,6 +102,9 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     traced.graph.eliminate_dead_code()
     traced.recompile()
     seen = watch(traced, example)
+    if slices_for_pieces(traced, seen):
+        traced.recompile()
+        seen = watch(traced, example)
     while _hoist_clamp(traced, seen):
         seen = watch(traced, example)
     return traced, seen
