@@ -129,7 +129,7 @@ def test_layers_refuse_values_that_no_hardware_has():
             lambda: replace(end.requantize, shift=end.requantize.shift + 32),
             f"shift must be from 0 to {MAX_SHIFT}, not 32",
         ),
-        (lambda: replace(end.requantize, bits=33), "requantize bits must be an integer from 2 to 32, not 33"),
+        (lambda: replace(end.requantize, bits=63), "requantize bits must be an integer from 2 to 62, not 63"),
         (lambda: replace(end.requantize, bias=end.requantize.bias - (1 << 63) + 99), "requantize bias must stay below"),
         (lambda: replace(good, layers=()), "layers must name at least one layer"),
         (lambda: replace(good, layers=good.layers[1:], input_format=None), r"layer 'grouped' must take \(4, h, w\)"),

@@ -70,14 +70,14 @@ def _opened(path: Path) -> Iterator[Any]:
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
 """Names under which trainers keep the state dict of a model beside other things."""
 
-PREFIXES = ("module.", "model.", "net.")
+PREFIXES = ("model.", "net.")
 """What wrappers put before the name of every tensor."""
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The state dict of a float model: safetensors, or a ``.th``, ``.pt`` or ``.pth`` file of tensors alone.
 
-    Dictionaries around it are taken off (`WRAPPERS`), and what torch.compile puts into names.
+    Dictionaries around it are taken off (`WRAPPERS`), and what torch.compile and DataParallel put into names.
     """
     if not path.is_file():
         raise ParameterError(f"init must be a file of weights, and {str(path)!r} is none")
@@ -95,11 +95,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _plain_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.replace("_orig_mod.", ""): value for name, value in state.items()}
+    return {name.replace("_orig_mod.", "").removeprefix("module."): value for name, value in state.items()}
 
 
 def _without_prefix(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
-    """``state`` without what DataParallel, Lightning and others put before all names, unless the model has it, too."""
+    """``state`` without what Lightning and others put before all names, unless the model has it, too."""
     for prefix in (*PREFIXES, *PREFIXES):
         if all(name.startswith(prefix) for name in state) and not any(name.startswith(prefix) for name in wanted):
             state = {name.removeprefix(prefix): value for name, value in state.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from asm_hw.errors import ParameterError
+
 
 def conv_padding(layer: nn.Conv2d) -> tuple[int, int, int, int]:
     """Columns left and right and rows above and below, whatever form the layer's padding was given in.
@@ -18,3 +20,14 @@ def conv_padding(layer: nn.Conv2d) -> tuple[int, int, int, int]:
         return 0, 0, 0, 0
     top, left = layer.padding
     return left, left, top, top
+
+
+def check_layer(path: str, layer: nn.Module) -> None:
+    """Refuse what an integer layer cannot express."""
+    if isinstance(layer, nn.Conv2d):
+        left, right, top, bottom = conv_padding(layer)
+        if layer.padding_mode != "zeros" or (left, top) != (right, bottom):
+            raise ParameterError(
+                f"module {path!r} must pad with zeros, as many on both sides, "
+                f"not {layer.padding_mode} {layer.padding!r}"
+            )

@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 from asm_hw.errors import ParameterError
 from asm_hw.network.integer_node import INPUT
 
-from .conv_padding import conv_padding
+from .conv_padding import check_layer
 from .folded_steps import (
     Joined,
     MaxStep,
@@ -226,17 +226,6 @@ def _times(wide: Wide, factor: Tensor) -> Wide:
 def _tensor_name(node: Node) -> str:
     """What the result of a step without a layer is called."""
     return str(node.target).removeprefix("asm.") if node.op == "call_module" else node.name
-
-
-def check_layer(path: str, layer: nn.Module) -> None:
-    """Refuse what an integer layer cannot express."""
-    if isinstance(layer, nn.Conv2d):
-        left, right, top, bottom = conv_padding(layer)
-        if layer.padding_mode != "zeros" or (left, top) != (right, bottom):
-            raise ParameterError(
-                f"module {path!r} must pad with zeros, as many on both sides, "
-                f"not {layer.padding_mode} {layer.padding!r}"
-            )
 
 
 def affine(norm: Norm) -> tuple[Tensor, Tensor]:
