@@ -1,6 +1,6 @@
 """Models that change tensors in place, hook their modules or bring their own forward, by name.
 
-``RIGHT``: become integers. ``REFUSED``: by a sentence that holds the text beside each.
+``MODELS``: become integers. ``REFUSED``: by a sentence that holds the text beside each.
 """
 
 from __future__ import annotations
@@ -77,6 +77,14 @@ def _augmented(net, x):
     return F.relu(x)
 
 
+def _one_module_again(net, x):
+    x = net.relu(x) - 0.1
+    y = net.three(x)
+    y += x
+    net.relu(y)
+    return y
+
+
 def _branches(net, x):
     y = net.three(x)
     y.add_(x)
@@ -123,6 +131,7 @@ STEPS = {
     "a view of it read": _view_read,
     "operators": _augmented,
     "a sum": _branches,
+    "one module again": _one_module_again,
     "parameters": lambda net, x: (x - net.bias) * net.gamma + 1,
     "a parameter's inverse": lambda net, x: 1 - x / net.gamma,
     "rsub": lambda net, x: torch.rsub(F.relu(x), 2.0),

@@ -36,9 +36,11 @@ def out_of_place(model: GraphModule, example: Tensor) -> None:
     memory = _Memory(model)
     evaluate(memory, example.clone())
     current: dict[Node, Node | None] = {}
-    for node in list(model.graph.nodes):
+    nodes = list(model.graph.nodes)
+    in_place = {node for node in nodes if _works_in_place(node, model)}  # of a module that is called again, all calls
+    for node in nodes:
         _read_current(node, current)
-        if _works_in_place(node, model):
+        if node in in_place:
             current |= {other: _as(node, shape) for other, shape in memory.aliases[node].items()}
             _give_new_tensor(node, model)
         elif memory.changes[node]:
