@@ -62,8 +62,12 @@ def measured(config: EngineConfig) -> Iterator[dict[str, Any]]:
         for module in modules_of(verilog, 0):
             if first or module.part in OF_ALPHABETS:
                 mapped = synthesize(verilog, module.name, library, RECIPE, module.outside)
-                row = {"part": module.part, "cells": mapped.cells, "area_um2": mapped.area_um2}
-                row |= {"delay_ns": mapped.delay_ns}
+                row = {
+                    "part": module.part,
+                    "cells": mapped.cells,
+                    "area_um2": mapped.area_um2,
+                    "delay_ns": mapped.delay_ns,
+                }
                 print(config.slug, row, flush=True)
                 yield {"parameters": config.parameters, **row}
 

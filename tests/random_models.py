@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-CHANNELS, SIDE = 4, 6
+CHANNELS = 4
 
 
 def _layer(kind):

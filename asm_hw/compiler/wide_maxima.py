@@ -33,16 +33,21 @@ def without_wide_maxima(network: IntegerNetwork, act_bits: int) -> IntegerNetwor
     A pool becomes two products for each place of its kernel but the first, rows after columns. One with padding over
     signed numbers stays: zeros around it could win.
     """
-    layers: list[IntegerNode] = []
-    for layer, sources in zip(network.layers, network.sources, strict=True):
-        layer = replace(layer, sources=sources)
-        stored = network.formats[sources[0]]
-        padded = stored.signed and isinstance(layer, IntegerMaxPool) and layer.padding != (0, 0)
-        if isinstance(layer, IntegerMaxPool) and stored.bits > act_bits and not padded:
-            layers += _sums(layer, network.shapes[sources[0]][0], stored)
-        else:
-            layers.append(layer)
+    pairs = list(zip(network.layers, network.sources, strict=True))
+    wide = {
+        layer.name: _sums(replace(layer, sources=sources), network.shapes[sources[0]][0], network.formats[sources[0]])
+        for layer, sources in pairs
+        if isinstance(layer, IntegerMaxPool) and _is_wide(layer, network.formats[sources[0]], act_bits)
+    }
+    if not wide:  # as in most networks, of which a search compiles each dozens of times
+        return network
+    layers = [node for layer, sources in pairs for node in wide.get(layer.name, [replace(layer, sources=sources)])]
     return replace(network, layers=tuple(layers))
+
+
+def _is_wide(pool: IntegerMaxPool, stored: ActivationFormat, act_bits: int) -> bool:
+    """Whether lanes cannot compare what a pool reads, and zeros around it cannot win."""
+    return stored.bits > act_bits and not (stored.signed and pool.padding != (0, 0))
 
 
 def _sums(pool: IntegerMaxPool, channels: int, stored: ActivationFormat) -> list[IntegerNode]:
