@@ -5,7 +5,7 @@ network = convert(quantize(model, images, alphabets=(1, 3)))
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
@@ -15,6 +15,8 @@ from torch.fx import GraphModule, Interpreter, Node
 
 from asm_hw.errors import ParameterError
 
+from .error_feedback import round_model
+from .float_twin import float_twin
 from .freeze import freeze, is_frozen, settle
 from .model_checks import check_inputs
 from .prepare import prepare
@@ -96,13 +98,25 @@ def correct_norms(model: nn.Module, reference: nn.Module, images: Tensor) -> Non
         _Corrector(graph, means).run(images)
 
 
-def quantize(model: nn.Module, images: Tensor, **settings: Any) -> GraphModule:
+def quantize(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    feedback: bool = True,
+    report: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> GraphModule:
     """The prepared copy of the float ``model`` that is ready for `convert`, fitted on ``images`` without training.
 
-    ``settings``: those of `prepare`. Raises `ParameterError` as `prepare` and `convert` do.
+    ``feedback``: weights are rounded with error feedback (`round_model`), which tells ``report`` each layer that is
+    done; otherwise each to its nearest level, in a fraction of the time. ``settings``: those of `prepare`. Raises
+    `ParameterError` as `prepare` and `convert` do.
     """
     prepared = prepare(model, images, **settings)
+    reference = float_twin(prepared) if feedback else None
     freeze(prepared)
+    if reference is not None:
+        round_model(prepared, reference, images, report)
     correct_norms(prepared, model, images)
     settle(prepared.eval())
     return prepared

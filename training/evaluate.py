@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from asm_hw.errors import ParameterError
 from asm_hw.network.integer_network import IntegerNetwork
-from asm_hw.training.data import load_data
+from asm_hw.training.data import Preprocessing, load_data
 from asm_hw.training.data.images import Dataset
 
 from .distributed import Group
@@ -43,11 +44,14 @@ def percent(share: float | None) -> float | None:
 
 
 def integer_batches(
-    network: IntegerNetwork, dataset: str, images: int | None = None
+    network: IntegerNetwork, dataset: str, images: int | None = None, **preprocessing: Any
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The first ``images`` (None: all) test images of ``dataset`` as the network takes them, and labels, in batches."""
+    """The first ``images`` (None: all) test images of ``dataset`` as the network takes them, and labels, in batches.
+
+    ``preprocessing``: resize, mean and std of `Preprocessing.of`.
+    """
     size = network.input_shape[-1] if network.input_shape else 1
-    test = load_data(dataset, image_size=size).test
+    test = load_data(dataset, preprocessing=Preprocessing.of(size, **preprocessing)).test
     for batch, labels in test.batches(torch.arange(min(images or len(test), len(test))), BATCH):
         if tuple(batch.shape[1:]) != network.input_shape:
             raise ParameterError(
@@ -56,10 +60,15 @@ def integer_batches(
         yield network.quantize_input(batch), labels
 
 
-def evaluate_integers(network: IntegerNetwork, dataset: str, images: int | None = None) -> dict[str, float | int]:
-    """Percent of the first ``images`` (None: all) test images of ``dataset`` that the golden model names right."""
+def evaluate_integers(
+    network: IntegerNetwork, dataset: str, images: int | None = None, **preprocessing: Any
+) -> dict[str, float | int]:
+    """Percent of the first ``images`` (None: all) test images of ``dataset`` that the golden model names right.
+
+    ``preprocessing``: resize, mean and std of `Preprocessing.of`.
+    """
     count = right = 0
-    for x, labels in integer_batches(network, dataset, images):
+    for x, labels in integer_batches(network, dataset, images, **preprocessing):
         outputs = network(x).flatten(1)
         check_labelled(x, labels, outputs.shape[1])
         count += len(x)

@@ -30,6 +30,7 @@ from .tensor_shapes import evaluating
 from .training_start import begin_model, first_images
 
 MAX_IMAGES = 1 << 16
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,26 @@ def _begin(options: StartOptions, images: int) -> _Begun:
     return _Begun(settings, splits, init, model, first_images(splits.train, images)[0])
 
 
-def run_quantization(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
+def run_quantization(
+    options: StartOptions, out: Path, images: int, feedback: bool = True, report: Report | None = None
+) -> dict[str, Any]:
     """Quantize float weights without training; the result, also in ``out/result.json``.
 
     Scales and norms are fitted on the first ``images`` training images, whose labels are not read. ``out`` gets
     the prepared weights and the integers as a training would leave them; a folder that holds the same result
-    gives it again, one of another run is refused.
+    gives it again, one of another run is refused. ``feedback``: as in `calibrate.quantize`. ``report`` is told what
+    is at work.
     """
     begun = _begin(options, images)
-    more = {"images": images}
+    more = {"images": images, "rounding": "feedback" if feedback else "nearest"}
     settings = begun.settings.as_json() | more
     if (finished := finished_result(out, settings, begun.splits)) is not None:
         return finished
-    model = calibrate.quantize(begun.model, begun.images, **begun.settings.prepare_arguments())
     make_run_folder(out)
+    report = report or (lambda _: None)
+    formats = begun.settings.prepare_arguments()
+    model = calibrate.quantize(begun.model, begun.images, feedback=feedback, report=report, **formats)
+    report("evaluating")
     write_tensors(out / WEIGHTS, model.state_dict(), {"settings": settings})
     held_out = {"held_out_percent": percent(evaluate(model, begun.splits.held_out))}
     before = {"float_percent": percent(evaluate(begun.model, begun.splits.test))}

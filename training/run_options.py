@@ -13,12 +13,12 @@ from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.training.data.images import Splits
 
 from .checkpoint import sha256
-from .data import load_data
+from .data import Preprocessing, load_data
 from .recipes import ALPHABET_OPTIONS
 from .run_folder import RESULT, WEIGHTS
 from .run_settings import StartSettings, read_layers
 
-MAX_WORKERS, MAX_PIXELS = 1 << 10, 1 << 14
+MAX_WORKERS = 1 << 10
 FOLDER = "folder:"
 """Before the path of a data set in folders; where it lies is no setting."""
 
@@ -37,13 +37,19 @@ class StartOptions:
     init: str | None
     hold_out: int | None
     image_size: int
+    resize: int | None
+    mean: str | None
+    std: str | None
     workers: int
 
     def load(self) -> Splits:
         """The data."""
         check_range("workers", self.workers, 0, MAX_WORKERS)
-        check_range("image_size", self.image_size, 1, MAX_PIXELS)
-        return load_data(self.dataset, self.hold_out, self.image_size, self.workers)
+        return load_data(self.dataset, self.hold_out, self._preprocessing, self.workers)
+
+    @property
+    def _preprocessing(self) -> Preprocessing:
+        return Preprocessing.of(self.image_size, self.resize, self.mean, self.std)
 
     def settings(self, splits: Splits, init: Path | None) -> dict[str, Any]:
         """The parameters of `StartSettings`."""
@@ -51,6 +57,9 @@ class StartOptions:
             "model": self.model,
             "dataset": FOLDER if self.dataset.startswith(FOLDER) else self.dataset,
             "image_size": splits.image_size,
+            "resize": self.resize,
+            "mean": None if self.mean is None else self._preprocessing.mean,
+            "std": None if self.std is None else self._preprocessing.std,
             "alphabets": tuple(AlphabetSet.parse(self.alphabets)) if self.alphabets is not None else None,
             "weight_bits": self.weight_bits,
             "act_bits": self.act_bits,

@@ -18,14 +18,17 @@ from .recipes import Recipe
 class StartSettings:
     """A model, its data and its formats: what every command of training begins with.
 
-    ``alphabets`` None: the model stays in float. ``layers``: what differs by module path, as JSON has it
-    (`read_layers`). ``init``: name of the file of float weights, None for a fresh model; ``init_sha256`` is
-    its hash.
+    ``image_size``, ``resize``, ``mean``, ``std``: of `Preprocessing`. ``alphabets`` None: the model stays in float.
+    ``layers``: what differs by module path, as JSON has it (`read_layers`). ``init``: name of the file of float
+    weights, None for a fresh model; ``init_sha256`` is its hash.
     """
 
     model: str
     dataset: str
     image_size: int | None = None
+    resize: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     hold_out: int | None = None
     init: str | None = None
     init_sha256: str | None = None

@@ -16,6 +16,7 @@ from asm_hw.units.parameters import AUTO
 
 from .bitline_command import compile_bitline_command
 from .engine_choice import engine_of, limit_options, refuse_limits
+from .image_options import image_options
 from .unit_options import emit_result, json_option, option, unit_options
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _described(chosen: dict[str, Any]) -> str:
 @option("--images", type=click.IntRange(1), default=10, show_default=True, help="How many, the first ones.")
 @option("--compare", default="all", show_default=True, help="all stored tensors, output, or none.")
 @option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random images.")
+@image_options
 @option("--batch", type=int, help="Vectors at once, of a network of matrix products. [default: as compiled]")
 @json_option
 def run(
@@ -127,6 +129,7 @@ def run(
     seed: int,
     batch: int | None,
     as_json: bool,
+    **preprocessing: Any,
 ) -> None:
     """Run the program in FOLDER on its Verilog, in Verilator, and compare with the golden model.
 
@@ -145,7 +148,7 @@ def run(
     if dataset is not None and inputs is not None:
         raise ParameterError(f"inputs {str(inputs)!r} must be left out where dataset {dataset!r} gives the images")
     if dataset is not None:
-        x, labels = _test_images(loaded.network, dataset, images)
+        x, labels = _test_images(loaded.network, dataset, images, preprocessing)
     else:
         x = _images_of(loaded.network, inputs, images) if inputs else random_inputs(loaded.network, images, seed)
     with counting("running images", len(x)) as done:
@@ -171,13 +174,15 @@ def _images_of(network: IntegerNetwork, path: Path, images: int) -> Tensor:
     return x[:images]
 
 
-def _test_images(network: IntegerNetwork, dataset: str, images: int) -> tuple[Tensor, list[int]]:
+def _test_images(
+    network: IntegerNetwork, dataset: str, images: int, preprocessing: dict[str, Any]
+) -> tuple[Tensor, list[int]]:
     """The first test images as integers, and their labels."""
     import torch
 
     from asm_hw.training.evaluate import integer_batches
 
-    values, labels = zip(*integer_batches(network, dataset, images), strict=True)
+    values, labels = zip(*integer_batches(network, dataset, images, **preprocessing), strict=True)
     return torch.cat(values), torch.cat(labels).tolist()
 
 
@@ -206,8 +211,9 @@ def _show_run(console: Console, result: dict[str, Any]) -> None:
 @_network
 @option("--dataset", default="cifar10", show_default=True, help="cifar10, digits, folder:PATH or module:function.")
 @option("--images", type=click.IntRange(1), help="Test images, the first ones. [default: all]")
+@image_options
 @json_option
-def evaluate(network: Path, dataset: str, images: int | None, as_json: bool) -> None:
+def evaluate(network: Path, dataset: str, images: int | None, as_json: bool, **preprocessing: Any) -> None:
     """The accuracy of the integers in NETWORK, by the golden model: what the hardware computes.
 
     \b
@@ -219,7 +225,7 @@ def evaluate(network: Path, dataset: str, images: int | None, as_json: bool) -> 
 
     loaded = load(network)
     with working(f"evaluating {network.name}"):
-        result = evaluate_integers(loaded, dataset, images)
+        result = evaluate_integers(loaded, dataset, images, **preprocessing)
     emit_result(
         as_json, result, lambda console: console.print(f"{result['accuracy_percent']} % of {result['images']} images")
     )

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from asm_hw.errors import ParameterError
 
+from .image_options import image_options
 from .unit_options import option, refuse_given
 
 _MODEL = (
@@ -24,6 +25,7 @@ _MODEL = (
     option("--init", help="Float weights to begin with: a file, also below ASM_HW_DATA, or the folder of a run."),
     option("--hold-out", type=int, help="Training images kept for choices. [default: 5000, at most a tenth]"),
     option("--image-size", type=int, default=224, show_default=True, help="Of folder data, pixels."),
+    image_options,
     option("--workers", type=int, default=0, show_default=True, help="Processes that decode folder data."),
     option("--threads", type=int, help="Threads of PyTorch; a run goes on with those it began with. [default: all]"),
 )
