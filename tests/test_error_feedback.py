@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from asm_hw.errors import ParameterError
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import weight_levels
 from asm_hw.training.calibrate import quantize
@@ -23,6 +24,7 @@ from asm_hw.training.level_rounding import Moments, round_with_feedback
 from asm_hw.training.levels import NearestLevel
 from asm_hw.training.prepare import prepare
 from asm_hw.training.requantize_multipliers import scale_errors
+from asm_hw.training.rounding_checkpoint import RoundingCheckpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -176,3 +178,30 @@ def test_layers_that_are_called_twice_keep_their_nearest_levels():
     assert done == ["last"]
     moved = {path for path, value in prepared.state_dict().items() if not torch.equal(value, before[path])}
     assert moved and all(path.startswith("last.") for path in moved)
+
+
+def test_an_interrupted_rounding_goes_on_to_the_same_weights(tmp_path):
+    """Stopped after two layers; what went before is not rounded again, and all ends as in one go."""
+    model, x = small_net(0), some_images(48)
+    formats = {"alphabets": (1, 3), "weight_bits": 4}
+    wanted = quantize(model, x, **formats).state_dict()
+
+    class Stopped(Exception):
+        pass
+
+    def stop(path):
+        told.append(path)
+        if len(told) == 2:
+            raise Stopped
+
+    told = []
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Stopped):
+        quantize(model, x, report=stop, checkpoint=RoundingCheckpoint(path, {"a": 1}, seconds=0), **formats)
+    rest = []
+    kept = RoundingCheckpoint(path, {"a": 1}, seconds=0)
+    found = quantize(model, x, report=rest.append, checkpoint=kept, **formats).state_dict()
+    assert told == ["0", "2"] and rest == ["5", "9"] and kept.done == ["0", "2", "5", "9"]
+    assert wanted.keys() == found.keys() and all(torch.equal(wanted[name], found[name]) for name in wanted)
+    with pytest.raises(ParameterError, match="a must be 1, with which"):
+        quantize(model, x, checkpoint=RoundingCheckpoint(path, {"a": 2}), **formats)

@@ -21,6 +21,7 @@ from .freeze import freeze, is_frozen, settle
 from .model_checks import check_inputs
 from .prepare import prepare
 from .quantizer import ActivationQuantizer, Narrowing
+from .rounding_checkpoint import RoundingCheckpoint
 from .scale_fitting import fit_narrow, subsample
 from .tensor_shapes import evaluating, prepared_graph, prepared_shape
 from .traced_operations import NORMS
@@ -104,19 +105,20 @@ def quantize(
     *,
     feedback: bool = True,
     report: Callable[[str], None] | None = None,
+    checkpoint: RoundingCheckpoint | None = None,
     **settings: Any,
 ) -> GraphModule:
     """The prepared copy of the float ``model`` that is ready for `convert`, fitted on ``images`` without training.
 
-    ``feedback``: weights are rounded with error feedback (`round_model`), which tells ``report`` each layer that is
-    done; otherwise each to its nearest level, in a fraction of the time. ``settings``: those of `prepare`. Raises
-    `ParameterError` as `prepare` and `convert` do.
+    ``feedback``: weights are rounded with error feedback (`round_model`), which tells ``report`` and ``checkpoint``
+    each layer that is done; otherwise each to its nearest level, in a fraction of the time. ``settings``: those of
+    `prepare`. Raises `ParameterError` as `prepare` and `convert` do.
     """
     prepared = prepare(model, images, **settings)
     reference = float_twin(prepared) if feedback else None
     freeze(prepared)
     if reference is not None:
-        round_model(prepared, reference, images, report)
+        round_model(prepared, reference, images, report, checkpoint)
     correct_norms(prepared, model, images)
     settle(prepared.eval())
     return prepared

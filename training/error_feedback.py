@@ -25,6 +25,7 @@ from .level_rounding import Moments, round_with_feedback
 from .levels import scale_of
 from .prepared_layers import LAYERS, Layer, float_weight, weight_quantizer
 from .requantize_multipliers import EXACT, multiplier_levels, nearest_multiplier
+from .rounding_checkpoint import RoundingCheckpoint
 from .tensor_shapes import prepared_graph, watch_prepared
 
 SCALES = tuple(2.0 ** (-k / 8) for k in range(-2, 9))
@@ -36,24 +37,35 @@ FINALISTS = 4
 
 @torch.no_grad()
 def round_model(
-    prepared: GraphModule, reference: GraphModule, images: Tensor, report: Callable[[str], None] | None = None
+    prepared: GraphModule,
+    reference: GraphModule,
+    images: Tensor,
+    report: Callable[[str], None] | None = None,
+    checkpoint: RoundingCheckpoint | None = None,
 ) -> None:
     """Round the weights of a frozen ``prepared`` model with error feedback, in place.
 
     ``reference``: its `float_twin`, made before it was frozen. ``images``: of the model's input [n, ...], without
-    labels. ``report`` is told each layer's path when it is done. Layers that are called more than once keep their
-    nearest levels. Scales stay such that requantize multipliers are levels.
+    labels. ``report`` is told each layer's path when it is done, ``checkpoint`` keeps it: those that it has already are
+    left as they are in its file. Layers that are called more than once keep their nearest levels. Scales stay such
+    that requantize multipliers are levels.
     """
     graph = prepared_graph(prepared)
+    if checkpoint is not None:
+        checkpoint.restore(graph)
+    done = [] if checkpoint is None else checkpoint.done
     steps = _steps(graph)
     calls = [str(node.target) for node in graph.graph.nodes if node.op == "call_module"]
-    originals = {path: float_weight(graph.get_submodule(path)).clone() for path in steps}
     for node, (inputs, float_inputs) in Lockstep(graph.eval(), reference).run(images):
         path = str(node.target)
-        if path in steps and calls.count(path) == 1:
+        if path in steps and calls.count(path) == 1 and path not in done:
             layer = graph.get_submodule(path)
             assert isinstance(layer, LAYERS)
-            _Rounding(*steps[path], originals[path], input_moments(layer, inputs, float_inputs)).run()
+            _Rounding(
+                *steps[path], float_weight(reference.get_submodule(path)), input_moments(layer, inputs, float_inputs)
+            ).run()
+            if checkpoint is not None:
+                checkpoint.add(path, graph)
             if report is not None:
                 report(path)
 

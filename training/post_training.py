@@ -22,7 +22,17 @@ from .evaluate import evaluate, percent
 from .final_evaluation import check_formats, evaluate_test_set
 from .models import check_name
 from .provenance import provenance
-from .run_folder import RESULT, WEIGHTS, finished_result, make_folder, make_run_folder, read_result, write_result
+from .rounding_checkpoint import RoundingCheckpoint
+from .run_folder import (
+    CHECKPOINT,
+    RESULT,
+    WEIGHTS,
+    finished_result,
+    make_folder,
+    make_run_folder,
+    read_result,
+    write_result,
+)
 from .run_options import StartOptions, command_of, find_init
 from .run_settings import StartSettings
 from .sensitivity import Point, Score, Selection, select_alphabets
@@ -69,7 +79,7 @@ def run_quantization(
 
     Scales and norms are fitted on the first ``images`` training images, whose labels are not read. ``out`` gets
     the prepared weights and the integers as a training would leave them; a folder that holds the same result
-    gives it again, one of another run is refused. ``feedback``: as in `calibrate.quantize`. ``report`` is told what
+    gives it again, one of another run is refused, and one that was interrupted is gone on with. ``feedback``: as in `calibrate.quantize`. ``report`` is told what
     is at work.
     """
     begun = _begin(options, images)
@@ -80,7 +90,9 @@ def run_quantization(
     make_run_folder(out)
     report = report or (lambda _: None)
     formats = begun.settings.prepare_arguments()
-    model = calibrate.quantize(begun.model, begun.images, feedback=feedback, report=report, **formats)
+    kept = RoundingCheckpoint(out / CHECKPOINT, settings)
+    fitting = {"feedback": feedback, "report": report, "checkpoint": kept}
+    model = calibrate.quantize(begun.model, begun.images, **fitting, **formats)
     report("evaluating")
     write_tensors(out / WEIGHTS, model.state_dict(), {"settings": settings})
     held_out = {"held_out_percent": percent(evaluate(model, begun.splits.held_out))}
@@ -93,6 +105,7 @@ def run_quantization(
         "provenance": begun.source,
     }
     write_result(out / RESULT, result)
+    kept.remove()
     return result
 
 
