@@ -61,9 +61,8 @@ def round_model(
         if path in steps and calls.count(path) == 1 and path not in done:
             layer = graph.get_submodule(path)
             assert isinstance(layer, LAYERS)
-            _Rounding(
-                *steps[path], float_weight(reference.get_submodule(path)), input_moments(layer, inputs, float_inputs)
-            ).run()
+            weight = float_weight(reference.get_submodule(path))
+            _Rounding(*steps[path], weight, input_moments(layer, inputs, float_inputs)).run()
             if checkpoint is not None:
                 checkpoint.add(path, graph)
             if report is not None:

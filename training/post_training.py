@@ -79,8 +79,8 @@ def run_quantization(
 
     Scales and norms are fitted on the first ``images`` training images, whose labels are not read. ``out`` gets
     the prepared weights and the integers as a training would leave them; a folder that holds the same result
-    gives it again, one of another run is refused, and one that was interrupted is gone on with. ``feedback``: as in `calibrate.quantize`. ``report`` is told what
-    is at work.
+    gives it again, one of another run is refused, and one that was interrupted is gone on with. ``feedback``: as in
+    `calibrate.quantize`. ``report`` is told what is at work.
     """
     begun = _begin(options, images)
     more = {"images": images, "rounding": "feedback" if feedback else "nearest"}
@@ -91,8 +91,7 @@ def run_quantization(
     report = report or (lambda _: None)
     formats = begun.settings.prepare_arguments()
     kept = RoundingCheckpoint(out / CHECKPOINT, settings)
-    fitting = {"feedback": feedback, "report": report, "checkpoint": kept}
-    model = calibrate.quantize(begun.model, begun.images, **fitting, **formats)
+    model = calibrate.quantize(begun.model, begun.images, feedback=feedback, report=report, checkpoint=kept, **formats)
     report("evaluating")
     write_tensors(out / WEIGHTS, model.state_dict(), {"settings": settings})
     held_out = {"held_out_percent": percent(evaluate(model, begun.splits.held_out))}
