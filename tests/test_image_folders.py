@@ -7,7 +7,7 @@ import torch
 
 from asm_hw.errors import ParameterError
 from asm_hw.training.data import Preprocessing, load_data
-from asm_hw.training.data.image_folder import ClassFolders, Loaded, random_box
+from asm_hw.training.data.folder import ClassFolders, Loaded, random_box
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def folders(tmp_path):
 
 
 def test_folder_images_are_seeded_whatever_the_workers(folders):
-    splits = load_data(f"folder:{folders}", held_out=4, preprocessing=Preprocessing(72))
+    splits = load_data(f"folder:{folders}", held_out=4, image_size=72)
     assert (len(splits.train), len(splits.held_out), len(splits.test), splits.classes) == (44, 4, 12, 2)
     order = torch.arange(44)
     one = list(splits.train.batches(order, 10, augment=1))
@@ -51,10 +51,8 @@ def test_crops_lie_inside_and_middle_is_the_middle(folders):
     shares = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / 6000
     assert 0.079 < shares.min() < 0.15 and shares.max() > 0.7
     assert tall[2] - tall[0] <= 10
-    splits = load_data(f"folder:{folders}", held_out=0, preprocessing=Preprocessing(64))
-    image, label = ClassFolders(splits.test.items.files, splits.test.items.labels, Preprocessing(64)).load(
-        0, augment=False
-    )
+    splits = load_data(f"folder:{folders}", held_out=0, image_size=64)
+    image, label = ClassFolders(splits.test.items.files, splits.test.items.labels, 64).load(0, augment=False)
     red = image[0] * 0.229 + 0.485
     assert label == 0 and red[:, :28].mean() > 0.7 and red[:, 36:].mean() < 0.3
 
@@ -66,13 +64,13 @@ def test_sizes_and_normalization_are_those_given(tmp_path):
     whole.paste((255, 255, 255), (40, 0, 80, 40))
     path = tmp_path / "one.png"
     whole.save(path)
-    given = Preprocessing.of(10, 20, "0.5", "0.25,0.5,1")
-    image, _ = ClassFolders([path], [0], given).load(0, augment=False)
+    given = Preprocessing.of(20, "0.5", "0.25,0.5,1")
+    image, _ = ClassFolders([path], [0], 10, given).load(0, augment=False)
     assert image.shape == (3, 10, 10)
     for channel, std in enumerate((0.25, 0.5, 1.0)):
         assert torch.allclose(image[channel, :, :4], torch.tensor(-0.5 / std))
         assert torch.allclose(image[channel, :, 6:], torch.tensor(0.5 / std))
-    uncut, _ = ClassFolders([path], [0], Preprocessing.of(10, 10, "0", "1")).load(0, augment=False)
+    uncut, _ = ClassFolders([path], [0], 10, Preprocessing.of(10, "0", "1")).load(0, augment=False)
     assert torch.equal(uncut[0, :, :4], torch.zeros(10, 4)) and torch.equal(uncut[0, :, 6:], torch.ones(10, 4))
 
 
@@ -82,22 +80,22 @@ def test_sizes_and_normalization_are_those_given(tmp_path):
         ({"mean": "a"}, "mean must be one number or three with commas between, not 'a'"),
         ({"mean": "0.1,0.2"}, "mean must be three finite numbers, for red, green and blue, not "),
         ({"std": "0"}, "std must be three finite numbers above 0, for red, green and blue, not "),
-        ({"resize": 100}, "resize must be an integer from 224 to 16384, not 100"),
+        ({"resize": 0}, "resize must be an integer from 1 to 16384, not 0"),
     ],
 )
 def test_preprocessing_that_cannot_be(given, sentence):
     with pytest.raises(ParameterError, match=sentence):
-        Preprocessing.of(224, **given)
+        Preprocessing.of(**given)
 
 
 def test_preprocessing_is_for_images_in_folders():
     with pytest.raises(ParameterError, match="resize, mean and std must be left to dataset 'cifar10'"):
-        load_data("cifar10", preprocessing=Preprocessing.of(32, mean="0.5"))
+        load_data("cifar10", preprocessing=Preprocessing.of(mean="0.5"))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_damaged_image_is_one_sentence(folders, workers):
-    splits = load_data(f"folder:{folders}", held_out=0, preprocessing=Preprocessing(64), workers=workers)
+    splits = load_data(f"folder:{folders}", held_out=0, image_size=64, workers=workers)
     broken = splits.test.items.files[1]
     broken.write_bytes(broken.read_bytes()[:60])
     with pytest.raises(

@@ -16,7 +16,7 @@ from asm_hw.cli import main
 from asm_hw.errors import ParameterError
 from asm_hw.training.checkpoint import load_state, read_state, read_tensors
 from asm_hw.training.convert import convert
-from asm_hw.training.data import Preprocessing, load_data
+from asm_hw.training.data import load_data
 from asm_hw.training.evaluate import compare_with_integers
 from asm_hw.training.recipes import recipe_for
 from asm_hw.training.run_folder import CHECKPOINT, INTEGERS, WEIGHTS
@@ -45,7 +45,7 @@ def test_the_imagenet_recipe_on_a_small_folder(tmp_path, model, quantized):
             (tmp_path / part / name).mkdir(parents=True)
             for i in range(count):
                 Image.new("RGB", (80 + i, 90), (200 * label, 30 + i, 40)).save(tmp_path / part / name / f"{i}.png")
-    splits = load_data(f"folder:{tmp_path}", held_out=4, preprocessing=Preprocessing(72))
+    splits = load_data(f"folder:{tmp_path}", held_out=4, image_size=72)
     recipe = recipe_for(model, 72, quantized, epochs=1, batch=8)
     assert (recipe.distill == 0.5 if quantized else recipe.label_smoothing == 0.1) and recipe.precision == "bfloat16"
     chosen = TrainingSettings(model=model, dataset="folder", recipe=recipe, alphabets=(1, 3) if quantized else None)

@@ -60,7 +60,7 @@ def integer_batches(
     ``preprocessing``: resize, mean and std of `Preprocessing.of`.
     """
     size = network.input_shape[-1] if network.input_shape else 1
-    test = load_data(dataset, preprocessing=Preprocessing.of(size, **preprocessing)).test
+    test = load_data(dataset, image_size=size, preprocessing=Preprocessing.of(**preprocessing)).test
     for batch, labels in test.batches(torch.arange(min(images or len(test), len(test))), BATCH):
         if tuple(batch.shape[1:]) != network.input_shape:
             raise ParameterError(

@@ -18,7 +18,7 @@ from .recipes import ALPHABET_OPTIONS
 from .run_folder import RESULT, WEIGHTS
 from .run_settings import StartSettings, read_layers
 
-MAX_WORKERS = 1 << 10
+MAX_WORKERS, MAX_PIXELS = 1 << 10, 1 << 14
 FOLDER = "folder:"
 """Before the path of a data set in folders; where it lies is no setting."""
 
@@ -45,11 +45,12 @@ class StartOptions:
     def load(self) -> Splits:
         """The data."""
         check_range("workers", self.workers, 0, MAX_WORKERS)
-        return load_data(self.dataset, self.hold_out, self._preprocessing, self.workers)
+        check_range("image_size", self.image_size, 1, MAX_PIXELS)
+        return load_data(self.dataset, self.hold_out, self.image_size, self.workers, self._preprocessing)
 
     @property
     def _preprocessing(self) -> Preprocessing:
-        return Preprocessing.of(self.image_size, self.resize, self.mean, self.std)
+        return Preprocessing.of(self.resize, self.mean, self.std)
 
     def settings(self, splits: Splits, init: Path | None) -> dict[str, Any]:
         """The parameters of `StartSettings`."""

@@ -17,21 +17,19 @@ MAX_PIXELS = 1 << 14
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The middle ``size`` x ``size`` pixels once the short side is ``resize`` pixels, as ``(value - mean) / std``.
+    """The middle of an image once its short side is ``resize`` pixels, as ``(value - mean) / std``.
 
     Values are 0..1; ``mean`` and ``std`` of red, green and blue, by default those of ImageNet. ``resize`` None:
-    ``size / CROP``. Raises `ParameterError` on other values.
+    the size of the middle over `CROP`. Raises `ParameterError` on other values.
     """
 
-    size: int = 224
     resize: int | None = None
     mean: tuple[float, ...] = MEAN
     std: tuple[float, ...] = STD
 
     def __post_init__(self) -> None:
-        check_range("image_size", self.size, 1, MAX_PIXELS)
         if self.resize is not None:
-            check_range("resize", self.resize, self.size, MAX_PIXELS)
+            check_range("resize", self.resize, 1, MAX_PIXELS)
         for name in ("mean", "std"):
             values = getattr(self, name)
             if len(values) != 3 or not all(math.isfinite(v) and (v > 0 or name == "mean") for v in values):
@@ -39,14 +37,16 @@ class Preprocessing:
                 raise ParameterError(f"{name} must be three {kind}, for red, green and blue, not {values!r}")
 
     @staticmethod
-    def of(size: int, resize: int | None = None, mean: str | None = None, std: str | None = None) -> Preprocessing:
+    def of(resize: int | None = None, mean: str | None = None, std: str | None = None) -> Preprocessing:
         """What a command line gives: ``mean`` and ``std`` as one number or three with commas; None the default."""
-        return Preprocessing(size, resize, _three("mean", mean, MEAN), _three("std", std, STD))
+        return Preprocessing(resize, _three("mean", mean, MEAN), _three("std", std, STD))
 
-    @property
-    def crop(self) -> float:
-        """The share of the short side that counts."""
-        return CROP if self.resize is None else self.size / self.resize
+    def crop(self, size: int) -> float:
+        """The share of the short side that counts in images of ``size`` pixels; `ParameterError` where it is over 1."""
+        if self.resize is None:
+            return CROP
+        check_range("image_size", size, 1, self.resize)
+        return size / self.resize
 
 
 def _three(name: str, text: str | None, default: tuple[float, ...]) -> tuple[float, ...]:

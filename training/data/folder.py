@@ -21,6 +21,8 @@ from asm_hw.errors import ParameterError
 from .images import Batch, Splits, mix, split
 from .preprocessing import Preprocessing
 
+PLAIN = Preprocessing()
+
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 """Share of the area and aspect ratio of a random crop (Szegedy et al., arXiv 1409.4842)."""
 
@@ -87,7 +89,8 @@ class ClassFolders:
 
     files: Sequence[Path]
     labels: Sequence[int]
-    preprocessing: Preprocessing
+    size: int
+    preprocessing: Preprocessing = PLAIN
 
     def __len__(self) -> int:
         return len(self.files)
@@ -96,13 +99,13 @@ class ClassFolders:
         """(float image [3, size, size], label): a random crop, perhaps mirrored, or the middle."""
         from PIL import Image
 
-        image, size = _read(self.files[index]), self.preprocessing.size
+        image, size = _read(self.files[index]), self.size
         mirrored = False
         if augment:
             box = random_box(image.width, image.height)
             mirrored = bool(torch.rand(()) < 0.5)
         else:
-            side = self.preprocessing.crop * min(image.width, image.height)
+            side = self.preprocessing.crop(size) * min(image.width, image.height)
             box = (
                 (image.width - side) / 2,
                 (image.height - side) / 2,
@@ -150,20 +153,22 @@ def random_box(width: int, height: int) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def image_folder(root: Path, held_out: int | None, preprocessing: Preprocessing, workers: int) -> Splits:
+def image_folder(
+    root: Path, held_out: int | None, size: int, workers: int, preprocessing: Preprocessing = PLAIN
+) -> Splits:
     """``root/train/<class>/*`` and ``root/val/<class>/*``; classes are the folders of ``train`` in order of name."""
     try:
         import PIL  # noqa: F401
     except ImportError:
         raise ParameterError("image folders need Pillow, which is missing: install asm-hw[train]") from None
     classes = sorted(path.name for path in _folders(root / "train"))
-    train, test = (_scan(root / part, classes, preprocessing) for part in ("train", "val"))
+    train, test = (_scan(root / part, classes, size, preprocessing) for part in ("train", "val"))
     parts = (part.tolist() for part in split(len(train), held_out))
     sets = [
         replace(train, files=[train.files[i] for i in part], labels=[train.labels[i] for i in part]) for part in parts
     ]
     rest_set, held_set, test_set = (Loaded(items, workers) for items in (*sets, test))
-    return Splits(rest_set, held_set, test_set, classes=len(classes), image_size=preprocessing.size)
+    return Splits(rest_set, held_set, test_set, classes=len(classes), image_size=size)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -181,7 +186,7 @@ def _suffixes() -> set[str]:
     return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
 
 
-def _scan(path: Path, classes: list[str], preprocessing: Preprocessing) -> ClassFolders:
+def _scan(path: Path, classes: list[str], size: int, preprocessing: Preprocessing) -> ClassFolders:
     """The images below ``path``, in order of class and name."""
     strange = {below.name for below in _folders(path)} - set(classes)
     if strange:
@@ -198,4 +203,4 @@ def _scan(path: Path, classes: list[str], preprocessing: Preprocessing) -> Class
         warnings.warn(
             f"{len(left_out)} files are no images to Pillow and left out, such as {left_out[0]}", stacklevel=2
         )
-    return ClassFolders([file for file, _ in files], [label for _, label in files], preprocessing)
+    return ClassFolders([file for file, _ in files], [label for _, label in files], size, preprocessing)
