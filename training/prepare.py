@@ -46,7 +46,7 @@ def prepare(
     last layer; by default 8-bit weights and inputs. ``residual_bits``: of a tensor that a sum or a mean
     reads (by default 8 or act_bits, whichever is more), of which layers take the top act_bits.
     ``input_scale``: what one integer step of the model's input is worth; fixed. By default the input's
-    largest value fits exactly. ``strict``: refuse a model of which something has no integer form, all of it in one
+    values just fit. ``strict``: refuse a model of which something has no integer form, all of it in one
     message; otherwise that is trained in float, and `convert` refuses it.
 
     A tensor is stored signed if it can be negative: after a ReLU it is not, and an input is judged by

@@ -77,8 +77,10 @@ class QuantizerInsertion:
             )
         multipliers = self.formats.default.weight.alphabets
         if root.op != "placeholder":
-            return ActivationQuantizer(sample, stored, multipliers=multipliers)
-        largest = float(sample.abs().max()) / stored.range[1]
+            values = math.prod(self.seen[root][1:])
+            return ActivationQuantizer(sample, stored, multipliers=multipliers, values=values)
+        low, high = stored.range
+        largest = max(float(sample.max()) / high, float(sample.min()) / low if low else 0.0)
         return ActivationQuantizer(sample, stored, self.input_scale or largest or 1.0, multipliers)
 
     def _narrowing(self, edge: Node, name: str, stored: ActivationFormat, shift: int) -> Node:
