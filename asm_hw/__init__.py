@@ -75,8 +75,8 @@ __all__ = [
     "CATALOG", "AccumulatorFormat", "ActivationFormat", "AlphabetSet", "BitlineConfig", "DotConfig", "Emitted",
     "EngineConfig", "IntegerNetwork", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "ParameterError",
     "ProductFormat", "RequantizeFormat", "Unit", "UnitConfig", "VnArrayConfig", "VnScalarConfig", "WeightFormat",
-    "convert", "emit", "freeze", "golden", "load", "make_config", "multiplier_table", "onnx_model", "prepare", "quantize",
-    "register", "save", "save_onnx", "save_table", "settle",
+    "convert", "emit", "freeze", "golden", "load", "make_config", "multiplier_table", "onnx_model", "prepare",
+    "quantize", "register", "save", "save_onnx", "save_table", "settle",
 ]  # fmt: skip
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -38,7 +38,9 @@ def extreme_inputs(network, count=6, seed=0):
 
 def chained(nodes, shape, stored):
     """A network of ``nodes`` on inputs of ``shape`` that are stored as ``stored``."""
-    return IntegerNetwork(layers=tuple(nodes), input_shape=shape, input_scale=1.0, output_scale=1.0, input_format=stored)
+    return IntegerNetwork(
+        layers=tuple(nodes), input_shape=shape, input_scale=1.0, output_scale=1.0, input_format=stored
+    )
 
 
 def step(channels, scale=1, bias=0, shift=0, bits=8, signed=False, **more):

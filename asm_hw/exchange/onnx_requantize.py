@@ -70,9 +70,7 @@ def steps_of(name: str, out: Requantize, sums: Sequence[Range], skip: Range = (0
     bits = max(abs(v) for pair in [*sums, skip, *scaled, *joined, *before, *total] for v in pair).bit_length()
     bits = max([bits, *(abs(v).bit_length() for v in (*scale, *skip_scale, *offset, low, high))])
     if bits > 63:
-        raise ParameterError(
-            f"layer {name!r} must have values of at most 64 bits to be in ONNX, not {bits + 1}"
-        )
+        raise ParameterError(f"layer {name!r} must have values of at most 64 bits to be in ONNX, not {bits + 1}")
     return Steps(scale, skip_scale, offset, shift, low, high, least < low, most > high, bits > 31)
 
 
