@@ -210,7 +210,7 @@ def test_one_wrong_number_in_the_file_is_seen():
     good = onnx_model(network, all_tensors=True)
     x = random_inputs(network, 40, 0)
     assert compare_with_onnxruntime(good.SerializeToString(), network, x).mismatches == 0
-    parts = ("weight", "weight_zero_point", "scale", "offset", "shift", "most")
+    parts = ("weight", "zero_point_16", "scale", "offset", "shift", "most")
     seen = {part: [] for part in parts}
     for index, tensor in enumerate(good.graph.initializer):
         part = tensor.name.rpartition("/")[2]

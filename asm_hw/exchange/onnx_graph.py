@@ -75,7 +75,7 @@ class OnnxGraph:
 
     def constant(self, wanted: str, values: Any, kind: int) -> str:
         """The name of a constant tensor of ``values``; the same values are stored once."""
-        array = np.ascontiguousarray(np.array(values, dtype=array_type(kind)).reshape(np.shape(values)))
+        array = np.array(values, dtype=array_type(kind), order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             self._constants[key] = (self.unique(wanted), array)
@@ -87,10 +87,6 @@ class OnnxGraph:
         return [numpy_helper.from_array(array, name) for name, array in self._constants.values()]
 
 
-HERE = "\0"
-"""Among the inputs of an operator in a chain: what there is so far. No tensor has this name."""
-
-
 class Chain:
     """Operators one after another, beginning at a tensor; the last of them gives ``output``."""
 
@@ -99,15 +95,16 @@ class Chain:
         """The ONNX type of what there is so far."""
         self.output = output
         self._graph, self._start = graph, start
-        self._steps: list[tuple[str, list[str], dict[str, Any]]] = []
+        self._steps: list[tuple[str, list[str | None], dict[str, Any]]] = []
+        """Operators, their inputs, of which None is what there is so far, and their attributes."""
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> None:
         """Apply ``operator`` to what there is so far and ``inputs``."""
-        self._steps.append((operator, [HERE, *inputs], attributes))
+        self._steps.append((operator, [None, *inputs], attributes))
 
     def look_up(self, name: str, table: Any, kind: int) -> None:
         """Take what there is so far as places in a constant ``table`` of type ``kind``."""
-        self._steps.append(("Gather", [self._graph.constant(name, table, kind), HERE], {}))
+        self._steps.append(("Gather", [self._graph.constant(name, table, kind), None], {}))
         self.kind = kind
 
     def cast(self, kind: int) -> None:
@@ -131,10 +128,10 @@ class Chain:
 
     def end(self) -> str:
         """Add the operators to the graph; the name of the last one's tensor."""
-        steps, current = self._steps or [("Identity", [HERE], {})], self._start
+        steps, current = self._steps or [("Identity", [None], {})], self._start
         for index, (operator, inputs, attributes) in enumerate(steps):
             last = index == len(steps) - 1
             name = self.output if last else self._graph.unique(f"{self.output}/{operator.lower()}")
-            taken = [current if one is HERE else one for one in inputs]
+            taken = [current if one is None else one for one in inputs]
             current = self._graph.node(operator, taken, name, **attributes)
         return current

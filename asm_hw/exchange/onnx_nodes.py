@@ -152,7 +152,9 @@ class NodeWriter:
         for x in sources:
             chain = Chain(self._graph, x.name, x.type, x.name)
             if x.type != type_of(stored):
-                chain = Chain(self._graph, x.name, x.type, self._graph.unique(f"{node.name}/joining"))
+                chain = Chain(
+                    self._graph, x.name, x.type, self._graph.unique(f"{self._graph.stored(node.name)}/joining")
+                )
                 chain.cast(type_of(stored))
                 chain.end()
             taken.append(chain.output)

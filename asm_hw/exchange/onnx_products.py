@@ -49,9 +49,9 @@ class Products:
         """``operator`` over ``weight`` (int64 [out, ...]) and ``x``, exact; sums lie from ``low`` to ``high``."""
         graph, summands = self._graph, []
         for part in self._parts_of(x):
-            zero = graph.constant(f"{x.name}/zero_point", part.zero_point, UINT8)
             for values, weight_zero, place in _cut_weights(weight):
-                inputs = [part.name, zero, graph.constant(f"{name}/weight_zero_point", weight_zero, UINT8)]
+                zeros = (graph.constant(f"zero_point_{zero}", zero, UINT8) for zero in (part.zero_point, weight_zero))
+                inputs = [part.name, *zeros]
                 for summand in _fitting(values, part):
                     sums = operator(inputs, summand + weight_zero, graph.unique(f"{name}/sums"))
                     summands.append((sums, part.place + place))
