@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from asm_hw.exchange.onnx_judge import compare_with_onnxruntime
 from asm_hw.exchange.onnx_model import onnx_model, save_onnx
 from asm_hw.exchange.onnx_nodes import NodeWriter
 from asm_hw.network.integer_moves import IntegerMove
+from asm_hw.network.integer_requantize import Requantize
 from asm_hw.network.integer_sums import IntegerSum
 from asm_hw.network.network_file import KINDS, load
 from asm_hw.numbers.alphabets import AlphabetSet
@@ -56,6 +57,24 @@ def test_every_kind_of_node_is_written_and_drawn():
     assert graph_kinds == set(KINDS.values())
     drawn = {type(n) for seed in range(40) for n in RandomNetwork(seed, (1, 3), 8).network().layers}
     assert drawn == graph_kinds
+
+
+WRITTEN = {
+    "IntegerConv2d": "dilation groups name operands padding requantize sources stride weight",
+    "IntegerLinear": "name operands requantize sources weight",
+    "IntegerSum": "name requantize sources",
+    "IntegerSumPool": "kernel name padding requantize sources stride",
+    "IntegerMaxPool": "kernel name padding sources stride",
+    "IntegerMove": "action arguments name sources",
+    "IntegerConcat": "count name sources",
+    "Requantize": "alphabets bias bits encode limits scale shift signed skip_scale skip_shift",
+}
+
+
+def test_every_field_of_a_node_is_known_to_the_writer():
+    """A field that is added to a node must be written too, and then stand here."""
+    for kind in (*KINDS.values(), Requantize):
+        assert " ".join(sorted(field.name for field in fields(kind))) == WRITTEN[kind.__name__]
 
 
 @pytest.mark.parametrize("act_alphabets", [None, AlphabetSet((1,))])
