@@ -70,11 +70,11 @@ def test_networks_of_the_zoo(name, images):
 @pytest.mark.parametrize(
     "path", sorted((REPOSITORY / "zoo").glob("*_w[45]_a*.safetensors")), ids=lambda path: path.stem
 )
-def test_a_hundred_images_of_each_network_of_the_zoo(path, data_folder, monkeypatch):
+def test_images_of_each_network_of_the_zoo(path, data_folder, monkeypatch):
     from asm_hw.training.evaluate import integer_batches
 
     monkeypatch.setenv("ASM_HW_DATA", str(data_folder))
     network = load(path)
     dataset = "digits" if path.stem.startswith("digits") else "cifar10"
-    ((x, _),) = integer_batches(network, dataset, 100)
+    ((x, _),) = integer_batches(network, dataset, 20)
     check_onnx(network, x)
