@@ -31,6 +31,8 @@ _HOMES = {
     "emission.emit_folder": ("Emitted", "emit"),
     "network.integer_network": ("IntegerNetwork",),
     "network.network_file": ("load", "save"),
+    "exchange.onnx_model": ("onnx_model", "save_onnx"),
+    "exchange.multiplier_table": ("multiplier_table", "save_table"),
     "training.prepare": ("prepare",),
     "training.freeze": ("freeze", "settle"),
     "training.convert": ("convert",),
@@ -41,6 +43,8 @@ _HOMES = {
 if TYPE_CHECKING:
     from asm_hw import golden as golden
     from asm_hw.emission.emit_folder import Emitted, emit
+    from asm_hw.exchange.multiplier_table import multiplier_table, save_table
+    from asm_hw.exchange.onnx_model import onnx_model, save_onnx
     from asm_hw.formats.accumulator_format import AccumulatorFormat
     from asm_hw.formats.activation_format import ActivationFormat
     from asm_hw.formats.product_format import ProductFormat
@@ -71,7 +75,8 @@ __all__ = [
     "CATALOG", "AccumulatorFormat", "ActivationFormat", "AlphabetSet", "BitlineConfig", "DotConfig", "Emitted",
     "EngineConfig", "IntegerNetwork", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "ParameterError",
     "ProductFormat", "RequantizeFormat", "Unit", "UnitConfig", "VnArrayConfig", "VnScalarConfig", "WeightFormat",
-    "convert", "emit", "freeze", "golden", "load", "make_config", "prepare", "quantize", "register", "save", "settle",
+    "convert", "emit", "freeze", "golden", "load", "make_config", "multiplier_table", "onnx_model", "prepare",
+    "quantize", "register", "save", "save_onnx", "save_table", "settle",
 ]  # fmt: skip
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from asm_hw.network.integer_network import IntegerNetwork
 
-_network = click.argument("network", type=click.Path(path_type=Path), envvar="ASM_HW_NETWORK")
+network_argument = click.argument("network", type=click.Path(path_type=Path), envvar="ASM_HW_NETWORK")
 
 
 @click.command("compile")
-@_network
+@network_argument
 @partial(unit_options, chosen=("lanes",))
 @limit_options
 @option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/ and the network's name]")
@@ -58,7 +58,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     if options.get("unit") == "bitline":
         if options["lanes"] == AUTO:
             raise ParameterError("lanes must be left out for unit bitline, which has none, not auto")
-        folder = out or Path("build") / f"{_stem(network)}-bitline"
+        folder = out or Path("build") / f"{stem_of(network)}-bitline"
         return compile_bitline_command(network, folder, force, batch, as_json, options)
     if options.get("unit") not in (None, "engine"):
         raise ParameterError(f"unit must be engine or bitline, or left out, to compile, not {options['unit']!r}")
@@ -67,7 +67,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
         own = getattr(loaded, name)
         if options.get(name) is None and own is not None:
             options[name] = str(own)
-    folder = out or Path("build") / _stem(network)
+    folder = out or Path("build") / stem_of(network)
     with working(f"{'choosing an engine for' if options['lanes'] == AUTO else 'compiling'} {network.name}"):
         config, chosen = engine_of(loaded, batch, options)
         program = compile_folder(network, config, folder, force, batch)
@@ -77,8 +77,8 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     emit_result(as_json, result, lambda console: _show_program(console, result))
 
 
-def _stem(network: Path) -> str:
-    """A name for the folder: that of the run where the file has the name that every run gives it."""
+def stem_of(network: Path) -> str:
+    """A name for what is made of a network: that of the run where the file has the name that every run gives it."""
     run = network.resolve().parent.name
     return run if run and network.stem == "integers" else network.stem
 
@@ -148,7 +148,7 @@ def run(
     if dataset is not None and inputs is not None:
         raise ParameterError(f"inputs {str(inputs)!r} must be left out where dataset {dataset!r} gives the images")
     if dataset is not None:
-        x, labels = _test_images(loaded.network, dataset, images, preprocessing)
+        x, labels = test_images(loaded.network, dataset, images, preprocessing)
     else:
         x = _images_of(loaded.network, inputs, images) if inputs else random_inputs(loaded.network, images, seed)
     with counting("running images", len(x)) as done:
@@ -174,7 +174,7 @@ def _images_of(network: IntegerNetwork, path: Path, images: int) -> Tensor:
     return x[:images]
 
 
-def _test_images(
+def test_images(
     network: IntegerNetwork, dataset: str, images: int, preprocessing: dict[str, Any]
 ) -> tuple[Tensor, list[int]]:
     """The first test images as integers, and their labels."""
@@ -208,7 +208,7 @@ def _show_run(console: Console, result: dict[str, Any]) -> None:
 
 
 @click.command()
-@_network
+@network_argument
 @option("--dataset", default="cifar10", show_default=True, help="cifar10, digits, folder:PATH or module:function.")
 @option("--images", type=click.IntRange(1), help="Test images, the first ones. [default: all]")
 @image_options

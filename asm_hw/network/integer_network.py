@@ -135,6 +135,12 @@ class IntegerNetwork:
         return shapes
 
     @cached_property
+    def chunk(self) -> int:
+        """Inputs that are evaluated at a time."""
+        largest = max(map(math.prod, self.shapes.values()))
+        return max(1, min(CHUNK, CHUNK_VALUES // max(1, largest)))
+
+    @cached_property
     def _last_use(self) -> dict[str, int]:
         """By tensor, the place of the last node that reads it."""
         return {source: i for i, sources in enumerate(self.sources) for source in sources}
@@ -142,9 +148,7 @@ class IntegerNetwork:
     def forward(self, x: Tensor) -> Tensor:
         """The last node's integers, int64 [n, out], of integer inputs ``x`` [n, *input_shape]."""
         self._check_inputs(x)
-        largest = max(map(math.prod, self.shapes.values()))
-        chunk = max(1, min(CHUNK, CHUNK_VALUES // largest))
-        return torch.cat([self._run(part) for part in x.split(chunk)]) if len(x) else self._run(x)
+        return torch.cat([self._run(part) for part in x.split(self.chunk)]) if len(x) else self._run(x)
 
     __call__ = forward
 
