@@ -20,7 +20,7 @@ from asm_hw.training.error_feedback import round_model
 from asm_hw.training.float_twin import float_twin
 from asm_hw.training.freeze import freeze
 from asm_hw.training.input_moments import DAMPING, input_moments
-from asm_hw.training.level_rounding import Moments, round_with_feedback
+from asm_hw.training.feedback_rounding import Moments, round_with_feedback
 from asm_hw.training.levels import NearestLevel
 from asm_hw.training.prepare import prepare
 from asm_hw.training.requantize_multipliers import scale_errors

@@ -2,7 +2,7 @@
 
 Layers are rounded in the order of execution. Each sees its inputs twice, as the float model has them and as the layers
 rounded before it leave them; its weights are first moved to where they give the float output from the latter (least
-squares), then rounded with error feedback (`level_rounding`) at the scale whose error is least among those that keep
+squares), then rounded with error feedback (`feedback_rounding`) at the scale whose error is least among those that keep
 the requantize multipliers levels. What remains of the mean output goes into the bias.
 """
 
@@ -21,7 +21,7 @@ from .float_twin import Lockstep
 from .fold import fold
 from .folded_steps import Output, Product, SumStep, Term, Wide
 from .input_moments import InputMoments, input_moments
-from .level_rounding import Moments, round_with_feedback
+from .feedback_rounding import Moments, round_with_feedback
 from .levels import scale_of
 from .prepared_layers import LAYERS, Layer, float_weight, weight_quantizer
 from .requantize_multipliers import EXACT, multiplier_levels, nearest_multiplier

@@ -2,7 +2,7 @@
 
     asm-hw quantize --model MODULE:v2 --init FILE --dataset folder:PATH --resize 224 --mean 0.50196 --std 0.50196 \\
         --hold-out 0 --alphabets 1,3 --weight-bits 8 --images 256 --out RUN
-    python benchmarks/post_training.py RUN ...              # adds runs, or replaces those alike
+    python benchmarks/quantizations.py RUN ...              # adds runs, or replaces those alike
 
 A run's ``result.json`` says how it was made. Without runs only the table is written.
 """
