@@ -56,7 +56,7 @@ class Branching(nn.Module):
     [
         (
             {"overrides": {"none": None}},
-            "layers must be Conv2d or Linear modules that the model calls, such as 'one', not 'none'",
+            "layers must be Conv1d, Conv2d or Linear modules that the model calls, such as 'one', not 'none'",
         ),
         ({"overrides": {"one": {"bits": 3}}}, "settings of module 'one' must be among .*, not 'bits'"),
         ({"overrides": {"one": {"alphabets": (2,)}}}, "module 'one': alphabet 2 must be odd"),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
@@ -39,6 +39,9 @@ from .quantizer import ActivationQuantizer
 from .shape_operations import Op
 from .tensor_shapes import Seen
 from .traced_operations import Norm, classify, place_of
+
+TAKEN = {2: ("n", "features"), 3: ("n", "channels", "length"), 4: ("n", "channels", "height", "width")}
+"""By the dimensions of a layer's weight, those of what it takes."""
 
 
 def fold(model: GraphModule, seen: Seen) -> Iterator[Step | Output]:
@@ -121,8 +124,9 @@ class _Folder:
         if not parametrize.is_parametrized(layer, "weight"):
             return f"module {path!r} must be quantized: it is left in float"
         check_layer(path, layer)
-        if isinstance(layer, nn.Linear) and len(self.seen[op.inputs[0]]) != 2:
-            return f"module {path!r} must take [n, features], not {len(self.seen[op.inputs[0]])} dimensions"
+        taken = TAKEN[len(layer.weight.shape)]
+        if len(self.seen[op.inputs[0]]) != len(taken):
+            return f"module {path!r} must take [{', '.join(taken)}], not {len(self.seen[op.inputs[0]])} dimensions"
         product = Product(path, layer, self._stored(op.inputs[0]))
         unit = _double(product.weights.scale) * product.source.scale
         if layer.bias is None:
@@ -171,8 +175,8 @@ class _Folder:
         return Wide((Term(Joined(sources), torch.cat(units)),), torch.zeros(1, dtype=torch.float64))
 
     def _mean(self, node: Node, op: Op) -> Wide:
-        source, window = self._stored(op.inputs[0]), op.detail
-        unit = source.scale / math.prod(window[0])
+        source, (window, divisor) = self._stored(op.inputs[0]), op.detail
+        unit = source.scale / divisor
         return Wide((Term(WindowSum(source, window), unit),), torch.zeros(1, dtype=torch.float64))
 
     def _gain(self, node: Node, op: Op) -> Wide:
@@ -213,7 +217,7 @@ class _Folder:
     def _output(self, node: Node, op: Op) -> Output:
         if len(op.inputs) != 1 or node.args[0] is not op.inputs[0]:
             raise ParameterError("the model must return one tensor")
-        return Output(self._value(op.inputs[0]))
+        return Output(self._value(op.inputs[0]), op.inputs[0])
 
 
 def _times(wide: Wide, factor: Tensor) -> Wide:

@@ -147,6 +147,7 @@ Step = SumStep | NarrowStep | MaxStep | MoveStep
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """What the model returns: a stored tensor, or the accumulators of a last layer with its offset."""
+    """What the model returns: a stored tensor, or the accumulators of a last layer with its offset; by ``node``."""
 
     source: Wide | Stored
+    node: Node

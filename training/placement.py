@@ -23,7 +23,7 @@ MAX_TERMS = 2
 
 @dataclass(frozen=True)
 class Read:
-    """``user`` takes a stored tensor by way of ``edge``; ``layer``: the path of a Conv2d or Linear, else None."""
+    """``user`` takes a stored tensor by way of ``edge``; ``layer``: the path of a convolution or Linear, else None."""
 
     user: Node
     edge: Node
@@ -56,7 +56,7 @@ class _Value:
 def place_quantizers(
     model: GraphModule, seen: Seen, quantized: Callable[[str], bool], unsigned_input: bool
 ) -> Placement:
-    """Where to put quantizers; ``quantized`` tells by path which Conv2d and Linear become integer."""
+    """Where to put quantizers; ``quantized`` tells by path which convolutions and Linear become integer."""
     return _Placer(model, seen, quantized, unsigned_input).run()
 
 

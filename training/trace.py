@@ -15,6 +15,7 @@ from torch.fx import Graph, GraphModule, Node, Proxy, Tracer
 
 from asm_hw.errors import ParameterError
 
+from .explicit_padding import explicit_padding
 from .in_place import out_of_place
 from .module_names import rename_reserved
 from .pieces import slices_for_pieces
@@ -102,9 +103,10 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     traced.graph.eliminate_dead_code()
     traced.recompile()
     seen = watch(traced, example)
-    if slices_for_pieces(traced, seen):
-        traced.recompile()
-        seen = watch(traced, example)
+    for rewrite in (slices_for_pieces, explicit_padding):
+        if rewrite(traced, seen):
+            traced.recompile()
+            seen = watch(traced, example)
     while _hoist_clamp(traced, seen):
         seen = watch(traced, example)
     return traced, seen
