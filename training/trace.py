@@ -21,6 +21,7 @@ from .module_names import rename_reserved
 from .pieces import slices_for_pieces
 from .plain_weights import with_plain_weights
 from .prepared_layers import LAYERS
+from .shuffles import plain_shuffles
 from .tensor_shapes import Seen, watch
 from .traced_operations import DROPOUTS, NORMS, classify
 
@@ -103,7 +104,7 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     traced.graph.eliminate_dead_code()
     traced.recompile()
     seen = watch(traced, example)
-    for rewrite in (slices_for_pieces, explicit_padding):
+    for rewrite in (slices_for_pieces, plain_shuffles, explicit_padding):
         if rewrite(traced, seen):
             traced.recompile()
             seen = watch(traced, example)
