@@ -8,11 +8,11 @@ from __future__ import annotations
 from torch import nn
 from torch.fx import GraphModule, Node
 
-from asm_hw.network.integer_moves import IntegerMove
+from asm_hw.network.integer_moves import IntegerConcat, IntegerMove
 from asm_hw.network.integer_node import INPUT, IntegerNode
 from asm_hw.network.integer_pools import IntegerMaxPool
 
-from .folded_steps import MaxStep, MoveStep, Operand, Stored
+from .folded_steps import AppendStep, MaxStep, MoveStep, Operand, Stored
 from .shape_operations import map_shape
 from .tensor_shapes import Seen
 from .traced_operations import classify
@@ -72,6 +72,12 @@ class BuiltNodes:
             return
         name = self.new_name(step.target.name)
         self.keep(step.target, IntegerMove(name=name, sources=(source,), action=step.action, arguments=step.arguments))
+
+    def append(self, step: AppendStep) -> None:
+        """Add the node of tensors one behind another."""
+        sources = tuple(map(self.name_of, step.sources))
+        name = self.new_name(step.target.name)
+        self.keep(step.target, IntegerConcat(name=name, sources=sources, count=len(sources), dim=step.dim))
 
     def max(self, step: MaxStep) -> None:
         """Add the node of a max pool."""

@@ -21,6 +21,7 @@ from asm_hw.network.integer_node import INPUT
 
 from .conv_padding import check_layer
 from .folded_steps import (
+    AppendStep,
     Joined,
     MaxStep,
     MoveStep,
@@ -210,6 +211,13 @@ class _Folder:
     def _move(self, node: Node, op: Op) -> MoveStep:
         source = self._stored(op.inputs[0])
         return MoveStep(replace(source, name=_tensor_name(node), node=node), source, *op.detail)
+
+    def _append(self, node: Node, op: Op) -> AppendStep | str:
+        sources = tuple(self._stored(source) for source in op.inputs)
+        first = sources[0]
+        if any((other.format, other.scale) != (first.format, first.scale) for other in sources):
+            return f"{place_of(node)} must join rows or columns of tensors of one scale, not of the input and others"
+        return AppendStep(replace(first, name=_tensor_name(node), node=node), sources, op.detail)
 
     def _same(self, node: Node, op: Op) -> Stored | Wide | str:
         return self.values[op.inputs[0]]

@@ -22,6 +22,7 @@ from asm_hw.numbers.integers import signed_bits
 from .built_nodes import BuiltNodes
 from .conv_padding import conv_padding, dilation_of, kernel_of, stride_of
 from .folded_steps import (
+    AppendStep,
     Joined,
     MaxStep,
     NarrowStep,
@@ -57,6 +58,8 @@ class NetworkBuilder(BuiltNodes):
             self.keep(step.target, self._narrow(step))
         elif isinstance(step, MaxStep):
             self.max(step)
+        elif isinstance(step, AppendStep):
+            self.append(step)
         else:
             self.move(step)
 

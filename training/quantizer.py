@@ -131,8 +131,10 @@ class ActivationQuantizer(nn.Module):
 
     Where it is encoded, the rounded integer goes on to the nearest level, as in the hardware: first
     requantize, then encode. ``scale``: fixed instead of fitted and learned. ``multipliers``: the alphabets
-    of requantize multipliers into this tensor, where no layer's weights say them.
+    of requantize multipliers into this tensor, where no layer's weights say them. ``shared``: several tensors have it.
     """
+
+    shared = False
 
     def __init__(
         self, sample: Tensor, stored: ActivationFormat, scale: float | None = None, multipliers: AlphabetSet = ONE

@@ -24,6 +24,7 @@ from .prepared_layers import LAYERS
 from .shuffles import plain_shuffles
 from .tensor_shapes import Seen, watch
 from .traced_operations import DROPOUTS, NORMS, classify
+from .unlike_windows import parts_of_pools
 
 DROPOUT_MODULES = {
     F.dropout: nn.Dropout,
@@ -104,7 +105,7 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     traced.graph.eliminate_dead_code()
     traced.recompile()
     seen = watch(traced, example)
-    for rewrite in (slices_for_pieces, plain_shuffles, explicit_padding):
+    for rewrite in (slices_for_pieces, plain_shuffles, explicit_padding, parts_of_pools):
         if rewrite(traced, seen):
             traced.recompile()
             seen = watch(traced, example)

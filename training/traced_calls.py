@@ -136,8 +136,12 @@ def _slice(node: Node, seen: Seen) -> Op | None:
 def _concat(node: Node, seen: Seen) -> Op | None:
     given = arguments_of(node, seen, ("tensors", "dim"))
     parts = tuple(given["tensors"])
-    plain = given.get("dim", 0) in (1, 1 - len(seen[node])) and all(isinstance(part, Node) for part in parts)
-    return Op("concat", parts) if plain else None
+    dim = given.get("dim", 0) % len(seen[node])
+    if dim == 0 or not all(isinstance(part, Node) for part in parts):
+        return None
+    if dim == 1:
+        return Op("concat", parts)
+    return Op("append", parts, dim + 4 - len(seen[node])) if len(seen[node]) in (3, 4) else None
 
 
 CALLS: Mapping[str, Classifier] = {

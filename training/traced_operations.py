@@ -16,7 +16,7 @@ from .moved_dimensions import pad_operation
 from .prepared_layers import LAYERS
 from .quantizer import ActivationQuantizer, Gain, Narrowing
 from .shape_operations import Op, adaptive_pool, pool_operation, reshape_operation
-from .tensor_shapes import Seen
+from .tensor_shapes import FixedSize, Seen
 from .traced_calls import call_name, operation_of_call
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -78,7 +78,7 @@ def _operation_of_module(node: Node, module: nn.Module, seen: Seen) -> Op | None
     for kinds, kind in ((LAYERS, "layer"), (NORMS, "norm")):
         if isinstance(module, kinds):
             return Op(kind, tensors, module)
-    if isinstance(module, (nn.Identity, *DROPOUTS)):
+    if isinstance(module, (nn.Identity, FixedSize, *DROPOUTS)):
         return Op("same", tensors)
     if isinstance(module, nn.Hardtanh):  # ReLU6 as well
         return Op("clamp", tensors, (module.min_val, module.max_val))
