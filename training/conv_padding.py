@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from asm_hw.errors import ParameterError
 
-from .prepared_layers import Conv
+from .prepared_layers import Conv, Layer
 from .shape_operations import Pair, as_pair
+
+TAKEN = {2: ("n", "features"), 3: ("n", "channels", "length"), 4: ("n", "channels", "height", "width")}
+"""By the dimensions of a layer's weight, those of what it takes."""
 
 
 def conv_padding(layer: Conv) -> tuple[int, int, int, int]:
@@ -41,10 +42,13 @@ def stride_of(layer: Conv) -> Pair:
     return as_pair(layer.stride, len(layer.kernel_size), 1)
 
 
-def check_layer(path: str, layer: nn.Module) -> None:
-    """Refuse what an integer layer cannot express."""
+def check_layer(path: str, layer: Layer, dimensions: int) -> None:
+    """Refuse what an integer layer cannot express; ``dimensions``: of the tensor that it takes."""
     if isinstance(layer, Conv) and layer.padding_mode != "zeros":
         raise ParameterError(
             f"module {path!r} must pad with zeros, not {layer.padding_mode} {layer.padding!r}: padding_mode='zeros' or"
             " nn.ZeroPad2d has an integer form"
         )
+    taken = TAKEN[len(layer.weight.shape)]
+    if dimensions != len(taken):
+        raise ParameterError(f"module {path!r} must take [{', '.join(taken)}], not {dimensions} dimensions")

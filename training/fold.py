@@ -41,9 +41,6 @@ from .shape_operations import Op
 from .tensor_shapes import Seen
 from .traced_operations import Norm, classify, place_of
 
-TAKEN = {2: ("n", "features"), 3: ("n", "channels", "length"), 4: ("n", "channels", "height", "width")}
-"""By the dimensions of a layer's weight, those of what it takes."""
-
 
 def fold(model: GraphModule, seen: Seen) -> Iterator[Step | Output]:
     """The steps of a prepared ``model`` in order of execution, each computed when it is asked for.
@@ -124,10 +121,7 @@ class _Folder:
         path, layer = str(node.target), op.detail
         if not parametrize.is_parametrized(layer, "weight"):
             return f"module {path!r} must be quantized: it is left in float"
-        check_layer(path, layer)
-        taken = TAKEN[len(layer.weight.shape)]
-        if len(self.seen[op.inputs[0]]) != len(taken):
-            return f"module {path!r} must take [{', '.join(taken)}], not {len(self.seen[op.inputs[0]])} dimensions"
+        check_layer(path, layer, len(self.seen[op.inputs[0]]))
         product = Product(path, layer, self._stored(op.inputs[0]))
         unit = _double(product.weights.scale) * product.source.scale
         if layer.bias is None:

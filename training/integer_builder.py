@@ -162,9 +162,10 @@ class NetworkBuilder(BuiltNodes):
 
     def _output(self, step: Output) -> None:
         """The accumulators of a last layer with its bias; or a stored tensor, which must come last."""
+        shape = tuple(self.seen[step.node][1:])
         if isinstance(step.source, Stored):
             self.output_scale = step.source.scale.item()
-            name, shape = self.name_of(step.source), tuple(self.seen[step.source.node][1:])
+            name = self.name_of(step.source)
             if not self.nodes or self.nodes[-1].name != name or map_shape(shape) != shape:
                 self.reshaped(name, shape, "output")
             return
@@ -183,8 +184,8 @@ class NetworkBuilder(BuiltNodes):
         bits = max(LOGIT_BITS, signed_bits(int((low + bias).min()), int((high + bias).max())))
         self.nodes.append(replace(layer, requantize=replace(requantize, bits=bits)))
         self.output_scale = term.unit.item()
-        if isinstance(term.operand.layer, nn.Conv1d):
-            self.reshaped(layer.name, tuple(self.seen[step.node][1:]), "output")
+        if map_shape(shape) != shape:
+            self.reshaped(layer.name, shape, "output")
 
 
 def _bias(step: SumStep, shift: Tensor) -> Tensor:

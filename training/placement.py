@@ -186,7 +186,8 @@ class _Placer:
     _move = _max
 
     def _same(self, node: Node, op: Op) -> _Value:
-        return self.values[op.inputs[0]]
+        source = op.inputs[0]
+        return self._store(source) if source.op == "placeholder" else self.values[source]
 
     def _gain(self, node: Node, op: Op) -> _Value:
         return replace(self.values[op.inputs[0]], layer=None)

@@ -40,15 +40,16 @@ class _Window:
 
 def parts_of_pools(model: GraphModule, seen: Seen) -> bool:
     """Rewrite the pools of the traced ``model`` whose windows differ, for the size they have; whether there was any."""
-    found = False
-    for node in list(model.graph.nodes):
+    found = []
+    for node in model.graph.nodes:
         pool = _pool(node, model, seen)
         if pool is not None and classify(node, model, seen).kind == "other":
             runs = [_runs(side) for side in _windows(node, pool, seen)]
             if max(map(len, runs)) <= MAX_RUNS:
-                _rewrite(node, model, seen, pool.kind, runs)
-                found = True
-    return found
+                found.append((node, pool.kind, tuple(seen[node.all_input_nodes[0]][2:]), runs))
+    for one in found:
+        _rewrite(model, *one)
+    return bool(found)
 
 
 def _pool(node: Node, model: GraphModule, seen: Seen) -> _Pool | None:
@@ -109,12 +110,11 @@ def _runs(windows: list[_Window]) -> list[list[_Window]]:
     return runs
 
 
-def _rewrite(node: Node, model: GraphModule, seen: Seen, kind: str, runs: list[list[list[_Window]]]) -> None:
-    """Pools of parts beside one another, and those below one another."""
-    graph, source = model.graph, node.all_input_nodes[0]
-    row = len(seen[source]) == 3
+def _rewrite(model: GraphModule, node: Node, kind: str, size: tuple[int, ...], runs: list[list[list[_Window]]]) -> None:
+    """Pools of parts beside one another, and those below one another, of maps or rows of ``size``."""
+    graph, source, row = model.graph, node.all_input_nodes[0], len(size) == 1
     name = f"asm_size_{node.name}"
-    model.add_submodule(name, FixedSize(tuple(seen[source][2:]), place_of(node)).train(model.training))
+    model.add_submodule(name, FixedSize(size, place_of(node)).train(model.training))
 
     def call(target: Any, *args: Any) -> Node:
         with graph.inserting_before(node):
