@@ -12,6 +12,17 @@ from torch import nn
 SHAPE = (3, 7, 9)
 
 
+def images(shape=SHAPE, count=8):
+    """Of unlike contrast, so that a model tells them apart."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(count, *shape, generator=generator) * torch.rand(count, 1, 1, 1, generator=generator) * 3
+
+
+def built(model):
+    torch.manual_seed(1)
+    return model().eval()
+
+
 class Step(nn.Module):
     """A function as a module."""
 

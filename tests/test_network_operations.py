@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_operations import MODELS, REFUSED, SHAPE, Net, Step, row
+from network_operations import MODELS, REFUSED, Net, Step, built, images, row
 from torch import nn
 
 from asm_hw.errors import ParameterError
@@ -23,12 +23,6 @@ CLOSE = 0.02
 """Of the largest value: so far may integers of fine formats be off."""
 
 
-def images(shape=SHAPE, count=8):
-    """Of unlike contrast, so that a model tells them apart."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(count, *shape, generator=generator) * torch.rand(count, 1, 1, 1, generator=generator) * 3
-
-
 def judge(model, x):
     """The integers of fine formats do what ``model`` does."""
     with torch.no_grad():
@@ -38,11 +32,6 @@ def judge(model, x):
     assert found.shape == wanted.shape
     off = ((found - wanted).abs().max() / wanted.abs().max()).item()
     assert off < CLOSE, off
-
-
-def built(model):
-    torch.manual_seed(1)
-    return model().eval()
 
 
 @pytest.mark.parametrize("name", MODELS)
