@@ -127,6 +127,7 @@ JOINS = {
     "then a ReLU": lambda a, b: F.relu(torch.cat([F.relu(a), b], 2)),
     "rolled": lambda a, b: torch.cat([a[:, :, 4:], a[:, :, :4]], 2) - b,
     "joined twice": lambda a, b: torch.cat([torch.cat([F.relu(a), b], 3), torch.cat([b, F.relu(a)], 3)], 2),
+    "and a ReLU of what is never negative": lambda a, b: torch.cat([F.relu(a), b], 2)[:, :, :7] + F.relu(F.relu(a)),
     "and read alone": lambda a, b: torch.cat([F.relu(a), b], 2)[:, :, 3:10] + F.relu(a),
 }
 ROWS = {

@@ -36,6 +36,7 @@ from .folded_steps import (
     WindowSum,
 )
 from .nearest_forms import refusal
+from .placement import IDLE
 from .quantizer import ActivationQuantizer
 from .shape_operations import Op
 from .tensor_shapes import Seen
@@ -152,7 +153,8 @@ class _Folder:
 
     def _clamp(self, node: Node, op: Op) -> Wide | Stored:
         value, (low, high) = self._value(op.inputs[0]), op.detail
-        if isinstance(value, Stored) and (low, high) == (0.0, math.inf) and not value.format.signed:
+        idle = node.meta.get(IDLE) or (isinstance(value, Stored) and not value.format.signed)
+        if isinstance(value, Stored) and (low, high) == (0.0, math.inf) and idle:
             return value
         wide = self._sum(op.inputs[0])
         return replace(wide, low=min(max(wide.low, low), high), high=max(min(wide.high, high), low))

@@ -21,6 +21,10 @@ MAX_TERMS = 2
 """Operands of one sum: accumulators and a residual."""
 
 
+IDLE = "asm_idle"
+"""In the ``meta`` of a ReLU of what is stored and never below 0."""
+
+
 @dataclass(frozen=True)
 class Read:
     """``user`` takes a stored tensor by way of ``edge``; ``layer``: the path of a convolution or Linear, else None."""
@@ -150,7 +154,8 @@ class _Placer:
         if value.real:
             return replace(value, unsigned=unsigned)
         if value.root is not None and value.unsigned and op.detail == (0.0, math.inf):
-            return value  # changes nothing
+            node.meta[IDLE] = True
+            return value
         if value.root is not None or op.inputs[0].op == "placeholder":
             self._read(node, op.inputs[0])
             value = _Value(terms=1, unsigned=value.unsigned)
