@@ -17,10 +17,10 @@ from asm_hw.numbers.level_code import weight_levels
 from asm_hw.training.calibrate import quantize
 from asm_hw.training.convert import convert
 from asm_hw.training.error_feedback import round_model
+from asm_hw.training.feedback_rounding import Moments, round_with_feedback
 from asm_hw.training.float_twin import float_twin
 from asm_hw.training.freeze import freeze
 from asm_hw.training.input_moments import DAMPING, input_moments
-from asm_hw.training.feedback_rounding import Moments, round_with_feedback
 from asm_hw.training.levels import NearestLevel
 from asm_hw.training.prepare import prepare
 from asm_hw.training.requantize_multipliers import scale_errors
@@ -77,6 +77,7 @@ def test_few_terms_come_close_to_the_best_of_all_levels():
 
 LAYERS = {
     "linear": (lambda: nn.Linear(6, 4), (40, 6)),
+    "rows": (lambda: nn.Conv1d(4, 6, 3, stride=2, padding=1, dilation=2, groups=2), (12, 4, 17)),
     "1x1": (lambda: nn.Conv2d(6, 4, 1, stride=2), (12, 6, 7, 7)),
     "3x3": (lambda: nn.Conv2d(4, 6, 3, stride=2, padding=1), (12, 4, 7, 7)),
     "groups, dilation": (lambda: nn.Conv2d(4, 6, (3, 2), padding=(2, 1), dilation=(2, 1), groups=2), (12, 4, 7, 6)),

@@ -29,7 +29,7 @@ class ClampByTensor(nn.Module):
     [
         (ClampByTensor(), "module 'between' must consist of .* mean"),
         (Gelu(), "module 'between' must consist of .* gelu"),
-        (nn.AvgPool2d(3, padding=1, count_include_pad=False), "module 'between' must .* AvgPool2d"),
+        (nn.AdaptiveAvgPool2d(30), "module 'between' must .* AdaptiveAvgPool2d"),
         (nn.MaxPool2d(2, dilation=2), "module 'between' must .* MaxPool2d"),
         (nn.GroupNorm(2, 4), "module 'between' must .* GroupNorm"),
     ],
@@ -56,7 +56,7 @@ class Branching(nn.Module):
     [
         (
             {"overrides": {"none": None}},
-            "layers must be Conv2d or Linear modules that the model calls, such as 'one', not 'none'",
+            "layers must be Conv1d, Conv2d or Linear modules that the model calls, such as 'one', not 'none'",
         ),
         ({"overrides": {"one": {"bits": 3}}}, "settings of module 'one' must be among .*, not 'bits'"),
         ({"overrides": {"one": {"alphabets": (2,)}}}, "module 'one': alphabet 2 must be odd"),

@@ -162,7 +162,14 @@ class _Corrector(Interpreter):
 
 
 class _Fitter(Interpreter):
-    """Runs a prepared model once and fits each quantizer when its input arrives."""
+    """Runs a prepared model once and fits each quantizer when its input arrives.
+
+    One that several tensors share is fitted to the largest of them.
+    """
+
+    def __init__(self, model: GraphModule) -> None:
+        super().__init__(model)
+        self.fitted: set[ActivationQuantizer] = set()
 
     def run_node(self, n: Node) -> object:
         module = self.submodules.get(str(n.target)) if n.op == "call_module" else None
@@ -174,7 +181,11 @@ class _Fitter(Interpreter):
     def _fit(self, node: Node, quantizer: ActivationQuantizer, sample: Tensor) -> None:
         """The scale of ``quantizer`` and the shifts of what narrows it."""
         narrow = _narrowings(node, self.submodules)
-        quantizer.log2_scale.copy_(quantizer.fit(sample).double().log2())
+        found = quantizer.fit(sample).double().log2()
+        if quantizer in self.fitted and bool(found <= quantizer.log2_scale):
+            return
+        self.fitted.add(quantizer)
+        quantizer.log2_scale.copy_(found)
         shifts = fit_narrow(quantizer, sample, list(dict.fromkeys(m.format for m in narrow)))
         for module in narrow:
             module.shift.fill_(shifts[module.format])

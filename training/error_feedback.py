@@ -17,11 +17,11 @@ from torch.fx import GraphModule
 
 from asm_hw.golden import finest_shift
 
+from .feedback_rounding import Moments, round_with_feedback
 from .float_twin import Lockstep
 from .fold import fold
 from .folded_steps import Output, Product, SumStep, Term, Wide
 from .input_moments import InputMoments, input_moments
-from .feedback_rounding import Moments, round_with_feedback
 from .levels import scale_of
 from .prepared_layers import LAYERS, Layer, float_weight, weight_quantizer
 from .requantize_multipliers import EXACT, multiplier_levels, nearest_multiplier

@@ -22,7 +22,7 @@ class _Wide(nn.Module):
 def float_twin(prepared: GraphModule) -> GraphModule:
     """A copy of ``prepared``, not yet frozen, with the same nodes that computes in float as the given model did."""
     twin = copy.deepcopy(prepared).eval()
-    for path, module in list(twin.named_modules()):
+    for path, module in list(twin.named_modules(remove_duplicate=False)):
         if isinstance(module, WeightQuantizer):
             _replace(twin, path, nn.Identity())
         elif isinstance(module, ActivationQuantizer):

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .conv_padding import conv_padding
+from .conv_padding import conv_padding, dilation_of, kernel_of, stride_of
 from .prepared_layers import Layer
-from .shape_operations import as_pair
 
 ROWS = 1 << 16
 """Windows that moments are taken over, about: as many of each image, at random places."""
@@ -60,8 +59,9 @@ def _windows(layer: Layer, one: Tensor, two: Tensor, places: int, generator: tor
     """The windows of two inputs [n, ...] at the same random ``places`` of each image: [groups, rows, terms]."""
     if isinstance(layer, nn.Linear):
         return one.flatten(1)[None], two.flatten(1)[None]
-    both = F.pad(torch.cat([one, two]), conv_padding(layer))
-    kernel, stride, dilation = as_pair(layer.kernel_size), as_pair(layer.stride), as_pair(layer.dilation)
+    both = torch.cat([one, two])
+    both = F.pad(both.unsqueeze(2) if both.dim() == 3 else both, conv_padding(layer))  # a Conv1d has one row
+    kernel, stride, dilation = kernel_of(layer), stride_of(layer), dilation_of(layer)
     if kernel == (1, 1):
         unfolded = both[:, :, :: stride[0], :: stride[1]].flatten(2)
     else:

@@ -94,7 +94,7 @@ def _plain_layers(model: GraphModule) -> dict[str, Layer]:
     """The layers that the traced ``model`` calls; `ParameterError` where there is none, or one computes its weight."""
     layers = called_layers(model)
     if not layers:
-        raise ParameterError(f"model {type(model).__name__} must hold a Conv2d or a Linear to quantize")
+        raise ParameterError(f"model {type(model).__name__} must hold a Conv1d, Conv2d or Linear to quantize")
     for path, layer in layers.items():
         if parametrize.is_parametrized(layer):
             raise ParameterError(f"module {path!r} must have a plain weight, not a parametrized one")

@@ -132,8 +132,10 @@ class ActivationQuantizer(nn.Module):
     Where it is encoded, the rounded integer goes on to the nearest level, as in the hardware: first
     requantize, then encode. ``scale``: fixed instead of fitted and learned. ``multipliers``: the alphabets
     of requantize multipliers into this tensor, where no layer's weights say them. ``values``: of an image, by default
-    as many as an image of the sample has.
+    as many as an image of the sample has. ``shared``: several tensors have it.
     """
+
+    shared = False
 
     def __init__(
         self,

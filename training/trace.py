@@ -15,13 +15,16 @@ from torch.fx import Graph, GraphModule, Node, Proxy, Tracer
 
 from asm_hw.errors import ParameterError
 
+from .explicit_padding import explicit_padding
 from .in_place import out_of_place
 from .module_names import rename_reserved
 from .pieces import slices_for_pieces
 from .plain_weights import with_plain_weights
 from .prepared_layers import LAYERS
+from .shuffles import plain_shuffles
 from .tensor_shapes import Seen, watch
 from .traced_operations import DROPOUTS, NORMS, classify
+from .unlike_windows import parts_of_pools
 
 DROPOUT_MODULES = {
     F.dropout: nn.Dropout,
@@ -102,9 +105,10 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
     traced.graph.eliminate_dead_code()
     traced.recompile()
     seen = watch(traced, example)
-    if slices_for_pieces(traced, seen):
-        traced.recompile()
-        seen = watch(traced, example)
+    for rewrite in (slices_for_pieces, plain_shuffles, explicit_padding, parts_of_pools):
+        if rewrite(traced, seen):
+            traced.recompile()
+            seen = watch(traced, example)
     while _hoist_clamp(traced, seen):
         seen = watch(traced, example)
     return traced, seen

@@ -15,6 +15,7 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.numbers.alphabets import AlphabetSet
 
 from .integer_layers import IntegerLayer
+from .integer_moves import IntegerMove
 from .integer_node import INPUT, IntegerNode
 from .integer_requantize import encode_tensor
 from .network_summary import summary_of
@@ -164,8 +165,11 @@ class IntegerNetwork:
         """Raise `ParameterError` unless ``x`` are inputs; all else fits by construction."""
         if tuple(x.shape[1:]) != self.input_shape:
             raise ParameterError(f"inputs must have shape {self.input_shape} after the batch, not {tuple(x.shape[1:])}")
+        moved = {INPUT}
         for layer, sources in zip(self.layers, self.sources, strict=True):
-            if isinstance(layer, IntegerLayer) and sources[0] == INPUT:
+            if isinstance(layer, IntegerMove) and sources[0] in moved:
+                moved.add(layer.name)
+            if isinstance(layer, IntegerLayer) and sources[0] in moved:
                 layer.check_input(x)
 
     def _run(self, x: Tensor) -> Tensor:
