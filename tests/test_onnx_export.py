@@ -61,10 +61,10 @@ WRITTEN = {
     "IntegerConv2d": "dilation groups name operands padding requantize sources stride weight",
     "IntegerLinear": "name operands requantize sources weight",
     "IntegerSum": "name requantize sources",
-    "IntegerSumPool": "kernel name padding requantize sources stride",
-    "IntegerMaxPool": "kernel name padding sources stride",
+    "IntegerSumPool": "ceil_mode kernel name padding requantize sources stride",
+    "IntegerMaxPool": "ceil_mode kernel name padding sources stride",
     "IntegerMove": "action arguments name sources",
-    "IntegerConcat": "count name sources",
+    "IntegerConcat": "count dim name sources",
     "Requantize": "alphabets bias bits encode limits scale shift signed skip_scale skip_shift",
 }
 

@@ -107,8 +107,7 @@ class NodeWriter:
             sums = Integers(chain.end(), chain.kind, low, high)
         else:
             ones = np.ones((channels, 1, *node.kernel), dtype=np.int64)
-            window = {"kernel_shape": list(node.kernel), "strides": list(node.stride), "group": channels}
-            operator = self._convolution(name, **window, pads=[*node.padding, *node.padding])
+            operator = self._convolution(name, **_window(node, shapes[0]), group=channels)
             sums = self._products.sums(name, ones, x, low, high, operator)
         return self._finish(node, sums, [(low, high)] * channels, sources)
 
@@ -122,8 +121,7 @@ class NodeWriter:
         chain = Chain(self._graph, x.name, x.type, self._graph.stored(node.name))
         if x.type not in (INT8, UINT8):  # pools take bytes and floats, which are exact here
             chain.cast(FLOAT if bits <= FLOAT_BITS else DOUBLE)
-        window = {"kernel_shape": list(node.kernel), "strides": list(node.stride)}
-        chain.add("MaxPool", **window, pads=[*node.padding, *node.padding])
+        chain.add("MaxPool", **_window(node, shapes[0]))
         chain.cast(x.type)
         return Integers(chain.end(), x.type, x.low, x.high)
 
@@ -141,6 +139,10 @@ class NodeWriter:
             axes = range(1, len(starts) + 1)
             named = zip(("starts", "stops", "axes", "steps"), (starts, stops, axes, steps), strict=True)
             chain.add("Slice", *(numbers(name, values) for name, values in named))
+        elif node.action == "permute":
+            chain.add("Transpose", perm=[0, *(i + 1 for i in arguments)])
+        elif node.action == "select":
+            chain.add("Gather", numbers("channels", arguments), axis=1)
         else:
             before, after = (arguments[i::2][::-1] for i in range(2))
             chain.add("Pad", numbers("pads", (0, *before, 0, *after)))
@@ -158,8 +160,14 @@ class NodeWriter:
                 chain.cast(type_of(stored))
                 chain.end()
             taken.append(chain.output)
-        self._graph.node("Concat", taken, self._graph.stored(node.name), axis=1)
+        self._graph.node("Concat", taken, self._graph.stored(node.name), axis=node.dim)
         return stored_integers(self._graph, node.name, stored)
+
+
+def _window(node: IntegerSumPool | IntegerMaxPool, shape: tuple[int, ...]) -> dict[str, list[int]]:
+    """Kernel, strides and pads of a pool of maps of ``shape``; windows that reach beyond a map have pads there."""
+    after = [padding + more for padding, more in zip(node.padding, node.beyond(shape), strict=True)]
+    return {"kernel_shape": list(node.kernel), "strides": list(node.stride), "pads": [*node.padding, *after]}
 
 
 def stored_integers(graph: OnnxGraph, name: str, stored: ActivationFormat) -> Integers:
