@@ -148,8 +148,7 @@ class Builder:
         """A path of its own, after the weight's name where that is a path of PyTorch's, else after the node's."""
         held = node.inputs[weight].name if weight is not None and node.inputs[weight] is not None else None
         name = str(held).removesuffix(".weight") if held and str(held).endswith(".weight") else _scope(node, weight)
-        parts = [re.sub(r"\W", "_", part) for part in name.split(".") if part]
-        parts = [part if not part[:1].isdigit() or i else f"_{part}" for i, part in enumerate(parts)] or ["node"]
+        parts = [re.sub(r"\W", "_", part) for part in name.split(".") if part] or ["node"]
         path, count = ".".join(parts), 1
         while not _free(self.root, path):
             count += 1

@@ -35,7 +35,7 @@ def read_onnx(path: Path) -> ModelProto:
         raise ParameterError(f"model {str(path)!r} must be a whole ONNX file, and is none") from None
     try:
         _check_model(model, path.parent)
-        _name_domains(model)
+        _complete(model)
         onnx.checker.check_model(model)
     except ParameterError as error:
         raise ParameterError(f"model {path.name!r}: {error}") from None
@@ -71,8 +71,13 @@ def _check_model(model: ModelProto, folder: Path) -> None:
     _check_ends(model)
 
 
-def _name_domains(model: ModelProto) -> None:
-    """QONNX files do not always name the domain of their quantizers."""
+def _complete(model: ModelProto) -> None:
+    """Add what the checker wants and files leave out: the domain of QONNX quantizers, the shape of an output.
+
+    Shapes are inferred later, whatever stands there.
+    """
+    for output in model.graph.output:
+        output.type.tensor_type.shape.SetInParent()
     used = {node.domain for node in model.graph.node} & set(QONNX_DOMAINS)
     for domain in used - {entry.domain for entry in model.opset_import}:
         model.opset_import.add(domain=domain, version=1)

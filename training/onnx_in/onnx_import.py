@@ -22,6 +22,14 @@ from .pointwise_nodes import POINTWISE_NODES
 from .shape_nodes import SHAPE_NODES
 
 NODES = {**LAYER_NODES, **SHAPE_NODES, **POINTWISE_NODES}
+CONTROL, INTEGERS = "what runs is decided by values, and hardware runs one graph", "QDQ and QONNX files are read"
+HINTS = {
+    **dict.fromkeys(("If", "Loop", "Scan"), CONTROL),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), INTEGERS),
+    **dict.fromkeys(("BipolarQuant", "Trunc", "FloatQuant", "MultiThreshold"), "only Quant can be taken out of a tensor's way"),
+    **dict.fromkeys(("ConvTranspose", "DepthToSpace", "Resize", "Upsample"), "networks here end in smaller images"),
+    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization"), "BatchNormalization has a form"),
+}
 CHANNELS_FIRST = (0, 3, 1, 2)
 CHANNELS_LAST = (0, 2, 3, 1)
 
@@ -87,8 +95,8 @@ def _take(builder: Builder, node: ir.Node) -> str | None:
     """Add ``node`` to the module; why it cannot be taken, "" for what only follows from another such node."""
     own = node.domain in ("", "ai.onnx")
     if node.op_type not in NODES or not own:
-        domain = "" if own else f" of domain {node.domain!r}"
-        return f"no module of PyTorch here computes {node.op_type}{domain}"
+        domain = "" if own else f", and it is of domain {node.domain!r}"
+        return f"{HINTS.get(node.op_type, 'no integer network here computes it')}{domain}"
     try:
         made = NODES[node.op_type](builder, node)
         if made is not None:
