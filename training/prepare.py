@@ -21,7 +21,6 @@ from .quantizer import WeightQuantizer
 from .quantizer_insertion import QuantizerInsertion, insert_gains
 from .same_function import check_same_function
 from .scale_fitting import sample_values
-from .scale_starts import start_scales
 from .tensor_shapes import INPUT_SHAPE, watch_prepared
 from .trace import trace
 
@@ -74,7 +73,6 @@ def prepare(
     placement = place_quantizers(traced, seen, formats.quantized, unsigned_input=bool(sample.min() >= 0))
     samples = sample_values(traced, sample, list(placement.reads))
     QuantizerInsertion(traced, seen, formats, placement, input_scale).run(samples)
-    start_scales(traced, fixed_input=input_scale is not None)
     for path in filter(formats.quantized, layers):
         weight = WeightQuantizer(layers[path].weight, formats.of(path).weight, per_channel=path != placement.logits)
         parametrize.register_parametrization(layers[path], "weight", weight)

@@ -15,6 +15,7 @@ from .layer_formats import OUTPUT_BITS, LayerFormats
 from .placement import Placement, Read
 from .quantizer import ActivationQuantizer, Gain, Narrowing
 from .scale_fitting import fit_narrow, widest_format
+from .scale_starts import known_scale, start_scale
 from .tensor_shapes import Seen
 from .traced_operations import classify, path_of
 
@@ -42,6 +43,8 @@ class QuantizerInsertion:
         taken = {read: self._format(read, signed) for read in reads}
         stored, narrow = widest_format(list(taken.values()) or [ActivationFormat(self.formats.residual_bits, signed)])
         quantizer = self._quantizer(root, sample, stored)
+        if not narrow and root.op != "placeholder":
+            start_scale(quantizer, root)  # others keep the scale that their shifts belong to
         shifts = fit_narrow(quantizer, sample, [f for f in narrow if any(taken[r] == f and r.layer for r in reads)])
         name = f"asm.values.{root.name.removeprefix('asm_gains_')}"
         quantized = self._insert(name, quantizer, root)
@@ -79,7 +82,8 @@ class QuantizerInsertion:
         if root.op != "placeholder":
             return ActivationQuantizer(sample, stored, multipliers=multipliers)
         largest = float(sample.abs().max()) / stored.range[1]
-        return ActivationQuantizer(sample, stored, self.input_scale or largest or 1.0, multipliers)
+        scale = self.input_scale or known_scale(root, stored) or largest or 1.0
+        return ActivationQuantizer(sample, stored, scale, multipliers)
 
     def _narrowing(self, edge: Node, name: str, stored: ActivationFormat, shift: int) -> Node:
         kind = "level" if stored.alphabets else "bits"

@@ -6,9 +6,14 @@ import math
 
 import torch
 from torch import nn
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 
-from .quantizer import ActivationQuantizer, Narrowing
+from asm_hw.formats.activation_format import ActivationFormat
+
+from .quantizer import ActivationQuantizer
+
+KNOWN = "known_range"
+"""Where a traced graph's node says the range that `KnownScale` gave for it."""
 
 
 class KnownScale(nn.Identity):
@@ -22,28 +27,29 @@ class KnownScale(nn.Identity):
         return f"{self.low:g}, {self.high:g}"
 
 
+def note_known_scales(traced: GraphModule) -> None:
+    """Take each `KnownScale` out of a graph; in place. The node before it says the range instead."""
+    for node in list(traced.graph.nodes):
+        known = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if isinstance(known, KnownScale):
+            source = node.all_input_nodes[0]
+            source.meta[KNOWN] = (known.low, known.high)
+            node.replace_all_uses_with(source)
+            traced.graph.erase_node(node)
+            traced.delete_submodule(str(node.target))
+
+
+def known_scale(node: Node, stored: ActivationFormat) -> float | None:
+    """The scale at which integers of ``stored`` reach just the range known of ``node``; None where none is known."""
+    low, high = node.meta.get(KNOWN, (0.0, 0.0))
+    smallest, largest = stored.range
+    scale = max(high / largest, low / smallest if smallest else 0.0)
+    return scale if 0 < scale < math.inf else None
+
+
 @torch.no_grad()
-def start_scales(prepared: GraphModule, fixed_input: bool) -> None:
-    """Give each quantizer before a `KnownScale` the scale at which its integers reach just that range; in place.
-
-    ``fixed_input``: leave that of the input. A tensor that a layer takes the upper bits of keeps its fitted scale,
-    which its shifts belong to.
-    """
-    for node in prepared.graph.nodes:
-        known = prepared.get_submodule(str(node.target)) if node.op == "call_module" else None
-        source = node.args[0] if isinstance(known, KnownScale) else None
-        quantizer = prepared.get_submodule(str(source.target)) if source is not None and source.op == "call_module" else None
-        if not isinstance(quantizer, ActivationQuantizer) or not isinstance(known, KnownScale):
-            continue
-        if (fixed_input and source.args[0].op == "placeholder") or _narrowed(prepared, str(source.target)):
-            continue
-        low, high = quantizer.format.range
-        scale = max(known.high / high, known.low / low if low else 0.0)
-        if 0 < scale < math.inf:
-            quantizer.log2_scale.fill_(math.log2(scale))
-
-
-def _narrowed(prepared: GraphModule, path: str) -> bool:
-    """Whether a `Narrowing` reads the scale of the quantizer at ``path``."""
-    users = [user for node in prepared.graph.nodes if node.target == f"{path}.log2_scale" for user in node.users]
-    return any(isinstance(prepared.get_submodule(str(user.target)), Narrowing) for user in users)
+def start_scale(quantizer: ActivationQuantizer, node: Node) -> None:
+    """Give ``quantizer``, which stores ``node``, the scale that is known of it, if one is."""
+    scale = known_scale(node, quantizer.format)
+    if scale is not None:
+        quantizer.log2_scale.fill_(math.log2(scale))

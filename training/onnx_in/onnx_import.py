@@ -34,13 +34,13 @@ CHANNELS_FIRST = (0, 3, 1, 2)
 CHANNELS_LAST = (0, 2, 3, 1)
 
 
-def from_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None) -> GraphModule:
+def from_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None, *, scales: bool = True) -> GraphModule:
     """The model in an ONNX file as a module of plain PyTorch modules, in evaluation mode, for `prepare` to take.
 
     Takes [n, channels, height, width], whatever the file's order, and any n. ``input_shape``: sizes of one input, for
     axes that the file leaves open. Quantizers in the file (QuantizeLinear and DequantizeLinear, QONNX) are taken out:
-    weights have the values that they stand for there, and `prepare` begins with the scales of tensors. Where onnxruntime
-    is installed the module is compared with it on random inputs. Raises `ParameterError` for a file that is not sound,
+    weights have the values that they stand for there, and with ``scales`` `prepare` begins with the scales of tensors.
+    Where onnxruntime is installed the module is compared with it on random inputs. Raises `ParameterError` for a file that is not sound,
     and one sentence for each node that cannot be taken, all in one message.
     """
     path = Path(path)
@@ -59,7 +59,7 @@ def from_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None) -> G
             warnings.warn(f"onnxruntime is not installed: {path.name!r} is not compared with it", stacklevel=2)
     except ParameterError as error:
         raise ParameterError(f"model {path.name!r}: {error}") from None
-    _without_quantizers(module)
+    _without_quantizers(module, scales)
     return module.eval()
 
 
@@ -116,7 +116,7 @@ def _class_name(path: Path) -> str:
     return name if name.isidentifier() else f"Onnx_{name}"
 
 
-def _without_quantizers(module: GraphModule) -> None:
+def _without_quantizers(module: GraphModule, scales: bool) -> None:
     """Take out what rounds; what clips like an activation function stays, and what says a tensor's scale."""
     for node in list(module.graph.nodes):
         held = module.get_submodule(str(node.target)) if node.op == "call_module" else None
@@ -128,7 +128,7 @@ def _without_quantizers(module: GraphModule) -> None:
             if held.clips:
                 module.add_submodule(f"{node.target}_clip", nn.Hardtanh(low, high))
                 source = module.graph.call_module(f"{node.target}_clip", (source,))
-            if held.quantized.scale.size == 1:
+            if scales and held.quantized.scale.size == 1:
                 module.add_submodule(f"{node.target}_scale", KnownScale(low, high))
                 source = module.graph.call_module(f"{node.target}_scale", (source,))
         node.replace_all_uses_with(source)
