@@ -49,9 +49,9 @@ def channel_scales(maker: Maker, name: str, bits: int) -> np.ndarray:
     return largest / (2 ** (bits - 1) - 1)
 
 
-def mlp() -> ModelProto:
+def mlp(domain: str = DOMAIN) -> ModelProto:
     """Four bits in weights and tensors, norms between: the TFC networks that FINN's examples begin with."""
-    make, value = Maker(1), "x"
+    make, value = Maker(1, domain), "x"
     value = make.quant(value, 1 / 127, 8)
     for i, (inputs, outputs) in enumerate(((64, 32), (32, 32))):
         weight = make.quant(make.weight(f"fc{i}.weight", outputs, inputs), 0.05, 4, narrow=1)
@@ -81,11 +81,11 @@ def cnn(domain: str = DOMAIN) -> ModelProto:
     return make.model((1, 3, 16, 16))
 
 
-def bipolar_residual() -> ModelProto:
+def bipolar_residual(domain: str = DOMAIN) -> ModelProto:
     """Weights of one bit (BipolarQuant), a residual that is quantized on both of its ways, no ReLU before a quantizer."""
-    make = Maker(3)
+    make = Maker(3, domain)
     value = make.quant("x", 1 / 64, 8)
-    bipolar = [make.node("BipolarQuant", make.weight(f"w{i}", 4, c, 3, 3), make.constant(0.1), domain=DOMAIN) for i, c in ((0, 2), (1, 4))]
+    bipolar = [make.node("BipolarQuant", make.weight(f"w{i}", 4, c, 3, 3), make.constant(0.1), domain=domain) for i, c in ((0, 2), (1, 4))]
     first = make.quant(make.node("Conv", value, bipolar[0], kernel_shape=[3, 3], pads=[1] * 4), 0.02, 7, signed=0)
     second = make.quant(make.node("Conv", first, bipolar[1], kernel_shape=[3, 3], pads=[1] * 4), 0.05, 6)
     value = make.quant(make.node("Relu", make.node("Add", first, second)), 0.1, 4, signed=0)

@@ -22,6 +22,8 @@ from .onnx_file import QONNX_DOMAINS
 STANDARD = ("QuantizeLinear", "DequantizeLinear")
 MARK = "asm_hw.quantizer"
 """Key of a node's notes under which the quantizer of a tensor is, after `standard_quantizers`."""
+NARROW = 8
+"""Quantizers of fewer bits clip what a network was trained with; wider ones hold the range that was calibrated."""
 ROUNDINGS = {"ROUND": torch.round, "HALF_EVEN": torch.round, "FLOOR": torch.floor, "CEIL": torch.ceil}
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import onnx_ir as ir
 from torch import nn
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 
 from asm_hw.errors import ParameterError
 from asm_hw.training.scale_starts import KnownScale
 
 from .file_comparison import check_same, has_onnxruntime
-from .file_quantizers import FileQuantizer
+from .file_quantizers import NARROW, FileQuantizer
 from .layer_nodes import LAYER_NODES
 from .module_builder import Builder, Refused, Unknown, Value, finish
 from .normal_form import fix_input, normalise
@@ -116,6 +116,13 @@ def _class_name(path: Path) -> str:
     return name if name.isidentifier() else f"Onnx_{name}"
 
 
+def _clipped_next(module: GraphModule, node: Node) -> bool:
+    """Whether an activation function that clips at 0 is all that reads ``node``, which does no more by itself."""
+    readers = [module.get_submodule(str(user.target)) for user in node.users if user.op == "call_module"]
+    clipping = [one for one in readers if isinstance(one, nn.ReLU) or (isinstance(one, nn.Hardtanh) and one.min_val == 0)]
+    return len(clipping) == len(node.users) > 0
+
+
 def _without_quantizers(module: GraphModule, scales: bool) -> None:
     """Take out what rounds; what clips like an activation function stays, and what says a tensor's scale."""
     for node in list(module.graph.nodes):
@@ -125,7 +132,7 @@ def _without_quantizers(module: GraphModule, scales: bool) -> None:
         source = node.args[0]
         low, high = held.quantized.bounds
         with module.graph.inserting_before(node):
-            if held.clips:
+            if held.clips and (held.quantized.bits < NARROW or not _clipped_next(module, node)):
                 module.add_submodule(f"{node.target}_clip", nn.Hardtanh(low, high))
                 source = module.graph.call_module(f"{node.target}_clip", (source,))
             if scales and held.quantized.scale.size == 1:

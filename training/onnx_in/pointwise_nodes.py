@@ -13,7 +13,7 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from .file_quantizers import MARK, FileQuantizer, Quantized
+from .file_quantizers import MARK, NARROW, FileQuantizer, Quantized
 from .module_builder import Builder, Refused, Value, tensor_of
 
 ARITHMETIC = {"Add": operator.add, "Sub": operator.sub, "Mul": operator.mul, "Div": operator.truediv}
@@ -238,7 +238,7 @@ def dequantize(builder: Builder, node: ir.Node) -> Value:
         raise Refused("features that were flattened must have one scale")
     module = FileQuantizer(quantized, str(node.outputs[0].name))
     module.clips = value.node.op != "placeholder" and (
-        quantized.bits < 8 or (quantized.bounds[0] == 0 and not value.positive)
+        quantized.bits < NARROW or (quantized.bounds[0] == 0 and not value.positive)
     )
     found = builder.module(node, module, value)
     return replace(found, positive=quantized.bounds[0] >= 0 or value.positive)

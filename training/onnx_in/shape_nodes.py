@@ -112,8 +112,8 @@ def concat(builder: Builder, node: ir.Node) -> Value:
     return replace(parts[0], node=made, shape=tuple(shape), positive=all(part.positive for part in parts))
 
 
-def _taken(builder: Builder, value: Value, steps: dict[int, slice]) -> Value:
-    """``value`` with ``steps`` along sizes of the file."""
+def _taken(builder: Builder, value: Value, steps: dict[int, slice], alone: bool = False) -> Value:
+    """``value`` with ``steps`` along sizes of the file; ``alone``: nothing else reads it."""
     if value.columns is not None:
         raise Refused("it reads features that were flattened in another order than images have here")
     own = value.file_shape
@@ -123,8 +123,20 @@ def _taken(builder: Builder, value: Value, steps: dict[int, slice]) -> Value:
     if 0 in steps:
         raise Refused("it must keep the whole batch")
     by_place = {value.order[axis]: step for axis, step in steps.items()}
-    index = tuple(by_place.get(place, slice(None)) for place in range(max(by_place) + 1))
+    before = value.node
+    if alone and before.target is operator.getitem:  # a slice along other sizes: one for all
+        held = {place: step for place, step in enumerate(before.args[1]) if step != slice(None)}  # type: ignore[arg-type]
+        if not held.keys() & by_place.keys():
+            before.args = (before.args[0], _index(held | by_place))
+            shape = builder.call(operator.getitem, value, _index(by_place))
+            builder.graph.erase_node(shape.node)
+            return replace(shape, node=before, order=value.order, positive=value.positive)
+    index = _index(by_place)
     return replace(builder.call(operator.getitem, value, index), order=value.order, positive=value.positive)
+
+
+def _index(steps: dict[int, slice]) -> tuple[slice, ...]:
+    return tuple(steps.get(place, slice(None)) for place in range(max(steps) + 1))
 
 
 def cut(builder: Builder, node: ir.Node) -> Value:
@@ -147,7 +159,7 @@ def cut(builder: Builder, node: ir.Node) -> Value:
     for start, end, axis, stride in zip(starts, ends, axes, strides, strict=True):
         place = _axis(axis, len(sizes))
         steps[place] = slice(*slice(start, end, stride).indices(sizes[place]))
-    return _taken(builder, value, steps)
+    return _taken(builder, value, steps, builder.alone(node))
 
 
 def split(builder: Builder, node: ir.Node) -> None:
