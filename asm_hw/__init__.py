@@ -73,7 +73,8 @@ __all__ = [
     "CATALOG", "AccumulatorFormat", "ActivationFormat", "AlphabetSet", "BitlineConfig", "DotConfig", "Emitted",
     "EngineConfig", "IntegerNetwork", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "ParameterError",
     "ProductFormat", "RequantizeFormat", "Unit", "UnitConfig", "VnArrayConfig", "VnScalarConfig", "WeightFormat",
-    "convert", "emit", "freeze", "from_onnx", "golden", "load", "make_config", "prepare", "quantize", "register", "save", "settle",
+    "convert", "emit", "freeze", "from_onnx", "golden", "load", "make_config", "prepare", "quantize", "register",
+    "save", "settle",
 ]  # fmt: skip
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -62,7 +62,7 @@ def network(name: str) -> tuple[nn.Module, Tensor]:
             module.running_var.uniform_(0.5, 1.5)
             module.weight.uniform_(0.5, 1.5)
             module.bias.normal_(0, 0.2)
-    return model, torch.randn(8, *shape) if name == "ds_cnn" else torch.rand(8, *shape)
+    return model, torch.randn(4, *shape) if name == "ds_cnn" else torch.rand(4, *shape)
 
 
 def imagenet_network(data: Path) -> tuple[nn.Module, Tensor]:
@@ -157,7 +157,9 @@ def quantized(path: Path, sample: Tensor, **how) -> Path:
     onnx.save(model, path)
     logging.disable(logging.WARNING)
     settings = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8, "per_channel": True} | how
-    quantize_static(path, target, Calibration(model.graph.input[0].name, sample), quant_format=QuantFormat.QDQ, **settings)
+    quantize_static(
+        path, target, Calibration(model.graph.input[0].name, sample), quant_format=QuantFormat.QDQ, **settings
+    )
     logging.disable(logging.NOTSET)
     return target
 
@@ -172,7 +174,11 @@ def dequantized(path: Path) -> list[np.ndarray]:
         if n.op_type == "DequantizeLinear" and n.input[0] in held and n.output[0] in read:
             integer, scale, zero = (held[name] for name in n.input[:3])
             axis = next((a.i for a in n.attribute if a.name == "axis"), 1)
-            shape = [-1 if i == axis else 1 for i in range(integer.ndim)] if scale.ndim and scale.size > 1 else [1] * integer.ndim
+            shape = (
+                [-1 if i == axis else 1 for i in range(integer.ndim)]
+                if scale.ndim and scale.size > 1
+                else [1] * integer.ndim
+            )
             value = (integer.astype("int64") - zero.reshape(shape)).astype("float32") * scale.reshape(shape)
             values.append(value)
     return values

@@ -26,10 +26,14 @@ class Maker:
         return self.constant(self.random.normal(0, 1 / np.sqrt(fan), shape), name)
 
     def node(self, kind: str, *sources: str, **how) -> str:
-        self.nodes.append(helper.make_node(kind, sources, [f"t{len(self.nodes)}"], name=f"{kind}_{len(self.nodes)}", **how))
+        self.nodes.append(
+            helper.make_node(kind, sources, [f"t{len(self.nodes)}"], name=f"{kind}_{len(self.nodes)}", **how)
+        )
         return self.nodes[-1].output[0]
 
-    def quant(self, source: str, scale, bits: float, signed: int = 1, narrow: int = 0, zero=0.0, mode: str = "ROUND") -> str:
+    def quant(
+        self, source: str, scale, bits: float, signed: int = 1, narrow: int = 0, zero=0.0, mode: str = "ROUND"
+    ) -> str:
         numbers = [self.constant(value) for value in (scale, zero, bits)]
         how = {"signed": signed, "narrow": narrow, "rounding_mode": mode, "domain": self.domain}
         return self.node("Quant", source, *numbers, **how)
@@ -57,7 +61,9 @@ def mlp(domain: str = DOMAIN) -> ModelProto:
         weight = make.quant(make.weight(f"fc{i}.weight", outputs, inputs), 0.05, 4, narrow=1)
         value = make.node("MatMul", value, make.node("Transpose", weight, perm=[1, 0]))
         norm = [make.constant(make.random.uniform(0.5, 1.5, outputs)) for _ in range(2)]
-        value = make.node("BatchNormalization", value, norm[0], *[make.constant(np.zeros(outputs)) for _ in "bm"], norm[1])
+        value = make.node(
+            "BatchNormalization", value, norm[0], *[make.constant(np.zeros(outputs)) for _ in "bm"], norm[1]
+        )
         value = make.quant(value, 0.3, 4)
     weight = make.quant(make.weight("fc2.weight", 10, 32), 0.05, 4, narrow=1)
     value = make.node("Gemm", value, weight, make.constant(np.linspace(-1, 1, 10)), transB=1)
@@ -85,7 +91,10 @@ def bipolar_residual(domain: str = DOMAIN) -> ModelProto:
     """Weights of one bit (BipolarQuant), a residual that is quantized on both of its ways, no ReLU before a quantizer."""
     make = Maker(3, domain)
     value = make.quant("x", 1 / 64, 8)
-    bipolar = [make.node("BipolarQuant", make.weight(f"w{i}", 4, c, 3, 3), make.constant(0.1), domain=domain) for i, c in ((0, 2), (1, 4))]
+    bipolar = [
+        make.node("BipolarQuant", make.weight(f"w{i}", 4, c, 3, 3), make.constant(0.1), domain=domain)
+        for i, c in ((0, 2), (1, 4))
+    ]
     first = make.quant(make.node("Conv", value, bipolar[0], kernel_shape=[3, 3], pads=[1] * 4), 0.02, 7, signed=0)
     second = make.quant(make.node("Conv", first, bipolar[1], kernel_shape=[3, 3], pads=[1] * 4), 0.05, 6)
     value = make.quant(make.node("Relu", make.node("Add", first, second)), 0.1, 4, signed=0)

@@ -22,6 +22,17 @@ from asm_hw import from_onnx
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+FOLDED = [
+    ("resnet8", "TorchScript, norms folded"),
+    ("resnet20", "torch.export, norms folded"),
+    ("ds_cnn", "TorchScript, norms folded"),
+    ("mobilenet_v2", "torch.export, norms folded"),
+    *[pytest.param(name, "torch.export, norms folded", marks=pytest.mark.full) for name in ("resnet8", "ds_cnn")],
+    *[pytest.param(name, "TorchScript, norms folded", marks=pytest.mark.full) for name in ("resnet20", "mobilenet_v2")],
+]
+"""Networks and exporters; `full`: the same code once more."""
+
+
 @pytest.fixture(scope="module", params=NETWORKS)
 def made(request):
     """A network, a sample and its integers."""
@@ -38,8 +49,7 @@ def test_an_export_with_norms_gives_the_same_integers(made, export, tmp_path):
     assert_same_integers(integers(module, sample), wanted, sample)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("export", [name for name in EXPORTS if "folded" in name])
+@pytest.mark.parametrize(("name", "export"), FOLDED)
 def test_an_export_with_folded_norms_gives_the_integers_of_the_folded_module(name, export, tmp_path):
     """Exporters and PyTorch fold norms alike but for the last bit of a float: the module takes the file's weights."""
     model, sample = network(name)
@@ -52,7 +62,9 @@ def test_an_export_with_folded_norms_gives_the_integers_of_the_folded_module(nam
     assert_same_integers(integers(module, sample), integers(reference, sample), sample)
 
 
-@pytest.mark.parametrize("export", EXPORTS)
+@pytest.mark.parametrize(
+    "export", [pytest.param(one, marks=pytest.mark.full) if "folded" in one else one for one in EXPORTS]
+)
 def test_the_imagenet_network(export, data_folder, tmp_path):
     """TensorFlow's padding, folded norms, real weights; 64 pixels, to be done in seconds."""
     model, sample = imagenet_network(data_folder)
@@ -64,5 +76,7 @@ def test_layers_keep_the_names_of_pytorch(tmp_path):
     model, sample = network("resnet8")
     for how in EXPORTS.values():
         module = from_onnx(exported(model, sample, tmp_path / "net.onnx", **how))
-        layers = [[n for n, m in one.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)] for one in (module, model)]
+        layers = [
+            [n for n, m in one.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)] for one in (module, model)
+        ]
         assert sorted(layers[0]) == sorted(layers[1])

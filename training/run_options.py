@@ -14,7 +14,7 @@ from asm_hw.training.data.images import Splits
 
 from .checkpoint import sha256
 from .data import load_data
-from .models.onnx_model import is_onnx
+from .models.model_files import is_onnx
 from .recipes import ALPHABET_OPTIONS
 from .run_folder import RESULT, WEIGHTS
 from .run_settings import StartSettings, read_layers

@@ -12,7 +12,7 @@ from asm_hw.training.data.images import Dataset, Splits
 
 from .checkpoint import load_state, read_state
 from .models import make_model
-from .models.onnx_model import is_onnx, onnx_model
+from .models.model_files import is_onnx, onnx_model
 from .tensor_shapes import evaluating
 
 

@@ -14,7 +14,7 @@ from asm_hw.errors import ParameterError
 
 from .digits_model import digits_cnn as digits_cnn
 from .mobilenet import MobileNetV1, MobileNetV2
-from .onnx_model import check_onnx, is_onnx
+from .model_files import check_onnx, is_onnx
 from .resnet import CifarResNet, ResNet8, ResNet18
 
 MODELS: dict[str, Callable[[int, int], nn.Module]] = {
@@ -57,7 +57,9 @@ def check_name(name: str) -> None:
     if is_onnx(name):
         return check_onnx(name)
     if name not in MODELS and ":" not in name:
-        raise ParameterError(f"model must be module:function or one of {', '.join(MODELS)}, or a file .onnx, not {name!r}")
+        raise ParameterError(
+            f"model must be module:function or one of {', '.join(MODELS)}, or a file .onnx, not {name!r}"
+        )
     return None
 
 

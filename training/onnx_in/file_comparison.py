@@ -48,12 +48,16 @@ def check_same(model: ModelProto, module: GraphModule, sizes: tuple[int, ...], o
     values = torch.from_numpy(np.concatenate(inputs)).permute(*np.argsort(order).tolist()).contiguous()
     own, theirs = checker.run(values), found[model.graph.output[0].name]
     if tuple(own.shape) != theirs.shape:
-        raise ParameterError(f"the module read from it must give {list(theirs.shape)}, as onnxruntime, not {[*own.shape]}")
+        raise ParameterError(
+            f"the module read from it must give {list(theirs.shape)}, as onnxruntime, not {[*own.shape]}"
+        )
     if not np.isfinite(theirs).all():
         raise ParameterError("it must give finite numbers for finite inputs, and onnxruntime computes others")
     difference, limit = np.abs(own.numpy() - theirs).max(), RELATIVE * np.abs(theirs).max()
     if not difference <= limit:
-        raise ParameterError(f"the module read from it differs from onnxruntime by {difference:.3g}, of {limit:.3g} allowed")
+        raise ParameterError(
+            f"the module read from it differs from onnxruntime by {difference:.3g}, of {limit:.3g} allowed"
+        )
 
 
 class _Checker(Interpreter):
@@ -118,4 +122,3 @@ def _qonnx(model: ModelProto, inputs: np.ndarray, names: list[str]) -> Results:
     wrapped = ModelWrapper(model, make_deepcopy=True).transform(InferShapes())
     context = execute_onnx(wrapped, {the_input(model).name: inputs}, return_full_exec_context=True)
     return {name: context[name] for name in names}
-

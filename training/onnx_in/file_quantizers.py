@@ -86,6 +86,19 @@ def fold_quantized_constants(model: ir.Model) -> None:
             _replace_by_constant(model, node, found)
 
 
+def _checked_size(arrays: list[Any]) -> None:
+    """Raise `ParameterError` for constants that would broadcast to more numbers than the first of them has."""
+    shapes = [array.shape for array in arrays if array is not None and array.size > 1]
+    try:
+        same = np.broadcast_shapes(arrays[0].shape, *shapes) == arrays[0].shape
+    except ValueError:
+        same = False
+    if not same:
+        raise ParameterError(
+            f"scale and zero point of a quantizer must fit a constant of sizes {list(arrays[0].shape)}"
+        )
+
+
 def _standard_result(node: ir.Node, arrays: list[Any], model: ir.Model) -> np.ndarray | None:
     """What the reference evaluator of onnx computes for a QuantizeLinear or DequantizeLinear."""
     operator = load_op("", node.op_type, model.opset_imports[""])
@@ -100,6 +113,7 @@ def _qonnx_result(node: ir.Node, arrays: list[Any]) -> np.ndarray | None:
         from qonnx.custom_op.general.intquant import int_quant
     except ModuleNotFoundError:
         raise ParameterError("module 'qonnx' must be installed to read QONNX: pip install 'asm-hw[onnx]'") from None
+    _checked_size(arrays)
     if node.op_type == "BipolarQuant":
         return np.asarray(binary_quant(*arrays), np.float32)
     if node.op_type not in ("Quant", "IntQuant"):
@@ -111,19 +125,22 @@ def _qonnx_result(node: ir.Node, arrays: list[Any]) -> np.ndarray | None:
 
 def _replace_by_constant(model: ir.Model, node: ir.Node, array: np.ndarray) -> None:
     old = node.outputs[0]
-    array = np.array(array, order="C")
-    new = ir.Value(name=f"{old.name}_value", const_value=ir.tensor(array, name=f"{old.name}_value"))
-    new.shape, new.dtype = ir.Shape(array.shape), new.const_value.dtype
-    source = node.inputs[0]
+    name, source = f"{old.name}_value", node.inputs[0]
     if source is not None and source.name and source.is_initializer() and len(source.uses()) == 1:
         model.graph.initializers.pop(source.name, None)
-        new.name = source.name.removesuffix("_quantized")
-        while new.name in model.graph.initializers:
-            new.name += "_value"
-        new.const_value.name = new.name
-    model.graph.initializers[new.name] = new
+        name = source.name.removesuffix("_quantized")  # as onnxruntime names what it quantizes
+    while name in model.graph.initializers:
+        name += "_value"
+    _add_constant(model, name, array)
+    new = model.graph.initializers[name]
     old.replace_all_uses_with(new)
     model.graph.remove(node, safe=True)
+
+
+def _add_constant(model: ir.Model, name: str, array: np.ndarray) -> None:
+    tensor = ir.tensor(np.array(array, order="C"), name=name)
+    value = ir.Value(name=name, const_value=tensor, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype))
+    model.graph.initializers[name] = value
 
 
 def standard_quantizers(model: ir.Model) -> None:
@@ -134,9 +151,9 @@ def standard_quantizers(model: ir.Model) -> None:
     for node in list(model.graph):
         if node.op_type not in ("Quant", "IntQuant") or not is_qonnx(node):
             continue
-        scale = ir.Value(name=f"{node.outputs[0].name}_one", const_value=ir.tensor(np.float32(1)))
-        scale.shape, scale.dtype = ir.Shape(()), ir.DataType.FLOAT
-        model.graph.initializers[scale.name] = scale
+        one = f"{node.outputs[0].name}_one"
+        _add_constant(model, one, np.asarray(1, np.float32))
+        scale = model.graph.initializers[one]
         first = ir.node("QuantizeLinear", [node.inputs[0], scale], name=node.name)
         second = ir.node("DequantizeLinear", [first.outputs[0], scale], name=node.name)
         second.meta[MARK] = _qonnx_quantizer(node)
@@ -149,7 +166,9 @@ def standard_quantizers(model: ir.Model) -> None:
 
 def _qonnx_quantizer(node: ir.Node) -> Quantized | str:
     """The quantizer of a tensor; why it cannot be taken, if it cannot."""
-    arrays = [None if value is None or value.const_value is None else value.const_value.numpy() for value in node.inputs]
+    arrays = [
+        None if value is None or value.const_value is None else value.const_value.numpy() for value in node.inputs
+    ]
     if any(array is None for array in arrays[1:]) or len(arrays) < 4:
         return "its scale, zero point and bits must be constants"
     scale, zero, bits = (np.asarray(array, np.float64) for array in arrays[1:4])

@@ -17,7 +17,7 @@ from .module_builder import Builder, Refused, Value, tensor_of
 CONVS = {3: nn.Conv1d, 4: nn.Conv2d}
 MAX_POOLS = {3: nn.MaxPool1d, 4: nn.MaxPool2d}
 AVG_POOLS = {3: nn.AvgPool1d, 4: nn.AvgPool2d}
-GLOBAL = {
+GLOBAL: dict[str, dict[int, Any]] = {
     "GlobalAveragePool": {3: nn.AdaptiveAvgPool1d, 4: nn.AdaptiveAvgPool2d},
     "GlobalMaxPool": {3: nn.AdaptiveMaxPool1d, 4: nn.AdaptiveMaxPool2d},
 }
@@ -58,10 +58,10 @@ def window_of(node: ir.Node, value: Value, kernel: list[int]) -> Window:
 
 def _padded(builder: Builder, node: ir.Node, value: Value, before: list[int], after: list[int], by: float) -> Value:
     """``value`` with a frame of ``by``, as a module of its own."""
-    sides = [side for pair in zip(reversed(before), reversed(after), strict=True) for side in pair]
+    sides: Any = tuple(side for pair in zip(reversed(before), reversed(after), strict=True) for side in pair)
     if len(before) == 1:
-        return builder.module(node, nn.ConstantPad1d(tuple(sides), by), value)
-    return builder.module(node, nn.ConstantPad2d(tuple(sides), by) if by else nn.ZeroPad2d(tuple(sides)), value)
+        return builder.module(node, nn.ConstantPad1d(sides, by), value)
+    return builder.module(node, nn.ConstantPad2d(sides, by) if by else nn.ZeroPad2d(sides), value)
 
 
 def conv(builder: Builder, node: ir.Node) -> Value:
@@ -150,7 +150,8 @@ def batch_norm(builder: Builder, node: ir.Node) -> Value:
 def max_pool(builder: Builder, node: ir.Node) -> Value:
     source = builder.plain(builder.value(node))
     kind = MAX_POOLS.get(len(source.shape))
-    if kind is None or node.attributes.get_int("storage_order", 0) or (len(node.outputs) > 1 and _used(node, 1)):
+    indexed = len(node.outputs) > 1 and _used(node, 1)
+    if kind is None or indexed or node.attributes.get_int("storage_order", 0):
         raise Refused("it must be one- or two-dimensional, and give no indices")
     kernel, stride, dilation, before, after = window_of(node, source, _sizes(node, "kernel_shape", None))
     value = source

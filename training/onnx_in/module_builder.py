@@ -16,8 +16,8 @@ import numpy as np
 import onnx_ir as ir
 import torch
 from torch import Tensor, nn
-from torch.fx import Graph, GraphModule, Node
 from torch.func import functional_call
+from torch.fx import Graph, GraphModule, Node
 
 MAX_VALUES = 1 << 28
 """Of a tensor of the model, at the batch of its file."""
@@ -32,9 +32,9 @@ class Refused(Exception):
 class Value:
     """A tensor of the file, computed by ``node`` of the module as ``shape`` [n, ...].
 
-    Size ``i`` of the file's tensor is ``shape[order[i]]``. ``columns``: of features [n, f] that were flattened in another
-    order, where in the module each feature of the file is. ``positive``: never below 0. ``quantized``: integers between a
-    QuantizeLinear and its DequantizeLinear, made with this scale and zero point.
+    Size ``i`` of the file's tensor is ``shape[order[i]]``. ``columns``: of features [n, f] that were flattened in
+    another order, where in the module each feature of the file is. ``positive``: never below 0. ``quantized``: integers
+    between a QuantizeLinear and its DequantizeLinear, made with this scale and zero point.
     """
 
     node: Node
@@ -82,7 +82,7 @@ class Builder:
         return value
 
     def constant(self, node: ir.Node, index: int, default: Any = None) -> Any:
-        """The constant that ``node`` reads at ``index``, ``default`` for none; `Refused` for a tensor that is computed."""
+        """The constant that ``node`` reads at ``index``, ``default`` for none; `Refused` for a computed tensor."""
         one = node.inputs[index] if index < len(node.inputs) else None
         if one is None:
             return default
@@ -107,7 +107,7 @@ class Builder:
         self.values[str(node.outputs[index].name)] = value
 
     def module(self, node: ir.Node, module: nn.Module, value: Value, weight: int | None = None) -> Value:
-        """``module`` called on ``value``, at a path after the file's names; ``weight``: the input that names it, if one.
+        """``module`` called on ``value``, at a path after the file's names; ``weight``: the input that names it.
 
         Sizes keep their order where there are as many as before.
         """
@@ -146,7 +146,8 @@ class Builder:
 
     def _path(self, node: ir.Node, weight: int | None) -> str:
         """A path of its own, after the weight's name where that is a path of PyTorch's, else after the node's."""
-        held = node.inputs[weight].name if weight is not None and node.inputs[weight] is not None else None
+        source = None if weight is None else node.inputs[weight]
+        held = None if source is None else source.name
         name = str(held).removesuffix(".weight") if held and str(held).endswith(".weight") else _scope(node, weight)
         parts = [re.sub(r"\W", "_", part) for part in name.split(".") if part] or ["node"]
         path, count = ".".join(parts), 1

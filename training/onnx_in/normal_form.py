@@ -30,7 +30,19 @@ MAX_VALUES = 1 << 26
 """Of a constant that folding may make."""
 ROUNDS = 8
 """Of inferring shapes and folding: each makes constants of what depends on the shapes of the one before."""
-GROWING = ("ConstantOfShape", "Expand", "Tile", "Range", "Resize", "OneHot", "EyeLike", "Upsample", "Loop", "If", "Scan")
+GROWING = (
+    "ConstantOfShape",
+    "Expand",
+    "Tile",
+    "Range",
+    "Resize",
+    "OneHot",
+    "EyeLike",
+    "Upsample",
+    "Loop",
+    "If",
+    "Scan",
+)
 """Nodes whose result can be large where all that they read is small."""
 
 
@@ -98,11 +110,12 @@ def _normalise(model: ModelProto) -> ir.Model:
 
 
 def _fold(graph: ir.Model) -> None:
-    limits = {"input_size_limit": MAX_VALUES, "output_size_limit": MAX_VALUES}
     for _ in range(ROUNDS):
         common.ShapeInferencePass()(graph)
         before = sum(1 for _ in graph.graph)
-        optimizer.fold_constants_ir(graph, **limits, should_fold=_stays_small)
+        optimizer.fold_constants_ir(
+            graph, input_size_limit=MAX_VALUES, output_size_limit=MAX_VALUES, should_fold=_stays_small
+        )
         common.RemoveUnusedNodesPass()(graph)
         if sum(1 for _ in graph.graph) == before:
             break
@@ -131,5 +144,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-

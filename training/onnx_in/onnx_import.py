@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from pathlib import Path
 
@@ -19,16 +20,23 @@ from .module_builder import Builder, Refused, Unknown, Value, finish
 from .normal_form import fix_input, normalise
 from .onnx_file import opset_of, read_onnx, the_input
 from .pointwise_nodes import POINTWISE_NODES
-from .shape_nodes import SHAPE_NODES
+from .quantizer_nodes import QUANTIZER_NODES
+from .shape_nodes import SHAPE_NODES, merge_slices
 
-NODES = {**LAYER_NODES, **SHAPE_NODES, **POINTWISE_NODES}
+NODES = {**LAYER_NODES, **SHAPE_NODES, **POINTWISE_NODES, **QUANTIZER_NODES}
 CONTROL, INTEGERS = "what runs is decided by values, and hardware runs one graph", "QDQ and QONNX files are read"
 HINTS = {
     **dict.fromkeys(("If", "Loop", "Scan"), CONTROL),
-    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), INTEGERS),
-    **dict.fromkeys(("BipolarQuant", "Trunc", "FloatQuant", "MultiThreshold"), "only Quant can be taken out of a tensor's way"),
+    **dict.fromkeys(
+        ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), INTEGERS
+    ),
+    **dict.fromkeys(
+        ("BipolarQuant", "Trunc", "FloatQuant", "MultiThreshold"), "only Quant can be taken out of a tensor's way"
+    ),
     **dict.fromkeys(("ConvTranspose", "DepthToSpace", "Resize", "Upsample"), "networks here end in smaller images"),
-    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization"), "BatchNormalization has a form"),
+    **dict.fromkeys(
+        ("LayerNormalization", "InstanceNormalization", "GroupNormalization"), "BatchNormalization has a form"
+    ),
 }
 CHANNELS_FIRST = (0, 3, 1, 2)
 CHANNELS_LAST = (0, 2, 3, 1)
@@ -40,8 +48,8 @@ def from_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None, *, s
     Takes [n, channels, height, width], whatever the file's order, and any n. ``input_shape``: sizes of one input, for
     axes that the file leaves open. Quantizers in the file (QuantizeLinear and DequantizeLinear, QONNX) are taken out:
     weights have the values that they stand for there, and with ``scales`` `prepare` begins with the scales of tensors.
-    Where onnxruntime is installed the module is compared with it on random inputs. Raises `ParameterError` for a file that is not sound,
-    and one sentence for each node that cannot be taken, all in one message.
+    Where onnxruntime is installed the module is compared with it on random inputs. Raises `ParameterError` for a file
+    that is not sound, and one sentence for each node that cannot be taken, all in one message.
     """
     path = Path(path)
     model = read_onnx(path)
@@ -119,7 +127,9 @@ def _class_name(path: Path) -> str:
 def _clipped_next(module: GraphModule, node: Node) -> bool:
     """Whether an activation function that clips at 0 is all that reads ``node``, which does no more by itself."""
     readers = [module.get_submodule(str(user.target)) for user in node.users if user.op == "call_module"]
-    clipping = [one for one in readers if isinstance(one, nn.ReLU) or (isinstance(one, nn.Hardtanh) and one.min_val == 0)]
+    clipping = [
+        one for one in readers if isinstance(one, nn.ReLU) or (isinstance(one, nn.Hardtanh) and one.min_val == 0)
+    ]
     return len(clipping) == len(node.users) > 0
 
 
@@ -135,10 +145,13 @@ def _without_quantizers(module: GraphModule, scales: bool) -> None:
             if held.clips and (held.quantized.bits < NARROW or not _clipped_next(module, node)):
                 module.add_submodule(f"{node.target}_clip", nn.Hardtanh(low, high))
                 source = module.graph.call_module(f"{node.target}_clip", (source,))
-            if scales and held.quantized.scale.size == 1:
+            # A slice is of a tensor that has a scale of its own.
+            moved = isinstance(source, Node) and source.target is operator.getitem
+            if scales and held.quantized.scale.size == 1 and not moved:
                 module.add_submodule(f"{node.target}_scale", KnownScale(low, high))
                 source = module.graph.call_module(f"{node.target}_scale", (source,))
         node.replace_all_uses_with(source)
         module.graph.erase_node(node)
+    merge_slices(module.graph)
     module.delete_all_unused_submodules()
     module.recompile()

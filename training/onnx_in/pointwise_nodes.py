@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-import torch
 from torch import nn
 
-from .file_quantizers import MARK, NARROW, FileQuantizer, Quantized
 from .module_builder import Builder, Refused, Value, tensor_of
 
 ARITHMETIC = {"Add": operator.add, "Sub": operator.sub, "Mul": operator.mul, "Div": operator.truediv}
@@ -135,7 +133,7 @@ def _in_module_order(value: Value, constant: np.ndarray) -> np.ndarray:
 
 
 def _as_bias(builder: Builder, node: ir.Node, value: Value, constant: np.ndarray) -> Value | None:
-    """``value`` with ``constant`` as the bias of the layer that computes it, if that has none and nothing else reads it."""
+    """``value`` with ``constant`` as the bias of its layer, if that has none and nothing else reads it; else None."""
     layer = builder.root.get_submodule(str(value.node.target)) if value.node.op == "call_module" else None
     alone = builder.alone(node, 0 if builder.is_value(node, 0) else 1)
     if node.op_type != "Add" or not alone or not isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
@@ -205,49 +203,6 @@ def dropout(builder: Builder, node: ir.Node) -> Value:
     return replace(builder.module(node, nn.Dropout(ratio), value), positive=value.positive)
 
 
-def quantize(builder: Builder, node: ir.Node) -> Value:
-    """A QuantizeLinear: the DequantizeLinear that reads it does both."""
-    value, scale, zero = builder.value(node), builder.constant(node, 1), builder.constant(node, 2)
-    kind = node.outputs[0].dtype if zero is None else ir.DataType.from_numpy(zero.dtype)
-    if kind is None or not kind.is_integer():
-        raise Refused("it must give integers")
-    bits, signed = int(kind.bitwidth), kind.is_signed()
-    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-    zero = np.zeros(()) if zero is None else zero.astype(np.float64)
-    shape = [1] * len(value.shape)
-    if scale.size > 1:
-        axis = node.attributes.get_int("axis", 1) % len(shape)
-        shape[value.order[axis]] = scale.size
-        if scale.ndim != 1 or scale.size != value.file_shape[axis]:
-            raise Refused("its scale must be one number, or one for each channel")
-    scale, zero = (np.asarray(one, np.float64).reshape(shape if one.size > 1 else ()) for one in (scale, zero))
-    return replace(value, quantized=Quantized(scale, zero, low, high))
-
-
-def dequantize(builder: Builder, node: ir.Node) -> Value:
-    value = builder.value(node, integers=True)
-    own, scale, zero = value.quantized, builder.constant(node, 1), builder.constant(node, 2)
-    noted = node.meta.get(MARK)
-    if isinstance(noted, str):
-        raise Refused(noted)
-    if own is None or not (np.array_equal(np.ravel(own.scale), scale.ravel()) and _same_zero(own.zero, zero)):
-        raise Refused("it must follow a QuantizeLinear of the same scale and zero point")
-    quantized = noted or own
-    value = replace(value, quantized=None)
-    if value.columns is not None and quantized.scale.size > 1:
-        raise Refused("features that were flattened must have one scale")
-    module = FileQuantizer(quantized, str(node.outputs[0].name))
-    module.clips = value.node.op != "placeholder" and (
-        quantized.bits < NARROW or (quantized.bounds[0] == 0 and not value.positive)
-    )
-    found = builder.module(node, module, value)
-    return replace(found, positive=quantized.bounds[0] >= 0 or value.positive)
-
-
-def _same_zero(own: np.ndarray, zero: Any) -> bool:
-    return bool(np.array_equal(np.ravel(own), np.zeros(own.size) if zero is None else zero.ravel()))
-
-
 POINTWISE_NODES: dict[str, Callable[[Builder, ir.Node], Value]] = {
     **dict.fromkeys(ACTIVATIONS, activation),
     **dict.fromkeys(ARITHMETIC, arithmetic),
@@ -258,6 +213,4 @@ POINTWISE_NODES: dict[str, Callable[[Builder, ir.Node], Value]] = {
     "Sum": total,
     "Neg": negate,
     "Dropout": dropout,
-    "QuantizeLinear": quantize,
-    "DequantizeLinear": dequantize,
 }

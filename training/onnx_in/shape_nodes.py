@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 import torch
 import torch.nn.functional as F
+from torch.fx import Graph, Node
 
 from .module_builder import Builder, Refused, Value
 
@@ -112,8 +113,8 @@ def concat(builder: Builder, node: ir.Node) -> Value:
     return replace(parts[0], node=made, shape=tuple(shape), positive=all(part.positive for part in parts))
 
 
-def _taken(builder: Builder, value: Value, steps: dict[int, slice], alone: bool = False) -> Value:
-    """``value`` with ``steps`` along sizes of the file; ``alone``: nothing else reads it."""
+def _taken(builder: Builder, value: Value, steps: dict[int, slice]) -> Value:
+    """``value`` with ``steps`` along sizes of the file."""
     if value.columns is not None:
         raise Refused("it reads features that were flattened in another order than images have here")
     own = value.file_shape
@@ -123,20 +124,27 @@ def _taken(builder: Builder, value: Value, steps: dict[int, slice], alone: bool 
     if 0 in steps:
         raise Refused("it must keep the whole batch")
     by_place = {value.order[axis]: step for axis, step in steps.items()}
-    before = value.node
-    if alone and before.target is operator.getitem:  # a slice along other sizes: one for all
-        held = {place: step for place, step in enumerate(before.args[1]) if step != slice(None)}  # type: ignore[arg-type]
-        if not held.keys() & by_place.keys():
-            before.args = (before.args[0], _index(held | by_place))
-            shape = builder.call(operator.getitem, value, _index(by_place))
-            builder.graph.erase_node(shape.node)
-            return replace(shape, node=before, order=value.order, positive=value.positive)
     index = _index(by_place)
     return replace(builder.call(operator.getitem, value, index), order=value.order, positive=value.positive)
 
 
 def _index(steps: dict[int, slice]) -> tuple[slice, ...]:
     return tuple(steps.get(place, slice(None)) for place in range(max(steps) + 1))
+
+
+def merge_slices(graph: Graph) -> None:
+    """One slice in the place of two along different sizes, where nothing else reads the first; in place."""
+    for node in list(graph.nodes):
+        before = node.args[0] if node.target is operator.getitem else None
+        if not isinstance(before, Node) or before.target is not operator.getitem or len(before.users) > 1:
+            continue
+        first, second = (
+            {place: step for place, step in enumerate(one.args[1]) if step != slice(None)}  # type: ignore[arg-type]
+            for one in (before, node)
+        )
+        if not first.keys() & second.keys():
+            node.args = (before.args[0], _index(first | second))
+            graph.erase_node(before)
 
 
 def cut(builder: Builder, node: ir.Node) -> Value:
@@ -159,7 +167,7 @@ def cut(builder: Builder, node: ir.Node) -> Value:
     for start, end, axis, stride in zip(starts, ends, axes, strides, strict=True):
         place = _axis(axis, len(sizes))
         steps[place] = slice(*slice(start, end, stride).indices(sizes[place]))
-    return _taken(builder, value, steps, builder.alone(node))
+    return _taken(builder, value, steps)
 
 
 def split(builder: Builder, node: ir.Node) -> None:
@@ -189,7 +197,9 @@ def pad(builder: Builder, node: ir.Node) -> Value:
     axes = _axes(builder, node, 3, None) or list(range(rank))
     mode = node.attributes.get_string("mode", "constant")
     if mode != "constant" or fill or min(pads, default=0) < 0 or len(pads) != 2 * len(axes):
-        raise Refused(f"it must add zeros, not {'negative numbers of' if mode == 'constant' and not fill else mode} ones")
+        raise Refused(
+            f"it must add zeros, not {'negative numbers of' if mode == 'constant' and not fill else mode} ones"
+        )
     sides = [(0, 0)] * rank
     for i, axis in enumerate(axes):
         sides[value.order[_axis(axis, rank)]] = (pads[i], pads[len(axes) + i])

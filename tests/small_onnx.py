@@ -14,7 +14,9 @@ from asm_hw.training.onnx_in.onnx_import import from_onnx
 
 def node(kind: str, *more, source: str = "x", target: str = "y", **how) -> tuple[NodeProto, list]:
     """A node on ``source``, and its constants: arrays among ``more``; None leaves an input out."""
-    constants = [numpy_helper.from_array(np.asarray(one), f"{target}_{i}") for i, one in enumerate(more) if one is not None]
+    constants = [
+        numpy_helper.from_array(np.asarray(one), f"{target}_{i}") for i, one in enumerate(more) if one is not None
+    ]
     names = ["" if one is None else f"{target}_{i}" for i, one in enumerate(more)]
     return helper.make_node(kind, [source, *names], [target], name=f"{kind}_{target}", **how), constants
 
@@ -41,7 +43,9 @@ def imported(model: ModelProto, folder: Path, **how) -> torch.nn.Module:
     return from_onnx(folder / "net.onnx", **how)
 
 
-def assert_equal(model: ModelProto, folder: Path, shape: tuple[int, ...], batch: int = 5, order=None) -> torch.nn.Module:
+def assert_equal(
+    model: ModelProto, folder: Path, shape: tuple[int, ...], batch: int = 5, order=None
+) -> torch.nn.Module:
     """``model`` is imported as the function that onnxruntime computes, on inputs [batch, *shape] of the file's order."""
     module = imported(model, folder)
     inputs = np.random.default_rng(7).normal(0.2, 1.5, (batch, *shape)).astype(np.float32)

@@ -30,5 +30,7 @@ def onnx_model(name: str, input_shape: tuple[int, ...]) -> nn.Module:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("asm_hw"):
             raise
-        raise ParameterError(f"module {error.name!r} must be installed to read ONNX: pip install 'asm-hw[onnx]'") from None
+        raise ParameterError(
+            f"module {error.name!r} must be installed to read ONNX: pip install 'asm-hw[onnx]'"
+        ) from None
     return from_onnx(name, input_shape)
