@@ -151,7 +151,7 @@ def max_pool(builder: Builder, node: ir.Node) -> Value:
     source = builder.plain(builder.value(node))
     kind = MAX_POOLS.get(len(source.shape))
     indexed = len(node.outputs) > 1 and _used(node, 1)
-    if kind is None or indexed or node.attributes.get_int("storage_order", 0):
+    if kind is None or indexed or node.attributes.get_int("storage_order", 0) != 0:
         raise Refused("it must be one- or two-dimensional, and give no indices")
     kernel, stride, dilation, before, after = window_of(node, source, _sizes(node, "kernel_shape", None))
     value = source
