@@ -37,6 +37,7 @@ _HOMES = {
     "training.freeze": ("freeze", "settle"),
     "training.convert": ("convert",),
     "training.calibrate": ("quantize",),
+    "training.onnx_in.onnx_import": ("from_onnx",),
 }
 """Where the public names live."""
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from asm_hw.training.calibrate import quantize
     from asm_hw.training.convert import convert
     from asm_hw.training.freeze import freeze, settle
+    from asm_hw.training.onnx_in.onnx_import import from_onnx
     from asm_hw.training.prepare import prepare
     from asm_hw.units.bitline.bitline_config import BitlineConfig
     from asm_hw.units.catalog import CATALOG
@@ -75,8 +77,8 @@ __all__ = [
     "CATALOG", "AccumulatorFormat", "ActivationFormat", "AlphabetSet", "BitlineConfig", "DotConfig", "Emitted",
     "EngineConfig", "IntegerNetwork", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "ParameterError",
     "ProductFormat", "RequantizeFormat", "Unit", "UnitConfig", "VnArrayConfig", "VnScalarConfig", "WeightFormat",
-    "convert", "emit", "freeze", "golden", "load", "make_config", "multiplier_table", "onnx_model", "prepare",
-    "quantize", "register", "save", "save_onnx", "save_table", "settle",
+    "convert", "emit", "freeze", "from_onnx", "golden", "load", "make_config", "multiplier_table", "onnx_model",
+    "prepare", "quantize", "register", "save", "save_onnx", "save_table", "settle",
 ]  # fmt: skip
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

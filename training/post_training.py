@@ -61,7 +61,7 @@ class _Begun:
 
 def _begin(options: StartOptions, images: int) -> _Begun:
     check_name(options.model)
-    init = find_init(options.init)
+    init = find_init(options.init, options.model)
     if init is None:
         raise ParameterError("init must be given: a file of float weights, or the folder of a run")
     check_range("images", images, 2, MAX_IMAGES)

@@ -16,6 +16,7 @@ from .layer_formats import OUTPUT_BITS, LayerFormats
 from .placement import Placement, Read
 from .quantizer import ActivationQuantizer, Gain, Narrowing
 from .scale_fitting import fit_narrow, widest_format
+from .scale_starts import known_scale, start_scale
 from .tensor_shapes import Seen
 from .traced_operations import classify, path_of
 
@@ -44,6 +45,8 @@ class QuantizerInsertion:
         stored, narrow = widest_format(list(taken.values()) or [ActivationFormat(self.formats.residual_bits, signed)])
         quantizer = self._quantizer(roots[0], sample, stored)
         quantizer.shared = len(roots) > 1
+        if not narrow and roots[0].op != "placeholder" and not quantizer.shared:
+            start_scale(quantizer, roots[0])  # others keep the scale that their shifts belong to
         shifts = fit_narrow(quantizer, sample, [f for f in narrow if any(taken[r] == f and r.layer for r in taken)])
         for root in roots:
             own = {read: taken[read] for read in self.placement.reads[root]}
@@ -96,7 +99,8 @@ class QuantizerInsertion:
             return ActivationQuantizer(sample, stored, multipliers=multipliers, values=values)
         low, high = stored.range
         largest = max(float(sample.max()) / high, float(sample.min()) / low if low else 0.0)
-        return ActivationQuantizer(sample, stored, self.input_scale or largest or 1.0, multipliers)
+        scale = self.input_scale or known_scale(root, stored) or largest or 1.0
+        return ActivationQuantizer(sample, stored, scale, multipliers)
 
     def _narrowing(self, edge: Node, name: str, stored: ActivationFormat, shift: int) -> Node:
         kind = "level" if stored.alphabets else "bits"

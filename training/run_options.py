@@ -14,6 +14,7 @@ from asm_hw.training.data.images import Splits
 
 from .checkpoint import sha256
 from .data import Preprocessing, load_data
+from .models.model_files import is_onnx
 from .recipes import ALPHABET_OPTIONS
 from .run_folder import RESULT, WEIGHTS
 from .run_settings import StartSettings, read_layers
@@ -67,7 +68,7 @@ class StartOptions:
             "act_alphabets": tuple(AlphabetSet.parse(self.act_alphabets)) if self.act_alphabets else None,
             "layers": None if self.layers is None else read_layers(self.layers),
             "hold_out": len(splits.held_out),
-            "init": None if init is None else start_name(init),
+            "init": None if init is None or is_onnx(init) else start_name(init),
             "init_sha256": None if init is None else sha256(init),
         }
 
@@ -86,10 +87,13 @@ class Options(StartOptions):
             raise ParameterError(f"save_seconds must be a number of at least 0, not {self.save_seconds!r}")
 
 
-def find_init(init: str | None) -> Path | None:
-    """The file of ``init``: a path, a path below ``ASM_HW_DATA``, or a folder of an earlier run."""
+def find_init(init: str | None, model: str = "") -> Path | None:
+    """The file of ``init``: a path, a path below ``ASM_HW_DATA``, or a folder of an earlier run.
+
+    Without ``init`` an ONNX file ``model``, which holds weights; else None.
+    """
     if init is None:
-        return None
+        return Path(model) if is_onnx(model) else None
     below = Path(os.environ.get("ASM_HW_DATA") or ".") / init
     path = below if not Path(init).exists() and below.exists() else Path(init)
     path = path / WEIGHTS if path.is_dir() else path

@@ -11,6 +11,7 @@ from asm_hw.errors import ParameterError, check_range
 from asm_hw.formats.product_format import ProductFormat
 
 from .layer_formats import SETTINGS
+from .models.model_files import is_onnx
 from .recipes import Recipe
 
 
@@ -49,8 +50,9 @@ class StartSettings:
         return {name: getattr(self, name) for name in SETTINGS} | {"overrides": self.layers}
 
     def as_json(self) -> dict[str, Any]:
-        """All settings as JSON gives them back."""
+        """All settings as JSON gives them back; of an ONNX file the name alone: ``init_sha256`` is its hash."""
         plain = asdict(self)
+        plain["model"] = Path(self.model).name if is_onnx(self.model) else self.model
         return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
 
 

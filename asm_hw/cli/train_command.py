@@ -20,7 +20,7 @@ from .image_options import image_options
 from .unit_options import option, refuse_given
 
 _MODEL = (
-    option("--model", default="resnet20", show_default=True, help="Name, or module:function of the number of classes."),
+    option("--model", default="resnet20", show_default=True, help="Name, ONNX file, or module:function of classes."),
     option("--dataset", default="cifar10", show_default=True, help="cifar10, digits, folder:PATH or module:function."),
     option("--init", help="Float weights to begin with: a file, also below ASM_HW_DATA, or the folder of a run."),
     option("--hold-out", type=int, help="Training images kept for choices. [default: 5000, at most a tenth]"),
@@ -126,7 +126,8 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
 def run_name(options: Any, *more: str) -> str:
     """What a run is called by its model, its data and its formats."""
     data = Path(options.dataset).name if options.dataset.startswith("folder:") else options.dataset
-    parts = [options.model] if data == "cifar10" else [options.model, data]
+    model = Path(options.model).stem if options.model.endswith(".onnx") else options.model
+    parts = [model] if data == "cifar10" else [model, data]
     if options.alphabets is None:
         parts += ["float"]
     else:
