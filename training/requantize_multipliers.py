@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -69,17 +70,38 @@ class Multipliers:
     shift: Tensor
     errors: list[Tensor]
 
+    def worst(self, terms: Sequence[int] | None = None) -> float:
+        """The largest error of some terms, by default of all."""
+        return max(self.errors[i].max().item() for i in (range(len(self.errors)) if terms is None else terms))
+
     def real(self, term: int) -> Tensor:
         """What the integers multiply by, float64."""
         return self.levels[term] * torch.exp2((self.left[term] - self.shift).double())
 
 
 def multipliers(step: SumStep) -> Multipliers:
-    """The multipliers of a sum step: of its accumulators first, the residual's within that shift."""
+    """The multipliers of a sum step: of its accumulators first, the residual's within that shift.
+
+    The shift is longer than `finest_shift` where the residual, or accumulators without weights to move, would be off by
+    `COARSE` otherwise. Once they are exact at some shift, as behind a freeze, it is that.
+    """
+    finest = finest_shift(step.target.format.bits)
+    fixed = [i for i, term in enumerate(step.source.terms) if not term.movable]
+    best = found = _multipliers(step, finest)
+    for shift in range(finest + 1, MAX_SHIFT + 1) if fixed and len(step.source.terms) > 1 else ():
+        if found.worst() <= EXACT:
+            return found
+        if best.worst(fixed) > COARSE and found.worst(fixed) < best.worst(fixed):
+            best = found
+        found = _multipliers(step, shift)
+    return found if found.worst() <= EXACT else best
+
+
+def _multipliers(step: SumStep, finest: int) -> Multipliers:
+    """The multipliers at shifts up to ``finest``, if these are fine enough for accumulators without weights to move."""
     levels, ratios = multiplier_levels(step), step.ratios
     main = next((i for i, term in enumerate(step.source.terms) if not isinstance(term.operand, Stored)), 0)
     worth = 1.0 if step.source.terms[main].movable else COARSE
-    finest = finest_shift(step.target.format.bits)
     _, shift, _ = first = nearest_multiplier(ratios[main], levels, finest, worth=worth)
     found = [first if i == main else nearest_multiplier(r, levels, max_shift=shift) for i, r in enumerate(ratios)]
     values, shifts, errors = (list(part) for part in zip(*found, strict=True))
