@@ -22,18 +22,19 @@ from asm_hw import from_onnx
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-FOLDED = [
-    ("resnet8", "TorchScript, norms folded"),
-    ("resnet20", "torch.export, norms folded"),
-    ("ds_cnn", "TorchScript, norms folded"),
-    ("mobilenet_v2", "torch.export, norms folded"),
-    *[pytest.param(name, "torch.export, norms folded", marks=pytest.mark.full) for name in ("resnet8", "ds_cnn")],
-    *[pytest.param(name, "TorchScript, norms folded", marks=pytest.mark.full) for name in ("resnet20", "mobilenet_v2")],
-]
-"""Networks and exporters; `full`: the same code once more."""
+LARGE = ("resnet20", "mobilenet_v2")
+"""Networks that take minutes: the same code once more."""
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+def slow_if_large(name, *more):
+    """A parameter, `full` for a network of `LARGE`."""
+    return pytest.param(name, *more, marks=[pytest.mark.full] if name in LARGE else [])
+
+
+FOLDED = [slow_if_large(name, export) for name in NETWORKS for export in EXPORTS if "folded" in export]
+
+
+@pytest.fixture(scope="module", params=[slow_if_large(name) for name in NETWORKS])
 def made(request):
     """A network, a sample and its integers."""
     model, sample = network(request.param)
