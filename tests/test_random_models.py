@@ -41,6 +41,16 @@ def images():
     return torch.randn(24, 3, 6, 6, generator=generator) * torch.rand(24, 3, 1, 1, generator=generator) * 3
 
 
+@pytest.fixture
+def fine(monkeypatch):
+    """Tables and multipliers as fine as all else, so that what they cost does not hide another function."""
+    for module in ("network.integer_table", "training.quantizer_insertion"):
+        monkeypatch.setattr(f"asm_hw.{module}.TABLE_BITS", FINE["residual_bits"])
+    for module in ("requantize_multipliers", "freeze"):  # in a sum, the second multiplier has the shift of the first
+        monkeypatch.setattr(f"asm_hw.training.{module}.COARSE", 1e-4)
+
+
+@pytest.mark.usefixtures("fine")
 @pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 2000), marks=pytest.mark.full)], ids=str)
 def test_no_random_model_is_another_function(seeds):
     x = images()

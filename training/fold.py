@@ -20,7 +20,9 @@ from asm_hw.errors import ParameterError
 from asm_hw.network.integer_node import INPUT
 
 from .conv_padding import check_layer
+from .folded_norms import affine
 from .folded_steps import (
+    Applied,
     Joined,
     MaxStep,
     MoveStep,
@@ -30,15 +32,17 @@ from .folded_steps import (
     Step,
     Stored,
     SumStep,
+    TableStep,
     Term,
     Wide,
     WindowSum,
 )
+from .function_tables import checked
 from .nearest_forms import refusal
 from .quantizer import ActivationQuantizer
 from .shape_operations import Op
 from .tensor_shapes import Seen
-from .traced_operations import Norm, classify, place_of
+from .traced_operations import classify, place_of
 
 
 def fold(model: GraphModule, seen: Seen) -> Iterator[Step | Output]:
@@ -61,7 +65,7 @@ def refusals(model: GraphModule, seen: Seen) -> list[str]:
 class _Folder:
     def __init__(self, model: GraphModule, seen: Seen) -> None:
         self.model, self.seen = model, seen
-        self.values: dict[Node, Stored | Wide | str] = {}
+        self.values: dict[Node, Stored | Wide | Applied | str] = {}
         """By node; a text says why a value is in float."""
 
     def run(self, refused: dict[str, None] | None = None) -> Iterator[Step | Output]:
@@ -95,6 +99,8 @@ class _Folder:
         value = self.values[node]
         if isinstance(value, str):
             raise ParameterError(value)
+        if isinstance(value, Applied):
+            raise ParameterError(f"{node} must have a quantizer, but is left in float")
         return value
 
     def _stored(self, node: Node) -> Stored:
@@ -179,18 +185,25 @@ class _Folder:
         wide = _times(self._sum(op.inputs[0]), _double(op.detail.factor))
         return replace(wide, terms=tuple(replace(term, gain=op.detail) for term in wide.terms))
 
-    def _quantize(self, node: Node, op: Op) -> SumStep | Stored:
+    def _table(self, node: Node, op: Op) -> Applied:
+        return Applied(self._stored(op.inputs[0]), op.detail, node)
+
+    def _quantize(self, node: Node, op: Op) -> SumStep | TableStep | Stored:
         quantizer: ActivationQuantizer = op.detail
         source = op.inputs[0]
-        if source.op == "placeholder":
-            return Stored(INPUT, _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
-        wide = self._sum(source)
-        target = Stored(self._name(node, wide), _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
-        return SumStep(target, wide, quantizer)
+        value = self.values.get(source)
+        applied = value if isinstance(value, Applied) else None
+        wide = None if applied or source.op == "placeholder" else self._sum(source)
+        name = INPUT if source.op == "placeholder" else self._name(node, wide)
+        target = Stored(name, _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
+        if applied:
+            return checked(TableStep(target, applied, quantizer))
+        return SumStep(target, wide, quantizer) if wide else target
 
-    def _name(self, node: Node, wide: Wide) -> str:
+    def _name(self, node: Node, wide: Wide | None) -> str:
         """The layer's path where a layer is called, else the tensor's name."""
-        products = [term.operand for term in wide.terms if isinstance(term.operand, Product)]
+        terms = wide.terms if wide else ()
+        products = [term.operand for term in terms if isinstance(term.operand, Product)]
         return products[0].path if products else str(node.target).rsplit(".", 1)[-1]
 
     def _narrow(self, node: Node, op: Op) -> NarrowStep:
@@ -207,7 +220,7 @@ class _Folder:
         source = self._stored(op.inputs[0])
         return MoveStep(replace(source, name=_tensor_name(node), node=node), source, *op.detail)
 
-    def _same(self, node: Node, op: Op) -> Stored | Wide | str:
+    def _same(self, node: Node, op: Op) -> Stored | Wide | Applied | str:
         return self.values[op.inputs[0]]
 
     def _output(self, node: Node, op: Op) -> Output:
@@ -226,16 +239,6 @@ def _times(wide: Wide, factor: Tensor) -> Wide:
 def _tensor_name(node: Node) -> str:
     """What the result of a step without a layer is called."""
     return str(node.target).removeprefix("asm.") if node.op == "call_module" else node.name
-
-
-def affine(norm: Norm) -> tuple[Tensor, Tensor]:
-    """(gain, shift), float64 [channels], of a batch norm in evaluation mode, which keeps running statistics."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    gain = (_double(norm.running_var) + norm.eps).rsqrt()
-    if norm.weight is not None:
-        gain = gain * _double(norm.weight)
-    shift = torch.zeros_like(gain) if norm.bias is None else _double(norm.bias)
-    return gain, shift - _double(norm.running_mean) * gain
 
 
 def _double(values: Tensor) -> Tensor:

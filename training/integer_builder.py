@@ -30,8 +30,10 @@ from .folded_steps import (
     Step,
     Stored,
     SumStep,
+    TableStep,
     WindowSum,
 )
+from .function_tables import table_of
 from .levels import round_half_up
 from .requantize_multipliers import Multipliers, multiplier_levels, multipliers
 from .shape_operations import as_pair
@@ -58,6 +60,9 @@ class NetworkBuilder:
             self._output(step)
         elif isinstance(step, SumStep):
             self._keep(step.target, self._sum(step))
+        elif isinstance(step, TableStep):
+            name, source = self._new_name(step.target.name), self._name_of(step.source.source)
+            self._keep(step.target, table_of(step, name, source))
         elif isinstance(step, NarrowStep):
             self._keep(step.target, self._narrow(step))
         elif isinstance(step, MaxStep):

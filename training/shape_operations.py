@@ -20,7 +20,8 @@ Window = tuple[Pair, Pair, Pair]
 class Op:
     """A node's operation: ``kind``, the nodes of its tensors, and what the kind needs.
 
-    input, output, value (no tensor); layer, norm, quantize, narrow, gain (detail: the module); clamp (low, high); add
+    input, output, value (no tensor); layer, norm, quantize, narrow, gain (detail: the module); clamp (low, high); table
+    (`Function`); add
     (factors of both); affine (`Affine`); concat; mean and max (kernel, stride, padding as pairs); move (action,
     arguments); same; other (detail: what it calls).
     """

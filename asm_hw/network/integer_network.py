@@ -17,6 +17,7 @@ from asm_hw.numbers.alphabets import AlphabetSet
 from .integer_layers import IntegerLayer
 from .integer_node import INPUT, IntegerNode
 from .integer_requantize import encode_tensor
+from .integer_table import IntegerTable
 from .network_summary import summary_of
 
 FLOAT_BITS = 32
@@ -159,7 +160,7 @@ class IntegerNetwork:
         if tuple(x.shape[1:]) != self.input_shape:
             raise ParameterError(f"inputs must have shape {self.input_shape} after the batch, not {tuple(x.shape[1:])}")
         for layer, sources in zip(self.layers, self.sources, strict=True):
-            if isinstance(layer, IntegerLayer) and sources[0] == INPUT:
+            if isinstance(layer, IntegerLayer | IntegerTable) and sources[0] == INPUT:
                 layer.check_input(x)
 
     def _run(self, x: Tensor) -> Tensor:
