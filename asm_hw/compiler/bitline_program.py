@@ -20,6 +20,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import IntegerNode, RequantizedNode
 from asm_hw.network.integer_pools import IntegerMaxPool
+from asm_hw.network.integer_table import IntegerTable
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.bitline.bitline_config import BitlineConfig
 from asm_hw.units.bitline.bitline_counter import BitlineCounter, access_kinds
@@ -174,6 +175,11 @@ def _program(config: BitlineConfig, node: IntegerNode, product: ArrayProduct) ->
 def _outside(node: IntegerNode, values: int) -> dict[str, int]:
     """What lies outside of a node that gives so many ``values``, but for partial sums."""
     found = dict.fromkeys(OUTSIDE, 0)
+    if isinstance(node, IntegerTable):
+        raise ParameterError(
+            f"layer {node.name!r} must be a node that is counted beside a bitline array, not a {node.kind}: unit engine"
+            " has tables"
+        )
     if isinstance(node, RequantizedNode):
         found |= {"requantized": values, "joined": values * (node.arity - 1)}
     elif isinstance(node, IntegerMaxPool):
