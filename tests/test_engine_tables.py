@@ -22,7 +22,7 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.report.engine_run import random_inputs, run_engine
 from asm_hw.units.engine.engine_config import EngineConfig
 
-SMALL = MEMORIES | {"segments": 8}
+SMALL = MEMORIES | {"segments": 4, "bank_rows": 512}
 ENGINES = {
     "windows": EngineConfig(alphabets=(1, 3), lanes=18, taps=9, columns=4, hold=8, tables=5, **SMALL),
     "rows": EngineConfig(

@@ -142,6 +142,12 @@ def compile_bitline(network: IntegerNetwork, config: BitlineConfig, batch: int =
     Raises `ParameterError` that names the layer which the array does not take.
     """
     check_asm(config.arithmetic)
+    table = next((node for node in network.layers if isinstance(node, IntegerTable)), None)
+    if table is not None:
+        raise ParameterError(
+            f"layer {table.name!r} must be a node that is counted beside a bitline array, not a {table.kind}: unit"
+            " engine has tables"
+        )
     network = batched(network, batch)
     layers = []
     for node, sources, size in zip(network.layers, network.sources, network.sizes, strict=True):
@@ -175,11 +181,6 @@ def _program(config: BitlineConfig, node: IntegerNode, product: ArrayProduct) ->
 def _outside(node: IntegerNode, values: int) -> dict[str, int]:
     """What lies outside of a node that gives so many ``values``, but for partial sums."""
     found = dict.fromkeys(OUTSIDE, 0)
-    if isinstance(node, IntegerTable):
-        raise ParameterError(
-            f"layer {node.name!r} must be a node that is counted beside a bitline array, not a {node.kind}: unit engine"
-            " has tables"
-        )
     if isinstance(node, RequantizedNode):
         found |= {"requantized": values, "joined": values * (node.arity - 1)}
     elif isinstance(node, IntegerMaxPool):
