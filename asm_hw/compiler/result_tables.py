@@ -48,8 +48,7 @@ def check_tables(config: EngineConfig, products: Sequence[Product]) -> None:
     if needed > config.tables:
         name = next(product.target for product in products if product.look_up)
         raise ParameterError(
-            f"tables must be at least {needed} for this network, in which layer {name!r} is one, not"
-            f" {config.tables}"
+            f"tables must be at least {needed} for this network, in which layer {name!r} is one, not {config.tables}"
         )
 
 
