@@ -31,16 +31,21 @@ _HOMES = {
     "emission.emit_folder": ("Emitted", "emit"),
     "network.integer_network": ("IntegerNetwork",),
     "network.network_file": ("load", "save"),
+    "exchange.onnx_model": ("onnx_model", "save_onnx"),
+    "exchange.multiplier_table": ("multiplier_table", "save_table"),
     "training.prepare": ("prepare",),
     "training.freeze": ("freeze", "settle"),
     "training.convert": ("convert",),
     "training.calibrate": ("quantize",),
+    "training.onnx_in.onnx_import": ("from_onnx",),
 }
 """Where the public names live."""
 
 if TYPE_CHECKING:
     from asm_hw import golden as golden
     from asm_hw.emission.emit_folder import Emitted, emit
+    from asm_hw.exchange.multiplier_table import multiplier_table, save_table
+    from asm_hw.exchange.onnx_model import onnx_model, save_onnx
     from asm_hw.formats.accumulator_format import AccumulatorFormat
     from asm_hw.formats.activation_format import ActivationFormat
     from asm_hw.formats.product_format import ProductFormat
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     from asm_hw.training.calibrate import quantize
     from asm_hw.training.convert import convert
     from asm_hw.training.freeze import freeze, settle
+    from asm_hw.training.onnx_in.onnx_import import from_onnx
     from asm_hw.training.prepare import prepare
     from asm_hw.units.bitline.bitline_config import BitlineConfig
     from asm_hw.units.catalog import CATALOG
@@ -71,7 +77,8 @@ __all__ = [
     "CATALOG", "AccumulatorFormat", "ActivationFormat", "AlphabetSet", "BitlineConfig", "DotConfig", "Emitted",
     "EngineConfig", "IntegerNetwork", "MacConfig", "MultiplierConfig", "NearMemoryConfig", "ParameterError",
     "ProductFormat", "RequantizeFormat", "Unit", "UnitConfig", "VnArrayConfig", "VnScalarConfig", "WeightFormat",
-    "convert", "emit", "freeze", "golden", "load", "make_config", "prepare", "quantize", "register", "save", "settle",
+    "convert", "emit", "freeze", "from_onnx", "golden", "load", "make_config", "multiplier_table", "onnx_model",
+    "prepare", "quantize", "register", "save", "save_onnx", "save_table", "settle",
 ]  # fmt: skip
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -27,6 +27,8 @@ NAMES = {
     "resnet20": "ResNet-20",
     "mobilenet_v2_050": "MobileNetV2 (width 0.5)",
     "mobilenet_v2": "MobileNetV2",
+    "mobilenet_tf:v2": "MobileNetV2 (ImageNet)",
+    "mobilenet_tf:v1_050": "MobileNetV1 0.5 (ImageNet)",
 }
 
 
@@ -70,7 +72,7 @@ def table() -> str:
     kept = zoo_files()
     rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for result in json.loads(OUTPUT.read_text()):
-        rows.setdefault((*_formats(result["settings"]), str(result["epochs"])), []).append(result["test"])
+        rows.setdefault((*formats_of(result["settings"]), str(result["epochs"])), []).append(result["test"])
     for row, tests in rows.items():
         if "float_percent" in tests[0]:
             cells = [" / ".join(f"{test['float_percent']:.2f}" for test in tests) + " (float)", "-", "-"]
@@ -90,7 +92,8 @@ def zoo_files() -> dict[str, str]:
     }
 
 
-def _formats(settings: dict[str, Any]) -> tuple[str, str, str]:
+def formats_of(settings: dict[str, Any]) -> tuple[str, str, str]:
+    """Model, weights and activations of a run in words."""
     model = NAMES.get(settings["model"], settings["model"])
     if settings["alphabets"] is None:
         return model, "float32", "float32"

@@ -80,7 +80,7 @@ class EnginePlayer:
             folder = Path(scratch)
             (folder / "engine_memory.h").write_text(_memory_header(self.config, top))
             public = folder / "public.vlt"
-            public.write_text(_verilator_config(self.config, top))
+            public.write_text(_verilator_config(self.config, top) + (_untraced(verilog) if self._traced else ""))
             flags = f"-O1 -std=gnu++20 -DVL_TIME_CONTEXT -I{folder}" + " -DTRACED" * self._traced
             trace = ["--trace", "--trace-depth", str(TRACE_DEPTH)] if self._traced else []
             result = verilator.run(
@@ -180,6 +180,16 @@ def _verilator_config(config: EngineConfig, top: str) -> str:
     kept = "".join(f'no_inline -module "{top}_{kind}"\n' for kind in ("column", "output_pipe"))
     module = f"{top}_bank" if config.memory == "inferred" else sram_module(config.bank_rows, config.word_bits)
     return f'`verilator_config\npublic_flat_rd -module "{module}" -var "rows"\n{shown}{kept}'
+
+
+def _untraced(verilog: Path) -> str:
+    """No waves of modules without registers: heaps of adders have thousands of wires a column, and no state."""
+    found, lines = [], verilog.read_text().split("\n")
+    starts = [number for number, line in enumerate(lines, 1) if line.startswith("module ")]
+    for first, following in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
+        if not any(line.startswith("  reg ") for line in lines[first : following - 1]):
+            found.append(f'tracing_off -file "*/{verilog.name}" -lines {first}-{following - 1}\n')
+    return "".join(found)
 
 
 def _memory_header(config: EngineConfig, top: str) -> str:

@@ -63,6 +63,15 @@ STEPS = {
     "old": _keep(lambda m, t, i: _other(t, i)),
     "augmented": lambda m, t, i: t.__setitem__(-1, _augmented(t[-1])),
     "hooked": _layer("hooked"),
+    "channel shuffle": _keep(lambda m, t, i: F.channel_shuffle(t[-1], 2)),
+    "transposed": _keep(lambda m, t, i: t[-1].transpose(2, 3)),
+    "shuffled by hand": _keep(lambda m, t, i: t[-1].view(-1, 2, 2, 6, 6).transpose(1, 2).reshape(-1, 4, 6, 6)),
+    "zeros on one side": _keep(lambda m, t, i: F.max_pool2d(F.pad(t[-1], (0, 1, 1, 0)), 2, 1)),
+    "an even kernel": _layer("even"),
+    "padding that does not count": _keep(lambda m, t, i: F.avg_pool2d(t[-1], 3, 1, 1, count_include_pad=False)),
+    "pieces of two": _keep(lambda m, t, i: torch.cat([t[-1][:, :, 2:], _other(t, i)[:, :, :2]], 2)),
+    "rows": _keep(lambda m, t, i: m.layers[i]["row"](t[-1].flatten(2)).unflatten(2, (6, 6))),
+    "pixels in channels and back": _keep(lambda m, t, i: F.pixel_shuffle(F.pixel_unshuffle(t[-1], 2), 2)),
     "gelu": _keep(lambda m, t, i: F.gelu(t[-1])),
     "sigmoid": _keep(lambda m, t, i: t[-1].sigmoid()),
     "sigmoid_": _ignored(lambda m, t, i: t[-1].sigmoid_()),
@@ -112,9 +121,12 @@ def _modules():
     nn.init.uniform_(norm.weight, 0.5, 1.5)
     hooked = nn.ReLU()
     hooked.register_forward_hook(lambda module, inputs, out: out * 0.5 + 0.1)
+    even, row = nn.Conv2d(CHANNELS, CHANNELS, 2, padding="same"), nn.Conv1d(CHANNELS, CHANNELS, 3, padding=1)
     conv = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
     return {
         "conv": conv,
+        "even": even,
+        "row": row,
         "norm": norm,
         "relu": nn.ReLU(),
         "leaky": nn.LeakyReLU(0.2, inplace=True),

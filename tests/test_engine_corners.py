@@ -114,6 +114,52 @@ CORNERS: dict[str, tuple[list[Any], tuple[int, ...]]] = {
         ],
         (4, 8, 3),
     ),
+    "channels in another order, some twice": (
+        [START, move("s", "a", "select", 7, 0, 0, 3, 5, 1), conv("b", "s", 6, 5)],
+        (4, 6, 3),
+    ),
+    "rows in the place of channels": ([START, move("p", "a", "permute", 1, 0, 2), conv("b", "p", 6, 5)], (4, 6, 3)),
+    "columns in the place of channels": (
+        [copied("a", "input", 4, bias=-9, signed=True), move("p", "a", "permute", 2, 1, 0)],
+        (4, 5, 7),
+    ),
+    "channels last, then rows and columns in each other's place": (
+        [START, move("p", "a", "permute", 1, 2, 0), move("q", "p", "permute", 0, 2, 1), conv("b", "q", 3, 5)],
+        (4, 3, 4),
+    ),
+    "a row in the place of channels": (
+        [copied("a", "input", 4), move("p", "a", "permute", 1, 0), move("r", "p", "reshape", 9, 1, 4), conv("b", "r", 9, 5)],
+        (4, 9),
+    ),
+    "tensors below and beside one another": (
+        [
+            START,
+            conv("b", "a", 8, 8, (3, 3), (1, 1)),
+            IntegerConcat(name="below", sources=("a", "b", "a"), count=3, dim=2),
+            move("s", "below", "slice", 0, 8, 1, 2, 7, 2, 0, 3, 1),
+            IntegerConcat(name="beside", sources=("s", "s"), count=2, dim=3),
+            conv("c", "beside", 8, 5),
+        ],
+        (4, 4, 3),
+    ),
+    "windows beyond the map": (
+        [
+            copied("a", "input", 4, bias=-9, signed=True),
+            IntegerMaxPool(name="m", sources=("a",), kernel=(3, 2), stride=(2, 2), ceil_mode=True),
+            IntegerSumPool(
+                name="p", sources=("a",), kernel=(3, 3), stride=(2, 2), padding=(1, 0), ceil_mode=True,
+                requantize=requantize(4, shift=2),
+            ),
+        ],
+        (4, 8, 7),
+    ),
+    "windows of wide numbers beyond the map": (
+        [
+            IntegerSum(name="w", sources=("input",), requantize=requantize(4, 8, scale=16, shift=0)),
+            IntegerMaxPool(name="m", sources=("w",), kernel=(3, 2), stride=(2, 2), ceil_mode=True),
+        ],
+        (4, 8, 7),
+    ),
     "the input joins": (
         [START, conv("b", "a", 8, 4, (3, 3), (1, 1), "input"), conv("c", "b", 4, 4, (3, 3), (1, 1), "input")],
         (4, 8, 6),

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from asm_hw.errors import ParameterError
-from asm_hw.training.data import load_data
-from asm_hw.training.data.image_folder import ClassFolders, Loaded, random_box
+from asm_hw.training.data import Preprocessing, load_data
+from asm_hw.training.data.folder import ClassFolders, Loaded, random_box
 
 
 @pytest.fixture
@@ -55,6 +55,42 @@ def test_crops_lie_inside_and_middle_is_the_middle(folders):
     image, label = ClassFolders(splits.test.items.files, splits.test.items.labels, 64).load(0, augment=False)
     red = image[0] * 0.229 + 0.485
     assert label == 0 and red[:, :28].mean() > 0.7 and red[:, 36:].mean() < 0.3
+
+
+def test_sizes_and_normalization_are_those_given(tmp_path):
+    """The left half of 80 x 40 pixels is black, the right one white: so is any square of its middle."""
+    Image = pytest.importorskip("PIL.Image")
+    whole = Image.new("RGB", (80, 40))
+    whole.paste((255, 255, 255), (40, 0, 80, 40))
+    path = tmp_path / "one.png"
+    whole.save(path)
+    given = Preprocessing.of(20, "0.5", "0.25,0.5,1")
+    image, _ = ClassFolders([path], [0], 10, given).load(0, augment=False)
+    assert image.shape == (3, 10, 10)
+    for channel, std in enumerate((0.25, 0.5, 1.0)):
+        assert torch.allclose(image[channel, :, :4], torch.tensor(-0.5 / std))
+        assert torch.allclose(image[channel, :, 6:], torch.tensor(0.5 / std))
+    uncut, _ = ClassFolders([path], [0], 10, Preprocessing.of(10, "0", "1")).load(0, augment=False)
+    assert torch.equal(uncut[0, :, :4], torch.zeros(10, 4)) and torch.equal(uncut[0, :, 6:], torch.ones(10, 4))
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"mean": "a"}, "mean must be one number or three with commas between, not 'a'"),
+        ({"mean": "0.1,0.2"}, "mean must be three finite numbers, for red, green and blue, not "),
+        ({"std": "0"}, "std must be three finite numbers above 0, for red, green and blue, not "),
+        ({"resize": 0}, "resize must be an integer from 1 to 16384, not 0"),
+    ],
+)
+def test_preprocessing_that_cannot_be(given, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        Preprocessing.of(**given)
+
+
+def test_preprocessing_is_for_images_in_folders():
+    with pytest.raises(ParameterError, match="resize, mean and std must be left to dataset 'cifar10'"):
+        load_data("cifar10", preprocessing=Preprocessing.of(mean="0.5"))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -168,7 +168,7 @@ def test_nodes_refuse_what_does_not_fit():
         (lambda: replace(largest, padding=(2, 0)), "padding of layer 'max' must be half its kernel at most"),
         (
             lambda: replace(shrunk, action="turn"),
-            "action of layer 'shrunk' must be one of reshape, slice, pad, not 'turn'",
+            "action of layer 'shrunk' must be one of reshape, slice, pad, permute, select, not 'turn'",
         ),
         (lambda: replace(conv.requantize, skip_shift=None), "skip_scale and skip_shift must be given together"),
         (lambda: replace(conv.requantize, limits=(0, 256)), "limits must be two integers from 0 to 255"),

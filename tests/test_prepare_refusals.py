@@ -44,7 +44,7 @@ class ClampByTensor(nn.Module):
         (nn.PReLU(4), "module 'between' must .* PReLU .*: one with the same slope for all channels has one"),
         (nn.RReLU(), "module 'between' must .* RReLU .*: LeakyReLU has one"),
         (Root(), "module 'between' must be a function of every number that is stored, and pow of -.* is none"),
-        (nn.AvgPool2d(3, padding=1, count_include_pad=False), "module 'between' must .* AvgPool2d"),
+        (nn.AdaptiveAvgPool2d(30), "module 'between' must .* AdaptiveAvgPool2d"),
         (nn.MaxPool2d(2, dilation=2), "module 'between' must .* MaxPool2d"),
         (nn.GroupNorm(2, 4), "module 'between' must .* GroupNorm"),
     ],
@@ -71,7 +71,7 @@ class Branching(nn.Module):
     [
         (
             {"overrides": {"none": None}},
-            "layers must be Conv2d or Linear modules that the model calls, such as 'one', not 'none'",
+            "layers must be Conv1d, Conv2d or Linear modules that the model calls, such as 'one', not 'none'",
         ),
         ({"overrides": {"one": {"bits": 3}}}, "settings of module 'one' must be among .*, not 'bits'"),
         ({"overrides": {"one": {"alphabets": (2,)}}}, "module 'one': alphabet 2 must be odd"),

@@ -18,9 +18,9 @@ from asm_hw.units.engine.engine_config import EngineConfig
 sides = st.integers(1, 5)
 
 
-def pool_network(stored, kernel, stride, padding=(0, 0)):
+def pool_network(stored, kernel, stride, padding=(0, 0), ceil_mode=False):
     """A network of one pool over maps of three channels."""
-    pool = IntegerMaxPool(name="pool", kernel=kernel, stride=stride, padding=padding)
+    pool = IntegerMaxPool(name="pool", kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
     return IntegerNetwork(
         layers=(pool,), input_shape=(3, 9, 11), input_scale=1.0, output_scale=1.0, input_format=stored
     )
@@ -36,7 +36,7 @@ def pool_network(stored, kernel, stride, padding=(0, 0)):
 )
 def test_sums_are_the_largest(stored, kernel, stride, padded, seed):
     padding = tuple(side // 2 for side in kernel) if padded and not stored.signed else (0, 0)
-    network = pool_network(stored, kernel, stride, padding)
+    network = pool_network(stored, kernel, stride, padding, padded and not stored.signed)
     sums = without_wide_maxima(network, 4)
     assert not any(isinstance(layer, IntegerMaxPool) for layer in sums.layers)
     low, high = stored.range

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from tiny_training import splits
 
-from asm_hw.training.data.image_folder import Loaded
+from asm_hw.training.data.folder import Loaded
 from asm_hw.training.data.images import Splits
 
 

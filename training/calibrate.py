@@ -5,7 +5,7 @@ network = convert(quantize(model, images, alphabets=(1, 3)))
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
@@ -15,10 +15,13 @@ from torch.fx import GraphModule, Interpreter, Node
 
 from asm_hw.errors import ParameterError
 
+from .error_feedback import round_model
+from .float_twin import float_twin
 from .freeze import freeze, is_frozen, settle
 from .model_checks import check_inputs
 from .prepare import prepare
 from .quantizer import ActivationQuantizer, Narrowing
+from .rounding_checkpoint import RoundingCheckpoint
 from .scale_fitting import fit_narrow, subsample
 from .tensor_shapes import evaluating, prepared_graph, prepared_shape
 from .traced_operations import NORMS
@@ -96,13 +99,26 @@ def correct_norms(model: nn.Module, reference: nn.Module, images: Tensor) -> Non
         _Corrector(graph, means).run(images)
 
 
-def quantize(model: nn.Module, images: Tensor, **settings: Any) -> GraphModule:
+def quantize(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    feedback: bool = True,
+    report: Callable[[str], None] | None = None,
+    checkpoint: RoundingCheckpoint | None = None,
+    **settings: Any,
+) -> GraphModule:
     """The prepared copy of the float ``model`` that is ready for `convert`, fitted on ``images`` without training.
 
-    ``settings``: those of `prepare`. Raises `ParameterError` as `prepare` and `convert` do.
+    ``feedback``: weights are rounded with error feedback (`round_model`), which tells ``report`` and ``checkpoint``
+    each layer that is done; otherwise each to its nearest level, in a fraction of the time. ``settings``: those of
+    `prepare`. Raises `ParameterError` as `prepare` and `convert` do.
     """
     prepared = prepare(model, images, **settings)
+    reference = float_twin(prepared) if feedback else None
     freeze(prepared)
+    if reference is not None:
+        round_model(prepared, reference, images, report, checkpoint)
     correct_norms(prepared, model, images)
     settle(prepared.eval())
     return prepared
@@ -146,7 +162,14 @@ class _Corrector(Interpreter):
 
 
 class _Fitter(Interpreter):
-    """Runs a prepared model once and fits each quantizer when its input arrives."""
+    """Runs a prepared model once and fits each quantizer when its input arrives.
+
+    One that several tensors share is fitted to the largest of them.
+    """
+
+    def __init__(self, model: GraphModule) -> None:
+        super().__init__(model)
+        self.fitted: set[ActivationQuantizer] = set()
 
     def run_node(self, n: Node) -> object:
         module = self.submodules.get(str(n.target)) if n.op == "call_module" else None
@@ -158,7 +181,11 @@ class _Fitter(Interpreter):
     def _fit(self, node: Node, quantizer: ActivationQuantizer, sample: Tensor) -> None:
         """The scale of ``quantizer`` and the shifts of what narrows it."""
         narrow = _narrowings(node, self.submodules)
-        quantizer.log2_scale.copy_(quantizer.fit(sample).double().log2())
+        found = quantizer.fit(sample).double().log2()
+        if quantizer in self.fitted and bool(found <= quantizer.log2_scale):
+            return
+        self.fitted.add(quantizer)
+        quantizer.log2_scale.copy_(found)
         shifts = fit_narrow(quantizer, sample, list(dict.fromkeys(m.format for m in narrow)))
         for module in narrow:
             module.shift.fill_(shifts[module.format])

@@ -112,6 +112,12 @@ def load_state(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     state = _without_prefix(state, wanted)
     if any(".parametrizations." in name for name in state.keys() - wanted.keys()):
         raise ParameterError(f"{source} must be float weights, not those of a quantized run")
+    load_prepared(model, state, source)
+
+
+def load_prepared(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load ``state`` with the very names of ``model``, prepared or not; raises as `load_state`."""
+    wanted = model.state_dict()
     for name in sorted(wanted.keys() ^ state.keys()):
         problem = "lacks" if name in wanted else "has, unlike the model,"
         if not name.endswith("num_batches_tracked"):  # older files do without

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from asm_hw.network.integer_network import IntegerNetwork
+from asm_hw.network.merged_moves import merged_moves
 
 from .fold import fold
 from .freeze import freeze
@@ -49,10 +50,11 @@ def convert(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Int
     if builder.error > EXACT:
         off = f"multipliers are off by up to a share of {builder.error:.1g}"
         warnings.warn(f"{off}: freeze the model, or its integers differ from it", stacklevel=3)
-    return IntegerNetwork(
+    network = IntegerNetwork(
         layers=tuple(builder.nodes),
         input_shape=prepared_shape(model, input_shape),
         input_scale=entry.scale.item(),
         output_scale=builder.output_scale,
         input_format=entry.format,
     )
+    return merged_moves(network)

@@ -29,11 +29,13 @@ def check_formats(settings: StartSettings, splits: Splits) -> None:
     convert(prepared)
 
 
-def evaluate_test_set(model: nn.Module, splits: Splits, settings: StartSettings, out: Path) -> dict[str, Any]:
+def evaluate_test_set(
+    model: nn.Module, splits: Splits, settings: StartSettings, out: Path, reference: nn.Module | None = None
+) -> dict[str, Any]:
     """Accuracies in percent on the test set: of the float model, or of the fake-quantized one and its integers.
 
     The integers, written to the folder ``out``, are evaluated by the golden model. ``agreement_percent``:
-    images to which both give the same class.
+    images to which both give the same class. ``reference``: the float model, to be compared with image by image.
     """
     started = time.monotonic()
     model = model.cpu()
@@ -42,5 +44,5 @@ def evaluate_test_set(model: nn.Module, splits: Splits, settings: StartSettings,
         return result | {"float_percent": percent(evaluate(model, splits.test))}
     network = convert(model)
     save_network(network, out / INTEGERS)
-    result |= compare_with_integers(model, network, splits.test)
+    result |= compare_with_integers(model, network, splits.test, reference)
     return result | {"integers_sha256": sha256(out / INTEGERS), "evaluation_s": round(time.monotonic() - started, 1)}

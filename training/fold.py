@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
@@ -20,8 +20,9 @@ from asm_hw.errors import ParameterError
 from asm_hw.network.integer_node import INPUT
 
 from .conv_padding import check_layer
-from .folded_norms import affine
+from .folded_norms import affine, double
 from .folded_steps import (
+    AppendStep,
     Applied,
     Joined,
     MaxStep,
@@ -39,6 +40,7 @@ from .folded_steps import (
 )
 from .function_tables import checked
 from .nearest_forms import refusal
+from .placement import IDLE
 from .quantizer import ActivationQuantizer
 from .shape_operations import Op
 from .tensor_shapes import Seen
@@ -90,7 +92,7 @@ class _Folder:
                 continue
             yield result
             if isinstance(result, SumStep):  # the scale may have been moved meanwhile
-                self.values[node] = replace(result.target, scale=_double(result.quantizer.scale))
+                self.values[node] = replace(result.target, scale=double(result.quantizer.scale))
             elif not isinstance(result, Output):
                 self.values[node] = result.target
 
@@ -126,15 +128,13 @@ class _Folder:
         path, layer = str(node.target), op.detail
         if not parametrize.is_parametrized(layer, "weight"):
             return f"module {path!r} must be quantized: it is left in float"
-        check_layer(path, layer)
-        if isinstance(layer, nn.Linear) and len(self.seen[op.inputs[0]]) != 2:
-            return f"module {path!r} must take [n, features], not {len(self.seen[op.inputs[0]])} dimensions"
+        check_layer(path, layer, len(self.seen[op.inputs[0]]))
         product = Product(path, layer, self._stored(op.inputs[0]))
-        unit = _double(product.weights.scale) * product.source.scale
+        unit = double(product.weights.scale) * product.source.scale
         if layer.bias is None:
             return Wide((Term(product, unit),), torch.zeros(1, dtype=torch.float64))
         one = torch.ones(1, dtype=torch.float64)
-        return Wide((Term(product, unit),), _double(layer.bias), (layer.bias, one))
+        return Wide((Term(product, unit),), double(layer.bias), (layer.bias, one))
 
     def _norm(self, node: Node, op: Op) -> Wide | str:
         if op.detail.running_var is None:
@@ -159,7 +159,8 @@ class _Folder:
 
     def _clamp(self, node: Node, op: Op) -> Wide | Stored:
         value, (low, high) = self._value(op.inputs[0]), op.detail
-        if isinstance(value, Stored) and (low, high) == (0.0, math.inf) and not value.format.signed:
+        idle = node.meta.get(IDLE) or (isinstance(value, Stored) and not value.format.signed)
+        if isinstance(value, Stored) and (low, high) == (0.0, math.inf) and idle:
             return value
         wide = self._sum(op.inputs[0])
         return replace(wide, low=min(max(wide.low, low), high), high=max(min(wide.high, high), low))
@@ -177,12 +178,12 @@ class _Folder:
         return Wide((Term(Joined(sources), torch.cat(units)),), torch.zeros(1, dtype=torch.float64))
 
     def _mean(self, node: Node, op: Op) -> Wide:
-        source, window = self._stored(op.inputs[0]), op.detail
-        unit = source.scale / math.prod(window[0])
+        source, (window, divisor) = self._stored(op.inputs[0]), op.detail
+        unit = source.scale / divisor
         return Wide((Term(WindowSum(source, window), unit),), torch.zeros(1, dtype=torch.float64))
 
     def _gain(self, node: Node, op: Op) -> Wide:
-        wide = _times(self._sum(op.inputs[0]), _double(op.detail.factor))
+        wide = _times(self._sum(op.inputs[0]), double(op.detail.factor))
         return replace(wide, terms=tuple(replace(term, gain=op.detail) for term in wide.terms))
 
     def _table(self, node: Node, op: Op) -> Applied:
@@ -195,7 +196,7 @@ class _Folder:
         applied = value if isinstance(value, Applied) else None
         wide = None if applied or source.op == "placeholder" else self._sum(source)
         name = INPUT if source.op == "placeholder" else self._name(node, wide)
-        target = Stored(name, _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
+        target = Stored(name, double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
         if applied:
             return checked(TableStep(target, applied, quantizer))
         return SumStep(target, wide, quantizer) if wide else target
@@ -220,13 +221,20 @@ class _Folder:
         source = self._stored(op.inputs[0])
         return MoveStep(replace(source, name=_tensor_name(node), node=node), source, *op.detail)
 
+    def _append(self, node: Node, op: Op) -> AppendStep | str:
+        sources = tuple(self._stored(source) for source in op.inputs)
+        first = sources[0]
+        if any((other.format, other.scale) != (first.format, first.scale) for other in sources):
+            return f"{place_of(node)} must join rows or columns of tensors of one scale, not of the input and others"
+        return AppendStep(replace(first, name=_tensor_name(node), node=node), sources, op.detail)
+
     def _same(self, node: Node, op: Op) -> Stored | Wide | Applied | str:
         return self.values[op.inputs[0]]
 
     def _output(self, node: Node, op: Op) -> Output:
         if len(op.inputs) != 1 or node.args[0] is not op.inputs[0]:
             raise ParameterError("the model must return one tensor")
-        return Output(self._value(op.inputs[0]))
+        return Output(self._value(op.inputs[0]), op.inputs[0])
 
 
 def _times(wide: Wide, factor: Tensor) -> Wide:
@@ -239,7 +247,3 @@ def _times(wide: Wide, factor: Tensor) -> Wide:
 def _tensor_name(node: Node) -> str:
     """What the result of a step without a layer is called."""
     return str(node.target).removeprefix("asm.") if node.op == "call_module" else node.name
-
-
-def _double(values: Tensor) -> Tensor:
-    return values.detach().double().cpu()

@@ -175,11 +175,21 @@ class MoveStep:
     arguments: tuple[int, ...]
 
 
-Step = SumStep | TableStep | NarrowStep | MaxStep | MoveStep
+@dataclass(frozen=True, eq=False)
+class AppendStep:
+    """Stores ``target``: stored tensors of one scale one behind another in dimension ``dim``, 2 or 3."""
+
+    target: Stored
+    sources: tuple[Stored, ...]
+    dim: int
+
+
+Step = SumStep | TableStep | NarrowStep | MaxStep | MoveStep | AppendStep
 
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """What the model returns: a stored tensor, or the accumulators of a last layer with its offset."""
+    """What the model returns: a stored tensor, or the accumulators of a last layer with its offset; by ``node``."""
 
     source: Wide | Stored
+    node: Node

@@ -79,7 +79,7 @@ def is_frozen(norm: nn.Module) -> bool:
 def _move_target(step: SumStep) -> None:
     """Where one operand has no weights, scale the tensor so that this operand's multiplier is a short level."""
     fixed = [i for i, term in enumerate(step.source.terms) if not term.movable]
-    if len(fixed) != 1 or not step.quantizer.log2_scale.requires_grad:
+    if len(fixed) != 1 or not step.quantizer.log2_scale.requires_grad or step.quantizer.shared:
         return
     ratio = step.ratios[fixed[0]]
     if not torch.allclose(ratio, ratio[:1]):  # by channel: there is one scale

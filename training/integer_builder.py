@@ -6,25 +6,26 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule, Node
+from torch.fx import GraphModule
 
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.golden.rounding import finest_shift, half_of
 from asm_hw.network.integer_layers import IntegerConv2d, IntegerLayer, IntegerLinear
 from asm_hw.network.integer_moves import IntegerConcat, IntegerMove
-from asm_hw.network.integer_node import INPUT, IntegerNode
-from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
+from asm_hw.network.integer_node import IntegerNode
+from asm_hw.network.integer_pools import IntegerSumPool
 from asm_hw.network.integer_requantize import LOGIT_BITS, Requantize
 from asm_hw.network.integer_sums import IntegerSum
 from asm_hw.numbers.integers import signed_bits
 
-from .conv_padding import conv_padding
+from .built_nodes import BuiltNodes
+from .conv_padding import conv_padding, dilation_of, kernel_of, stride_of
 from .folded_steps import (
+    AppendStep,
     Joined,
     MaxStep,
     NarrowStep,
-    Operand,
     Output,
     Product,
     Step,
@@ -36,20 +37,15 @@ from .folded_steps import (
 from .function_tables import table_of
 from .levels import round_half_up
 from .requantize_multipliers import Multipliers, multiplier_levels, multipliers
-from .shape_operations import as_pair
+from .shape_operations import map_shape
 from .tensor_shapes import Seen
-from .traced_operations import classify
 
 
-class NetworkBuilder:
-    """Adds a node for each step, in order; what is read keeps the name that it was stored under."""
+class NetworkBuilder(BuiltNodes):
+    """Adds a node for each step, in order."""
 
     def __init__(self, model: GraphModule, seen: Seen) -> None:
-        self.model, self.seen = model, seen
-        self.nodes: list[IntegerNode] = []
-        self.inputs: list[Stored] = []
-        self.names: dict[Node, str] = {}
-        """The node of the network that holds each stored tensor, by its node in the model."""
+        super().__init__(model, seen)
         self.output_scale = 1.0
         self.error = 0.0
         """The largest relative error of a multiplier."""
@@ -59,47 +55,17 @@ class NetworkBuilder:
         if isinstance(step, Output):
             self._output(step)
         elif isinstance(step, SumStep):
-            self._keep(step.target, self._sum(step))
+            self.keep(step.target, self._sum(step))
         elif isinstance(step, TableStep):
-            name, source = self._new_name(step.target.name), self._name_of(step.source.source)
-            self._keep(step.target, table_of(step, name, source))
+            self.keep(step.target, table_of(step, self.new_name(step.target.name), self.name_of(step.source.source)))
         elif isinstance(step, NarrowStep):
-            self._keep(step.target, self._narrow(step))
+            self.keep(step.target, self._narrow(step))
         elif isinstance(step, MaxStep):
-            self._keep(step.target, self._max(step))
-        elif step.action == "reshape" and self._only_linear(step.target.node):
-            self.names[step.target.node] = self._name_of(step.source)
+            self.max(step)
+        elif isinstance(step, AppendStep):
+            self.append(step)
         else:
-            name, sources = self._new_name(step.target.name), (self._name_of(step.source),)
-            self._keep(
-                step.target, IntegerMove(name=name, sources=sources, action=step.action, arguments=step.arguments)
-            )
-
-    def _keep(self, target: Stored, node: IntegerNode) -> None:
-        self.nodes.append(node)
-        self.names[target.node] = node.name
-
-    def _new_name(self, name: str) -> str:
-        """``name``, numbered where a layer is called again, or is called as the network's input is."""
-        used = {INPUT, *(node.name for node in self.nodes)}
-        choices = (name if i == 1 else f"{name}#{i}" for i in range(1, len(used) + 2))
-        return next(choice for choice in choices if choice not in used)
-
-    def _name_of(self, stored: Operand) -> str:
-        """The node that holds a stored tensor."""
-        assert isinstance(stored, Stored)
-        if stored.node not in self.names and stored.node.all_input_nodes[0].op == "placeholder":
-            self.inputs.append(stored)
-            self.names[stored.node] = INPUT
-        return self.names[stored.node]
-
-    def _only_linear(self, node: Node) -> bool:
-        """Whether nothing but linear layers, which flatten by themselves, reads ``node``."""
-        ops = {user: classify(user, self.model, self.seen) for user in node.users}
-        return all(
-            isinstance(op.detail, nn.Linear) or (op.kind == "same" and self._only_linear(user))
-            for user, op in ops.items()
-        )
+            self.move(step)
 
     def _sum(self, step: SumStep) -> IntegerNode:
         """A product, a mean or stored tensors, and the residual that joins them."""
@@ -109,19 +75,19 @@ class NetworkBuilder:
         self.error = max([self.error, *(error.max().item() for error in used if len(error))])
         requantize = self._requantize(step, found)
         operand = terms[found.main].operand
-        skips = [self._name_of(term.operand) for i, term in enumerate(terms) if i != found.main]
+        skips = [self.name_of(term.operand) for i, term in enumerate(terms) if i != found.main]
         if isinstance(operand, Product):
             return self._layer(step.target, operand, requantize, skips)
         if isinstance(operand, WindowSum):
             return self._mean(step.target, operand, requantize, skips)
         if isinstance(operand, Joined):
-            sources = tuple(map(self._name_of, operand.sources))
-            name = self._new_name(f"{step.target.name}.join")
+            sources = tuple(map(self.name_of, operand.sources))
+            name = self.new_name(f"{step.target.name}.join")
             self.nodes.append(IntegerConcat(name=name, sources=sources, count=len(sources)))
             source = name
         else:
-            source = self._name_of(operand)
-        return IntegerSum(name=self._new_name(step.target.name), sources=(source, *skips), requantize=requantize)
+            source = self.name_of(operand)
+        return IntegerSum(name=self.new_name(step.target.name), sources=(source, *skips), requantize=requantize)
 
     def _requantize(self, step: SumStep, found: Multipliers) -> Requantize:
         """The multipliers ``found``, bias, shift and clamp into the step's target."""
@@ -149,8 +115,8 @@ class NetworkBuilder:
     def _layer(self, target: Stored, product: Product, requantize: Requantize, skips: list[str]) -> IntegerLayer:
         """The convolution or matrix product of ``product``."""
         operands = ProductFormat(product.weights.format, product.source.format)
-        sources = (self._name_of(product.source), *skips)
-        layer, levels, name = product.layer, product.levels, self._new_name(target.name)
+        sources = (self.name_of(product.source), *skips)
+        layer, levels, name = product.layer, product.levels, self.new_name(target.name)
         if isinstance(layer, nn.Linear):
             return IntegerLinear(name=name, sources=sources, operands=operands, weight=levels, requantize=requantize)
         left, _, top, _ = conv_padding(layer)
@@ -158,35 +124,28 @@ class NetworkBuilder:
             name=name,
             sources=sources,
             operands=operands,
-            weight=levels,
+            weight=levels.unflatten(2, kernel_of(layer)) if isinstance(layer, nn.Conv1d) else levels,
             requantize=requantize,
-            stride=as_pair(layer.stride),
+            stride=stride_of(layer),
             padding=(top, left),
-            dilation=as_pair(layer.dilation),
+            dilation=dilation_of(layer),
             groups=layer.groups,
         )
 
     def _mean(self, target: Stored, operand: WindowSum, requantize: Requantize, skips: list[str]) -> IntegerNode:
-        kernel, stride, padding = operand.window
         pool = IntegerSumPool(
-            name=self._new_name(target.name),
-            sources=(self._name_of(operand.source), *skips),
-            kernel=kernel,
-            stride=stride,
-            padding=padding,
+            name=self.new_name(target.name),
+            sources=(self.name_of(operand.source), *skips),
             requantize=requantize,
+            **operand.window._asdict(),
         )
-        shape = self.seen[target.node][1:]
-        if len(shape) == 3 or self._only_linear(target.node):
+        shape = map_shape(self.seen[target.node][1:])
+        found = pool.output_shape(map_shape(self.seen[operand.source.node][1:]))
+        if shape == found or self.only_linear(target.node):
             return pool
         self.nodes.append(pool)
-        name = self._new_name(f"{target.name}.flat")
-        return IntegerMove(name=name, sources=(pool.name,), action="reshape", arguments=tuple(shape))
-
-    def _max(self, step: MaxStep) -> IntegerNode:
-        kernel, stride, padding = step.window
-        name, sources = self._new_name(step.target.name), (self._name_of(step.source),)
-        return IntegerMaxPool(name=name, sources=sources, kernel=kernel, stride=stride, padding=padding)
+        name = self.new_name(f"{target.name}.flat")
+        return IntegerMove(name=name, sources=(pool.name,), action="reshape", arguments=shape)
 
     def _narrow(self, step: NarrowStep) -> IntegerNode:
         """The top bits of a tensor: a multiplier of 1, so rounding, shift and clamp alone."""
@@ -202,17 +161,17 @@ class NetworkBuilder:
             signed=stored.signed,
             encode=stored.alphabets,
         )
-        name, sources = self._new_name(step.target.name), (self._name_of(step.source),)
+        name, sources = self.new_name(step.target.name), (self.name_of(step.source),)
         return IntegerSum(name=name, sources=sources, requantize=requantize)
 
     def _output(self, step: Output) -> None:
         """The accumulators of a last layer with its bias; or a stored tensor, which must come last."""
+        shape = tuple(self.seen[step.node][1:])
         if isinstance(step.source, Stored):
             self.output_scale = step.source.scale.item()
-            name = self._name_of(step.source)
-            if not self.nodes or self.nodes[-1].name != name:
-                shape = tuple(self.seen[step.source.node][1:])
-                self.nodes.append(IntegerMove(name="output", sources=(name,), action="reshape", arguments=shape))
+            name = self.name_of(step.source)
+            if not self.nodes or self.nodes[-1].name != name or map_shape(shape) != shape:
+                self.reshaped(name, shape, "output")
             return
         (term,) = step.source.terms
         assert isinstance(term.operand, Product)
@@ -229,6 +188,8 @@ class NetworkBuilder:
         bits = max(LOGIT_BITS, signed_bits(int((low + bias).min()), int((high + bias).max())))
         self.nodes.append(replace(layer, requantize=replace(requantize, bits=bits)))
         self.output_scale = term.unit.item()
+        if map_shape(shape) != shape:
+            self.reshaped(layer.name, shape, "output")
 
 
 def _bias(step: SumStep, shift: Tensor) -> Tensor:

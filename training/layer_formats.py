@@ -59,7 +59,8 @@ def resolve_formats(
     for path in overrides:
         if path not in paths:
             raise ParameterError(
-                f"layers must be Conv2d or Linear modules that the model calls, such as {paths[0]!r}, not {path!r}"
+                f"layers must be Conv1d, Conv2d or Linear modules that the model calls, such as {paths[0]!r},"
+                f" not {path!r}"
             )
     default = ProductFormat.of(**common)
     edge = default_edge(common) if edge is None else edge

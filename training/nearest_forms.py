@@ -7,6 +7,7 @@ from torch.fx import Node
 from .traced_operations import place_of
 
 PRODUCTS = "a product of two tensors would need a multiplier"
+ZEROS = "padding with zeros has one"
 NEAREST = {
     "prelu": "one with the same slope for all channels has one",
     "rrelu": "LeakyReLU has one",
@@ -18,9 +19,16 @@ NEAREST = {
     **dict.fromkeys(
         ("layernorm", "groupnorm", "instancenorm2d", "localresponsenorm", "rmsnorm"), "BatchNorm2d has one"
     ),
-    **dict.fromkeys(("conv1d", "conv3d", "convtranspose2d"), "Conv2d has one"),
-    **dict.fromkeys(("conv2d", "linear"), "modules Conv2d and Linear with weights of their own have one"),
-    **dict.fromkeys(("batchnorm", "batchnorm2d"), "the module BatchNorm2d has one"),
+    **dict.fromkeys(("conv3d", "convtranspose1d", "convtranspose2d"), "Conv1d and Conv2d have one"),
+    **dict.fromkeys(
+        ("conv1d", "conv2d", "linear"), "modules Conv1d, Conv2d and Linear with weights of their own have one"
+    ),
+    **dict.fromkeys(("batchnorm", "batchnorm1d", "batchnorm2d"), "the modules BatchNorm1d and BatchNorm2d have one"),
+    **dict.fromkeys(
+        ("pad", "reflectionpad1d", "reflectionpad2d", "replicationpad1d", "replicationpad2d", "circularpad2d"), ZEROS
+    ),
+    **dict.fromkeys(("constantpad1d", "constantpad2d"), ZEROS),
+    **dict.fromkeys(("maxpool1d", "maxpool2d"), "max pools without dilation and return_indices have one"),
     **dict.fromkeys(("select", "narrow", "unbind"), "slices such as x[:, :8] have one"),
 }
 """By the lower-case name of a class, function or method without underscores."""

@@ -8,7 +8,7 @@ joins, before they are rounded, so that no tensor is stored between the two.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from torch.fx import GraphModule, Node
@@ -21,11 +21,15 @@ MAX_TERMS = 2
 """Operands of one sum: accumulators and a residual."""
 
 
+IDLE = "asm_idle"
+"""In the ``meta`` of a ReLU of what is stored and never below 0."""
+
+
 @dataclass(frozen=True)
 class Read:
     """``user`` takes a stored tensor by way of ``edge``.
 
-    ``layer``: the path of a Conv2d or Linear, else None; ``table``: it looks its integers up.
+    ``layer``: the path of a convolution or Linear, else None; ``table``: it looks its integers up.
     """
 
     user: Node
@@ -47,6 +51,31 @@ class Placement:
     unsigned: set[Node] = field(default_factory=set)
     logits: str | None = None
     """The path of the layer whose accumulators are the output, if any."""
+    tied: dict[Node, Node] = field(default_factory=dict)
+    """By stored tensor, an earlier one whose scale and format it has."""
+
+    def tie(self, roots: Iterable[Node]) -> Node:
+        """Give stored tensors one scale and format: those of the first of them, which is returned."""
+        order = list(self.reads)
+        first, *others = sorted({self.first(root) for root in roots}, key=order.index)
+        self.tied |= dict.fromkeys(others, first)
+        return first
+
+    def first(self, root: Node) -> Node:
+        """The stored tensor whose scale and format ``root`` has."""
+        while root in self.tied:
+            root = self.tied[root]
+        return root
+
+    def groups(self) -> list[list[Node]]:
+        """The stored tensors, those of one scale and format together; each group is unsigned as a whole, or not."""
+        groups: dict[Node, list[Node]] = {}
+        for root in self.reads:
+            groups.setdefault(self.first(root), []).append(root)
+        for roots in groups.values():
+            if not self.unsigned.issuperset(roots):
+                self.unsigned.difference_update(roots)
+        return list(groups.values())
 
 
 @dataclass(frozen=True)
@@ -65,7 +94,7 @@ class _Value:
 def place_quantizers(
     model: GraphModule, seen: Seen, quantized: Callable[[str], bool], unsigned_input: bool
 ) -> Placement:
-    """Where to put quantizers; ``quantized`` tells by path which Conv2d and Linear become integer."""
+    """Where to put quantizers; ``quantized`` tells by path which convolutions and Linear become integer."""
     return _Placer(model, seen, quantized, unsigned_input).run()
 
 
@@ -134,7 +163,8 @@ class _Placer:
         if value.real:
             return replace(value, unsigned=unsigned)
         if value.root is not None and value.unsigned and op.detail == (0.0, math.inf):
-            return value  # changes nothing
+            node.meta[IDLE] = True
+            return value
         if value.root is not None or op.inputs[0].op == "placeholder":
             self._read(node, op.inputs[0])
             value = _Value(terms=1, unsigned=value.unsigned)
@@ -180,7 +210,8 @@ class _Placer:
     _move = _max
 
     def _same(self, node: Node, op: Op) -> _Value:
-        return self.values[op.inputs[0]]
+        source = op.inputs[0]
+        return self._store(source) if source.op == "placeholder" else self.values[source]
 
     def _gain(self, node: Node, op: Op) -> _Value:
         return replace(self.values[op.inputs[0]], layer=None)
@@ -193,6 +224,17 @@ class _Placer:
         for source in op.inputs:
             self._read(node, source)
         return _Value(products=1, terms=1, unsigned=unsigned)
+
+    def _append(self, node: Node, op: Op) -> _Value:
+        """One tensor out of several, which have one scale; the input's is not theirs to choose."""
+        values = [self.values[source] for source in op.inputs]
+        unsigned = all(value.unsigned for value in values)
+        if any(value.real for value in values):
+            return _Value(real=True, unsigned=unsigned)
+        roots = {root for source in op.inputs if (root := self._store(source).root) is not None}
+        if len(roots) > 1 and any(root.op == "placeholder" for root in roots):
+            return _Value(real=True, unsigned=unsigned)
+        return _Value(root=self.placement.tie(roots), unsigned=unsigned)
 
     def _output(self, node: Node, op: Op) -> _Value:
         value = self.values[op.inputs[0]]

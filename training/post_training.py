@@ -22,14 +22,25 @@ from .evaluate import evaluate, percent
 from .final_evaluation import check_formats, evaluate_test_set
 from .models import check_name
 from .provenance import provenance
-from .run_folder import RESULT, WEIGHTS, finished_result, make_folder, make_run_folder, read_result, write_result
+from .rounding_checkpoint import RoundingCheckpoint
+from .run_folder import (
+    CHECKPOINT,
+    RESULT,
+    WEIGHTS,
+    finished_result,
+    make_folder,
+    make_run_folder,
+    read_result,
+    write_result,
+)
 from .run_options import StartOptions, command_of, find_init
 from .run_settings import StartSettings
 from .sensitivity import Point, Score, Selection, select_alphabets
 from .tensor_shapes import evaluating
-from .training_start import begin_model, first_images
+from .training_start import begin_model, spread_images
 
 MAX_IMAGES = 1 << 16
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class _Begun:
 
 def _begin(options: StartOptions, images: int) -> _Begun:
     check_name(options.model)
-    init = find_init(options.init)
+    init = find_init(options.init, options.model)
     if init is None:
         raise ParameterError("init must be given: a file of float weights, or the folder of a run")
     check_range("images", images, 2, MAX_IMAGES)
@@ -58,34 +69,41 @@ def _begin(options: StartOptions, images: int) -> _Begun:
     settings = StartSettings(**options.settings(splits, init))
     model = begin_model(settings.model, splits, init).eval()
     check_formats(settings, splits)
-    return _Begun(settings, splits, init, model, first_images(splits.train, images)[0])
+    return _Begun(settings, splits, init, model, spread_images(splits.train, images)[0])
 
 
-def run_quantization(options: StartOptions, out: Path, images: int) -> dict[str, Any]:
+def run_quantization(
+    options: StartOptions, out: Path, images: int, feedback: bool = True, report: Report | None = None
+) -> dict[str, Any]:
     """Quantize float weights without training; the result, also in ``out/result.json``.
 
-    Scales and norms are fitted on the first ``images`` training images, whose labels are not read. ``out`` gets
+    Scales and norms are fitted on ``images`` training images, evenly chosen, whose labels are not read. ``out`` gets
     the prepared weights and the integers as a training would leave them; a folder that holds the same result
-    gives it again, one of another run is refused.
+    gives it again, one of another run is refused, and one that was interrupted is gone on with. ``feedback``: as in
+    `calibrate.quantize`. ``report`` is told what is at work.
     """
     begun = _begin(options, images)
-    more = {"images": images}
+    more = {"images": images, "rounding": "feedback" if feedback else "nearest"}
     settings = begun.settings.as_json() | more
     if (finished := finished_result(out, settings, begun.splits)) is not None:
         return finished
-    model = calibrate.quantize(begun.model, begun.images, **begun.settings.prepare_arguments())
     make_run_folder(out)
+    report = report or (lambda _: None)
+    formats = begun.settings.prepare_arguments()
+    kept = RoundingCheckpoint(out / CHECKPOINT, settings)
+    model = calibrate.quantize(begun.model, begun.images, feedback=feedback, report=report, checkpoint=kept, **formats)
+    report("evaluating")
     write_tensors(out / WEIGHTS, model.state_dict(), {"settings": settings})
     held_out = {"held_out_percent": percent(evaluate(model, begun.splits.held_out))}
-    before = {"float_percent": percent(evaluate(begun.model, begun.splits.test))}
     result = {
         "settings": settings,
-        "test": before | evaluate_test_set(model, begun.splits, begun.settings, out),
+        "test": evaluate_test_set(model, begun.splits, begun.settings, out, begun.model),
         "choices": held_out,
         "command": command_of(begun.settings, "quantize", **more, threads=torch.get_num_threads()),
         "provenance": begun.source,
     }
     write_result(out / RESULT, result)
+    kept.remove()
     return result
 
 
@@ -119,7 +137,7 @@ def run_selection(
 ) -> dict[str, Any]:
     """The smallest alphabets of each layer within ``budget``; the result, also in the file ``out``.
 
-    The score is of the first ``images`` held-out images, scales are fitted on as many training images.
+    The score is of ``images`` held-out images, scales are fitted on as many training images.
     ``layers`` of the result is what ``--layers`` of a training takes. A file that holds the same result gives
     it again, another one is refused.
     """
@@ -174,8 +192,8 @@ def _cost(begun: _Begun, budget: Budget) -> Cost:
 
 
 def _agreement(begun: _Begun, images: int, labels: bool) -> Score:
-    """Percent of the first held-out images to which a model gives their class, or the float model's."""
-    inputs, classes = first_images(begun.splits.held_out, images)
+    """Percent of some held-out images to which a model gives their class, or the float model's."""
+    inputs, classes = spread_images(begun.splits.held_out, images)
     if not labels:
         classes = _classes(begun.model, inputs)
     return lambda model: round(100 * (_classes(model, inputs) == classes).double().mean().item(), 4)

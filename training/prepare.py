@@ -46,7 +46,7 @@ def prepare(
     last layer; by default 8-bit weights and inputs. ``residual_bits``: of a tensor that a sum or a mean
     reads (by default 8 or act_bits, whichever is more), of which layers take the top act_bits.
     ``input_scale``: what one integer step of the model's input is worth; fixed. By default the input's
-    largest value fits exactly. ``strict``: refuse a model of which something has no integer form, all of it in one
+    values just fit. ``strict``: refuse a model of which something has no integer form, all of it in one
     message; otherwise that is trained in float, and `convert` refuses it.
 
     A tensor is stored signed if it can be negative: after a ReLU it is not, and an input is judged by
@@ -94,7 +94,7 @@ def _plain_layers(model: GraphModule) -> dict[str, Layer]:
     """The layers that the traced ``model`` calls; `ParameterError` where there is none, or one computes its weight."""
     layers = called_layers(model)
     if not layers:
-        raise ParameterError(f"model {type(model).__name__} must hold a Conv2d or a Linear to quantize")
+        raise ParameterError(f"model {type(model).__name__} must hold a Conv1d, Conv2d or Linear to quantize")
     for path, layer in layers.items():
         if parametrize.is_parametrized(layer):
             raise ParameterError(f"module {path!r} must have a plain weight, not a parametrized one")

@@ -8,13 +8,14 @@ from torch.nn.utils import parametrize
 
 from .quantizer import WeightQuantizer
 
-LAYERS = (nn.Conv2d, nn.Linear)
-Layer = nn.Conv2d | nn.Linear
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
+Conv = nn.Conv1d | nn.Conv2d
+Layer = Conv | nn.Linear
 """What multiplies by weights."""
 
 
 def called_layers(model: GraphModule) -> dict[str, Layer]:
-    """Every Conv2d and Linear that the graph calls, by path, in order of execution."""
+    """Every convolution and Linear that the graph calls, by path, in order of execution."""
     targets = [str(node.target) for node in model.graph.nodes if node.op == "call_module"]
     modules = {path: model.get_submodule(path) for path in targets}
     return {path: module for path, module in modules.items() if isinstance(module, LAYERS)}

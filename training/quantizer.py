@@ -131,11 +131,19 @@ class ActivationQuantizer(nn.Module):
 
     Where it is encoded, the rounded integer goes on to the nearest level, as in the hardware: first
     requantize, then encode. ``scale``: fixed instead of fitted and learned. ``multipliers``: the alphabets
-    of requantize multipliers into this tensor, where no layer's weights say them.
+    of requantize multipliers into this tensor, where no layer's weights say them. ``values``: of an image, by default
+    as many as an image of the sample has. ``shared``: several tensors have it.
     """
 
+    shared = False
+
     def __init__(
-        self, sample: Tensor, stored: ActivationFormat, scale: float | None = None, multipliers: AlphabetSet = ONE
+        self,
+        sample: Tensor,
+        stored: ActivationFormat,
+        scale: float | None = None,
+        multipliers: AlphabetSet = ONE,
+        values: int | None = None,
     ) -> None:
         super().__init__()
         self.format = stored
@@ -143,7 +151,7 @@ class ActivationQuantizer(nn.Module):
         self.round = Rounding(stored).to(sample.device)
         fitted = self.fit(sample) if scale is None else torch.full((1,), scale, device=sample.device)
         self.log2_scale = nn.Parameter(fitted.double().log2(), requires_grad=scale is None)
-        self.gain = 1 / math.sqrt(max(sample[0].numel(), 1) * self.round.top)
+        self.gain = 1 / math.sqrt(max(values or sample[0].numel(), 1) * self.round.top)
 
     def fit(self, sample: Tensor) -> Tensor:
         """The scale [1] with the least squared error on ``sample``."""

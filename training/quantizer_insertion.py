@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
@@ -16,6 +17,7 @@ from .layer_formats import OUTPUT_BITS, LayerFormats
 from .placement import Placement, Read
 from .quantizer import ActivationQuantizer, Gain, Narrowing
 from .scale_fitting import fit_narrow, widest_format
+from .scale_starts import known_scale, start_scale
 from .tensor_shapes import Seen
 from .traced_operations import classify, path_of
 
@@ -34,17 +36,33 @@ class QuantizerInsertion:
 
     def run(self, samples: dict[Node, Tensor]) -> None:
         """Insert everything; ``samples``: values of each stored tensor, on which its scale is fitted."""
-        for root, reads in self.placement.reads.items():
-            self._store(root, reads, samples[root])
+        for roots in self.placement.groups():
+            self._store(roots, _joined([samples[root] for root in roots]))
 
-    def _store(self, root: Node, reads: list[Read], sample: Tensor) -> None:
-        """Quantize ``root``, narrow it for each layer that takes fewer bits, give each sum its factor."""
-        signed = root not in self.placement.unsigned
-        taken = {read: self._format(read, signed) for read in reads}
+    def _store(self, roots: list[Node], sample: Tensor) -> None:
+        """Quantize ``roots`` by one quantizer, fitted to ``sample``."""
+        signed = roots[0] not in self.placement.unsigned
+        taken = {read: self._format(read, signed) for root in roots for read in self.placement.reads[root]}
         stored, narrow = widest_format(list(taken.values()) or [ActivationFormat(self.formats.residual_bits, signed)])
-        quantizer = self._quantizer(root, sample, stored)
-        shifts = fit_narrow(quantizer, sample, [f for f in narrow if any(taken[r] == f and r.narrows for r in reads)])
-        name = f"asm.values.{root.name.removeprefix('asm_gains_')}"
+        quantizer = self._quantizer(roots[0], sample, stored)
+        quantizer.shared = len(roots) > 1
+        if not narrow and roots[0].op != "placeholder" and not quantizer.shared:
+            start_scale(quantizer, roots[0])  # others keep the scale that their shifts belong to
+        shifts = fit_narrow(quantizer, sample, [f for f in narrow if any(taken[r] == f and r.narrows for r in taken)])
+        for root in roots:
+            own = {read: taken[read] for read in self.placement.reads[root]}
+            self._quantize(root, f"asm.values.{roots[0].name.removeprefix('asm_gains_')}", quantizer, own, shifts)
+
+    def _quantize(
+        self,
+        root: Node,
+        name: str,
+        quantizer: ActivationQuantizer,
+        taken: dict[Read, ActivationFormat],
+        shifts: dict[ActivationFormat, int],
+    ) -> None:
+        """Quantize ``root``, narrow it for each layer that takes fewer bits, give each sum its factor."""
+        stored = quantizer.format
         quantized = self._insert(name, quantizer, root)
         root.replace_all_uses_with(quantized, delete_user_cb=lambda user: user is not quantized)
         self._absorb_relu(root, quantized)
@@ -94,9 +112,12 @@ class QuantizerInsertion:
             )
         multipliers = self.formats.default.weight.alphabets
         if root.op != "placeholder":
-            return ActivationQuantizer(sample, stored, multipliers=multipliers)
-        largest = float(sample.abs().max()) / stored.range[1]
-        return ActivationQuantizer(sample, stored, self.input_scale or largest or 1.0, multipliers)
+            values = math.prod(self.seen[root][1:])
+            return ActivationQuantizer(sample, stored, multipliers=multipliers, values=values)
+        low, high = stored.range
+        largest = max(float(sample.max()) / high, float(sample.min()) / low if low else 0.0)
+        scale = self.input_scale or known_scale(root, stored) or largest or 1.0
+        return ActivationQuantizer(sample, stored, scale, multipliers)
 
     def _narrowing(self, edge: Node, name: str, stored: ActivationFormat, shift: int) -> Node:
         kind = "level" if stored.alphabets else "bits"
@@ -108,9 +129,22 @@ class QuantizerInsertion:
     def _absorb_relu(self, root: Node, quantized: Node) -> None:
         """An unsigned quantizer clips at 0 by itself."""
         read = any(read.user is root for reads in self.placement.reads.values() for read in reads)
-        if classify(root, self.model, self.seen).detail == (0.0, math.inf) and not read and len(root.users) == 1:
+        if (
+            root in self.placement.unsigned
+            and classify(root, self.model, self.seen).detail == (0.0, math.inf)
+            and not read
+            and len(root.users) == 1
+        ):
             quantized.args = (root.args[0],)
             self.graph.erase_node(root)
+
+
+def _joined(samples: list[Tensor]) -> Tensor:
+    """What one scale is fitted to: the values of several tensors, or of one as it is."""
+    if len(samples) == 1:
+        return samples[0]
+    inputs = min(map(len, samples))
+    return torch.cat([sample[:inputs].flatten(1) for sample in samples], 1)
 
 
 def _insert(model: GraphModule, seen: Seen, path: str, module: nn.Module, source: Node, *more: Node) -> Node:

@@ -13,7 +13,8 @@ from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.training.data.images import Splits
 
 from .checkpoint import sha256
-from .data import load_data
+from .data import Preprocessing, load_data
+from .models.model_files import is_onnx
 from .recipes import ALPHABET_OPTIONS
 from .run_folder import RESULT, WEIGHTS
 from .run_settings import StartSettings, read_layers
@@ -37,13 +38,20 @@ class StartOptions:
     init: str | None
     hold_out: int | None
     image_size: int
+    resize: int | None
+    mean: str | None
+    std: str | None
     workers: int
 
     def load(self) -> Splits:
         """The data."""
         check_range("workers", self.workers, 0, MAX_WORKERS)
         check_range("image_size", self.image_size, 1, MAX_PIXELS)
-        return load_data(self.dataset, self.hold_out, self.image_size, self.workers)
+        return load_data(self.dataset, self.hold_out, self.image_size, self.workers, self._preprocessing)
+
+    @property
+    def _preprocessing(self) -> Preprocessing:
+        return Preprocessing.of(self.resize, self.mean, self.std)
 
     def settings(self, splits: Splits, init: Path | None) -> dict[str, Any]:
         """The parameters of `StartSettings`."""
@@ -51,13 +59,16 @@ class StartOptions:
             "model": self.model,
             "dataset": FOLDER if self.dataset.startswith(FOLDER) else self.dataset,
             "image_size": splits.image_size,
+            "resize": self.resize,
+            "mean": None if self.mean is None else self._preprocessing.mean,
+            "std": None if self.std is None else self._preprocessing.std,
             "alphabets": tuple(AlphabetSet.parse(self.alphabets)) if self.alphabets is not None else None,
             "weight_bits": self.weight_bits,
             "act_bits": self.act_bits,
             "act_alphabets": tuple(AlphabetSet.parse(self.act_alphabets)) if self.act_alphabets else None,
             "layers": None if self.layers is None else read_layers(self.layers),
             "hold_out": len(splits.held_out),
-            "init": None if init is None else start_name(init),
+            "init": None if init is None or is_onnx(init) else start_name(init),
             "init_sha256": None if init is None else sha256(init),
         }
 
@@ -76,10 +87,13 @@ class Options(StartOptions):
             raise ParameterError(f"save_seconds must be a number of at least 0, not {self.save_seconds!r}")
 
 
-def find_init(init: str | None) -> Path | None:
-    """The file of ``init``: a path, a path below ``ASM_HW_DATA``, or a folder of an earlier run."""
+def find_init(init: str | None, model: str = "") -> Path | None:
+    """The file of ``init``: a path, a path below ``ASM_HW_DATA``, or a folder of an earlier run.
+
+    Without ``init`` an ONNX file ``model``, which holds weights; else None.
+    """
     if init is None:
-        return None
+        return Path(model) if is_onnx(model) else None
     below = Path(os.environ.get("ASM_HW_DATA") or ".") / init
     path = below if not Path(init).exists() and below.exists() else Path(init)
     path = path / WEIGHTS if path.is_dir() else path

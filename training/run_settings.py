@@ -11,6 +11,7 @@ from asm_hw.errors import ParameterError, check_range
 from asm_hw.formats.product_format import ProductFormat
 
 from .layer_formats import SETTINGS
+from .models.model_files import is_onnx
 from .recipes import Recipe
 
 
@@ -18,14 +19,17 @@ from .recipes import Recipe
 class StartSettings:
     """A model, its data and its formats: what every command of training begins with.
 
-    ``alphabets`` None: the model stays in float. ``layers``: what differs by module path, as JSON has it
-    (`read_layers`). ``init``: name of the file of float weights, None for a fresh model; ``init_sha256`` is
-    its hash.
+    ``image_size``, ``resize``, ``mean``, ``std``: of `Preprocessing`. ``alphabets`` None: the model stays in float.
+    ``layers``: what differs by module path, as JSON has it (`read_layers`). ``init``: name of the file of float
+    weights, None for a fresh model; ``init_sha256`` is its hash.
     """
 
     model: str
     dataset: str
     image_size: int | None = None
+    resize: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     hold_out: int | None = None
     init: str | None = None
     init_sha256: str | None = None
@@ -46,8 +50,9 @@ class StartSettings:
         return {name: getattr(self, name) for name in SETTINGS} | {"overrides": self.layers}
 
     def as_json(self) -> dict[str, Any]:
-        """All settings as JSON gives them back."""
+        """All settings as JSON gives them back; of an ONNX file the name alone: ``init_sha256`` is its hash."""
         plain = asdict(self)
+        plain["model"] = Path(self.model).name if is_onnx(self.model) else self.model
         return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
 
 

@@ -16,18 +16,18 @@ from .plain_weights import copy_of
 
 RELATIVE = 1e-4
 """Of the largest value: by so much results may differ, as kernels round."""
-TRAINED = 32
-"""Inputs of a batch in training mode."""
+COMPARED, TRAINED = 64, 32
+"""Inputs that are compared, and those of a batch in training mode."""
 
 
 @torch.no_grad()
 def check_same_function(model: nn.Module, traced: GraphModule, sample: Tensor) -> None:
-    """Raise `ParameterError`, naming where they part, unless both give the same on ``sample`` [n, ...].
+    """Raise `ParameterError`, naming where they part, unless both give the same on the first of ``sample`` [n, ...].
 
     In evaluation mode, and in training mode from one seed, where the model can: copies are trained, and nothing stays.
     """
     for training in (False, True):
-        inputs = sample[:TRAINED] if training else sample
+        inputs = sample[: TRAINED if training else COMPARED]
         own, _ = _run(copy_of(model).train(training), inputs)
         if own is None:  # such as a norm that takes no batch of one input
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -14,8 +15,8 @@ from .levels import scale_of
 from .quantizer import ActivationQuantizer
 from .tensor_shapes import evaluating
 
-FIT_VALUES = 1 << 19
-"""Values of a tensor that its scale is fitted on: whole images, evenly chosen."""
+FIT_VALUES, FIT_IMAGES = 1 << 20, 32
+"""Values of a tensor that its scale is fitted on, about, and of how many images at least, both evenly chosen."""
 
 
 def widest_format(formats: list[ActivationFormat]) -> tuple[ActivationFormat, list[ActivationFormat]]:
@@ -62,9 +63,11 @@ def _error(quantizer: ActivationQuantizer, values: Tensor, log2_scale: Tensor) -
 
 
 def subsample(values: Tensor) -> Tensor:
-    """Some images of ``values`` [n, ...], evenly chosen, of about `FIT_VALUES` values in all."""
-    images = max(1, FIT_VALUES // max(1, values[0].numel()))
-    return values[:: max(1, len(values) // images)].contiguous()
+    """Some of ``values`` [n, ...], about `FIT_VALUES`: whole images, of large ones every second place, third, ..."""
+    images = max(FIT_IMAGES, FIT_VALUES // max(1, values[0].numel()))
+    kept = values[:: max(1, len(values) // images)]
+    step = max(1, math.isqrt(kept.numel() // FIT_VALUES)) if values.dim() == 4 else 1
+    return kept[:, :, ::step, ::step].contiguous() if step > 1 else kept.contiguous()
 
 
 class _Sampler(Interpreter):

@@ -161,7 +161,8 @@ class _Search:
     def point(self, set_index: dict[str, int], raised: str | None = None) -> Point:
         """What the sets at ``set_index`` reach and cost."""
         alphabets = {path: self.sets[i] for path, i in set_index.items()}
-        prepared = quantize(self.model, self.images, overrides=self.overrides(alphabets), **self.formats)
+        overrides = self.overrides(alphabets)
+        prepared = quantize(self.model, self.images, feedback=False, overrides=overrides, **self.formats)
         total = sum(self.cost(path, one) for path, one in alphabets.items())
         point = Point(alphabets, self.score(prepared), total, raised)
         if self.report:

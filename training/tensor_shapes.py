@@ -19,6 +19,20 @@ Seen = dict[Node, Any]
 """By node: the torch.Size of its tensor; its value if it is no tensor, or a parameter or buffer."""
 
 
+class FixedSize(nn.Module):
+    """Passes maps [n, c, *size] of the size for which a model was rewritten; `ParameterError` for others."""
+
+    def __init__(self, size: tuple[int, ...], place: str) -> None:
+        super().__init__()
+        self.size, self.place = size, place
+
+    def forward(self, values: Tensor) -> Tensor:
+        found = tuple(values.shape[2:])
+        if found != self.size:
+            raise ParameterError(f"{self.place} must take maps of {self.size} as in the sample, not {found}")
+        return values
+
+
 class _Watcher(Interpreter):
     def __init__(self, model: GraphModule) -> None:
         super().__init__(model)

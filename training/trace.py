@@ -15,13 +15,17 @@ from torch.fx import Graph, GraphModule, Node, Proxy, Tracer
 
 from asm_hw.errors import ParameterError
 
+from .explicit_padding import explicit_padding
 from .in_place import out_of_place
 from .module_names import rename_reserved
 from .pieces import slices_for_pieces
 from .plain_weights import with_plain_weights
 from .prepared_layers import LAYERS
+from .scale_starts import KnownScale, note_known_scales
+from .shuffles import plain_shuffles
 from .tensor_shapes import Seen, watch
 from .traced_operations import DROPOUTS, NORMS, classify
+from .unlike_windows import parts_of_pools
 
 DROPOUT_MODULES = {
     F.dropout: nn.Dropout,
@@ -61,6 +65,8 @@ class _Tracer(Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         known = next((kind for kind in (*LAYERS, *NORMS) if isinstance(m, kind)), None)
+        if isinstance(m, KnownScale):
+            return True
         if any(name in vars(m) for name in COMPUTING):  # replaced in this module alone
             return False
         if known is not None:
@@ -97,14 +103,16 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
         module.training = model.get_submodule(path).training
         for hooks in (module._forward_hooks, module._forward_pre_hooks):
             hooks.clear()  # integers have none; `check_same_function` tells whether one changed anything
+    note_known_scales(traced)
     out_of_place(traced, example)
     _functional_dropout(traced)
     traced.graph.eliminate_dead_code()
     traced.recompile()
     seen = watch(traced, example)
-    if slices_for_pieces(traced, seen):
-        traced.recompile()
-        seen = watch(traced, example)
+    for rewrite in (slices_for_pieces, plain_shuffles, explicit_padding, parts_of_pools):
+        if rewrite(traced, seen):
+            traced.recompile()
+            seen = watch(traced, example)
     while _hoist_clamp(traced, seen):
         seen = watch(traced, example)
     return traced, seen

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch.fx import Node
 
-from .shape_operations import Op, adaptive_pool, as_pair, pool_operation, reshape_operation
+from .moved_dimensions import pad_operation, permutation
+from .shape_operations import Op, Window, adaptive_pool, map_shape, pool_operation, reshape_operation
 from .tensor_shapes import Seen
 from .traced_arithmetic import arithmetic
 from .traced_functions import FUNCTIONS, function_of_call, plain_name
@@ -77,30 +78,34 @@ def _same(node: Node, seen: Seen) -> Op:
     return Op("same", _tensors(node)[:1])
 
 
-def _max_pool(node: Node, seen: Seen) -> Op | None:
-    given = arguments_of(node, seen, MAX_POOL)
-    if given.get("return_indices") or as_pair(given.get("dilation", 1)) != (1, 1):
-        return None
-    return pool_operation("max", node, seen, *(given.get(name) for name in POOL[1:]))
+def _pool(kind: str, dimensions: int) -> Classifier:
+    """A pool of maps or, if ``dimensions`` is 1, of rows."""
+
+    def classifier(node: Node, seen: Seen) -> Op | None:
+        given = arguments_of(node, seen, MAX_POOL if kind == "max" else AVG_POOL)
+        return None if given.get("return_indices") else pool_operation(kind, node, seen, dimensions, given)
+
+    return classifier
 
 
-def _average_pool(node: Node, seen: Seen) -> Op | None:
-    given = arguments_of(node, seen, AVG_POOL)
-    counted = given.get("count_include_pad", True) or not given.get("padding", 0)
-    if given.get("divisor_override") is not None or not counted:
-        return None
-    return pool_operation("mean", node, seen, *(given.get(name) for name in POOL[1:]))
+def _adaptive(kind: str, dimensions: int) -> Classifier:
+    return lambda node, seen: adaptive_pool(kind, node, seen, dimensions)
 
 
 def _mean(node: Node, seen: Seen) -> Op | None:
-    """The mean over height and width, with or without the two dimensions kept."""
+    """The mean over height, width or both, or over the length, with or without the dimensions kept."""
     source = node.all_input_nodes[0]
-    dim = arguments_of(node, seen, ("input", "dim", "keepdim")).get("dim")
-    shape = seen[source]
-    dims = {d % 4 for d in dim} if isinstance(dim, (tuple, list)) else None
-    if len(shape) != 4 or dims != {2, 3}:
+    given = arguments_of(node, seen, ("input", "dim", "keepdim"))
+    dim, shape = given.get("dim"), seen[source]
+    if len(shape) not in (3, 4) or dim is None or given.get("dtype") is not None:
         return None
-    return Op("mean", (source,), (tuple(shape[2:]), tuple(shape[2:]), (0, 0)))
+    dims = {d % len(shape) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))}
+    if not dims or min(dims) < 2:
+        return None
+    places = (2, 3) if len(shape) == 4 else (None, 2)
+    sizes = zip(places, map_shape(shape[1:])[1:], strict=True)
+    height, width = (size if place in dims else 1 for place, size in sizes)
+    return Op("mean", (source,), (Window((height, width), (height, width)), float(height * width)))
 
 
 def _arithmetic(name: str) -> Classifier:
@@ -109,12 +114,9 @@ def _arithmetic(name: str) -> Classifier:
 
 def _pad(node: Node, seen: Seen) -> Op | None:
     given = arguments_of(node, seen, ("input", "pad", "mode", "value"))
-    pad = tuple(given["pad"])
-    if given.get("mode", "constant") != "constant" or given.get("value") not in (None, 0) or min(pad) < 0:
+    if given.get("mode", "constant") != "constant" or given.get("value") not in (None, 0):
         return None
-    if len(seen[node]) != 4 or len(pad) > 6:
-        return None
-    return Op("move", (node.all_input_nodes[0],), ("pad", pad + (0,) * (6 - len(pad))))
+    return pad_operation(node, seen, tuple(given["pad"]))
 
 
 def _slice(node: Node, seen: Seen) -> Op | None:
@@ -129,14 +131,20 @@ def _slice(node: Node, seen: Seen) -> Op | None:
     shape = seen[source]
     steps = [i.indices(size) for i, size in zip(index[1:], shape[1:], strict=False)]
     steps += [(0, size, 1) for size in shape[1 + len(steps) :]]
+    if len(shape) == 3:  # a map of one row
+        steps.insert(1, (0, 1, 1))
     return Op("move", (source,), ("slice", tuple(v for step in steps for v in step)))
 
 
 def _concat(node: Node, seen: Seen) -> Op | None:
     given = arguments_of(node, seen, ("tensors", "dim"))
     parts = tuple(given["tensors"])
-    plain = given.get("dim", 0) in (1, 1 - len(seen[node])) and all(isinstance(part, Node) for part in parts)
-    return Op("concat", parts) if plain else None
+    dim = given.get("dim", 0) % len(seen[node])
+    if dim == 0 or not all(isinstance(part, Node) for part in parts):
+        return None
+    if dim == 1:
+        return Op("concat", parts)
+    return Op("append", parts, dim + 4 - len(seen[node])) if len(seen[node]) in (3, 4) else None
 
 
 CALLS: Mapping[str, Classifier] = {
@@ -150,12 +158,13 @@ CALLS: Mapping[str, Classifier] = {
     **dict.fromkeys(("mul", "multiply"), _arithmetic("mul")),
     **dict.fromkeys(("div", "divide", "true_divide", "truediv"), _arithmetic("div")),
     **dict.fromkeys(("neg", "negative"), _arithmetic("neg")),
-    "max_pool2d": _max_pool,
-    "avg_pool2d": _average_pool,
-    "adaptive_max_pool2d": lambda node, seen: adaptive_pool("max", node, seen),
-    "adaptive_avg_pool2d": lambda node, seen: adaptive_pool("mean", node, seen),
+    **{f"max_pool{d}d": _pool("max", d) for d in (1, 2)},
+    **{f"avg_pool{d}d": _pool("mean", d) for d in (1, 2)},
+    **{f"adaptive_max_pool{d}d": _adaptive("max", d) for d in (1, 2)},
+    **{f"adaptive_avg_pool{d}d": _adaptive("mean", d) for d in (1, 2)},
     "mean": _mean,
-    **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze"), reshape_operation),
+    **dict.fromkeys(("flatten", "unflatten", "view", "reshape", "squeeze", "unsqueeze"), reshape_operation),
+    **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis"), permutation),
     **dict.fromkeys(("contiguous", "clone", "float", "double"), _same),
     "pad": _pad,
     "getitem": _slice,

@@ -12,15 +12,29 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
+from .moved_dimensions import pad_operation
 from .prepared_layers import LAYERS
 from .quantizer import ActivationQuantizer, Gain, Narrowing
-from .shape_operations import Op, adaptive_pool, as_pair, pool_operation, reshape_operation
-from .tensor_shapes import Seen
+from .shape_operations import Op, adaptive_pool, pool_operation, reshape_operation
+from .tensor_shapes import FixedSize, Seen
 from .traced_calls import call_name, operation_of_call
 from .traced_functions import function_of_module
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ConstantPad1d, nn.ConstantPad2d)
+POOLS: dict[type[nn.Module], tuple[str, int]] = {
+    nn.MaxPool1d: ("max", 1),
+    nn.MaxPool2d: ("max", 2),
+    nn.AvgPool1d: ("mean", 1),
+    nn.AvgPool2d: ("mean", 2),
+}
+ADAPTIVE_POOLS: dict[type[nn.Module], tuple[str, int]] = {
+    nn.AdaptiveMaxPool1d: ("max", 1),
+    nn.AdaptiveMaxPool2d: ("max", 2),
+    nn.AdaptiveAvgPool1d: ("mean", 1),
+    nn.AdaptiveAvgPool2d: ("mean", 2),
+}
 OWN = {ActivationQuantizer: "quantize", Narrowing: "narrow", Gain: "gain"}
 
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
@@ -65,23 +79,20 @@ def _operation_of_module(node: Node, module: nn.Module, seen: Seen) -> Op | None
     for kinds, kind in ((LAYERS, "layer"), (NORMS, "norm")):
         if isinstance(module, kinds):
             return Op(kind, tensors, module)
-    if isinstance(module, (nn.Identity, *DROPOUTS)):
+    if isinstance(module, (nn.Identity, FixedSize, *DROPOUTS)):
         return Op("same", tensors)
     if isinstance(module, nn.Hardtanh):  # ReLU6 as well
         return Op("clamp", tensors, (module.min_val, module.max_val))
     if isinstance(module, nn.ReLU):
         return Op("clamp", tensors, (0.0, math.inf))
-    if isinstance(module, nn.MaxPool2d) and not module.return_indices and as_pair(module.dilation) == (1, 1):
-        return pool_operation("max", node, seen, module.kernel_size, module.stride, module.padding)
-    if isinstance(module, nn.AvgPool2d) and module.divisor_override is None:
-        if not module.count_include_pad and as_pair(module.padding) != (0, 0):
-            return None
-        return pool_operation("mean", node, seen, module.kernel_size, module.stride, module.padding)
-    if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
-        return adaptive_pool("mean" if isinstance(module, nn.AdaptiveAvgPool2d) else "max", node, seen)
-    if isinstance(module, nn.ZeroPad2d):
-        left, right, top, bottom = module.padding
-        return Op("move", tensors, ("pad", (left, right, top, bottom, 0, 0)))
+    if isinstance(module, PADS) and getattr(module, "value", 0) == 0:
+        return pad_operation(node, seen, tuple(module.padding))
+    for pools, (kind, dimensions) in POOLS.items():
+        if isinstance(module, pools) and not getattr(module, "return_indices", False):
+            return pool_operation(kind, node, seen, dimensions, vars(module))
+    for pools, (kind, dimensions) in ADAPTIVE_POOLS.items():
+        if isinstance(module, pools):
+            return adaptive_pool(kind, node, seen, dimensions)
     if isinstance(module, (nn.Flatten, nn.Unflatten)):
         return reshape_operation(node, seen)
     return function_of_module(node, module)

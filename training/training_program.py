@@ -39,7 +39,7 @@ def run_training(
     """
     check_name(options.model)
     splits = _load(options, group)
-    init = find_init(options.init)
+    init = find_init(options.init, options.model)
     settings = _settings(options, splits, init)
     group.part(settings.recipe.batch)
     check_batch(settings.recipe.batch, splits)

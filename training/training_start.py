@@ -12,6 +12,7 @@ from asm_hw.training.data.images import Dataset, Splits
 
 from .checkpoint import load_state, read_state
 from .models import make_model
+from .models.model_files import is_onnx, onnx_model
 from .tensor_shapes import evaluating
 
 
@@ -22,9 +23,15 @@ def check_batch(batch: int, splits: Splits) -> None:
 
 
 def begin_model(name: str, splits: Splits, init: Path | None, seed: int = 0) -> nn.Module:
-    """The float model that a run begins with; `ParameterError` for a name or for weights that give none."""
-    model = make_model(name, splits.classes, splits.image_size, seed)
-    if init is not None:
+    """The float model that a run begins with; `ParameterError` for a name or for weights that give none.
+
+    A model in an ONNX file has the weights in it, unless ``init`` is another file.
+    """
+    if is_onnx(name):
+        model = onnx_model(name, tuple(first_images(splits.train, 1)[0].shape[1:]))
+    else:
+        model = make_model(name, splits.classes, splits.image_size, seed)
+    if init is not None and not (is_onnx(name) and is_onnx(init)):
         load_state(model, read_state(init), f"init {init.name!r}")
     _check_fit(model, name, splits)
     return model
@@ -53,3 +60,9 @@ def first_images(data: Dataset, count: int) -> tuple[Tensor, Tensor]:
     """The first ``count`` images of ``data``, all if there are fewer, not augmented, and their labels."""
     index = torch.arange(min(count, len(data)))
     return next(data.batches(index, len(index)))
+
+
+def spread_images(data: Dataset, count: int) -> tuple[Tensor, Tensor]:
+    """As `first_images`, evenly chosen from all: folders hold one class after another."""
+    count = min(count, len(data))
+    return next(data.batches(torch.arange(count) * len(data) // count, count))

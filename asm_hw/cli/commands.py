@@ -18,6 +18,7 @@ from asm_hw.formats.product_format import ProductFormat
 from asm_hw.units.unit_config import DEFAULT_CLOCK_MHZ
 
 from .engine_commands import COMMANDS as ENGINE_COMMANDS
+from .exchange_commands import COMMANDS as EXCHANGE_COMMANDS
 from .measure_commands import COMMANDS
 from .post_training_commands import choose, quantize
 from .train_command import train
@@ -188,5 +189,5 @@ def demo(as_json: bool, **options: Any) -> None:
     sys.exit(run_demo(as_json=as_json, **options))
 
 
-for _command in (*COMMANDS, *ENGINE_COMMANDS, train, quantize, choose):
+for _command in (*COMMANDS, *ENGINE_COMMANDS, *EXCHANGE_COMMANDS, train, quantize, choose):
     cli.add_command(_command)

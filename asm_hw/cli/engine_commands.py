@@ -16,6 +16,7 @@ from asm_hw.units.parameters import AUTO
 
 from .bitline_command import compile_bitline_command
 from .engine_choice import engine_of, limit_options, refuse_limits
+from .image_options import image_options
 from .unit_options import emit_result, json_option, option, unit_options
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
     from asm_hw.network.integer_network import IntegerNetwork
 
-_network = click.argument("network", type=click.Path(path_type=Path), envvar="ASM_HW_NETWORK")
+network_argument = click.argument("network", type=click.Path(path_type=Path), envvar="ASM_HW_NETWORK")
 
 
 @click.command("compile")
-@_network
+@network_argument
 @partial(unit_options, chosen=("lanes",))
 @limit_options
 @option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/ and the network's name]")
@@ -58,7 +59,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     if options.get("unit") == "bitline":
         if options["lanes"] == AUTO:
             raise ParameterError("lanes must be left out for unit bitline, which has none, not auto")
-        folder = out or Path("build") / f"{_stem(network)}-bitline"
+        folder = out or Path("build") / f"{stem_of(network)}-bitline"
         return compile_bitline_command(network, folder, force, batch, as_json, options)
     if options.get("unit") not in (None, "engine"):
         raise ParameterError(f"unit must be engine or bitline, or left out, to compile, not {options['unit']!r}")
@@ -69,7 +70,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
             options[name] = str(own)
     if options.get("tables") is None:
         options["tables"] = needed_tables(loaded) or None
-    folder = out or Path("build") / _stem(network)
+    folder = out or Path("build") / stem_of(network)
     with working(f"{'choosing an engine for' if options['lanes'] == AUTO else 'compiling'} {network.name}"):
         config, chosen = engine_of(loaded, batch, options)
         program = compile_folder(network, config, folder, force, batch)
@@ -79,8 +80,8 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     emit_result(as_json, result, lambda console: _show_program(console, result))
 
 
-def _stem(network: Path) -> str:
-    """A name for the folder: that of the run where the file has the name that every run gives it."""
+def stem_of(network: Path) -> str:
+    """A name for what is made of a network: that of the run where the file has the name that every run gives it."""
     run = network.resolve().parent.name
     return run if run and network.stem == "integers" else network.stem
 
@@ -119,6 +120,7 @@ def _described(chosen: dict[str, Any]) -> str:
 @option("--images", type=click.IntRange(1), default=10, show_default=True, help="How many, the first ones.")
 @option("--compare", default="all", show_default=True, help="all stored tensors, output, or none.")
 @option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random images.")
+@image_options
 @option("--batch", type=int, help="Vectors at once, of a network of matrix products. [default: as compiled]")
 @json_option
 def run(
@@ -130,6 +132,7 @@ def run(
     seed: int,
     batch: int | None,
     as_json: bool,
+    **preprocessing: Any,
 ) -> None:
     """Run the program in FOLDER on its Verilog, in Verilator, and compare with the golden model.
 
@@ -148,7 +151,7 @@ def run(
     if dataset is not None and inputs is not None:
         raise ParameterError(f"inputs {str(inputs)!r} must be left out where dataset {dataset!r} gives the images")
     if dataset is not None:
-        x, labels = _test_images(loaded.network, dataset, images)
+        x, labels = test_images(loaded.network, dataset, images, preprocessing)
     else:
         x = _images_of(loaded.network, inputs, images) if inputs else random_inputs(loaded.network, images, seed)
     with counting("running images", len(x)) as done:
@@ -174,13 +177,15 @@ def _images_of(network: IntegerNetwork, path: Path, images: int) -> Tensor:
     return x[:images]
 
 
-def _test_images(network: IntegerNetwork, dataset: str, images: int) -> tuple[Tensor, list[int]]:
+def test_images(
+    network: IntegerNetwork, dataset: str, images: int, preprocessing: dict[str, Any]
+) -> tuple[Tensor, list[int]]:
     """The first test images as integers, and their labels."""
     import torch
 
     from asm_hw.training.evaluate import integer_batches
 
-    values, labels = zip(*integer_batches(network, dataset, images), strict=True)
+    values, labels = zip(*integer_batches(network, dataset, images, **preprocessing), strict=True)
     return torch.cat(values), torch.cat(labels).tolist()
 
 
@@ -206,11 +211,12 @@ def _show_run(console: Console, result: dict[str, Any]) -> None:
 
 
 @click.command()
-@_network
+@network_argument
 @option("--dataset", default="cifar10", show_default=True, help="cifar10, digits, folder:PATH or module:function.")
 @option("--images", type=click.IntRange(1), help="Test images, the first ones. [default: all]")
+@image_options
 @json_option
-def evaluate(network: Path, dataset: str, images: int | None, as_json: bool) -> None:
+def evaluate(network: Path, dataset: str, images: int | None, as_json: bool, **preprocessing: Any) -> None:
     """The accuracy of the integers in NETWORK, by the golden model: what the hardware computes.
 
     \b
@@ -222,7 +228,7 @@ def evaluate(network: Path, dataset: str, images: int | None, as_json: bool) -> 
 
     loaded = load(network)
     with working(f"evaluating {network.name}"):
-        result = evaluate_integers(loaded, dataset, images)
+        result = evaluate_integers(loaded, dataset, images, **preprocessing)
     emit_result(
         as_json, result, lambda console: console.print(f"{result['accuracy_percent']} % of {result['images']} images")
     )

@@ -36,7 +36,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("asm_hw"):
             raise
-        message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[demo]' has all"
+        extra = "onnx" if str(error.name).startswith("onnx") else "demo"
+        message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[{extra}]' has all"
     print("error:", " ".join(message.split()), file=sys.stderr)
     sys.exit(BAD_INPUT)
 

@@ -17,6 +17,7 @@ from asm_hw.numbers.alphabets import AlphabetSet
 from .train_command import layers_option, model_options, result_table, run_name, use_threads, width_options
 from .unit_options import DEFAULT_ALPHABETS, emit_result, json_option, option
 
+ROUNDINGS = ("feedback", "nearest")
 UNITS = ("alphabets a weight", "energy a MAC")
 """Of the cost of a choice: without energies, with them."""
 
@@ -27,23 +28,28 @@ UNITS = ("alphabets a weight", "energy a MAC")
 @width_options
 @layers_option
 @option("--images", type=int, default=512, show_default=True, help="Images to fit scales on.")
+@option("--rounding", type=click.Choice(ROUNDINGS), default=ROUNDINGS[0], show_default=True, help="Of weights.")
 @option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/ and what is quantized]")
 @json_option
-def quantize(as_json: bool, out: Path | None, threads: int | None, images: int, **given: Any) -> None:
+def quantize(as_json: bool, out: Path | None, threads: int | None, images: int, rounding: str, **given: Any) -> None:
     """Put float weights on the levels of an alphabet set without training or labels, and evaluate the integers.
 
     \b
     asm-hw quantize --model resnet20 --init FILE --alphabets 1,3
     asm-hw quantize --model resnet20 --init FILE --layers choice.json      sets by layer
 
-    Minutes, most of them evaluation, for what a training does better. OUT holds weights, integers and result.json.
+    Weights are rounded with error feedback: the levels of each layer make good what those before it lose; nearest:
+    each weight by itself, in seconds. OUT holds weights, integers and result.json.
     """
+    from asm_hw.report.progress import working
     from asm_hw.training.post_training import run_quantization
     from asm_hw.training.run_options import StartOptions
 
     options = StartOptions(**given)
     use_threads(threads)
-    result = run_quantization(options, out or Path("runs") / run_name(options, "quantized"), images)
+    with working("quantizing") as step:
+        folder = out or Path("runs") / run_name(options, "quantized")
+        result = run_quantization(options, folder, images, feedback=rounding == ROUNDINGS[0], report=step)
     emit_result(as_json, result, lambda console: console.print(result_table(result)))
 
 

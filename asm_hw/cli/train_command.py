@@ -16,14 +16,16 @@ from rich.table import Table
 
 from asm_hw.errors import ParameterError
 
+from .image_options import image_options
 from .unit_options import option, refuse_given
 
 _MODEL = (
-    option("--model", default="resnet20", show_default=True, help="Name, or module:function of the number of classes."),
+    option("--model", default="resnet20", show_default=True, help="Name, ONNX file, or module:function of classes."),
     option("--dataset", default="cifar10", show_default=True, help="cifar10, digits, folder:PATH or module:function."),
     option("--init", help="Float weights to begin with: a file, also below ASM_HW_DATA, or the folder of a run."),
     option("--hold-out", type=int, help="Training images kept for choices. [default: 5000, at most a tenth]"),
     option("--image-size", type=int, default=224, show_default=True, help="Of folder data, pixels."),
+    image_options,
     option("--workers", type=int, default=0, show_default=True, help="Processes that decode folder data."),
     option("--threads", type=int, help="Threads of PyTorch; a run goes on with those it began with. [default: all]"),
 )
@@ -124,7 +126,8 @@ def train(as_json: bool, out: Path | None, threads: int | None, tensorboard: boo
 def run_name(options: Any, *more: str) -> str:
     """What a run is called by its model, its data and its formats."""
     data = Path(options.dataset).name if options.dataset.startswith("folder:") else options.dataset
-    parts = [options.model] if data == "cifar10" else [options.model, data]
+    model = Path(options.model).stem if options.model.endswith(".onnx") else options.model
+    parts = [model] if data == "cifar10" else [model, data]
     if options.alphabets is None:
         parts += ["float"]
     else:

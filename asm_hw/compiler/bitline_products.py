@@ -126,7 +126,8 @@ def _plain_products(node: OnArray, x: Tensor) -> list[tuple[Tensor, Tensor]]:
     if isinstance(node, IntegerLayer):
         return products_of(node, x)
     # Each channel of each image is an image of its own. Small integers: float64 moves them exactly.
-    maps = x.flatten(0, 1).unsqueeze(1).to(torch.float64)
+    down, right = node.beyond(tuple(x.shape[1:]))
+    maps = F.pad(x.flatten(0, 1).unsqueeze(1).to(torch.float64), (0, right, 0, down))
     windows = F.unfold(maps, node.kernel, 1, node.padding, node.stride)
     vectors = windows.transpose(1, 2).flatten(0, 1).to(torch.int64)
     return [(torch.ones(1, vectors.shape[1], dtype=torch.int64), vectors)]

@@ -18,6 +18,7 @@ from .engine_program import EngineProgram
 from .folding import InputWindows, estimated_cycles, fold_sum, input_windows, over_windows
 from .layer_records import check_sums, pixels_of
 from .lowering import as_map, products_of
+from .move_products import with_swaps
 from .products import Product, fuse, join_moves
 from .program_builder import ProgramBuilder
 from .result_tables import check_tables, distinct, look_up_at_once
@@ -38,7 +39,7 @@ def compile_network(network: IntegerNetwork, config: EngineConfig, sha256: str =
     if config.weight.arithmetic == "bare":
         raise ParameterError("arithmetic must be asm or exact where a program runs: a bare weight is never 0")
     counted = {layer.name for layer in network.products}
-    network = without_wide_maxima(network, config.act_bits)
+    network = with_swaps(without_wide_maxima(network, config.act_bits))
     products, output = lowered(network, config.act_bits)
     products = [one if one.name in counted else replace(one, macs=0) for one in products]
     compiling = _Compiling(network, config, products, output, sha256)

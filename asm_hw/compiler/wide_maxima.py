@@ -15,6 +15,7 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.formats.weight_format import WeightFormat
 from asm_hw.network.integer_layers import IntegerConv2d
+from asm_hw.network.integer_moves import IntegerMove
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import IntegerNode
 from asm_hw.network.integer_pools import IntegerMaxPool
@@ -31,11 +32,11 @@ def without_wide_maxima(network: IntegerNetwork, act_bits: int) -> IntegerNetwor
     """``network`` with no max pool over more than ``act_bits`` bits; tensors keep their names and values.
 
     A pool becomes two products for each place of its kernel but the first, rows after columns. One with padding over
-    signed numbers stays: zeros around it could win.
+    signed numbers, or with windows beyond them, stays: zeros around it could win.
     """
     pairs = list(zip(network.layers, network.sources, strict=True))
     wide = {
-        layer.name: _sums(replace(layer, sources=sources), network.shapes[sources[0]][0], network.formats[sources[0]])
+        layer.name: _sums(replace(layer, sources=sources), network.shapes[sources[0]], network.formats[sources[0]])
         for layer, sources in pairs
         if isinstance(layer, IntegerMaxPool) and _is_wide(layer, network.formats[sources[0]], act_bits)
     }
@@ -47,11 +48,21 @@ def without_wide_maxima(network: IntegerNetwork, act_bits: int) -> IntegerNetwor
 
 def _is_wide(pool: IntegerMaxPool, stored: ActivationFormat, act_bits: int) -> bool:
     """Whether lanes cannot compare what a pool reads, and zeros around it cannot win."""
-    return stored.bits > act_bits and not (stored.signed and pool.padding != (0, 0))
+    return stored.bits > act_bits and not (stored.signed and (pool.padding != (0, 0) or pool.ceil_mode))
 
 
-def _sums(pool: IntegerMaxPool, channels: int, stored: ActivationFormat) -> list[IntegerNode]:
-    """The sums that a pool is: over each row of its windows, then over the rows."""
+def _sums(pool: IntegerMaxPool, shape: tuple[int, ...], stored: ActivationFormat) -> list[IntegerNode]:
+    """The sums that a pool over maps of ``shape`` is: over each row of its windows, then over the rows."""
+    down, right = pool.beyond(shape)
+    if down or right:  # zeros there do not win either
+        name = f"{pool.name}:pad"
+        pad = IntegerMove(name=name, sources=pool.sources, action="pad", arguments=(0, right, 0, down, 0, 0))
+        return [pad, *_rows_and_columns(replace(pool, sources=(name,), ceil_mode=False), shape[0], stored)]
+    return _rows_and_columns(replace(pool, ceil_mode=False), shape[0], stored)
+
+
+def _rows_and_columns(pool: IntegerMaxPool, channels: int, stored: ActivationFormat) -> list[IntegerNode]:
+    """The sums of a pool whose windows lie on its map and its padding."""
     (high, wide), (down, right), (top, left) = pool.kernel, pool.stride, pool.padding
     if (wide, right, left) == (1, 1, 0) or (high, down, top) == (1, 1, 0):
         return list(_line(pool, channels, stored))

@@ -22,12 +22,13 @@ FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
 
 
-def matvec(w: Tensor, x: Tensor) -> Tensor:
+def matvec(w: Tensor, x: Tensor, bound: int | None = None) -> Tensor:
     """``x @ w.T``: levels [out, in] times activations [..., in], int64 [..., out], exact.
 
+    ``bound``: that no magnitude of a partial sum exceeds, where it is known: finding one looks at every value.
     Raises `ParameterError` where a result could leave 63 bits.
     """
-    return _exact(F.linear, w, x)
+    return _exact(F.linear, w, x, bound)
 
 
 def conv2d(
@@ -37,24 +38,25 @@ def conv2d(
     padding: int | tuple[int, int] = 0,
     dilation: int | tuple[int, int] = 1,
     groups: int = 1,
+    bound: int | None = None,
 ) -> Tensor:
     """Convolution of activations [n, in, h, w] by levels [out, in / groups, kh, kw], int64, exact.
 
-    Raises `ParameterError` where a result could leave 63 bits.
+    ``bound``: as in `matvec`. Raises `ParameterError` where a result could leave 63 bits.
     """
 
     def convolve(inputs: Tensor, weights: Tensor) -> Tensor:
         return F.conv2d(inputs, weights, None, stride, padding, dilation, groups)
 
-    return _exact(convolve, w, x)
+    return _exact(convolve, w, x, bound)
 
 
-def _exact(linear: Callable[[Tensor, Tensor], Tensor], w: Tensor, x: Tensor) -> Tensor:
+def _exact(linear: Callable[[Tensor, Tensor], Tensor], w: Tensor, x: Tensor, bound: int | None = None) -> Tensor:
     """``linear(x, w)`` in the cheapest format that the value bounds prove exact."""
     for name, tensor in (("w", w), ("x", x)):
         if tensor.is_floating_point():
             raise ParameterError(f"{name} must hold integers, not {tensor.dtype}")
-    bound = _row_bound(w) * bound_of(x)
+    bound = _row_bound(w) * bound_of(x) if bound is None else bound
     if bound < FLOAT32_EXACT:
         return linear(x.to(torch.float32), w.to(torch.float32)).to(torch.int64)
     if bound < FLOAT64_EXACT:

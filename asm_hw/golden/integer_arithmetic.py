@@ -56,17 +56,22 @@ def requantize(
     high: int,
     skip: Tensor | None = None,
     skip_scale: Tensor | None = None,
+    acc_bound: int | None = None,
 ) -> Tensor:
     """``clamp((acc * scale + skip * skip_scale + bias + (1 << shift - 1)) >> shift, low, high)``.
 
     A shift of 0 adds no half. ``scale`` and ``skip_scale`` hold ASM levels, the latter shifted left;
-    ``shift`` 0..62; all broadcast, int64. Raises `ParameterError` where the sum could leave 64 bits.
+    ``shift`` 0..62; all broadcast, int64. ``acc_bound``: the largest magnitude that ``acc`` may have, where it is
+    known: finding it looks at every value. Raises `ParameterError` where the sum could leave 64 bits.
     """
     acc, scale, bias, shift = (t.to(torch.int64) for t in (acc, scale, bias, shift))
     offset = bias + torch.where(shift > 0, torch.ones_like(shift) << (shift - 1).clamp(min=0), 0)
-    bound = bound_of(acc) * bound_of(scale) + bound_of(bias) + bound_of(offset)
+    rest = bound_of(bias) + bound_of(offset)
     if skip is not None and skip_scale is not None:
-        bound += bound_of(skip) * bound_of(skip_scale)
+        rest += bound_of(skip) * bound_of(skip_scale)
+    bound = rest + bound_of(scale) * (bound_of(acc) if acc_bound is None else acc_bound)
+    if bound >= 1 << 63 and acc_bound is not None:  # what may come is too large: look at what has come
+        bound = rest + bound_of(scale) * bound_of(acc)
     if bound >= 1 << 63:
         raise ParameterError(f"requantize must stay below 2**63 before the shift, not {bound}")
     total = torch.addcmul(offset, acc, scale)

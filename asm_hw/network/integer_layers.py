@@ -73,6 +73,12 @@ class IntegerLayer(RequantizedNode):
         positive, negative = rows.clamp(min=0).sum(1), rows.clamp(max=0).sum(1)
         return positive * low + negative * high, positive * high + negative * low
 
+    @cached_property
+    def acc_bound(self) -> int:
+        """The largest magnitude that an accumulator can have, partial sums included."""
+        low, high = self.acc_range
+        return max(-int(low.min()), int(high.max()))
+
     @property
     def acc_bits(self) -> int:
         """Two's complement bits that no accumulator of these weights overflows, partial sums included."""
@@ -107,7 +113,7 @@ class IntegerLayer(RequantizedNode):
 
     def forward(self, *x: Tensor) -> Tensor:
         """`product` of the first source, then `finish`."""
-        return self.finish(self.product(x[0]), *x[1:])
+        return self.requantize(self.product(x[0]), *x[1:], acc_bound=self.acc_bound)
 
     def check_input(self, x: Tensor) -> None:
         """Raise `ParameterError` unless ``x`` holds integers that the input port can take."""
@@ -147,7 +153,7 @@ class IntegerConv2d(IntegerLayer):
         return (self.outputs, *self.windows(shape, kernel, self.stride, self.padding, self.dilation))
 
     def product(self, x: Tensor) -> Tensor:
-        return golden.conv2d(self.weight, x, self.stride, self.padding, self.dilation, self.groups)
+        return golden.conv2d(self.weight, x, self.stride, self.padding, self.dilation, self.groups, self.acc_bound)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,4 +172,4 @@ class IntegerLinear(IntegerLayer):
         return (self.outputs,)
 
     def product(self, x: Tensor) -> Tensor:
-        return golden.matvec(self.weight, x.flatten(1))
+        return golden.matvec(self.weight, x.flatten(1), self.acc_bound)

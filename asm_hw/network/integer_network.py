@@ -15,6 +15,7 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.numbers.alphabets import AlphabetSet
 
 from .integer_layers import IntegerLayer
+from .integer_moves import IntegerMove
 from .integer_node import INPUT, IntegerNode
 from .integer_requantize import encode_tensor
 from .integer_table import IntegerTable
@@ -24,8 +25,8 @@ FLOAT_BITS = 32
 """Bits of a weight before quantization."""
 
 
-CHUNK = 32
-"""Inputs evaluated at a time: memory of one chunk, and tensors that stay near the processor."""
+CHUNK, CHUNK_VALUES = 32, 1 << 22
+"""Inputs evaluated at a time, fewer where one tensor would hold more values: tensors stay near the processor."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,12 @@ class IntegerNetwork:
         return shapes
 
     @cached_property
+    def chunk(self) -> int:
+        """Inputs that are evaluated at a time."""
+        largest = max(map(math.prod, self.shapes.values()))
+        return max(1, min(CHUNK, CHUNK_VALUES // max(1, largest)))
+
+    @cached_property
     def _last_use(self) -> dict[str, int]:
         """By tensor, the place of the last node that reads it."""
         return {source: i for i, sources in enumerate(self.sources) for source in sources}
@@ -143,7 +150,7 @@ class IntegerNetwork:
     def forward(self, x: Tensor) -> Tensor:
         """The last node's integers, int64 [n, out], of integer inputs ``x`` [n, *input_shape]."""
         self._check_inputs(x)
-        return torch.cat([self._run(part) for part in x.split(CHUNK)]) if len(x) else self._run(x)
+        return torch.cat([self._run(part) for part in x.split(self.chunk)]) if len(x) else self._run(x)
 
     __call__ = forward
 
@@ -159,11 +166,16 @@ class IntegerNetwork:
         """Raise `ParameterError` unless ``x`` are inputs; all else fits by construction."""
         if tuple(x.shape[1:]) != self.input_shape:
             raise ParameterError(f"inputs must have shape {self.input_shape} after the batch, not {tuple(x.shape[1:])}")
+        moved = {INPUT}
         for layer, sources in zip(self.layers, self.sources, strict=True):
-            if isinstance(layer, IntegerLayer | IntegerTable) and sources[0] == INPUT:
+            if isinstance(layer, IntegerMove) and sources[0] in moved:
+                moved.add(layer.name)
+            if isinstance(layer, IntegerLayer | IntegerTable) and sources[0] in moved:
                 layer.check_input(x)
 
     def _run(self, x: Tensor) -> Tensor:
+        if x.dim() == 4:  # depthwise convolutions are several times faster so
+            x = x.contiguous(memory_format=torch.channels_last)
         tensors = {INPUT: x}
         for i, (layer, sources) in enumerate(zip(self.layers, self.sources, strict=True)):
             result = layer.forward(*(tensors[source] for source in sources))

@@ -17,6 +17,12 @@ INPUT = "input"
 """The name of the network's input among the sources."""
 
 
+def window_count(size: int, kernel: int, stride: int, padding: int, ceil_mode: bool = False) -> int:
+    """How many windows a row of ``size`` has; ``ceil_mode``: a last one may reach beyond it, where it begins within."""
+    count = (size + 2 * padding - kernel + (stride - 1) * ceil_mode) // stride + 1
+    return count - 1 if ceil_mode and (count - 1) * stride >= size + padding else count
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerNode:
     """A step from stored tensors to one stored tensor.
@@ -86,12 +92,13 @@ class IntegerNode:
         stride: tuple[int, int],
         padding: tuple[int, int],
         dilation: tuple[int, int] = (1, 1),
+        ceil_mode: bool = False,
     ) -> tuple[int, ...]:
         """Height and width of the windows on maps [c, h, w]."""
         if len(shape) != 3:
             raise ParameterError(f"layer {self.name!r} must take (channels, h, w), not {shape}")
         sizes = zip(shape[1:], kernel, stride, padding, dilation, strict=True)
-        out = tuple((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, k, s, p, d in sizes)
+        out = tuple(window_count(size, d * (k - 1) + 1, s, p, ceil_mode) for size, k, s, p, d in sizes)
         if min(out) < 1:
             raise ParameterError(f"layer {self.name!r} must fit into its input, not {shape}")
         return out

@@ -16,11 +16,12 @@ from .integer_node import IntegerNode, RequantizedNode
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pool(IntegerNode):
-    """Windows of ``kernel`` on [n, c, h, w]."""
+    """Windows of ``kernel`` on [n, c, h, w]; in ``ceil_mode`` also those that reach beyond the last row or column."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int] = (0, 0)
+    ceil_mode: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -28,9 +29,18 @@ class _Pool(IntegerNode):
             self.set_pair(name, low)
         if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel, strict=True)):
             raise ParameterError(f"padding of layer {self.name!r} must be half its kernel at most, not {self.padding}")
+        if not isinstance(self.ceil_mode, bool):
+            raise ParameterError(f"ceil_mode of layer {self.name!r} must be true or false, not {self.ceil_mode!r}")
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-        return (shapes[0][0], *self.windows(shapes[0], self.kernel, self.stride, self.padding))
+        windows = self.windows(shapes[0], self.kernel, self.stride, self.padding, ceil_mode=self.ceil_mode)
+        return (shapes[0][0], *windows)
+
+    def beyond(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Rows and columns by which windows on maps of ``shape`` reach beyond the padding below and on the right."""
+        sizes = zip(self.output_shape(shape)[1:], shape[1:], self.kernel, self.stride, self.padding, strict=True)
+        down, right = (max(0, (n - 1) * s + k - size - 2 * p) for n, size, k, s, p in sizes)
+        return down, right
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +56,7 @@ class IntegerSumPool(_Pool, RequantizedNode):
         return shape
 
     def forward(self, *x: Tensor) -> Tensor:
-        return self.requantize(golden.sum_pool(x[0], self.kernel, self.stride, self.padding), *x[1:])
+        return self.requantize(golden.sum_pool(x[0], self.kernel, self.stride, self.padding, self.ceil_mode), *x[1:])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,4 +69,4 @@ class IntegerMaxPool(_Pool):
         return formats[0]
 
     def forward(self, *x: Tensor) -> Tensor:
-        return golden.max_pool(x[0], self.kernel, self.stride, self.padding)
+        return golden.max_pool(x[0], self.kernel, self.stride, self.padding, self.ceil_mode)

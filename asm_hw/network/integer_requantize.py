@@ -129,10 +129,11 @@ class Requantize:
         """How the results are stored."""
         return ActivationFormat(self.bits, self.signed, self.encode)
 
-    def __call__(self, acc: Tensor, skip: Tensor | None = None) -> Tensor:
+    def __call__(self, acc: Tensor, skip: Tensor | None = None, *, acc_bound: int | None = None) -> Tensor:
         """The next layer's integers for accumulators ``acc`` [n, out, ...]; int64 of the same shape.
 
         ``skip``: what joins them, integers of the same shape; given exactly where there is a skip_scale.
+        ``acc_bound``: as in `golden.requantize`.
         """
         if (skip is None) != (self.skip_scale is None):
             count = "no" if self.skip_scale is None else "one"
@@ -142,7 +143,8 @@ class Requantize:
         if self.skip_scale is not None and self.skip_shift is not None:
             joined = (skip, self._along(self.skip_scale << self.skip_shift, acc))
         low, high = self.range
-        return encode_tensor(self.format, golden.requantize(acc, scale, bias, shift, low, high, *joined))
+        rounded = golden.requantize(acc, scale, bias, shift, low, high, *joined, acc_bound=acc_bound)
+        return encode_tensor(self.format, rounded)
 
     @staticmethod
     def _along(values: Tensor, acc: Tensor) -> Tensor:

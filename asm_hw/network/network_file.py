@@ -35,6 +35,8 @@ READ = (2, 3)
 """Schemas that are read: in 2 weights are integers of 16 bits."""
 METADATA = "asm_hw"
 """The one key of the file's metadata; its value is the JSON."""
+LATER = {"ceil_mode": False, "dim": 1}
+"""Fields of nodes that older files do not have; files hold them only where they are not at these defaults."""
 
 KINDS: dict[str, type[IntegerNode]] = {
     node.kind: node
@@ -152,7 +154,7 @@ def _describe(layer: IntegerNode) -> dict[str, Any]:
             entry["shape"] = list(value.shape)
         elif isinstance(value, Tensor):
             continue
-        else:
+        elif field.name not in LATER or value != LATER[field.name]:
             entry[field.name] = value
     return entry
 

@@ -19,9 +19,9 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """``what`` and the time since it began, on stderr where that is a terminal; gone when it is done."""
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """``what`` and the time since it began, on stderr where that is a terminal; tell it what it is at."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as shown:
-        shown.add_task(what, total=None)
-        yield
+        task = shown.add_task(what, total=None)
+        yield lambda at: shown.update(task, description=f"{what}: {at}")

@@ -13,22 +13,31 @@ from asm_hw.errors import ParameterError
 from . import cifar10
 from .digits_data import ImageData as ImageData
 from .digits_data import digits as digits
-from .image_folder import image_folder
+from .folder import PLAIN, image_folder
 from .images import Dataset as Dataset
 from .images import ImageTensor, Splits, hold_out
+from .preprocessing import Preprocessing as Preprocessing
 
 DATASETS = ("cifar10", "digits", "folder:PATH", "module:function")
 
 
-def load_data(name: str, held_out: int | None = None, image_size: int = 224, workers: int = 0) -> Splits:
+def load_data(
+    name: str,
+    held_out: int | None = None,
+    image_size: int = 224,
+    workers: int = 0,
+    preprocessing: Preprocessing = PLAIN,
+) -> Splits:
     """The data set ``name``: one of `DATASETS`, where PATH holds folders ``train`` and ``val`` of class folders.
 
     ``held_out``: training images to keep for choices (`images.split` says how many by default);
-    ``image_size`` and ``workers`` (processes that decode) are for folders. ``module:function`` gives
+    ``image_size``, ``workers`` (processes that decode) and ``preprocessing`` are for folders. ``module:function`` gives
     `Splits` of its own. Raises `ParameterError` for an unknown name or missing data.
     """
     if name.startswith("folder:"):
-        return image_folder(Path(name.removeprefix("folder:")), held_out, image_size, workers)
+        return image_folder(Path(name.removeprefix("folder:")), held_out, image_size, workers, preprocessing)
+    if preprocessing != PLAIN:
+        raise ParameterError(f"resize, mean and std must be left to dataset {name!r}: they are of images in folders")
     if name == "cifar10":
         train, test = cifar10.load()
         return tensor_splits(train, test, held_out)

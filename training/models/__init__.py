@@ -14,6 +14,7 @@ from asm_hw.errors import ParameterError
 
 from .digits_model import digits_cnn as digits_cnn
 from .mobilenet import MobileNetV1, MobileNetV2
+from .model_files import check_onnx, is_onnx
 from .resnet import CifarResNet, ResNet8, ResNet18
 
 MODELS: dict[str, Callable[[int, int], nn.Module]] = {
@@ -52,9 +53,14 @@ def make_model(name: str, classes: int, image_size: int, seed: int) -> nn.Module
 
 
 def check_name(name: str) -> None:
-    """Raise `ParameterError` for a model that `make_model` does not know."""
+    """Raise `ParameterError` for a name that is neither of `MODELS`, nor a function's, nor an ONNX file's."""
+    if is_onnx(name):
+        return check_onnx(name)
     if name not in MODELS and ":" not in name:
-        raise ParameterError(f"model must be module:function or one of {', '.join(MODELS)}, not {name!r}")
+        raise ParameterError(
+            f"model must be module:function or one of {', '.join(MODELS)}, or a file .onnx, not {name!r}"
+        )
+    return None
 
 
 def imported(what: str, name: str) -> Callable:

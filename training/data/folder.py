@@ -18,12 +18,13 @@ from torch.utils.data import Dataset as TorchDataset
 
 from asm_hw.errors import ParameterError
 
-from .images import MEAN, STD, Batch, Splits, mix, split
+from .images import Batch, Splits, mix, split
+from .preprocessing import Preprocessing
+
+PLAIN = Preprocessing()
 
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 """Share of the area and aspect ratio of a random crop (Szegedy et al., arXiv 1409.4842)."""
-CROP = 224 / 256
-"""Test images: the short side becomes ``size / CROP``, then the middle counts."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class ClassFolders:
     files: Sequence[Path]
     labels: Sequence[int]
     size: int
+    preprocessing: Preprocessing = PLAIN
 
     def __len__(self) -> int:
         return len(self.files)
@@ -97,24 +99,25 @@ class ClassFolders:
         """(float image [3, size, size], label): a random crop, perhaps mirrored, or the middle."""
         from PIL import Image
 
-        image = _read(self.files[index])
+        image, size = _read(self.files[index]), self.size
         mirrored = False
         if augment:
             box = random_box(image.width, image.height)
             mirrored = bool(torch.rand(()) < 0.5)
         else:
-            side = CROP * min(image.width, image.height)
+            side = self.preprocessing.crop(size) * min(image.width, image.height)
             box = (
                 (image.width - side) / 2,
                 (image.height - side) / 2,
                 (image.width + side) / 2,
                 (image.height + side) / 2,
             )
-        image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
+        image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
         if mirrored:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         x = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 255
-        return (x - torch.tensor(MEAN).view(-1, 1, 1)) / torch.tensor(STD).view(-1, 1, 1), self.labels[index]
+        mean, std = (torch.tensor(of).view(-1, 1, 1) for of in (self.preprocessing.mean, self.preprocessing.std))
+        return (x - mean) / std, self.labels[index]
 
 
 def _read(path: Path) -> Any:
@@ -150,14 +153,16 @@ def random_box(width: int, height: int) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def image_folder(root: Path, held_out: int | None, size: int, workers: int) -> Splits:
+def image_folder(
+    root: Path, held_out: int | None, size: int, workers: int, preprocessing: Preprocessing = PLAIN
+) -> Splits:
     """``root/train/<class>/*`` and ``root/val/<class>/*``; classes are the folders of ``train`` in order of name."""
     try:
         import PIL  # noqa: F401
     except ImportError:
         raise ParameterError("image folders need Pillow, which is missing: install asm-hw[train]") from None
     classes = sorted(path.name for path in _folders(root / "train"))
-    train, test = (_scan(root / part, classes, size) for part in ("train", "val"))
+    train, test = (_scan(root / part, classes, size, preprocessing) for part in ("train", "val"))
     parts = (part.tolist() for part in split(len(train), held_out))
     sets = [
         replace(train, files=[train.files[i] for i in part], labels=[train.labels[i] for i in part]) for part in parts
@@ -181,7 +186,7 @@ def _suffixes() -> set[str]:
     return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
 
 
-def _scan(path: Path, classes: list[str], size: int) -> ClassFolders:
+def _scan(path: Path, classes: list[str], size: int, preprocessing: Preprocessing) -> ClassFolders:
     """The images below ``path``, in order of class and name."""
     strange = {below.name for below in _folders(path)} - set(classes)
     if strange:
@@ -198,4 +203,4 @@ def _scan(path: Path, classes: list[str], size: int) -> ClassFolders:
         warnings.warn(
             f"{len(left_out)} files are no images to Pillow and left out, such as {left_out[0]}", stacklevel=2
         )
-    return ClassFolders([file for file, _ in files], [label for _, label in files], size)
+    return ClassFolders([file for file, _ in files], [label for _, label in files], size, preprocessing)

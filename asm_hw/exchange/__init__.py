@@ -1,0 +1,1 @@
+"""Integer networks and multipliers as files of other tools: ONNX, tables of products."""
