@@ -107,6 +107,16 @@ def test_moments_are_those_of_the_layers_outputs(name):
     assert torch.allclose(variance, out.var(1, correction=0), rtol=1e-4)
 
 
+def test_moments_of_what_varies_little_around_a_large_mean():
+    """As behind a sigmoid and a mean: the covariance is that of float64, damped, and can be inverted."""
+    x = 0.5 + 1e-4 * torch.randn(64, 16, generator=torch.Generator().manual_seed(0))
+    seen = input_moments(nn.Linear(16, 4), x, x)
+    wanted = x.double().T.cov(correction=0)
+    wanted += (DAMPING * wanted.diagonal().mean() + 1e-10) * torch.eye(16)
+    assert torch.allclose(seen.matrix[0].double(), wanted, rtol=1e-3, atol=1e-12)
+    assert torch.isfinite(Moments.of(seen.matrix).inverse_root).all()
+
+
 def small_net(seed, act=nn.ReLU):
     """With functions that become tables where ``act`` is one of them."""
     torch.manual_seed(seed)

@@ -38,9 +38,12 @@ class InputMoments:
 def input_moments(layer: Layer, inputs: Tensor, float_inputs: Tensor) -> InputMoments:
     """``inputs``, ``float_inputs``: [n, ...] of the layer, float32."""
     generator = torch.Generator().manual_seed(0)
-    count, sums, products = 0, torch.zeros(()), torch.zeros(())
+    count, sums, products, centre = 0, torch.zeros(()), torch.zeros(()), torch.zeros(())
     for one, two in zip(inputs.split(CHUNK), float_inputs.split(CHUNK), strict=True):
         rows, float_rows = _windows(layer, one, two, max(1, ROWS // len(inputs)), generator)  # [groups, n, terms]
+        if not count:  # of what varies little around a mean far from 0, squares in float32 would hold the mean alone
+            centre = rows.mean(1, keepdim=True)
+        rows, float_rows = rows - centre, float_rows - centre
         parts = torch.stack([rows.sum(1), float_rows.sum(1)]).double()
         moment = torch.stack([rows.transpose(1, 2) @ rows, float_rows.transpose(1, 2) @ rows]).double()
         sums, products = sums + parts, products + moment
@@ -52,6 +55,7 @@ def input_moments(layer: Layer, inputs: Tensor, float_inputs: Tensor) -> InputMo
     damping = DAMPING * diagonal.mean(1, keepdim=True) + 1e-10
     damped = matrix + torch.diag_embed(damping.expand_as(diagonal))
     shift = torch.linalg.solve(damped, (cross - matrix).transpose(1, 2)).transpose(1, 2)
+    mean, float_mean = mean + centre[:, 0], float_mean + centre[:, 0]
     return InputMoments(mean.float(), float_mean.float(), damped.float(), shift.float())
 
 
