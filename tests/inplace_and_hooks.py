@@ -225,5 +225,5 @@ REFUSED = {
     ),
     "product": (lambda: Net(lambda net, x: x * net.three(x)), "a product of two tensors would need a multiplier"),
     "offset by place": (lambda: Net(lambda net, x: x + torch.arange(144.0).view(12, 12)), "and add as it is called"),
-    "GELU": (lambda: Net(lambda net, x: F.gelu(x)), "and gelu as it is called there has none: ReLU"),
+    "softmax": (lambda: Net(lambda net, x: F.softmax(x, 1)), "and softmax as it is called there has none: the last"),
 }

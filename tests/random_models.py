@@ -73,11 +73,17 @@ STEPS = {
     "rows": _keep(lambda m, t, i: m.layers[i]["row"](t[-1].flatten(2)).unflatten(2, (6, 6))),
     "pixels in channels and back": _keep(lambda m, t, i: F.pixel_shuffle(F.pixel_unshuffle(t[-1], 2), 2)),
     "gelu": _keep(lambda m, t, i: F.gelu(t[-1])),
+    "sigmoid": _keep(lambda m, t, i: t[-1].sigmoid()),
+    "sigmoid_": _ignored(lambda m, t, i: t[-1].sigmoid_()),
+    "hardswish in place": _keep(lambda m, t, i: F.hardswish(t[-1], inplace=True)),
+    "leaky module": _layer("leaky"),
+    "prelu": _layer("prelu"),
+    "softmax": _keep(lambda m, t, i: F.softmax(t[-1], 1)),
     "product": _keep(lambda m, t, i: t[-1] * _other(t, i)),
     "part overwritten": _ignored(lambda m, t, i: t[-1][:, :2].relu_()),
 }
 
-FORMLESS = {"gelu", "product", "part overwritten"}
+FORMLESS = {"softmax", "product", "part overwritten"}
 """Steps without an integer form."""
 
 
@@ -123,6 +129,8 @@ def _modules():
         "row": row,
         "norm": norm,
         "relu": nn.ReLU(),
+        "leaky": nn.LeakyReLU(0.2, inplace=True),
+        "prelu": nn.PReLU(),
         "relu_": nn.ReLU(inplace=True),
         "same": nn.Identity(),
         "hooked": hooked,

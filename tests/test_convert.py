@@ -15,7 +15,8 @@ from asm_hw.training.convert import convert
 from asm_hw.training.freeze import freeze
 from asm_hw.training.models import digits_cnn
 from asm_hw.training.prepare import prepare
-from asm_hw.training.requantize_multipliers import nearest_multiplier
+from asm_hw.training.quantizer import Gain
+from asm_hw.training.requantize_multipliers import COARSE, nearest_multiplier, scale_errors
 
 SETS = [(1,), (1, 3), (1, 3, 5, 7), (1, 11), tuple(range(1, 16, 2))]
 SHAPE = (1, 8, 8)
@@ -24,7 +25,7 @@ SHAPE = (1, 8, 8)
 @pytest.mark.parametrize(
     ("layers", "sentence"),
     [
-        ([nn.Conv2d(1, 2, 3), nn.Sigmoid(), nn.Conv2d(2, 2, 3)], "module '1' must consist of .* and Sigmoid"),
+        ([nn.Conv2d(1, 2, 3), nn.Softmax2d(), nn.Conv2d(2, 2, 3)], "module '1' must consist of .* and Softmax2d"),
         ([nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular")], "module '0' must pad with zeros, not circular"),
         ([nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Linear(6, 2)], r"module '2' must take \[n, features\]"),
         (
@@ -98,3 +99,23 @@ def test_groups_bias_and_no_norm_convert():
     with torch.no_grad():
         steps = (network(network.quantize_input(images)) - prepared(images) / network.output_scale).abs()
     assert (steps <= 1).double().mean() >= 0.99
+
+
+def test_what_joins_with_a_small_scale_has_a_multiplier_of_its_own_precision():
+    """One of two stored tensors counts a hundredth: the shift is long enough for its multiplier, too."""
+
+    class Difference(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.last = nn.Conv2d(1, 4, 3), nn.Conv2d(1, 4, 3), nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.last((torch.relu(self.a(x)) - 0.01 * torch.relu(self.b(x))).mean((2, 3)))
+
+    torch.manual_seed(0)
+    formats = {"alphabets": (1, 3, 5, 7), "weight_bits": 8, "act_bits": 12, "residual_bits": 14}
+    prepared = prepare(Difference().eval(), torch.rand(16, *SHAPE), **formats)
+    freeze(prepared)
+    gains = torch.cat([module.factor.flatten() for module in prepared.modules() if isinstance(module, Gain)])
+    assert (gains - 1).abs().max() < 2 * COARSE
+    assert max(scale_errors(prepared).values()) < 1e-6

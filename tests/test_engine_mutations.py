@@ -12,6 +12,7 @@ from asm_hw.units.engine.engine_config import EngineConfig
 ENGINE = EngineConfig(
     alphabets=(1,), lanes=9, taps=9, columns=2, hold=8, segments=2, bank_rows=8, weight_rows=64, program_rows=64
 )
+TABLED = replace(ENGINE, tables=2, program_rows=128)
 WIDE = replace(ENGINE, lanes=18, columns=4)
 STAGED = replace(ENGINE, stages=2, accumulators="memory", structure="tree")
 BANKED, UNIT = "units/engine/banked_memory.py", "units/engine/engine_unit.py"
@@ -20,6 +21,7 @@ GUARD, ISSUER = "units/engine/program_guard.py", "units/engine/engine_issuer.py"
 LOOPS, PIPE = "units/engine/engine_loops.py", "units/engine/output_pipe.py"
 REGISTERS = "units/engine/window_registers.py"
 OUTPUT_WALK, WALK = "units/engine/output_walk.py", "units/engine/window_walk.py"
+TABLE = "units/engine/result_table.py"
 SUM, RING = "gateware/staged_sum.py", "units/engine/weight_stream.py"
 
 MUTATIONS = {
@@ -64,12 +66,19 @@ MUTATIONS = {
     "rows are taken while others are read": (UNIT, "ring.opens & ~front.weight_read", "ring.opens"),
     "streams are not checked": (GUARD, "self.ends & streams & (stream.checksum != checksum)", "0"),
     "another run does not empty the ring": (RING, "left.eq(self.rows), written.eq(0)]", "left.eq(self.rows)]"),
+    # Tables.
+    "results pass tables by": (TABLE, "Mux(self.look_up, entries.row, passed)", "passed"),
+    "all results are looked up": (TABLE, "Mux(self.look_up, entries.row, passed)", "entries.row"),
+    "one table for all layers": (TABLE, "Cat(self.y[:ENTRY_BITS], self.table)", "self.y[:ENTRY_BITS]"),
+    "other rows become entries": (UNIT, 'payload.target == TARGETS.index("tables")', "1"),
 }  # fmt: skip
 CONFIGS = {
     "stage of the sum a cycle late": STAGED,
     # A last tile must take longer than the next layer's first one to be loaded.
     "layers overlap": replace(ENGINE, hold=16),
     **dict.fromkeys(("padding of one half", "no padding on the left", "a tile ends a row early"), WIDE),
+    **dict.fromkeys(("results pass tables by", "all results are looked up", "one table for all layers"), TABLED),
+    "other rows become entries": TABLED,
 }
 """Where `ENGINE` does not show it."""
 

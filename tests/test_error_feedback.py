@@ -117,16 +117,17 @@ def test_moments_of_what_varies_little_around_a_large_mean():
     assert torch.isfinite(Moments.of(seen.matrix).inverse_root).all()
 
 
-def small_net(seed):
+def small_net(seed, act=nn.ReLU):
+    """With functions that become tables where ``act`` is one of them."""
     torch.manual_seed(seed)
     return nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1),
-        nn.ReLU(),
+        act(),
         nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False),
         nn.BatchNorm2d(8),
         nn.ReLU6(),
         nn.Conv2d(8, 16, 1),
-        nn.ReLU(),
+        act(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(16, 10),
@@ -139,13 +140,15 @@ def some_images(count, seed=0):
     return F.interpolate(coarse, size=10, mode="bilinear") + 0.2 * torch.randn(count, 3, 10, 10, generator=generator)
 
 
-@pytest.mark.parametrize("alphabets", SETS)
-def test_a_model_comes_closer_to_its_floats(alphabets):
+@pytest.mark.parametrize(
+    ("alphabets", "act"), [*((one, nn.ReLU) for one in SETS), ((1,), nn.SiLU), ((1, 3), nn.SiLU), ((1, 3), nn.Sigmoid)]
+)
+def test_a_model_comes_closer_to_its_floats(alphabets, act):
     """On images that it was not fitted on; multipliers stay levels, and the integers are what the model computes."""
     formats = {"alphabets": alphabets, "weight_bits": 4, "act_bits": 8}
     far, near = 0.0, 0.0
     for seed in range(3):
-        model, fitted, others = small_net(seed), some_images(64), some_images(200, seed=9)
+        model, fitted, others = small_net(seed, act), some_images(64), some_images(200, seed=9)
         with torch.no_grad():
             wanted = model(others)
             plain = quantize(model, fitted, feedback=False, **formats)
@@ -159,8 +162,9 @@ def test_a_model_comes_closer_to_its_floats(alphabets):
     assert near < 0.6 * far
 
 
-def test_the_twin_is_the_float_model_node_by_node():
-    model, x = small_net(0), some_images(8)
+@pytest.mark.parametrize("act", [nn.ReLU, nn.SiLU, nn.GELU, nn.Sigmoid, nn.Softplus, nn.PReLU, nn.Tanh])
+def test_the_twin_is_the_float_model_node_by_node(act):
+    model, x = small_net(0, act), some_images(8)
     prepared = prepare(model, x, alphabets=(1,), weight_bits=4, act_bits=4)
     twin = float_twin(prepared)
     with torch.no_grad():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from judged_by_onnxruntime import binary, chained, check_onnx, extreme_inputs, step
 from onnx.reference import ReferenceEvaluator
 from random_networks import RandomNetwork
+from table_networks import one_table
 from tiny_network import draw, tiny
 
 from asm_hw import __version__
@@ -24,6 +25,7 @@ from asm_hw.exchange.onnx_nodes import NodeWriter
 from asm_hw.network.integer_moves import IntegerMove
 from asm_hw.network.integer_requantize import Requantize
 from asm_hw.network.integer_sums import IntegerSum
+from asm_hw.network.integer_table import IntegerTable
 from asm_hw.network.network_file import KINDS, load
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.report.engine_run import random_inputs
@@ -54,7 +56,8 @@ def test_every_kind_of_node_is_written_and_drawn():
     graph_kinds = set(NodeWriter(tiny(), None)._write)
     assert graph_kinds == set(KINDS.values())
     drawn = {type(n) for seed in range(40) for n in RandomNetwork(seed, (1, 3), 8).network().layers}
-    assert drawn == graph_kinds
+    assert drawn == graph_kinds - {IntegerTable}
+    assert {type(n) for n in one_table(binary(8), binary(8)).layers} == {IntegerTable}
 
 
 WRITTEN = {
@@ -65,6 +68,7 @@ WRITTEN = {
     "IntegerMaxPool": "ceil_mode kernel name padding sources stride",
     "IntegerMove": "action arguments name sources",
     "IntegerConcat": "count dim name sources",
+    "IntegerTable": "name sources stored taken values",
     "Requantize": "alphabets bias bits encode limits scale shift signed skip_scale skip_shift",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 import torch.nn.functional as F
 from styled_models import SHAPE, Calls, images
 from torch import nn
@@ -14,9 +15,19 @@ from asm_hw.training.prepare import prepare
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-class Gelu(nn.Module):
+class Softmax(nn.Module):
     def forward(self, x):
-        return F.gelu(x)
+        return F.softmax(x, 1)
+
+
+class Gate(nn.Module):
+    def forward(self, x):
+        return x * torch.sigmoid(x.mean((2, 3), keepdim=True))
+
+
+class Root(nn.Module):
+    def forward(self, x):
+        return x**0.5
 
 
 class ClampByTensor(nn.Module):
@@ -28,7 +39,11 @@ class ClampByTensor(nn.Module):
     ("between", "sentence"),
     [
         (ClampByTensor(), "module 'between' must consist of .* mean"),
-        (Gelu(), "module 'between' must consist of .* gelu"),
+        (Softmax(), "module 'between' must consist of .* softmax"),
+        (Gate(), "module 'between' must consist of .* mul .*: a product of two tensors would need a multiplier"),
+        (nn.PReLU(4), "module 'between' must .* PReLU .*: one with the same slope for all channels has one"),
+        (nn.RReLU(), "module 'between' must .* RReLU .*: LeakyReLU has one"),
+        (Root(), "module 'between' must be a function of every number that is stored, and pow of -.* is none"),
         (nn.AdaptiveAvgPool2d(30), "module 'between' must .* AdaptiveAvgPool2d"),
         (nn.MaxPool2d(2, dilation=2), "module 'between' must .* MaxPool2d"),
         (nn.GroupNorm(2, 4), "module 'between' must .* GroupNorm"),
@@ -76,7 +91,7 @@ def test_a_sample_that_is_not_finite_is_refused():
 
 def test_all_that_has_no_integer_form_is_named_at_once():
     with pytest.raises(ParameterError) as refused:
-        prepare(Calls(nn.Sequential(nn.GELU(), nn.GroupNorm(2, 4), nn.ReLU(), nn.Softmax2d())), images(8))
+        prepare(Calls(nn.Sequential(nn.RReLU(), nn.GroupNorm(2, 4), nn.GELU(), nn.Softmax2d())), images(8))
     sentences = str(refused.value).splitlines()
     assert [s.split("'")[1] for s in sentences[:-1]] == ["between.0", "between.1", "between.3"]
     assert "strict=False" in sentences[-1]

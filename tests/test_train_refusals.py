@@ -102,7 +102,7 @@ def test_recipes_scale_and_refuse():
         (["--model", "resnet8"], ["model 'resnet8'", "images [1, 8, 8]"]),
         (["--model", "tiny_training:two_logits"], ["model", "4 logits an image, not shape [2]"]),
         (["--model", "os:getcwd"], ["model 'os:getcwd'", "number of classes"]),
-        (["--model", "tiny_training:with_gelu", "--alphabets", "1"], ["module '1'", "GELU"]),
+        (["--model", "tiny_training:with_group_norm", "--alphabets", "1"], ["module '1'", "GroupNorm"]),
     ],
     ids=lambda value: " ".join(value) if value and value[0].startswith("--") else "",
 )

@@ -17,11 +17,14 @@ from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.merged_moves import merged_moves
 
 from .fold import fold
+from .freeze import freeze
 from .integer_builder import NetworkBuilder
 from .model_checks import check_model
 from .quantizer import check_annealed
 from .requantize_multipliers import EXACT
 from .tensor_shapes import prepared_graph, prepared_shape, watch_prepared
+
+__all__ = ["convert", "freeze"]
 
 
 @torch.no_grad()

@@ -20,8 +20,10 @@ from asm_hw.errors import ParameterError
 from asm_hw.network.integer_node import INPUT
 
 from .conv_padding import check_layer
+from .folded_norms import affine, double
 from .folded_steps import (
     AppendStep,
+    Applied,
     Joined,
     MaxStep,
     MoveStep,
@@ -31,16 +33,18 @@ from .folded_steps import (
     Step,
     Stored,
     SumStep,
+    TableStep,
     Term,
     Wide,
     WindowSum,
 )
+from .function_tables import checked
 from .nearest_forms import refusal
 from .placement import IDLE
 from .quantizer import ActivationQuantizer
 from .shape_operations import Op
 from .tensor_shapes import Seen
-from .traced_operations import Norm, classify, place_of
+from .traced_operations import classify, place_of
 
 
 def fold(model: GraphModule, seen: Seen) -> Iterator[Step | Output]:
@@ -63,7 +67,7 @@ def refusals(model: GraphModule, seen: Seen) -> list[str]:
 class _Folder:
     def __init__(self, model: GraphModule, seen: Seen) -> None:
         self.model, self.seen = model, seen
-        self.values: dict[Node, Stored | Wide | str] = {}
+        self.values: dict[Node, Stored | Wide | Applied | str] = {}
         """By node; a text says why a value is in float."""
 
     def run(self, refused: dict[str, None] | None = None) -> Iterator[Step | Output]:
@@ -88,7 +92,7 @@ class _Folder:
                 continue
             yield result
             if isinstance(result, SumStep):  # the scale may have been moved meanwhile
-                self.values[node] = replace(result.target, scale=_double(result.quantizer.scale))
+                self.values[node] = replace(result.target, scale=double(result.quantizer.scale))
             elif not isinstance(result, Output):
                 self.values[node] = result.target
 
@@ -97,6 +101,8 @@ class _Folder:
         value = self.values[node]
         if isinstance(value, str):
             raise ParameterError(value)
+        if isinstance(value, Applied):
+            raise ParameterError(f"{node} must have a quantizer, but is left in float")
         return value
 
     def _stored(self, node: Node) -> Stored:
@@ -124,11 +130,11 @@ class _Folder:
             return f"module {path!r} must be quantized: it is left in float"
         check_layer(path, layer, len(self.seen[op.inputs[0]]))
         product = Product(path, layer, self._stored(op.inputs[0]))
-        unit = _double(product.weights.scale) * product.source.scale
+        unit = double(product.weights.scale) * product.source.scale
         if layer.bias is None:
             return Wide((Term(product, unit),), torch.zeros(1, dtype=torch.float64))
         one = torch.ones(1, dtype=torch.float64)
-        return Wide((Term(product, unit),), _double(layer.bias), (layer.bias, one))
+        return Wide((Term(product, unit),), double(layer.bias), (layer.bias, one))
 
     def _norm(self, node: Node, op: Op) -> Wide | str:
         if op.detail.running_var is None:
@@ -177,21 +183,28 @@ class _Folder:
         return Wide((Term(WindowSum(source, window), unit),), torch.zeros(1, dtype=torch.float64))
 
     def _gain(self, node: Node, op: Op) -> Wide:
-        wide = _times(self._sum(op.inputs[0]), _double(op.detail.factor))
+        wide = _times(self._sum(op.inputs[0]), double(op.detail.factor))
         return replace(wide, terms=tuple(replace(term, gain=op.detail) for term in wide.terms))
 
-    def _quantize(self, node: Node, op: Op) -> SumStep | Stored:
+    def _table(self, node: Node, op: Op) -> Applied:
+        return Applied(self._stored(op.inputs[0]), op.detail, node)
+
+    def _quantize(self, node: Node, op: Op) -> SumStep | TableStep | Stored:
         quantizer: ActivationQuantizer = op.detail
         source = op.inputs[0]
-        if source.op == "placeholder":
-            return Stored(INPUT, _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
-        wide = self._sum(source)
-        target = Stored(self._name(node, wide), _double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
-        return SumStep(target, wide, quantizer)
+        value = self.values.get(source)
+        applied = value if isinstance(value, Applied) else None
+        wide = None if applied or source.op == "placeholder" else self._sum(source)
+        name = INPUT if source.op == "placeholder" else self._name(node, wide)
+        target = Stored(name, double(quantizer.scale), quantizer.format, node, quantizer.multipliers)
+        if applied:
+            return checked(TableStep(target, applied, quantizer))
+        return SumStep(target, wide, quantizer) if wide else target
 
-    def _name(self, node: Node, wide: Wide) -> str:
+    def _name(self, node: Node, wide: Wide | None) -> str:
         """The layer's path where a layer is called, else the tensor's name."""
-        products = [term.operand for term in wide.terms if isinstance(term.operand, Product)]
+        terms = wide.terms if wide else ()
+        products = [term.operand for term in terms if isinstance(term.operand, Product)]
         return products[0].path if products else str(node.target).rsplit(".", 1)[-1]
 
     def _narrow(self, node: Node, op: Op) -> NarrowStep:
@@ -215,7 +228,7 @@ class _Folder:
             return f"{place_of(node)} must join rows or columns of tensors of one scale, not of the input and others"
         return AppendStep(replace(first, name=_tensor_name(node), node=node), sources, op.detail)
 
-    def _same(self, node: Node, op: Op) -> Stored | Wide | str:
+    def _same(self, node: Node, op: Op) -> Stored | Wide | Applied | str:
         return self.values[op.inputs[0]]
 
     def _output(self, node: Node, op: Op) -> Output:
@@ -234,17 +247,3 @@ def _times(wide: Wide, factor: Tensor) -> Wide:
 def _tensor_name(node: Node) -> str:
     """What the result of a step without a layer is called."""
     return str(node.target).removeprefix("asm.") if node.op == "call_module" else node.name
-
-
-def affine(norm: Norm) -> tuple[Tensor, Tensor]:
-    """(gain, shift), float64 [channels], of a batch norm in evaluation mode, which keeps running statistics."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    gain = (_double(norm.running_var) + norm.eps).rsqrt()
-    if norm.weight is not None:
-        gain = gain * _double(norm.weight)
-    shift = torch.zeros_like(gain) if norm.bias is None else _double(norm.bias)
-    return gain, shift - _double(norm.running_mean) * gain
-
-
-def _double(values: Tensor) -> Tensor:
-    return values.detach().double().cpu()

@@ -15,6 +15,7 @@ from asm_hw.numbers.alphabets import AlphabetSet
 from .prepared_layers import Layer, float_weight, weight_quantizer
 from .quantizer import ActivationQuantizer, Gain, WeightQuantizer
 from .shape_operations import Window
+from .traced_functions import Function
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,15 @@ class Wide:
 
 
 @dataclass(frozen=True, eq=False)
+class Applied:
+    """A function of a stored tensor before it is rounded, which ``node`` computes."""
+
+    source: Stored
+    function: Function
+    node: Node
+
+
+@dataclass(frozen=True, eq=False)
 class SumStep:
     """Stores ``target``: the sum ``source``, rounded by ``quantizer``."""
 
@@ -121,6 +131,29 @@ class NarrowStep:
     target: Stored
     source: Stored
     shift: int
+
+
+@dataclass(frozen=True, eq=False)
+class TableStep:
+    """Stores ``target``: a function of a stored tensor, rounded by ``quantizer``."""
+
+    target: Stored
+    source: Applied
+    quantizer: ActivationQuantizer
+
+    @property
+    def real(self) -> Tensor:
+        """The function of each integer of the source, from the smallest on, float32, by the model's own operations."""
+        stored = self.source.source
+        low, high = stored.format.binary_range
+        integers = torch.arange(low, high + 1, dtype=torch.float32, device=self.quantizer.log2_scale.device)
+        with torch.no_grad():
+            return self.source.function(integers * stored.scale.to(integers))
+
+    @property
+    def values(self) -> Tensor:
+        """What is stored for each integer of the source, int64, on the CPU."""
+        return self.quantizer.integers(self.real).cpu()
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +184,7 @@ class AppendStep:
     dim: int
 
 
-Step = SumStep | NarrowStep | MaxStep | MoveStep | AppendStep
+Step = SumStep | TableStep | NarrowStep | MaxStep | MoveStep | AppendStep
 
 
 @dataclass(frozen=True, eq=False)

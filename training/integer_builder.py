@@ -31,8 +31,10 @@ from .folded_steps import (
     Step,
     Stored,
     SumStep,
+    TableStep,
     WindowSum,
 )
+from .function_tables import table_of
 from .levels import round_half_up
 from .requantize_multipliers import Multipliers, multiplier_levels, multipliers
 from .shape_operations import map_shape
@@ -54,6 +56,8 @@ class NetworkBuilder(BuiltNodes):
             self._output(step)
         elif isinstance(step, SumStep):
             self.keep(step.target, self._sum(step))
+        elif isinstance(step, TableStep):
+            self.keep(step.target, table_of(step, self.new_name(step.target.name), self.name_of(step.source.source)))
         elif isinstance(step, NarrowStep):
             self.keep(step.target, self._narrow(step))
         elif isinstance(step, MaxStep):

@@ -6,12 +6,11 @@ from torch.fx import Node
 
 from .traced_operations import place_of
 
-CLAMPS = "ReLU, ReLU6, Hardtanh and clamp have one"
 PRODUCTS = "a product of two tensors would need a multiplier"
 ZEROS = "padding with zeros has one"
 NEAREST = {
-    **dict.fromkeys(("gelu", "silu", "mish", "elu", "selu", "celu", "softplus", "softsign", "sigmoid"), CLAMPS),
-    **dict.fromkeys(("tanh", "hardswish", "hardsigmoid", "leakyrelu", "prelu", "rrelu", "logsigmoid"), CLAMPS),
+    "prelu": "one with the same slope for all channels has one",
+    "rrelu": "LeakyReLU has one",
     **dict.fromkeys(("mul", "matmul", "bmm", "einsum", "baddbmm", "bilinear"), PRODUCTS),
     **dict.fromkeys(("multiheadattention", "scaleddotproductattention"), PRODUCTS),
     **dict.fromkeys(

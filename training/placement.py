@@ -27,11 +27,20 @@ IDLE = "asm_idle"
 
 @dataclass(frozen=True)
 class Read:
-    """``user`` takes a stored tensor by way of ``edge``; ``layer``: the path of a convolution or Linear, else None."""
+    """``user`` takes a stored tensor by way of ``edge``.
+
+    ``layer``: the path of a convolution or Linear, else None; ``table``: it looks its integers up.
+    """
 
     user: Node
     edge: Node
     layer: str | None
+    table: bool = False
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it takes the top bits of what is stored, if they are enough."""
+        return self.table or self.layer is not None
 
 
 @dataclass
@@ -116,11 +125,11 @@ class _Placer:
                 self.placement.unsigned.add(node)
         return value
 
-    def _read(self, user: Node, edge: Node, layer: str | None = None) -> _Value:
+    def _read(self, user: Node, edge: Node, layer: str | None = None, table: bool = False) -> _Value:
         """``edge`` stored, with ``user`` as a reader."""
         value = self._store(edge)
         assert value.root is not None
-        self.placement.reads[value.root].append(Read(user, edge, layer))
+        self.placement.reads[value.root].append(Read(user, edge, layer, table))
         return value
 
     def _input(self, node: Node, op: Op) -> _Value:
@@ -160,6 +169,16 @@ class _Placer:
             self._read(node, op.inputs[0])
             value = _Value(terms=1, unsigned=value.unsigned)
         return replace(value, clamped=True, unsigned=unsigned or value.unsigned, layer=None)
+
+    def _table(self, node: Node, op: Op) -> _Value:
+        """A function of what is stored; its result is stored in turn."""
+        value = self.values[op.inputs[0]]
+        unsigned = op.detail.unsigned(value.unsigned)
+        if value.real:
+            return _Value(real=True, unsigned=unsigned)
+        self._read(node, op.inputs[0], table=True)
+        self.values[node] = _Value(unsigned=unsigned)
+        return self._store(node)
 
     def _add(self, node: Node, op: Op) -> _Value:
         values = [self.values[source] for source in op.inputs]

@@ -11,6 +11,7 @@ from torch.fx import GraphModule, Node
 
 from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
+from asm_hw.network.integer_table import TABLE_BITS
 
 from .layer_formats import OUTPUT_BITS, LayerFormats
 from .placement import Placement, Read
@@ -47,7 +48,7 @@ class QuantizerInsertion:
         quantizer.shared = len(roots) > 1
         if not narrow and roots[0].op != "placeholder" and not quantizer.shared:
             start_scale(quantizer, roots[0])  # others keep the scale that their shifts belong to
-        shifts = fit_narrow(quantizer, sample, [f for f in narrow if any(taken[r] == f and r.layer for r in taken)])
+        shifts = fit_narrow(quantizer, sample, [f for f in narrow if any(taken[r] == f and r.narrows for r in taken)])
         for root in roots:
             own = {read: taken[read] for read in self.placement.reads[root]}
             self._quantize(root, f"asm.values.{roots[0].name.removeprefix('asm_gains_')}", quantizer, own, shifts)
@@ -65,10 +66,11 @@ class QuantizerInsertion:
         quantized = self._insert(name, quantizer, root)
         root.replace_all_uses_with(quantized, delete_user_cb=lambda user: user is not quantized)
         self._absorb_relu(root, quantized)
+        self._compute_in_double(root)
         made: dict[tuple[Node, ActivationFormat], Node] = {}
         for read, wanted in taken.items():
             edge = quantized if read.edge is root else read.edge
-            if read.layer is None:  # reads what is stored
+            if not read.narrows:  # reads what is stored
                 if classify(read.user, self.model, self.seen).kind in GAINED:
                     gain = f"asm.gains.{read.user.name}.in{read.user.all_input_nodes.index(edge)}"
                     read.user.replace_input_with(edge, self._insert(gain, Gain(self.seen[edge][1]), edge))
@@ -76,6 +78,19 @@ class QuantizerInsertion:
                 if (edge, wanted) not in made:
                     made[edge, wanted] = self._narrowing(edge, name, wanted, shifts[wanted])
                 read.user.replace_input_with(edge, made[edge, wanted])
+
+    def _compute_in_double(self, root: Node) -> None:
+        """A function that a table takes over is computed as for the table."""
+        op = classify(root, self.model, self.seen)
+        if op.kind != "table" or not op.detail.in_double:
+            return
+        with self.graph.inserting_before(root):
+            wide = self.graph.call_method("double", op.inputs)
+        root.replace_input_with(op.inputs[0], wide)
+        with self.graph.inserting_after(root):
+            back = self.graph.call_method("float", (root,))
+        root.replace_all_uses_with(back, delete_user_cb=lambda user: user is not back)
+        self.seen[wide] = self.seen[back] = self.seen[root]
 
     def _insert(self, path: str, module: nn.Module, source: Node, *more: Node) -> Node:
         """A call of ``module`` on ``source``, right after it."""
@@ -85,6 +100,8 @@ class QuantizerInsertion:
         """The format that a reader takes."""
         if read.layer is not None:
             return replace(self.formats.of(read.layer).activation, signed=signed)
+        if read.table:
+            return ActivationFormat(min(TABLE_BITS, self.formats.residual_bits), signed)
         return ActivationFormat(OUTPUT_BITS if read.user.op == "output" else self.formats.residual_bits, signed)
 
     def _quantizer(self, root: Node, sample: Tensor, stored: ActivationFormat) -> ActivationQuantizer:

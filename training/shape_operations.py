@@ -30,9 +30,9 @@ class Window(NamedTuple):
 class Op:
     """A node's operation: ``kind``, the nodes of its tensors, and what the kind needs.
 
-    input, output, value (no tensor); layer, norm, quantize, narrow, gain (detail: the module); clamp (low, high); add
-    (factors of both); affine (`Affine`); concat; append (2 for rows, 3 for columns); mean (`Window`, divisor); max
-    (`Window`); move (action, arguments); same; other (detail: what it calls).
+    input, output, value (no tensor); layer, norm, quantize, narrow, gain (detail: the module); clamp (low, high); table
+    (`Function`); add (factors of both); affine (`Affine`); concat; append (2 for rows, 3 for columns); mean (`Window`,
+    divisor); max (`Window`); move (action, arguments); same; other (detail: what it calls).
     """
 
     kind: str

@@ -14,6 +14,7 @@ from .moved_dimensions import pad_operation, permutation
 from .shape_operations import Op, Window, adaptive_pool, map_shape, pool_operation, reshape_operation
 from .tensor_shapes import Seen
 from .traced_arithmetic import arithmetic
+from .traced_functions import FUNCTIONS, function_of_call, plain_name
 
 POOL = ("input", "kernel_size", "stride", "padding")
 MAX_POOL = (*POOL, "dilation", "ceil_mode", "return_indices")
@@ -32,8 +33,10 @@ def operation_of_call(node: Node, seen: Seen) -> Op | None:
     """The operation of a function or method of PyTorch; None where the hardware has none."""
     if inspect.isfunction(node.target) and not node.target.__module__.startswith("torch."):
         return None  # a user's own, whatever its name
-    classifier = CALLS.get(call_name(node).removeprefix("_"))
-    return classifier(node, seen) if classifier else None
+    name = call_name(node).removeprefix("_")
+    if name in CALLS:
+        return CALLS[name](node, seen)
+    return function_of_call(node, seen, name) if plain_name(name) in FUNCTIONS else None
 
 
 def arguments_of(node: Node, seen: Seen, names: tuple[str, ...]) -> dict[str, Any]:
@@ -162,7 +165,7 @@ CALLS: Mapping[str, Classifier] = {
     "mean": _mean,
     **dict.fromkeys(("flatten", "unflatten", "view", "reshape", "squeeze", "unsqueeze"), reshape_operation),
     **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis"), permutation),
-    **dict.fromkeys(("contiguous", "clone"), _same),
+    **dict.fromkeys(("contiguous", "clone", "float", "double"), _same),
     "pad": _pad,
     "getitem": _slice,
     **dict.fromkeys(("cat", "concat"), _concat),

@@ -18,6 +18,7 @@ from .quantizer import ActivationQuantizer, Gain, Narrowing
 from .shape_operations import Op, adaptive_pool, pool_operation, reshape_operation
 from .tensor_shapes import FixedSize, Seen
 from .traced_calls import call_name, operation_of_call
+from .traced_functions import function_of_module
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -92,4 +93,6 @@ def _operation_of_module(node: Node, module: nn.Module, seen: Seen) -> Op | None
     for pools, (kind, dimensions) in ADAPTIVE_POOLS.items():
         if isinstance(module, pools):
             return adaptive_pool(kind, node, seen, dimensions)
-    return reshape_operation(node, seen) if isinstance(module, (nn.Flatten, nn.Unflatten)) else None
+    if isinstance(module, (nn.Flatten, nn.Unflatten)):
+        return reshape_operation(node, seen)
+    return function_of_module(node, module)

@@ -51,6 +51,7 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
     """
     from asm_hw.compiler.event_energy import layer_energies_pj
     from asm_hw.compiler.program_folder import compile_folder
+    from asm_hw.compiler.result_tables import needed_tables
     from asm_hw.network.network_file import load
     from asm_hw.report.progress import working
 
@@ -67,6 +68,8 @@ def compile_command(network: Path, out: Path | None, force: bool, batch: int, as
         own = getattr(loaded, name)
         if options.get(name) is None and own is not None:
             options[name] = str(own)
+    if options.get("tables") is None:
+        options["tables"] = needed_tables(loaded) or None
     folder = out or Path("build") / stem_of(network)
     with working(f"{'choosing an engine for' if options['lanes'] == AUTO else 'compiling'} {network.name}"):
         config, chosen = engine_of(loaded, batch, options)

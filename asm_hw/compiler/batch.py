@@ -18,6 +18,7 @@ from asm_hw.network.integer_moves import IntegerConcat
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import IntegerNode
 from asm_hw.network.integer_sums import IntegerSum
+from asm_hw.network.integer_table import IntegerTable
 from asm_hw.units.engine.engine_records import COUNT
 
 MAX_BATCH = (1 << COUNT) - 1
@@ -54,11 +55,11 @@ def _over_pixels(layer: IntegerNode, sources: tuple[str, ...], vectors: bool, ba
             weight=layer.weight[:, :, None, None],
             requantize=layer.requantize,
         )
-    if isinstance(layer, IntegerSum | IntegerConcat) and vectors:
+    if isinstance(layer, IntegerSum | IntegerConcat | IntegerTable) and vectors:
         return layer
     raise ParameterError(
-        f"layer {layer.name!r} must be a matrix product, or a sum or concatenation of vectors, for batch {batch},"
-        f" not {layer.kind}"
+        f"layer {layer.name!r} must be a matrix product, or a sum, table or concatenation of vectors, for batch"
+        f" {batch}, not {layer.kind}"
     )
 
 

@@ -20,6 +20,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import IntegerNode, RequantizedNode
 from asm_hw.network.integer_pools import IntegerMaxPool
+from asm_hw.network.integer_table import IntegerTable
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.bitline.bitline_config import BitlineConfig
 from asm_hw.units.bitline.bitline_counter import BitlineCounter, access_kinds
@@ -141,6 +142,12 @@ def compile_bitline(network: IntegerNetwork, config: BitlineConfig, batch: int =
     Raises `ParameterError` that names the layer which the array does not take.
     """
     check_asm(config.arithmetic)
+    table = next((node for node in network.layers if isinstance(node, IntegerTable)), None)
+    if table is not None:
+        raise ParameterError(
+            f"layer {table.name!r} must be a node that is counted beside a bitline array, not a {table.kind}: unit"
+            " engine has tables"
+        )
     network = batched(network, batch)
     layers = []
     for node, sources, size in zip(network.layers, network.sources, network.sizes, strict=True):

@@ -21,6 +21,7 @@ from .lowering import as_map, products_of
 from .move_products import with_swaps
 from .products import Product, fuse, join_moves
 from .program_builder import ProgramBuilder
+from .result_tables import check_tables, distinct, look_up_at_once
 from .tensor_layout import Placed, TensorLayout
 from .tensor_placement import place
 from .tiling import needed_passes
@@ -55,7 +56,8 @@ def lowered(network: IntegerNetwork, act_bits: int) -> tuple[list[Product], str]
     output = holds[network.layers[-1].name]
     if output == INPUT:
         raise ParameterError(f"layer {network.layers[-1].name!r} must compute something, not give the input as it is")
-    return fuse(join_moves(products, {output}), act_bits, network.formats), output
+    products = look_up_at_once(join_moves(products, {output}), {output}, network.formats)
+    return fuse(products, act_bits, network.formats), output
 
 
 @dataclass(frozen=True)
@@ -88,18 +90,27 @@ class _Compiling:
     def program(self, windows: InputWindows | None) -> EngineProgram:
         """The program with the input as ``windows`` or as it is."""
         config = self.config
+        check_tables(config, self.products)
         products, source = self._input(windows)
         products, layouts = _layouts(self.network, config, products, source)
         for product in products:
             check_sums(config, product, layouts[product.source])
         bases = place(config, products, layouts, {self.output})
         tensors = {name: Placed(layouts[name], base) for name, base in bases.items()}
-        build = ProgramBuilder(config, tensors)
+        build = ProgramBuilder(config, tensors, distinct(product.look_up for product in products))
         for index, product in enumerate(products):
             build.add(product, final=index == len(products) - 1, completes=_completes(products, index))
         layers = build.scheduled()
         return EngineProgram(
-            config, layers, build.program, build.weights, tensors, self.output, self.sha256, windows=windows
+            config,
+            layers,
+            build.program,
+            build.weights,
+            tensors,
+            self.output,
+            self.sha256,
+            windows=windows,
+            tables=[entry for entries in build.tables for entry in entries],
         )
 
 

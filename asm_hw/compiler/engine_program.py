@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -55,6 +55,7 @@ class EngineProgram:
     tensors : every tensor that is stored, by the node that gives it; ``input`` among them
     output : the tensor that is the network's result
     windows : how the input is written, where not as it is
+    tables : entries of the tables, one after another, as they are stored
     batch : inputs that it runs at once, side by side as pixels
     """
 
@@ -67,6 +68,7 @@ class EngineProgram:
     network_sha256: str
     windows: InputWindows | None = None
     batch: int = 1
+    tables: Sequence[int] = ()
 
     @cached_property
     def cycles(self) -> int:
@@ -77,7 +79,7 @@ class EngineProgram:
     def rows(self) -> list[Row]:
         """What the host writes before a run, in this order: the header, program and, unless they stream, weights."""
         weights = [] if self.streamed else self.weights
-        return program_rows(self.config, self.program, weights, self.streamed, self.cycles)
+        return program_rows(self.config, self.program, weights, self.streamed, self.cycles, self.tables)
 
     @cached_property
     def streamed(self) -> list[Row]:

@@ -62,7 +62,7 @@ def layer_record(
         product.walk(source.layout.shape[1:]), config.hold, whole=product.reduce or len(tiling.passes[0]) == 1
     )
     stride_y, stride_x = product.stride
-    layout, offset = source.layout, target.layout.offset
+    layout, offset = source.layout, product.offset(target.layout.format)
     moves = not product.reduce
     record = blocks.fields | {
         "final": int(final), "tiles": len(tiling.passes[0]), "passes": len(tiling.passes),
@@ -151,7 +151,7 @@ def channel_records(config: EngineConfig, product: Product, tensors: Mapping[str
     records = []
     for index, (scale, shift, bias, terms) in enumerate(zip(*rows, strict=True)):
         record = {"scale": _code(config, product, scale), "shift": shift}
-        bias += (target.offset << shift) - source.offset * terms * scale
+        bias += (product.offset(target.format) << shift) - source.offset * terms * scale
         bound = largest * abs(scale) + (1 << shift >> 1)
         if skip is not None:
             joined_scale, joined_shift = _joining(channels, index)

@@ -18,9 +18,11 @@ from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import INPUT, IntegerNode, RequantizedNode
 from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
 from asm_hw.network.integer_sums import IntegerSum
+from asm_hw.network.integer_table import IntegerTable
 
 from .move_products import Shape, concat_products, identity, move_products, zeros
 from .products import ONES, Channels, Product
+from .result_tables import look_up_of
 
 
 def as_map(shape: tuple[int, ...]) -> Shape:
@@ -78,6 +80,10 @@ def _lower(
     if isinstance(layer, IntegerConcat):
         return concat_products(layer, names, shapes, common)
     common["source"] = names[0]
+    if isinstance(layer, IntegerTable):
+        common |= {"limits": layer.taken.range, "look_up": look_up_of(layer)}
+        weight = identity(layer, shapes[0][0])
+        return [Product(weight=weight, weights=ONES, channels=Channels.passing(shapes[0][0]), **common)]
     if isinstance(layer, IntegerLayer):
         return [_multiply(layer, shapes[0], common)]
     if isinstance(layer, IntegerSum):

@@ -76,12 +76,21 @@ class Also:
 
 
 @dataclass(frozen=True)
+class LookUp:
+    """A table that results go through: ``taken`` as they are before, ``entries`` by stored value, as stored values."""
+
+    taken: ActivationFormat
+    entries: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Product:
     """One layer of an engine's program: weights [out, in, kh, kw] over the tensor ``source``.
 
     ``skip``: the tensor that joins the sums. ``reduce``: the sums of all pixels end in one; windows that ``stride``
     takes from them do not overlap. ``largest``: the largest term counts instead of the sum. ``encode``: results go on
-    to the nearest level of the target's format. ``also``: a copy in fewer bits.
+    to the nearest level of the target's format, or to the entry of a table, ``look_up``; ``limits`` come before it.
+    ``also``: a copy in fewer bits.
     """
 
     name: str
@@ -101,6 +110,11 @@ class Product:
     macs: int = 0
     encode: bool = False
     also: Also | None = None
+    look_up: LookUp | None = None
+
+    def offset(self, target: ActivationFormat) -> int:
+        """What is added to a result, where ``target`` is stored: memories and tables take no negative numbers."""
+        return stored_offset(self.look_up.taken if self.look_up else target)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -151,6 +165,8 @@ def _joins(first: Product, second: Product) -> bool:
     """Whether the second product takes pixels of the first as they are, within its height and width."""
     if not _selects(second) or not _selects(first) or (second.stride, second.padding) != ((1, 1), (0, 0)):
         return False
+    if first.look_up:
+        return False
     # Beyond them there are zeros, where the first one's source may go on.
     return all(own <= given for own, given in zip(second.out_size, first.out_size, strict=True))
 
@@ -184,14 +200,14 @@ def fuse(products: list[Product], narrow_bits: int, formats: Mapping[str, Activa
     for product in products:
         maker = _maker(fused, product.source)
         also = _copy_of(product, narrow_bits, formats)
-        if maker is None or also is None or not _writes_alone(fused, maker, product.out_size):
+        if maker is None or also is None or not writes_alone(fused, maker, product.out_size):
             fused.append(product)
         else:
             fused[maker] = replace(fused[maker], also=also)
     return fused
 
 
-def _writes_alone(products: Sequence[Product], index: int, size: tuple[int, int]) -> bool:
+def writes_alone(products: Sequence[Product], index: int, size: tuple[int, int]) -> bool:
     """Whether one product makes the whole of its tensor of this height and width, pixel by pixel, and no copy yet."""
     product = products[index]
     goes_on = any(other.target == product.target for other in products[index + 1 :])
@@ -204,9 +220,15 @@ def _copy_of(product: Product, narrow_bits: int, formats: Mapping[str, Activatio
     source, target = formats[product.source], formats[product.target]
     also = Also(product.target, shift, product.limits, product.encode)
     narrow = shift <= MAX_COPY_SHIFT and source.bits <= SKIP_BITS and target.bits <= narrow_bits
-    where = (product.stride, product.padding) == ((1, 1), (0, 0))
-    if not narrow or not where or not product.takes_pixels or not product.channels.moves_by(shift):
+    if not narrow or product.look_up or not changes_nothing(product, shift):
         return None
+    return also if also.fits(source, target) else None
+
+
+def changes_nothing(product: Product, shift: int = 0) -> bool:
+    """Whether every value stays in its place, moved down by ``shift`` bits, before it is clamped."""
+    where = (product.stride, product.padding) == ((1, 1), (0, 0))
+    if not where or not product.takes_pixels or not product.channels.moves_by(shift):
+        return False
     outputs, inputs = product.weight.shape[:2]
-    same = outputs == inputs and torch.equal(product.weight[:, :, 0, 0], torch.eye(outputs, dtype=torch.int64))
-    return also if same and also.fits(source, target) else None
+    return outputs == inputs and torch.equal(product.weight[:, :, 0, 0], torch.eye(outputs, dtype=torch.int64))

@@ -35,11 +35,12 @@ class _Added:
 class ProgramBuilder:
     """Collects rows of program and weight memory, product by product.
 
-    Weights that do not fit their memory arrive while the program runs, if it holds those of each pass.
+    Weights that do not fit their memory arrive while the program runs, if it holds those of each pass. ``tables``: the
+    entries of those that results go through.
     """
 
-    def __init__(self, config: EngineConfig, tensors: Mapping[str, Placed]):
-        self.config, self.tensors = config, tensors
+    def __init__(self, config: EngineConfig, tensors: Mapping[str, Placed], tables: Sequence[tuple[int, ...]] = ()):
+        self.config, self.tensors, self.tables = config, tensors, tables
         self.program: list[int] = []
         self.weights: list[int] = []
         self._added: list[_Added] = []
@@ -53,6 +54,8 @@ class ProgramBuilder:
         fills = tiling.fills(product.stride[1], size[1], product.walk(size)[1])
         pace = needed_pace(config, product, self.tensors, fills)
         layer = layer_record(config, product, tiling, self.tensors, pace, final)
+        if product.look_up:
+            layer |= {"look_up": 1, "table": self.tables.index(product.look_up.entries)}
         tiles = [tile_record(config, product, tile, source) for tile in tiling.own]
         self.program += records.rows(records.layer, layer)
         for tile in tiles:

@@ -14,7 +14,7 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.network.integer_node import INPUT
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.engine.engine_config import EngineConfig
-from asm_hw.units.engine.engine_records import PROGRAM_BITS
+from asm_hw.units.engine.engine_records import ENTRY_BITS, PROGRAM_BITS, TABLE_ENTRIES
 from asm_hw.units.engine.engine_schedule import LayerCycles
 from asm_hw.units.engine.program_header import HEADER_ROWS, STREAM
 from asm_hw.units.registry import make_config
@@ -58,6 +58,8 @@ def to_json(program: EngineProgram) -> str:
         "program": [f"{row:x}" for row in program.program],
         "weights": [f"{row:x}" for row in program.weights],
     }
+    if program.tables:
+        body["tables"] = [f"{entry:x}" for entry in program.tables]
     return json.dumps(body | {"sha256": _checksum(body)})
 
 
@@ -119,6 +121,7 @@ def _program(body: Mapping[str, Any]) -> EngineProgram:
         output=body["output"],
         network_sha256=_text("network_sha256", body["network_sha256"]),
         windows=_windows(body["input_windows"], tensors[INPUT].layout.shape),
+        tables=_rows("tables", body.get("tables", []), ENTRY_BITS, config.tables * TABLE_ENTRIES),
         batch=check_range("batch", body["batch"], 1, MAX_BATCH),
     )
 

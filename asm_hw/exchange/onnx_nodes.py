@@ -16,6 +16,7 @@ from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import IntegerNode
 from asm_hw.network.integer_pools import IntegerMaxPool, IntegerSumPool
 from asm_hw.network.integer_sums import IntegerSum
+from asm_hw.network.integer_table import IntegerTable
 
 from .onnx_graph import DOUBLE, FLOAT, INT8, INT32, INT64, UINT8, Chain, Integers, OnnxGraph, type_of
 from .onnx_products import Products
@@ -39,6 +40,7 @@ class NodeWriter:
             IntegerMaxPool: self._max_pool,
             IntegerMove: self._move,
             IntegerConcat: self._concat,
+            IntegerTable: self._table,
         }
 
     def write(self, node: IntegerNode, sources: list[Integers], names: tuple[str, ...]) -> Integers:
@@ -162,6 +164,16 @@ class NodeWriter:
             taken.append(chain.output)
         self._graph.node("Concat", taken, self._graph.stored(node.name), axis=node.dim)
         return stored_integers(self._graph, node.name, stored)
+
+    def _table(self, node: IntegerTable, sources: list[Integers], shapes: list[tuple[int, ...]]) -> Integers:
+        """What a place in the table holds; its first one is that of the least integer."""
+        x, least = sources[0], node.taken.binary_range[0]
+        chain = Chain(self._graph, x.name, x.type, self._graph.stored(node.name))
+        chain.cast(INT32)
+        if least:
+            chain.with_constant("Sub", "least", least)
+        chain.look_up(f"{chain.output}/values", node.values.numpy(), type_of(node.stored))
+        return Integers(chain.end(), chain.kind, *node.stored.range)
 
 
 def _window(node: IntegerSumPool | IntegerMaxPool, shape: tuple[int, ...]) -> dict[str, list[int]]:

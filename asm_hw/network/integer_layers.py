@@ -117,14 +117,7 @@ class IntegerLayer(RequantizedNode):
 
     def check_input(self, x: Tensor) -> None:
         """Raise `ParameterError` unless ``x`` holds integers that the input port can take."""
-        low, high = self.operands.activation.range
-        if x.is_floating_point():
-            raise ParameterError(f"layer {self.name!r} must take integers, not {x.dtype}")
-        for value in map(int, torch.aminmax(x)) if x.numel() else ():
-            if not low <= value <= high:
-                raise ParameterError(f"layer {self.name!r} must take integers from {low} to {high}, not {value}")
-        if self.operands.activation.levels is not None:
-            check_levels(f"layer {self.name!r} input", x, self.operands.activation.levels)
+        self.check_integers(x, self.operands.activation)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -18,6 +18,7 @@ from .integer_layers import IntegerLayer
 from .integer_moves import IntegerMove
 from .integer_node import INPUT, IntegerNode
 from .integer_requantize import encode_tensor
+from .integer_table import IntegerTable
 from .network_summary import summary_of
 
 FLOAT_BITS = 32
@@ -169,7 +170,7 @@ class IntegerNetwork:
         for layer, sources in zip(self.layers, self.sources, strict=True):
             if isinstance(layer, IntegerMove) and sources[0] in moved:
                 moved.add(layer.name)
-            if isinstance(layer, IntegerLayer) and sources[0] in moved:
+            if isinstance(layer, IntegerLayer | IntegerTable) and sources[0] in moved:
                 layer.check_input(x)
 
     def _run(self, x: Tensor) -> Tensor:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from asm_hw.errors import ParameterError, check_range
 from asm_hw.formats.activation_format import ActivationFormat
 
-from .integer_requantize import Requantize
+from .integer_requantize import Requantize, check_levels
 
 INPUT = "input"
 """The name of the network's input among the sources."""
@@ -65,6 +66,17 @@ class IntegerNode:
             raise ParameterError(
                 f"layer {self.name!r} must be given the (bits, signed, alphabets) {taken} that it takes, not {given}"
             )
+
+    def check_integers(self, x: Tensor, taken: ActivationFormat) -> None:
+        """Raise `ParameterError` unless ``x`` holds integers of the format ``taken``."""
+        low, high = taken.range
+        if x.is_floating_point():
+            raise ParameterError(f"layer {self.name!r} must take integers, not {x.dtype}")
+        for value in map(int, torch.aminmax(x)) if x.numel() else ():
+            if not low <= value <= high:
+                raise ParameterError(f"layer {self.name!r} must take integers from {low} to {high}, not {value}")
+        if taken.levels is not None:
+            check_levels(f"layer {self.name!r} input", x, taken.levels)
 
     def set_pair(self, name: str, low: int) -> None:
         """Check the field ``name``: two integers of at least ``low``."""

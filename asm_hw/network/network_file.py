@@ -27,6 +27,7 @@ from .integer_node import INPUT, IntegerNode
 from .integer_pools import IntegerMaxPool, IntegerSumPool
 from .integer_requantize import MAX_BITS, Requantize
 from .integer_sums import IntegerSum
+from .integer_table import IntegerTable
 from .packed_weights import pack_weights, unpack_weights
 
 SCHEMA = 3
@@ -39,7 +40,10 @@ LATER = {"ceil_mode": False, "dim": 1}
 
 KINDS: dict[str, type[IntegerNode]] = {
     node.kind: node
-    for node in (IntegerConv2d, IntegerLinear, IntegerSum, IntegerSumPool, IntegerMaxPool, IntegerMove, IntegerConcat)
+    for node in (
+        *(IntegerConv2d, IntegerLinear, IntegerSum, IntegerSumPool, IntegerMaxPool, IntegerMove, IntegerConcat),
+        IntegerTable,
+    )
 }
 TENSORS = {
     "scale": torch.int16,
@@ -121,6 +125,8 @@ def _tensors(layer: IntegerNode) -> dict[str, Tensor]:
     found = {}
     if isinstance(layer, (IntegerConv2d, IntegerLinear)):
         found["weight"] = pack_weights(layer.operands.weight, layer.weight)
+    if isinstance(layer, IntegerTable):
+        found["values"] = layer.values.to(torch.int32)
     requantize = getattr(layer, "requantize", None)
     for name, dtype in TENSORS.items():
         values = getattr(requantize, name, None)
@@ -142,8 +148,12 @@ def _describe(layer: IntegerNode) -> dict[str, Any]:
                 "format": _describe_format(value.format),
                 "limits": value.limits,
             }
-        elif isinstance(value, Tensor):
+        elif isinstance(value, ActivationFormat):
+            entry[field.name] = _describe_format(value)
+        elif field.name == "weight":
             entry["shape"] = list(value.shape)
+        elif isinstance(value, Tensor):
+            continue
         elif field.name not in LATER or value != LATER[field.name]:
             entry[field.name] = value
     return entry
@@ -192,6 +202,9 @@ def _restore(index: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> I
             skip_scale=values.get("skip_scale"),
             skip_shift=values.get("skip_shift"),
         )
+    if kind == IntegerTable.kind:
+        entry |= {name: _restore_format(entry[name]) for name in ("taken", "stored")}
+        entry["values"] = _tensor(values, index, "values")
     return KINDS[kind](**entry)
 
 

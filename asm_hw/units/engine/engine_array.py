@@ -13,11 +13,17 @@ from asm_hw.numbers.integers import ceil_div
 from .engine_column import EngineColumn
 from .engine_config import BANKS, SIDES, EngineConfig
 from .engine_layouts import control_layout, result_layout
-from .engine_records import SKIP_BITS
+from .engine_records import ENTRY_BITS, SKIP_BITS
 from .level_rounder import LevelRounder
 from .output_pipe import OutputPipe
+from .result_table import ResultTable
 
 _GATHER = ("entry", "clear", "shift")
+
+
+def _entry_ports(config: EngineConfig) -> dict:
+    """How an entry of the tables is written."""
+    return {"table_write": In(1), "table_address": In(config.entry_address_bits), "table_data": In(ENTRY_BITS)}
 
 
 class EngineArray(wiring.Component):
@@ -31,6 +37,7 @@ class EngineArray(wiring.Component):
     control : In(`control_layout`), of the steps in their stages
     result : In(`result_layout`), what becomes of the layer's sums
     skip_words : In(array[6] of words), what joins the sums that end in stage ``finish_stage``, in that stage
+    table_write, table_address, table_data : In, an entry of the tables, of engines that have any (`ResultTable`)
     data, also_data : Out(array[6] of words), by slot: the outputs of the last stage, and their narrowed copy
     """
 
@@ -38,6 +45,7 @@ class EngineArray(wiring.Component):
         r"load|parameters|control|result": "control",
         r"row|branch_\d+\w*": "weight_registers",
         r"x|skip_words|joined_\d+|data|also_data": "activations",
+        r"table_\w+": "control",
         r"raised_\d+|narrowed_\d+|narrow_\w+": "requantize",
         r"channel_\w+|next_\w+": "requantize",
         **DATAPATH_PARTS,
@@ -56,6 +64,7 @@ class EngineArray(wiring.Component):
                 "control": In(control_layout(config)),
                 "result": In(result_layout(config)),
                 "skip_words": In(words),
+                **(_entry_ports(config) if config.tables else {}),
                 "data": Out(words),
                 "also_data": Out(words),
             }
@@ -107,11 +116,23 @@ class EngineArray(wiring.Component):
             pipe.finish.eq(self.control.finish),
             pipe.low.eq(self.result.low), pipe.high.eq(self.result.high),
         ]  # fmt: skip
+        y = self._looked_up(m, index, pipe.y) if config.tables else pipe.y
         if config.act_alphabets is None:
-            return pipe.y
+            return y
         result = self.result
-        stored = self._round(m, f"level_{index}", pipe.y[:SKIP_BITS], result.encode, result.offset)
-        return Cat(stored, pipe.y[SKIP_BITS:])
+        stored = self._round(m, f"level_{index}", y[:SKIP_BITS], result.encode, result.offset)
+        return Cat(stored, y[SKIP_BITS:])
+
+    def _looked_up(self, m: Module, index: int, y: Value) -> Value:
+        """A result, or where the layer asks for it the entry of a table."""
+        m.submodules[f"table_{index}"] = table = ResultTable(self._config)
+        m.d.comb += [
+            table.y.eq(y), table.look_up.eq(self.result.look_up),
+            table.write.eq(self.table_write), table.address.eq(self.table_address), table.data.eq(self.table_data),
+        ]  # fmt: skip
+        if self._config.records.table_bits:
+            m.d.comb += table.table.eq(self.result.table)
+        return table.result
 
     def _round(self, m: Module, name: str, value: Value, encode: Value, offset: Value) -> Value:
         """A stored value on levels, where the layer asks for them."""

@@ -19,9 +19,9 @@ from asm_hw.units.operands_config import TERMS, AccumulatingConfig
 from asm_hw.units.parameters import choice, integer
 from asm_hw.units.unit_config import Memories
 
-from .engine_ports import INTERRUPT_WAIVER, PORT_MEANINGS
-from .engine_records import PROGRAM_BITS, SKIP_BITS, EngineRecords
-from .engine_stages import EngineStages
+from .engine_ports import INTERRUPT_WAIVER, PORT_MEANINGS, TABLE_PORTS
+from .engine_records import PROGRAM_BITS, SKIP_BITS, TABLE_ENTRIES, EngineRecords
+from .engine_stages import MAX_TABLE_STAGES, EngineStages
 from .program_header import HEADER_ROWS
 
 TAPS = (1, 3, 9)
@@ -33,6 +33,8 @@ QUARTET = 4
 """Bits by which sums are moved: digits of weights and of activations are worth powers of it."""
 SHELL: Mapping[str, Any] = {"control": "ports", "memory": "inferred"}
 """Parameters of what stands around the engine, with which programs have nothing to do, and their defaults."""
+ADDED: Mapping[str, Any] = {**SHELL, "tables": 0}
+"""Parameters that engines did not always have, and their defaults."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +45,13 @@ class EngineConfig(EngineStages, AccumulatingConfig):
     memory: ``segments`` that can each be read or written in a cycle, of six banks with ``bank_rows`` words. A wider
     number takes several turns: a tile's sum is shifted by digits of ``act_bits`` or quartets of the weight on its way
     into the accumulators, of which each column has ``hold``. ``act_alphabets``: what outputs can be encoded on; they
-    are stored as numbers, and lanes take any.
+    are stored as numbers, and lanes take any. ``tables``: functions that results can go through instead, of which each
+    column keeps a copy.
     """
 
     unit: ClassVar[str] = "engine"
     baseline_names: ClassVar[tuple[str, ...]] = ("exact",)
     mapped_once: ClassVar[tuple[str, ...]] = ("column", "output_pipe")
-    port_meanings: ClassVar[Mapping[str, str]] = PORT_MEANINGS
 
     act_bits: int = integer(4, ACT_BITS, "Activation bits")
     terms: int = integer(1 << 16, TERMS, "Products that an auto accumulator must hold")
@@ -64,6 +66,7 @@ class EngineConfig(EngineStages, AccumulatingConfig):
     bank_rows: int = integer(256, (8, 1 << 16), "Words of a bank of a segment")
     weight_rows: int = integer(8192, (2, 1 << 20), "Rows of the weight memory")
     program_rows: int = integer(512, (2, 1 << 16), "Rows of the program memory")
+    tables: int = integer(0, (0, 64), "Tables of 256 entries of 8 bits, in which outputs are looked up")
     memory: str = memory_field()
     control: str = choice("ports", ("ports", "axi_lite"), "Start and status: ports, or registers behind AXI4-Lite")
 
@@ -97,6 +100,10 @@ class EngineConfig(EngineStages, AccumulatingConfig):
                     f"{name} must be at least {rows}, what two of the smallest layers take on this array,"
                     f" not {getattr(self, name)}"
                 )
+        if self.tables and self.stages > MAX_TABLE_STAGES:
+            raise ParameterError(
+                f"stages must be at most {MAX_TABLE_STAGES} in an engine with tables, not {self.stages}"
+            )
         if self.overflow != "wrap":
             raise ParameterError(f"overflow must be wrap in an engine, not {self.overflow!r}")
 
@@ -111,13 +118,17 @@ class EngineConfig(EngineStages, AccumulatingConfig):
         return ActivationFormat(bits, signed, None if alphabets is None else AlphabetSet.of(alphabets))
 
     @property
+    def port_meanings(self) -> Mapping[str, str]:  # type: ignore[override]
+        return PORT_MEANINGS | (TABLE_PORTS if self.tables else {})
+
+    @property
     def array_shape(self) -> tuple[int, int]:
         return self.columns, self.lanes
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Those of `SHELL` where they are not the default: of manifests and programs from before nothing changes."""
-        return {name: value for name, value in super().parameters.items() if (name, value) not in SHELL.items()}
+        """Those of `ADDED` where they are not the default: of manifests and programs from before nothing changes."""
+        return {name: value for name, value in super().parameters.items() if (name, value) not in ADDED.items()}
 
     @property
     def core(self) -> Self:
@@ -219,14 +230,20 @@ class EngineConfig(EngineStages, AccumulatingConfig):
         return self.address_bits + 3
 
     @property
+    def entry_address_bits(self) -> int:
+        """Bits of the address of an entry, its table above; 0 without tables."""
+        return ceil_log2(self.tables * TABLE_ENTRIES) if self.tables else 0
+
+    @property
     def access_fields(self) -> dict[str, int]:
         """Widths of what the host writes: a memory, an address, and a row."""
         rows = max(self.program_rows, self.weight_rows)
-        address = max(ceil_log2(rows), self.host_address_bits)
+        address = max(ceil_log2(rows), self.host_address_bits, self.entry_address_bits)
         return {"target": 2, "address": address, "data": max(PROGRAM_BITS, self.row_bits, self.word_bits)}
 
     def _slug_words(self) -> list[str]:
         words = [*super()._slug_words(), f"l{self.lanes}", f"t{self.taps}", f"c{self.columns}", f"h{self.hold}"]
         words += [f"g{self.stages}"] * (self.stages > 1) + ["m"] * (self.accumulators == "memory")
+        words += [f"f{self.tables}x256"] * (self.tables > 0)
         words += [f"s{self.segments}x{self.bank_rows}", f"d{self.weight_rows}", f"p{self.program_rows}"]
         return words + [value for name, default in SHELL.items() if (value := getattr(self, name)) != default]

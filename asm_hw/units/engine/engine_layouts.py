@@ -21,6 +21,7 @@ PLACES = ("out", "skip", "also")
 _RESULT = (
     *("largest", "low", "high", "also_add", "also_shift", "also_low", "also_high"),
     *("encode", "offset", "also_encode", "also_offset"),
+    *("look_up", "table"),
 )
 RAISED = {"also_low_raised": "also_low", "also_high_raised": "also_high"}
 """Limits of a narrowed copy as results meet them, before they are moved down; and the fields that they are made of."""

@@ -43,3 +43,8 @@ INTERRUPT_WAIVER = """
 lint_off -rule SYMRSVDWORD -file "*" -match "Symbol matches C++ common word: 'interrupt'"
 """
 """Of Verilator, for an engine that has the port."""
+
+TABLE_PORTS = {
+    "i__payload": "a row for a memory: target (0 program, 1 weights, 2 activations, 3 tables), address, data"
+}
+"""Where an engine with tables differs."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from asm_hw.numbers.bit_fields import Field, fields_width, join_fields, pack, place_fields, unpack
-from asm_hw.numbers.integers import ceil_div
+from asm_hw.numbers.integers import ceil_div, ceil_log2
 
 if TYPE_CHECKING:
     from .engine_config import EngineConfig
@@ -22,6 +22,10 @@ COUNT = 10
 """Bits of a number of rows, columns or blocks."""
 SKIP_BITS = 8
 """Most bits of a stored tensor that joins the sums, or that is narrowed on its way."""
+
+ENTRY_BITS = SKIP_BITS
+"""Bits of an entry of a table, and of what is looked up."""
+TABLE_ENTRIES = 1 << ENTRY_BITS
 
 
 class EngineRecords:
@@ -50,7 +54,14 @@ class EngineRecords:
         also = {"also": 1, "also_add": SKIP_BITS + 2, "also_shift": 3, "also_low": act, "also_high": act}
         encoded = {"encode": 1, "offset": SKIP_BITS, "also_encode": 1, "also_offset": act}
         encoded = encoded if self._config.act_alphabets else {}
-        return place_fields((loops | kind | source | out | places | also | encoded).items())
+        looked = {"look_up": 1} | ({"table": self.table_bits} if self.table_bits else {})
+        looked = looked if self._config.tables else {}
+        return place_fields((loops | kind | source | out | places | also | encoded | looked).items())
+
+    @property
+    def table_bits(self) -> int:
+        """Bits of the number of a table; 0 where there is one, or none."""
+        return ceil_log2(max(1, self._config.tables))
 
     @staticmethod
     def _place(name: str, a: int) -> dict[str, int]:

@@ -4,12 +4,17 @@ SWAP_STAGE = 2
 """Edges from the issue of a tile's first step to the one that swaps its weights in."""
 OUTPUT_STAGES = 4
 """Edges from the one that ends a sum to its output in the activation memory."""
+TABLE_STAGES = 2
+"""Edges more where outputs can be looked up: two, so that `EngineStages.join_gap` stays odd."""
+MAX_TABLE_STAGES = 3
+"""Most ``stages`` beside tables: with more, what shares segments would need steps longer than a record says."""
 
 
 class EngineStages:
     """What `EngineConfig` says of its stages."""
 
     stages: int
+    tables: int
 
     @property
     def finish_stage(self) -> int:
@@ -24,7 +29,7 @@ class EngineStages:
     @property
     def last_stage(self) -> int:
         """Edges from the issue of a step to its output in the activation memory."""
-        return self.finish_stage + OUTPUT_STAGES
+        return self.finish_stage + OUTPUT_STAGES + (TABLE_STAGES if self.tables else 0)
 
     @property
     def drain(self) -> int:

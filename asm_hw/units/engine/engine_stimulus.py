@@ -14,6 +14,7 @@ from asm_hw.numbers.bit_fields import pack
 from asm_hw.numbers.integers import ceil_div
 
 from .engine_config import ROWS, SIDES, EngineConfig
+from .engine_records import TABLE_ENTRIES
 from .engine_schedule import Timeline
 from .program_header import Row, payload, program_rows, stream_rows
 from .window_registers import WindowRegisters
@@ -52,6 +53,8 @@ class _Maker:
         self._program: list[int] = []
         self._weights: list[int] = []
         self._layers: list[tuple[dict[str, int], list[dict[str, int]]]] = []
+        low, high = (self._limits()[name] for name in ("low", "high"))
+        self._tables = [rng.randint(low, high) for _ in range(config.tables * TABLE_ENTRIES)]
 
     def make(self, streams: bool) -> SmallProgram:
         config, rng, made = self._config, self._rng, self._made
@@ -65,7 +68,7 @@ class _Maker:
         made.cycles = sum(timeline.layer(*layer).cycles for layer in self._layers)
         made.streamed = stream_rows(config, self._weights) if streams else []
         weights = [] if streams else self._weights
-        made.rows += program_rows(config, self._program, weights, made.streamed, made.cycles)
+        made.rows += program_rows(config, self._program, weights, made.streamed, made.cycles, self._tables)
         made.reads = [*self._words(second, 1), *self._words(third, 0)]
         return made
 
@@ -163,7 +166,7 @@ class _Maker:
             "window": window, "skip": joins, "height": HEIGHT, "width": WIDTH, "stride_y": 1, "stride_x": 1,
             "stride_m3": 1, "row": row, "row_step": row, "col": 1, "block_y": height, "block_x": WIDTH,
             "block_row": height * row, "block_col": row, "block_m3": height % 3, "out_height_m3": height % 3,
-            "out_height_m2": height % 2, "phases": 1, **self._limits(),
+            "out_height_m2": height % 2, "phases": 1, **self._limits(), **self._looked_up(),
             **{f"out_{name}": value for name, value in (place | {"base": target * config.bank_rows}).items()},
             **{f"skip_{name}": value for name, value in (place | {"base": 0}).items()},
         }  # fmt: skip
@@ -175,6 +178,11 @@ class _Maker:
             return {"low": 1, "high": (1 << config.act_bits) - 2}
         (low, high), offset = config.encoded(config.act_bits, signed=True).range, 1 << config.act_bits - 1
         return {"low": low + offset, "high": high + offset, "encode": 1, "offset": offset}
+
+    def _looked_up(self) -> dict[str, int]:
+        """Whether results go through a table, and through which, of engines that have any."""
+        tables = self._config.tables
+        return {"look_up": self._rng.randrange(2), "table": self._rng.randrange(tables)} if tables else {}
 
     def _channel(self, joins: bool) -> dict[str, int]:
         """Parameters that leave some results within the limits."""
@@ -195,6 +203,8 @@ class _Maker:
         )
         shift = channel["shift"]
         result = max(layer["low"], min(layer["high"], (total + (1 << shift >> 1)) >> shift))
+        if layer.get("look_up"):
+            result = self._tables[layer["table"] * TABLE_ENTRIES + result]
         levels, offset = self._config.encoded(self._config.act_bits, signed=True).levels, layer.get("offset", 0)
         return result if levels is None else levels.nearest(result - offset) + offset
 

@@ -186,6 +186,11 @@ class Engine(wiring.Component):
                 (front.program_row if target == 0 else array.row).eq(memory.row),
             ]
 
+        if config.tables:
+            written = self.i.valid & self.i.ready & (payload.target == TARGETS.index("tables"))
+            m.d.comb += [array.table_write.eq(written), array.table_address.eq(payload.address)]
+            m.d.comb += array.table_data.eq(payload.data)
+
     def _stream(self, m: Module, guard: ProgramGuard, front: Front) -> None:
         """Rows of weights while a program runs: where the front reads none, and the ring has room."""
         m.submodules.stream = ring = WeightStream(self._config)

@@ -22,7 +22,7 @@ PATIENCE_BITS = 16
 """So many bits count the cycles in which the engine waits for a row that does not come before it gives up."""
 LIMIT_CYCLES = 64
 """Cycles that a step of ``limit`` is worth."""
-TARGETS = ("program", "weights", "activations")
+TARGETS = ("program", "weights", "activations", "tables")
 """The memories that the host writes, by number."""
 ERRORS = ("none", "engine", "checksum", "limit", "stream")
 """Why a program ended early, by number: it is of another engine, its rows are not all there, it ran on, its stream of
@@ -83,14 +83,21 @@ def stream_rows(config: EngineConfig, weights: list[int]) -> list[Row]:
 
 
 def program_rows(
-    config: EngineConfig, program: list[int], weights: list[int], streamed: list[Row], cycles: int
+    config: EngineConfig,
+    program: list[int],
+    weights: list[int],
+    streamed: list[Row],
+    cycles: int,
+    tables: Iterable[int] = (),
 ) -> list[Row]:
     """All rows of a program that the host writes before it runs, in this order: the header first, at address 0.
 
-    Its ``weights`` are among them, ``streamed`` ones (`stream_rows`) are not: it has the ones or the others.
+    Its ``weights`` are among them, ``streamed`` ones (`stream_rows`) are not: it has the ones or the others. The
+    entries of ``tables`` come last, one table after another.
     """
     parts = {"rows": len(streamed), "checksum": checksum(config, streamed)}
     rows: list[Row] = [("program", 1, join_fields(place_fields(STREAM.items()), parts))]
     rows += [("program", address, row) for address, row in enumerate(program, HEADER_ROWS)]
     rows += [("weights", address, row) for address, row in enumerate(weights)]
+    rows += [("tables", address, entry) for address, entry in enumerate(tables)]
     return [("program", 0, header(config, rows, cycles)), *rows]
