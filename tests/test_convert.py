@@ -114,7 +114,7 @@ def test_what_joins_with_a_small_scale_has_a_multiplier_of_its_own_precision():
 
     torch.manual_seed(0)
     formats = {"alphabets": (1, 3, 5, 7), "weight_bits": 8, "act_bits": 12, "residual_bits": 14}
-    prepared = prepare(Difference().eval(), torch.rand(16, *SHAPE), **formats)
+    prepared = prepare(Difference().eval(), torch.randn(16, *SHAPE), **formats)
     freeze(prepared)
     gains = torch.cat([module.factor.flatten() for module in prepared.modules() if isinstance(module, Gain)])
     assert (gains - 1).abs().max() < 2 * COARSE
