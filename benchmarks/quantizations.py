@@ -9,13 +9,12 @@ A run's ``result.json`` says how it was made. Without runs only the table is wri
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from figures import RESULTS, write_block
-from trainings import formats_of
+from figures import RESULTS
+from trainings import formats_of, gather
 
 OUTPUT = RESULTS / "post_training.json"
 HEAD = (
@@ -63,9 +62,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
-    arguments = parser.parse_args()
-    if arguments.runs:
-        add(arguments.runs)
-    write_block("post training", table(), "docs/accuracy.md")
+    gather(__doc__, add, "post training", table)

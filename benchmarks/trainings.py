@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,15 @@ def formats_of(settings: dict[str, Any]) -> tuple[str, str, str]:
     return model, f"{'uniform' if uniform else f'{{{alphabets}}}'} W={settings['weight_bits']}", activations
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def gather(about: str | None, add: Callable[[list[Path]], None], marker: str, table: Callable[[], str]) -> None:
+    """Take over the runs that the command line names, if any, and write ``table`` at ``marker`` of docs/accuracy.md."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
     arguments = parser.parse_args()
     if arguments.runs:
         add(arguments.runs)
-    write_block("trainings", table(), "docs/accuracy.md")
+    write_block(marker, table(), "docs/accuracy.md")
+
+
+if __name__ == "__main__":
+    gather(__doc__, add, "trainings", table)

@@ -17,7 +17,7 @@ from .layer_formats import OUTPUT_BITS, LayerFormats
 from .placement import Placement, Read
 from .quantizer import ActivationQuantizer, Gain, Narrowing
 from .scale_fitting import fit_narrow, widest_format
-from .scale_starts import known_scale, start_scale
+from .scale_starts import known_scale, reaching_scale, start_scale
 from .tensor_shapes import Seen
 from .traced_operations import classify, path_of
 
@@ -114,8 +114,7 @@ class QuantizerInsertion:
         if root.op != "placeholder":
             values = math.prod(self.seen[root][1:])
             return ActivationQuantizer(sample, stored, multipliers=multipliers, values=values)
-        low, high = stored.range
-        largest = max(float(sample.max()) / high, float(sample.min()) / low if low else 0.0)
+        largest = reaching_scale(float(sample.min()), float(sample.max()), stored)
         scale = self.input_scale or known_scale(root, stored) or largest or 1.0
         return ActivationQuantizer(sample, stored, scale, multipliers)
 

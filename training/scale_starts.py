@@ -39,11 +39,16 @@ def note_known_scales(traced: GraphModule) -> None:
             traced.delete_submodule(str(node.target))
 
 
+def reaching_scale(low: float, high: float, stored: ActivationFormat) -> float:
+    """The scale at which integers of ``stored`` just reach from ``low`` to ``high``."""
+    smallest, largest = stored.range
+    return max(high / largest, low / smallest if smallest else 0.0)
+
+
 def known_scale(node: Node, stored: ActivationFormat) -> float | None:
     """The scale at which integers of ``stored`` reach just the range known of ``node``; None where none is known."""
     low, high = node.meta.get(KNOWN, (0.0, 0.0))
-    smallest, largest = stored.range
-    scale = max(high / largest, low / smallest if smallest else 0.0)
+    scale = reaching_scale(low, high, stored)
     return scale if 0 < scale < math.inf else None
 
 
