@@ -105,7 +105,7 @@ def test_prepare_refuses(settings, sentence):
 
 
 def test_prepare_refuses_models_it_cannot_quantize():
-    with pytest.raises(ParameterError, match="model ReLU must hold a Conv2d or a Linear"):
+    with pytest.raises(ParameterError, match="model ReLU must hold a Conv1d, Conv2d or Linear to quantize"):
         prepare(nn.ReLU(), torch.rand(2, 4))
     twice = prepare(digits_cnn(), torch.rand(4, 1, 8, 8))
     with pytest.raises(ParameterError, match="module '0' must have a plain weight"):

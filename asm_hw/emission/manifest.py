@@ -60,7 +60,7 @@ def describe(config: UnitConfig, component: wiring.Component, name: str) -> dict
 
 def _ports(config: UnitConfig, component: wiring.Component) -> list[dict[str, Any]]:
     """Every port in Verilog order, read back from the component's signature."""
-    meanings = MEANINGS | dict(config.port_meanings)
+    meanings = MEANINGS | dict(config.meanings)
     ports = [_port(name, "input", Shape(1), meanings[name]) for name in ("clk", "rst") if config.latency]
     for path, member, _ in component.signature.flatten(component):
         direction = "input" if member.flow == wiring.In else "output"

@@ -116,6 +116,11 @@ class UnitConfig:
         return ""
 
     @property
+    def meanings(self) -> Mapping[str, str]:
+        """`port_meanings`, with what parameters change in them."""
+        return self.port_meanings
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """All parameters as plain JSON values, derived defaults filled in."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}

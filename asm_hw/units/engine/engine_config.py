@@ -52,6 +52,7 @@ class EngineConfig(EngineStages, AccumulatingConfig):
     unit: ClassVar[str] = "engine"
     baseline_names: ClassVar[tuple[str, ...]] = ("exact",)
     mapped_once: ClassVar[tuple[str, ...]] = ("column", "output_pipe")
+    port_meanings: ClassVar[Mapping[str, str]] = PORT_MEANINGS
 
     act_bits: int = integer(4, ACT_BITS, "Activation bits")
     terms: int = integer(1 << 16, TERMS, "Products that an auto accumulator must hold")
@@ -118,8 +119,8 @@ class EngineConfig(EngineStages, AccumulatingConfig):
         return ActivationFormat(bits, signed, None if alphabets is None else AlphabetSet.of(alphabets))
 
     @property
-    def port_meanings(self) -> Mapping[str, str]:  # type: ignore[override]
-        return PORT_MEANINGS | (TABLE_PORTS if self.tables else {})
+    def meanings(self) -> Mapping[str, str]:
+        return {**self.port_meanings, **(TABLE_PORTS if self.tables else {})}
 
     @property
     def array_shape(self) -> tuple[int, int]:
