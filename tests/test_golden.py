@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -138,6 +139,42 @@ def test_requantize_equals_plain_arithmetic(acc, scale, bias, shift):
     expected = max(-128, min(127, (acc * scale + bias + half) >> shift))
     got = golden.requantize(*(torch.tensor(v) for v in (acc, scale, bias, shift)), -128, 127)
     assert int(got) == expected
+
+
+@settings(deadline=None)
+@given(
+    acc_bits=st.integers(1, 40),  # with 16 bits of a scale on both sides of what float64 holds
+    scale_bits=st.integers(1, 15),
+    joined=st.booleans(),
+    last=st.booleans(),
+    part=st.sampled_from([1, 7, 1 << 16]),
+    seed=st.integers(0, 1 << 20),
+)
+def test_requantized_maps_equal_plain_arithmetic(acc_bits, scale_bits, joined, last, part, seed):
+    rng, (n, c, h, w) = random.Random(seed), (2, 3, 2, 2)
+    layout = torch.channels_last if last else torch.contiguous_format
+
+    def maps(bits):
+        values = [rng.randint(-(1 << bits), 1 << bits) for _ in range(n * c * h * w)]
+        return torch.tensor(values).view(n, c, h, w).contiguous(memory_format=layout)
+
+    def by_channel(low, high):
+        return torch.tensor([rng.randint(low, high) for _ in range(c)]).view(c, 1, 1)
+
+    acc, skip, edge = maps(acc_bits), maps(8), 1 << scale_bits
+    scale, skip_scale, bias = by_channel(-edge, edge), by_channel(-(1 << 40), 1 << 40), by_channel(-(1 << 50), 1 << 50)
+    shift = by_channel(0, 45)
+    low, high = (-128, 127) if seed % 2 else (-(1 << 61), 1 << 61)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("asm_hw.golden.exact_requantize.PART_VALUES", part)
+        got = golden.requantize(acc, scale, bias, shift, low, high, *((skip, skip_scale) if joined else ()))
+    for i, channel, *place in itertools.product(*map(range, acc.shape)):
+        at = (i, channel, *place)
+        s = int(shift[channel])
+        total = int(acc[at]) * int(scale[channel]) + int(bias[channel]) + (1 << s >> 1)
+        total += int(skip[at]) * int(skip_scale[channel]) * joined
+        assert int(got[at]) == max(low, min(high, total >> s))
+    assert got.dtype == torch.int64
 
 
 def test_requantize_refuses_what_leaves_64_bits():

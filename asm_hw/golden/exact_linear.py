@@ -16,10 +16,9 @@ from torch import Tensor
 
 from asm_hw.errors import ParameterError
 
-from .integer_arithmetic import bound_of
+from .integer_arithmetic import FLOAT64_EXACT, bound_of
 
 FLOAT32_EXACT = 1 << 24
-FLOAT64_EXACT = 1 << 53
 
 
 def matvec(w: Tensor, x: Tensor, bound: int | None = None) -> Tensor:
@@ -39,28 +38,32 @@ def conv2d(
     dilation: int | tuple[int, int] = 1,
     groups: int = 1,
     bound: int | None = None,
+    floats: bool = False,
 ) -> Tensor:
     """Convolution of activations [n, in, h, w] by levels [out, in / groups, kh, kw], int64, exact.
 
-    ``bound``: as in `matvec`. Raises `ParameterError` where a result could leave 63 bits.
+    ``bound``: as in `matvec`. ``floats``: integers may stay in the float type that they were summed in, for
+    `requantize`. Raises `ParameterError` where a result could leave 63 bits.
     """
 
     def convolve(inputs: Tensor, weights: Tensor) -> Tensor:
         return F.conv2d(inputs, weights, None, stride, padding, dilation, groups)
 
-    return _exact(convolve, w, x, bound)
+    return _exact(convolve, w, x, bound, floats)
 
 
-def _exact(linear: Callable[[Tensor, Tensor], Tensor], w: Tensor, x: Tensor, bound: int | None = None) -> Tensor:
+def _exact(
+    linear: Callable[[Tensor, Tensor], Tensor], w: Tensor, x: Tensor, bound: int | None = None, floats: bool = False
+) -> Tensor:
     """``linear(x, w)`` in the cheapest format that the value bounds prove exact."""
     for name, tensor in (("w", w), ("x", x)):
         if tensor.is_floating_point():
             raise ParameterError(f"{name} must hold integers, not {tensor.dtype}")
     bound = _row_bound(w) * bound_of(x) if bound is None else bound
-    if bound < FLOAT32_EXACT:
-        return linear(x.to(torch.float32), w.to(torch.float32)).to(torch.int64)
     if bound < FLOAT64_EXACT:
-        return linear(x.to(torch.float64), w.to(torch.float64)).to(torch.int64)
+        exact = torch.float32 if bound < FLOAT32_EXACT else torch.float64
+        sums = linear(x.to(exact), w.to(exact))
+        return sums if floats else sums.to(torch.int64)
     if bound >= 1 << 63:
         raise ParameterError(f"sums must stay below 2**63, not {bound}")
     return _split(linear, w.to(torch.int64), x.to(torch.int64))

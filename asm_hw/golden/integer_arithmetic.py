@@ -10,6 +10,11 @@ from torch import Tensor
 
 from asm_hw.errors import ParameterError
 
+from .exact_requantize import are_maps, is_channels_last, requantize_maps
+
+FLOAT64_EXACT = 1 << 53
+"""Below this float64 holds every integer."""
+
 
 def multiply(w: Tensor, x: Tensor) -> Tensor:
     """The exact product of levels and activations, broadcast, int64."""
@@ -60,11 +65,12 @@ def requantize(
 ) -> Tensor:
     """``clamp((acc * scale + skip * skip_scale + bias + (1 << shift - 1)) >> shift, low, high)``.
 
-    A shift of 0 adds no half. ``scale`` and ``skip_scale`` hold ASM levels, the latter shifted left;
-    ``shift`` 0..62; all broadcast, int64. ``acc_bound``: the largest magnitude that ``acc`` may have, where it is
-    known: finding it looks at every value. Raises `ParameterError` where the sum could leave 64 bits.
+    A shift of 0 adds no half. ``acc`` and ``skip``: integers, of float types too; ``scale`` and ``skip_scale`` hold ASM
+    levels, the latter shifted left; ``shift`` 0..62; all broadcast, the result is int64. ``acc_bound``: the largest
+    magnitude that ``acc`` may have, where it is known: finding it looks at every value. Raises `ParameterError` where
+    the sum could leave 64 bits.
     """
-    acc, scale, bias, shift = (t.to(torch.int64) for t in (acc, scale, bias, shift))
+    scale, bias, shift = (t.to(torch.int64) for t in (scale, bias, shift))
     offset = bias + torch.where(shift > 0, torch.ones_like(shift) << (shift - 1).clamp(min=0), 0)
     rest = bound_of(bias) + bound_of(offset)
     if skip is not None and skip_scale is not None:
@@ -74,15 +80,12 @@ def requantize(
         bound = rest + bound_of(scale) * bound_of(acc)
     if bound >= 1 << 63:
         raise ParameterError(f"requantize must stay below 2**63 before the shift, not {bound}")
-    total = torch.addcmul(offset, acc, scale)
+    if bound < FLOAT64_EXACT and are_maps(acc, scale, offset, shift, skip, skip_scale):
+        return requantize_maps(acc, scale, offset, shift, low, high, skip, skip_scale)
+    total = torch.addcmul(offset, acc.to(torch.int64), scale)
     if skip is not None and skip_scale is not None:
         total.addcmul_(skip.to(torch.int64), skip_scale.to(torch.int64))
     return (total >> shift).clamp_(low, high)
-
-
-def is_channels_last(values: Tensor) -> bool:
-    """Whether ``values`` [n, c, h, w] lie in memory as [n, h, w, c]."""
-    return values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last)
 
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:

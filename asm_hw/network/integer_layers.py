@@ -107,13 +107,17 @@ class IntegerLayer(RequantizedNode):
         """`accumulate` of integers that are known to fit."""
         raise NotImplementedError
 
+    def sums(self, x: Tensor) -> Tensor:
+        """`product`, in the type that is at hand: floats too where they hold it exactly."""
+        return self.product(x)
+
     def finish(self, acc: Tensor, skip: Tensor | None = None) -> Tensor:
         """The layer's output integers, int64, from its raw accumulators and the second source, if any."""
         return self.requantize(acc, skip)
 
     def forward(self, *x: Tensor) -> Tensor:
         """`product` of the first source, then `finish`."""
-        return self.requantize(self.product(x[0]), *x[1:], acc_bound=self.acc_bound)
+        return self.requantize(self.sums(x[0]), *x[1:], acc_bound=self.acc_bound)
 
     def check_input(self, x: Tensor) -> None:
         """Raise `ParameterError` unless ``x`` holds integers that the input port can take."""
@@ -153,7 +157,11 @@ class IntegerConv2d(IntegerLayer):
         return (self.outputs, *self.windows(shape, kernel, self.stride, self.padding, self.dilation))
 
     def product(self, x: Tensor) -> Tensor:
-        return golden.conv2d(self.weight, x, self.stride, self.padding, self.dilation, self.groups, self.acc_bound)
+        return self.sums(x).to(torch.int64)
+
+    def sums(self, x: Tensor) -> Tensor:
+        form = (self.stride, self.padding, self.dilation, self.groups)
+        return golden.conv2d(self.weight, x, *form, self.acc_bound, floats=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
