@@ -154,7 +154,7 @@ def standard_quantizers(model: ir.Model) -> None:
         one = f"{node.outputs[0].name}_one"
         _add_constant(model, one, np.asarray(1, np.float32))
         scale = model.graph.initializers[one]
-        first = ir.node("QuantizeLinear", [node.inputs[0], scale], name=node.name)
+        first = ir.node("QuantizeLinear", [node.inputs[0], scale], name=f"{node.name}_integers")
         second = ir.node("DequantizeLinear", [first.outputs[0], scale], name=node.name)
         second.meta[MARK] = _qonnx_quantizer(node)
         model.graph.insert_before(node, [first, second])
@@ -180,4 +180,6 @@ def _qonnx_quantizer(node: ir.Node) -> Quantized | str:
         return "its scale must be above 0, its zero point whole, and its rounding one of " + ", ".join(ROUNDINGS)
     size = 1 << int(bits.item())
     low, high = (-size // 2 + bool(narrow), size // 2 - 1) if signed else (0, size - 1 - bool(narrow))
+    if low >= high:
+        return f"its {int(bits.item())} bits must be more than one value, and narrow leaves only that"
     return Quantized(scale, zero, low, high, mode)
