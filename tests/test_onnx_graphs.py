@@ -127,6 +127,7 @@ REFUSED = {
         graph(*FLAT, ("Flatten", "x", "g"), ("Sum", "f g", "y")),
         "'Sum_y' (Sum, opset 18) cannot be taken: it reads features that were flattened in another order",
     ),
+    "a first size that is fixed": (graph(("Reshape", "x s", "y"), s=np.array([2, -1])), "for any number of inputs"),
     "softmax over the batch": (graph(("Softmax", "x", "y", {"axis": 0})), "'Softmax_y' (Softmax, opset 18)"),
     "squeeze of the batch": (graph(("Squeeze", "x", "y"), shape=(1, *SHAPE)), "'Squeeze_y' (Squeeze, opset 18)"),
     "maximum of two tensors": (graph(("Relu", "x", "r"), ("Max", "x r", "y")), "must be of one tensor and numbers"),
@@ -160,6 +161,31 @@ def test_it_is_refused_in_one_sentence(name, tmp_path):
     with pytest.raises(ParameterError) as refused:
         imported(made, tmp_path)
     assert words in str(refused.value) and len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("opset", [10, 13, 18, 19, 21, 25])
+def test_integer_weights_of_every_version(opset, tmp_path):
+    """Before version 13 without an axis; before 19 onnx itself has no evaluator of a DequantizeLinear."""
+    axis = {"axis": 0} if opset >= 13 else {}
+    scale = np.array([0.1, 0.2, 0.3, 0.4], np.float32) if axis else np.float32(0.1)
+    zero = np.full(np.shape(scale), 7, np.uint8)
+    weights = RANDOM.integers(0, 256, (4, 3, 3, 3)).astype(np.uint8)
+    held = [numpy_helper.from_array(np.asarray(one), name) for name, one in (("w", weights), ("s", scale), ("z", zero))]
+    made = chain((helper.make_node("DequantizeLinear", ["w", "s", "z"], ["v"], **axis), held), opset=opset)
+    made.graph.node.append(helper.make_node("Conv", ["x", "v"], ["y"]))
+    assert_equal(made, tmp_path, (3, 9, 10))
+
+
+@pytest.mark.parametrize(("zero", "clips"), [(0, [(0.0, 25.5)]), (255, [(-25.5, 0.0)]), (128, [])])
+def test_a_quantizer_that_ends_at_zero_clips(zero, clips, tmp_path):
+    scale, point = np.float32(0.1), np.array(zero, np.uint8)
+    pair = [
+        node("QuantizeLinear", scale, point, source="n", target="q"),
+        node("DequantizeLinear", scale, point, source="q"),
+    ]
+    module = imported(chain(node("Neg", target="n"), *pair), tmp_path)
+    found = [one for one in module.modules() if isinstance(one, nn.Hardtanh)]
+    assert [(round(one.min_val, 3), round(one.max_val, 3)) for one in found] == clips
 
 
 def test_zero_points_of_channels_that_differ_are_refused(tmp_path):

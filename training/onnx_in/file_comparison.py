@@ -86,7 +86,10 @@ class _Checker(Interpreter):
 
 def _merged(runs: list[Results]) -> Results:
     """The results of several batches as one."""
-    return {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}
+    first, last = runs[0], runs[-1]
+    if any(first[name].shape[1:] != last[name].shape[1:] for name in first):
+        raise ParameterError("each of its results must have the same sizes for any number of inputs, but for the first")
+    return {name: np.concatenate([run[name] for run in runs]) for name in first}
 
 
 def _results(model: ModelProto, inputs: np.ndarray, names: list[str]) -> Results:

@@ -22,6 +22,8 @@ from .onnx_file import QONNX_DOMAINS
 STANDARD = ("QuantizeLinear", "DequantizeLinear")
 MARK = "asm_hw.quantizer"
 """Key of a node's notes under which the quantizer of a tensor is, after `standard_quantizers`."""
+EVALUATED = 19
+"""The first version of both that onnx's evaluator has; what older files can hold is the same there."""
 NARROW = 8
 """Quantizers of fewer bits clip what a network was trained with; wider ones hold the range that was calibrated."""
 ROUNDINGS = {"ROUND": torch.round, "HALF_EVEN": torch.round, "FLOOR": torch.floor, "CEIL": torch.ceil}
@@ -101,7 +103,7 @@ def _checked_size(arrays: list[Any]) -> None:
 
 def _standard_result(node: ir.Node, arrays: list[Any], model: ir.Model) -> np.ndarray | None:
     """What the reference evaluator of onnx computes for a QuantizeLinear or DequantizeLinear."""
-    operator = load_op("", node.op_type, model.opset_imports[""])
+    operator = load_op("", node.op_type, max(EVALUATED, model.opset_imports[""]))
     attributes = {name: attribute.value for name, attribute in node.attributes.items()}
     return np.asarray(operator.eval(*arrays, **attributes))
 

@@ -52,7 +52,7 @@ def dequantize(builder: Builder, node: ir.Node) -> Value:
         raise Refused("its zero point must be the same for all channels")
     module = FileQuantizer(quantized, str(node.outputs[0].name))
     module.clips = value.node.op != "placeholder" and (
-        quantized.bits < NARROW or (quantized.bounds[0] == 0 and not value.positive)
+        quantized.bits < NARROW or (quantized.bounds[0] == 0 and not value.positive) or quantized.bounds[1] == 0
     )
     found = builder.module(node, module, value)
     return replace(found, positive=quantized.bounds[0] >= 0 or value.positive)
