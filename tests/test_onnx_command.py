@@ -81,6 +81,7 @@ def test_a_difference_is_exit_status_1(folder, monkeypatch):
         (["net.safetensors", "--input", "float"], "input must be one of integers, real, not 'float'"),
         (["net.safetensors", "--result", "logits"], "result must be one of integers, real, not 'logits'"),
         (["net.safetensors", "--out", "none/net.onnx"], "must be a file in a folder that exists"),
+        (["net.safetensors", "--out", "/proc/net.onnx"], "'/proc/net.onnx' must be one that can be written"),
         (["net.safetensors", "--images", "-1"], "'--images'"),
         (["net.safetensors", "--dataset", "digits"], "must have images of (2, 7, 5), not (1, 8, 8)"),
     ],

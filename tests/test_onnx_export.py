@@ -176,6 +176,26 @@ def test_real_numbers_in_and_out(signed, act_alphabets):
     assert found.mismatches == 0 and found.images == 9
 
 
+@pytest.mark.parametrize(
+    ("bits", "signed"), [(24, True), (25, False), (30, True), (31, False), (33, False), (53, True)]
+)
+def test_real_numbers_beyond_what_a_float_tells_apart(bits, signed):
+    """The largest integer of 31 bits is no float; the nearest is 2**31, which no int32 holds."""
+    import onnxruntime
+
+    network = chained(
+        [IntegerSum(name="s", requantize=step(2, bits=bits, signed=signed))], (2, 3), binary(bits, signed)
+    )
+    model = onnx_model(network, input="real")
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    values = torch.tensor([[[1e30, -1e30, 0.5], [2.0 ** (bits - 1), 2.0**bits, 3.0]]])
+    (result,) = session.run(None, {"input": values.numpy()})
+    integers = network.quantize_input(values)
+    low, high = binary(bits, signed).binary_range
+    assert (integers.min().item(), integers.max().item()) == (low, high)
+    assert np.array_equal(result, network(integers).numpy())
+
+
 def test_names_of_any_kind():
     names = ["", "input/sums", "a b", "größe", "n/scale", "n", "n.2", "graph", "output"]
     channels = 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import wrong_onnx_nodes
+import wrong_onnx_sizes
 import wrong_onnx_tensors
 from wrong_onnx import WRONG, small, write
 
@@ -11,7 +12,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.training.onnx_in.onnx_import import from_onnx
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-assert len(WRONG) >= 60 and wrong_onnx_nodes and wrong_onnx_tensors
+assert len(WRONG) >= 60 and wrong_onnx_nodes and wrong_onnx_sizes and wrong_onnx_tensors
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -7,13 +7,21 @@ import keyword
 from torch import nn
 from torch.fx import Graph, GraphModule
 
+_EMPTY = nn.Module()
+_TRACED = GraphModule(_EMPTY, Graph())
+
+
+def is_reserved(name: str, top: bool) -> bool:
+    """Whether Python, `nn.Module` or, for a module at the ``top``, torch.fx have ``name`` for themselves."""
+    return keyword.iskeyword(name) or hasattr(_TRACED if top else _EMPTY, name)
+
 
 def rename_reserved(model: nn.Module, graph: Graph) -> None:
     """Give modules of ``model`` an underscore at the end, and what ``graph`` calls too, where Python or torch.fx have
     the name for themselves, as ``class`` and ``graph``."""
     for parent in list(model.modules()):
         for name in list(parent._modules):
-            if keyword.iskeyword(name) or (parent is model and hasattr(GraphModule, name)):
+            if is_reserved(name, parent is model):
                 old = {module: path for path, module in model.named_modules()}
                 _rename(parent, name, f"{name}_")
                 new = {old[module]: path for path, module in model.named_modules()}

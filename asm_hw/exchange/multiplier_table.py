@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from asm_hw.errors import ParameterError, check_choice, check_range
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.integers import to_signed
+from asm_hw.whole_files import whole_file
 
 BYTE = 8
 FIRST = ("weight", "activation")
@@ -49,16 +48,12 @@ def save_table(product: ProductFormat, path: str | Path, first: str = "weight") 
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise ParameterError(f"table file must end with {' or '.join(SUFFIXES)}, not {path.name!r}")
-    if not path.parent.is_dir() or path.is_dir():
-        raise ParameterError(f"table file {str(path)!r} must be a file in a folder that exists")
     table = multiplier_table(product, first)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        written = Path(folder) / path.name
+    with whole_file("table file", path) as written:
         if path.suffix == ".npy":
             np.save(written, table, allow_pickle=False)
         else:
             written.write_text(_header(product, table, first))
-        os.replace(written, path)
     return table
 
 

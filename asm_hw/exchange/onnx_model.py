@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +11,14 @@ import torch
 from onnx import helper
 
 from asm_hw import __version__, golden
-from asm_hw.errors import ParameterError, check_choice
+from asm_hw.errors import check_choice
 from asm_hw.network.integer_network import IntegerNetwork
 from asm_hw.network.integer_node import INPUT
 from asm_hw.network.integer_requantize import encode_tensor
+from asm_hw.whole_files import whole_file
 
-from .onnx_graph import FLOAT, INT32, Chain, Integers, OnnxGraph, type_of
-from .onnx_nodes import NodeWriter, stored_integers
+from .onnx_graph import FLOAT, INT32, INT64, Chain, Integers, OnnxGraph, type_of
+from .onnx_nodes import FLOAT_BITS, NodeWriter, stored_integers
 
 OPSET, IR_VERSION = 14, 7
 """The oldest operators that suffice, and the oldest file format that holds them: runtimes since 2021 read both."""
@@ -84,6 +83,9 @@ def _quantized(network: IntegerNetwork, graph: OnnxGraph) -> Integers:
     chain.with_constant("Add", "half", np.float32(golden.half_of(stored.bits)))
     chain.add("Floor")
     chain.clip(low, high)
+    if stored.bits > FLOAT_BITS:  # the largest integer is no float: the nearest one may lie above it
+        chain.cast(INT64)
+        chain.clip(low, high)
     if stored.levels is not None:
         chain.cast(INT32)
         chain.with_constant("Sub", "least", low)
@@ -141,11 +143,7 @@ def save_onnx(
     Raises `ParameterError` if the folder is missing.
     """
     path = Path(path)
-    if not path.parent.is_dir() or path.is_dir():
-        raise ParameterError(f"ONNX file {str(path)!r} must be a file in a folder that exists")
-    model = onnx_model(network, input, result, all_tensors)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        written = Path(folder) / path.name
+    with whole_file("ONNX file", path) as written:
+        model = onnx_model(network, input, result, all_tensors)
         written.write_bytes(model.SerializeToString(deterministic=True))
-        os.replace(written, path)
     return model

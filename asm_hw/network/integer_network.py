@@ -194,7 +194,8 @@ class IntegerNetwork:
         # The very operations of the training quantizer, so that both agree on every value.
         scale = torch.tensor(self.input_scale, dtype=values.dtype)
         x = torch.floor(values * scale.reciprocal() + golden.half_of(stored.bits)).clamp(low, high)
-        return encode_tensor(stored, x.to(torch.int64))
+        # Of many bits the largest integer is no float: the nearest one may lie above it.
+        return encode_tensor(stored, x.to(torch.int64).clamp(low, high))
 
     def __repr__(self) -> str:
         """A table of the layers: shapes, multiply-accumulates, weights and their bits, formats; totals last."""

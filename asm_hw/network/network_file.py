@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.level_code import ACT_BITS
+from asm_hw.whole_files import whole_file
 
 from .integer_layers import IntegerConv2d, IntegerLinear
 from .integer_moves import IntegerConcat, IntegerMove
@@ -63,8 +62,6 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
     path = Path(path)
     if not isinstance(network, IntegerNetwork):
         raise ParameterError(f"network must be what convert gives, not {type(network).__name__}")
-    if not path.parent.is_dir() or path.is_dir():
-        raise ParameterError(f"network file {str(path)!r} must be a file in a folder that exists")
     tensors: dict[str, Tensor] = {}
     for i, layer in enumerate(network.layers):
         for name, values in _tensors(layer).items():
@@ -77,10 +74,8 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
         "output_scale": network.output_scale,
         "layers": [_describe(layer) for layer in network.layers],
     }
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        written = Path(folder) / path.name
+    with whole_file("network file", path) as written:
         written.write_bytes(to_bytes(tensors, {METADATA: json.dumps(header, sort_keys=True)}))
-        os.replace(written, path)
 
 
 def load(path: str | Path) -> IntegerNetwork:

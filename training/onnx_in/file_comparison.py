@@ -7,7 +7,7 @@ a value at the edge of a step, which sums in another order round the other way, 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,12 @@ from torch.fx import GraphModule, Interpreter, Node
 from asm_hw.errors import ParameterError
 
 from .file_quantizers import FileQuantizer
-from .onnx_file import the_input
+from .onnx_file import QONNX_DOMAINS, the_input
 
 RELATIVE = 1e-4
 """Of the largest value: by so much results may differ, as kernels round."""
 TIES = 0.01
 """Share of a tensor's values that another order of sums may round the other way, by one step."""
-RUNS = 2
 Results = Mapping[str, np.ndarray]
 
 
@@ -35,13 +34,14 @@ def has_onnxruntime() -> bool:
 
 
 @torch.no_grad()
-def check_same(model: ModelProto, module: GraphModule, sizes: tuple[int, ...], order: tuple[int, ...]) -> None:
-    """Raise `ParameterError` unless ``module`` gives what ``model``, of input ``sizes`` [n, ...], gives.
+def check_same(model: ModelProto, module: GraphModule, runs: Sequence[tuple[int, ...]], order: tuple[int, ...]) -> None:
+    """Raise `ParameterError` unless ``module`` gives what ``model`` gives, for inputs [n, ...] of the sizes ``runs``.
 
-    ``order``: of the file's sizes in the module's input. Inputs are random, the same ones every time.
+    ``order``: of the file's sizes in the module's input. Inputs are random, the same ones every time. Where n differs
+    between ``runs``, what a file computes from the number of inputs is seen.
     """
     generator = np.random.default_rng(0)
-    inputs = [(1 + 2 * run) * generator.standard_normal(sizes).astype(np.float32) for run in range(RUNS)]
+    inputs = [(1 + 2 * i) * generator.standard_normal(run).astype(np.float32) for i, run in enumerate(runs)]
     names = [one.source for one in module.modules() if isinstance(one, FileQuantizer)]
     found = _merged([_results(model, one, names) for one in inputs])
     checker = _Checker(module.eval(), found)
@@ -86,13 +86,17 @@ class _Checker(Interpreter):
 
 def _merged(runs: list[Results]) -> Results:
     """The results of several batches as one."""
-    return {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}
+    first, last = runs[0], runs[-1]
+    if any(first[name].shape[1:] != last[name].shape[1:] for name in first):
+        raise ParameterError("each of its results must have the same sizes for any number of inputs, but for the first")
+    return {name: np.concatenate([run[name] for run in runs]) for name in first}
 
 
 def _results(model: ModelProto, inputs: np.ndarray, names: list[str]) -> Results:
     """The output of ``model`` and the tensors ``names``, as onnxruntime, or qonnx on top of it, computes them."""
     try:
-        custom = any(node.domain not in ("", "ai.onnx") for node in model.graph.node)
+        custom = any(node.domain in QONNX_DOMAINS for node in model.graph.node)
+        the_input(model).type.tensor_type.shape.dim[0].dim_value = len(inputs)
         wanted = [*dict.fromkeys([model.graph.output[0].name, *names])]
         return (_qonnx if custom else _onnxruntime)(model, inputs, wanted)
     except Exception as error:  # of any kind: a library's, for a stranger's model

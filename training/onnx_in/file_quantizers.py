@@ -22,6 +22,8 @@ from .onnx_file import QONNX_DOMAINS
 STANDARD = ("QuantizeLinear", "DequantizeLinear")
 MARK = "asm_hw.quantizer"
 """Key of a node's notes under which the quantizer of a tensor is, after `standard_quantizers`."""
+EVALUATED = 19
+"""The first version of both that onnx's evaluator has; what older files can hold is the same there."""
 NARROW = 8
 """Quantizers of fewer bits clip what a network was trained with; wider ones hold the range that was calibrated."""
 ROUNDINGS = {"ROUND": torch.round, "HALF_EVEN": torch.round, "FLOOR": torch.floor, "CEIL": torch.ceil}
@@ -101,7 +103,7 @@ def _checked_size(arrays: list[Any]) -> None:
 
 def _standard_result(node: ir.Node, arrays: list[Any], model: ir.Model) -> np.ndarray | None:
     """What the reference evaluator of onnx computes for a QuantizeLinear or DequantizeLinear."""
-    operator = load_op("", node.op_type, model.opset_imports[""])
+    operator = load_op("", node.op_type, max(EVALUATED, model.opset_imports[""]))
     attributes = {name: attribute.value for name, attribute in node.attributes.items()}
     return np.asarray(operator.eval(*arrays, **attributes))
 
@@ -154,7 +156,7 @@ def standard_quantizers(model: ir.Model) -> None:
         one = f"{node.outputs[0].name}_one"
         _add_constant(model, one, np.asarray(1, np.float32))
         scale = model.graph.initializers[one]
-        first = ir.node("QuantizeLinear", [node.inputs[0], scale], name=node.name)
+        first = ir.node("QuantizeLinear", [node.inputs[0], scale], name=f"{node.name}_integers")
         second = ir.node("DequantizeLinear", [first.outputs[0], scale], name=node.name)
         second.meta[MARK] = _qonnx_quantizer(node)
         model.graph.insert_before(node, [first, second])
@@ -180,4 +182,6 @@ def _qonnx_quantizer(node: ir.Node) -> Quantized | str:
         return "its scale must be above 0, its zero point whole, and its rounding one of " + ", ".join(ROUNDINGS)
     size = 1 << int(bits.item())
     low, high = (-size // 2 + bool(narrow), size // 2 - 1) if signed else (0, size - 1 - bool(narrow))
+    if low >= high:
+        return f"its {int(bits.item())} bits must be more than one value, and narrow leaves only that"
     return Quantized(scale, zero, low, high, mode)

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx import Graph, GraphModule, Node
 
+from asm_hw.training.module_names import is_reserved
+
 MAX_VALUES = 1 << 28
 """Of a tensor of the model, at the batch of its file."""
 Numbers = np.ndarray
@@ -95,10 +97,15 @@ class Builder:
         one = node.inputs[index] if index < len(node.inputs) else None
         return one is not None and one.name in self.values
 
-    def alone(self, node: ir.Node, index: int = 0) -> bool:
-        """Whether nothing else reads what ``node`` reads at ``index``."""
+    def alone(self, node: ir.Node, index: int, kinds: tuple[str, ...]) -> bool:
+        """Whether ``node`` alone reads the nearest of ``kinds`` above ``index``, through what only moves."""
         one = node.inputs[index]
-        return one is not None and len(one.uses()) == 1 and not one.is_graph_output()
+        while one is not None and len(one.uses()) == 1 and not one.is_graph_output():
+            made = one.producer()
+            if made is None or made.op_type in kinds:
+                return made is not None
+            one = made.inputs[0]
+        return False
 
     # What it becomes
 
@@ -129,7 +136,7 @@ class Builder:
 
     def buffer(self, node: ir.Node, values: Numbers) -> Node:
         """A buffer of ``values``, float32, named after ``node``."""
-        path = self._path(node, None).replace(".", "_") + "_constant"
+        path = self._unused(self._path(node, None).replace(".", "_") + "_constant")
         self.root.register_buffer(path, torch.tensor(values, dtype=torch.float32))
         return self.graph.get_attr(path)
 
@@ -150,10 +157,15 @@ class Builder:
         held = None if source is None else source.name
         name = str(held).removesuffix(".weight") if held and str(held).endswith(".weight") else _scope(node, weight)
         parts = [re.sub(r"\W", "_", part) for part in name.split(".") if part] or ["node"]
-        path, count = ".".join(parts), 1
+        parts = [f"{part}_" if is_reserved(part, not place) else part for place, part in enumerate(parts)]
+        return self._unused(".".join(parts))
+
+    def _unused(self, wanted: str) -> str:
+        """``wanted``, or a path with a number at the top where something stands there."""
+        path, count = wanted, 1
         while not _free(self.root, path):
             count += 1
-            path = "_".join([*parts, str(count)])
+            path = f"{wanted.replace('.', '_')}_{count}"
         return path
 
 

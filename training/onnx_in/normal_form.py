@@ -28,6 +28,12 @@ BATCH = 2
 """Inputs of a model whose file leaves the number open."""
 MAX_VALUES = 1 << 26
 """Of a constant that folding may make."""
+MAX_MADE, FACTOR = 1 << 24, 4
+"""Values that folding may make in all: so many, and so many for each that the file holds."""
+MAX_WORK = 1 << 31
+"""Products in one node of constants that folding may compute."""
+PRODUCTS = ("MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum", "MatMulInteger", "ConvInteger", "QLinearMatMul")
+GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
 ROUNDS = 8
 """Of inferring shapes and folding: each makes constants of what depends on the shapes of the one before."""
 GROWING = (
@@ -44,6 +50,12 @@ GROWING = (
     "Scan",
 )
 """Nodes whose result can be large where all that they read is small."""
+
+
+def batches_of(model: ModelProto) -> tuple[int, int]:
+    """The numbers of inputs that ``model`` is compared with: two that differ where its file leaves the number open."""
+    first = the_input(model).type.tensor_type.shape.dim[0]
+    return (first.dim_value, first.dim_value) if first.HasField("dim_value") else (BATCH, BATCH + 1)
 
 
 def fix_input(model: ModelProto, input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -110,15 +122,48 @@ def _normalise(model: ModelProto) -> ir.Model:
 
 
 def _fold(graph: ir.Model) -> None:
+    held = sum(math.prod(one.shape.numpy()) for one in graph.graph.initializers.values() if one.shape is not None)
+    judge = _Folding(MAX_MADE + FACTOR * held)
     for _ in range(ROUNDS):
         common.ShapeInferencePass()(graph)
         before = sum(1 for _ in graph.graph)
-        optimizer.fold_constants_ir(
-            graph, input_size_limit=MAX_VALUES, output_size_limit=MAX_VALUES, should_fold=_stays_small
-        )
+        optimizer.fold_constants_ir(graph, input_size_limit=MAX_VALUES, output_size_limit=MAX_VALUES, should_fold=judge)
         common.RemoveUnusedNodesPass()(graph)
         if sum(1 for _ in graph.graph) == before:
             break
+
+
+class _Folding:
+    """Which nodes of constants are computed; ``left``: how many values they may still make, all together."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def __call__(self, node: ir.Node) -> bool | None:
+        """False for a node that is not; None leaves it to the library."""
+        if any(value is not None and value.const_value is None for value in node.inputs):
+            return None
+        sizes = [_size(value) for value in node.outputs]
+        if any(attribute.type in GRAPHS for attribute in node.attributes.values()):
+            return False if node.op_type != "If" else None
+        if None not in sizes:
+            made = sum(size or 0 for size in sizes)
+            if made > self.left or _work(node, made) > MAX_WORK:
+                return False
+            self.left -= made
+        return _stays_small(node)
+
+
+def _size(value: ir.Value | None) -> int | None:
+    """How many numbers a tensor has; None where that is not known."""
+    shape = None if value is None else value.shape
+    return math.prod(shape.numpy()) if shape is not None and shape.is_static() else None
+
+
+def _work(node: ir.Node, made: int) -> float:
+    """About how many products a node of constants computes, as the sizes of a matrix product give them exactly."""
+    operands = [size for size in map(_size, node.inputs[:2]) if size]
+    return math.sqrt(math.prod([*operands, made])) if node.op_type in PRODUCTS and len(operands) == 2 else 0
 
 
 def _stays_small(node: ir.Node) -> bool | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import onnx
@@ -11,14 +13,13 @@ from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from asm_hw.errors import ParameterError
 
-from .tensor_checks import check_tensors
+from .tensor_checks import MAX_BYTES, check_tensors, nodes_within
 
 OPSETS = (8, 25)
 """Of ONNX itself: older nodes mean other things by broadcasting, newer ones are unknown to the libraries used."""
 QONNX_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 """Where QONNX has its quantizers; brevitas and FINN wrote them under names of their own."""
-DOMAINS = ("", "ai.onnx", *QONNX_DOMAINS)
-MAX_BYTES, MAX_NODES = 1 << 30, 1 << 16
+MAX_NODES = 1 << 14
 ONNX_SUFFIX = ".onnx"
 
 
@@ -63,12 +64,28 @@ def _check_model(model: ModelProto, folder: Path) -> None:
         raise ParameterError(
             f"opset must be {OPSETS[0]} to {OPSETS[1]}, not {opset_of(model)}: export it again with opset_version=18"
         )
-    nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
-    if len(nodes) > MAX_NODES:
-        raise ParameterError(f"it must have at most {MAX_NODES} nodes, not {len(nodes)}")
+    _check_count(model)
     check_tensors(model, folder)
     _check_names(model.graph)
     _check_ends(model)
+
+
+def _check_count(model: ModelProto) -> None:
+    """Raise `ParameterError` for too many nodes, counted as they are once functions have been written out."""
+    bodies = {(one.domain, one.name): nodes_within(one.node) for one in model.functions}
+    calls = {key: Counter((node.domain, node.op_type) for node in body) for key, body in bodies.items()}
+    try:
+        order = [key for key in TopologicalSorter(calls).static_order() if key in calls]
+    except CycleError:
+        raise ParameterError("functions must not call themselves, directly or by others") from None
+    counts: dict[tuple[str, str], int] = {}
+    for key in order:
+        counts[key] = sum(counts.get(call, 1) * times for call, times in calls[key].items())
+        if counts[key] > MAX_NODES:
+            raise ParameterError(f"function {key[1]!r} must have at most {MAX_NODES} nodes, not {counts[key]}")
+    nodes = sum(counts.get((node.domain, node.op_type), 1) for node in nodes_within(model.graph.node))
+    if nodes > MAX_NODES:
+        raise ParameterError(f"it must have at most {MAX_NODES} nodes, not {nodes}")
 
 
 def _complete(model: ModelProto) -> None:

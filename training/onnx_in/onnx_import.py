@@ -14,10 +14,10 @@ from asm_hw.errors import ParameterError
 from asm_hw.training.scale_starts import KnownScale
 
 from .file_comparison import check_same, has_onnxruntime
-from .file_quantizers import NARROW, FileQuantizer
+from .file_quantizers import MARK, NARROW, FileQuantizer
 from .layer_nodes import LAYER_NODES
 from .module_builder import Builder, Refused, Unknown, Value, finish
-from .normal_form import fix_input, normalise
+from .normal_form import batches_of, fix_input, normalise
 from .onnx_file import opset_of, read_onnx, the_input
 from .pointwise_nodes import POINTWISE_NODES
 from .quantizer_nodes import QUANTIZER_NODES
@@ -58,11 +58,12 @@ def from_onnx(path: str | Path, input_shape: tuple[int, ...] | None = None, *, s
     if input_shape is not None and last:
         input_shape = (*input_shape[1:], *input_shape[:1])
     try:
+        batches = batches_of(model)
         sizes = fix_input(model, input_shape)
         order = CHANNELS_LAST if last else tuple(range(len(sizes)))
         module = _module(normalise(model), sizes, order, opset, path)
         if has_onnxruntime():
-            check_same(model, module, sizes, order)
+            check_same(model, module, [(batch, *sizes[1:]) for batch in batches], order)
         else:
             warnings.warn(f"onnxruntime is not installed: {path.name!r} is not compared with it", stacklevel=2)
     except ParameterError as error:
@@ -89,14 +90,18 @@ def _module(graph: ir.Model, sizes: tuple[int, ...], order: tuple[int, ...], ops
     for node in graph.graph:
         reason = _take(builder, node)
         if reason is not None:
-            refused.append(f"node {node.name!r} ({node.op_type}, opset {opset}) cannot be taken: {reason}")
+            kind = "Quant" if MARK in node.meta else node.op_type
+            refused.append(f"node {node.name!r} ({kind}, opset {opset}) cannot be taken: {reason}")
             builder.values.update({str(one.name): None for one in node.outputs})
     if refused:
         raise ParameterError("\n".join(refused))
     output = builder.values.get(str(graph.graph.outputs[0].name))
     if output is None or output.quantized is not None:
         raise ParameterError("its output must be float32 numbers that follow from its input")
-    return finish(builder, output, _class_name(path))
+    try:
+        return finish(builder, output, _class_name(path))
+    except Refused as error:
+        raise ParameterError(f"output {graph.graph.outputs[0].name!r} cannot be given: {error}") from None
 
 
 def _take(builder: Builder, node: ir.Node) -> str | None:

@@ -16,6 +16,8 @@ from .module_builder import Builder, Refused, Value, tensor_of
 
 ARITHMETIC = {"Add": operator.add, "Sub": operator.sub, "Mul": operator.mul, "Div": operator.truediv}
 BOTH = ("Add", "Mul")
+LAYERS = ("Conv", "Gemm", "MatMul")
+"""Nodes whose layer has a bias."""
 PRODUCT = "a product of two tensors would need a multiplier"
 FLOAT = 1
 """Number of float32 among the types of ONNX."""
@@ -71,22 +73,35 @@ def prelu(builder: Builder, node: ir.Node) -> Value:
 def softmax(builder: Builder, node: ir.Node) -> Value:
     value = builder.value(node)
     kind = nn.Softmax if node.op_type == "Softmax" else nn.LogSoftmax
-    axis = node.attributes.get_int("axis", -1)
-    return builder.module(node, kind(dim=value.order[axis % len(value.shape)]), value)
+    place = value.order[node.attributes.get_int("axis", -1) % len(value.shape)]
+    if place == 0:
+        raise Refused("axis must not be 0: it is that of the batch")
+    return builder.module(node, kind(dim=place), value)
 
 
 def clip(builder: Builder, node: ir.Node) -> Value:
-    """A Clip, or a Min or Max with a number."""
-    value = builder.value(node)
     limits = [builder.constant(node, index) for index in (1, 2)]
-    if node.op_type == "Max":
-        limits[1] = None
-    if node.op_type == "Min":
-        limits = [None, limits[0]]
-    if any(limit is not None and limit.size != 1 for limit in limits):
-        raise Refused("its limits must be numbers")
     bounds = ((limits[0], "min", -math.inf), (limits[1], "max", math.inf))
     low, high = (_limit(node, limit, name, default) for limit, name, default in bounds)
+    return _clipped(builder, node, builder.value(node), low, high)
+
+
+def extremum(builder: Builder, node: ir.Node) -> Value:
+    """A Max or Min of one tensor and any count of numbers."""
+    places = [place for place in range(len(node.inputs)) if builder.is_value(node, place)]
+    if len(places) != 1:
+        raise Refused("it must be of one tensor and numbers: tensors are not compared with each other here")
+    others = (builder.constant(node, place) for place in range(len(node.inputs)) if place not in places)
+    numbers = [_limit(node, number, "", math.nan) for number in others]
+    low, high = (
+        (max(numbers, default=-math.inf), math.inf)
+        if node.op_type == "Max"
+        else (-math.inf, min(numbers, default=math.inf))
+    )
+    return _clipped(builder, node, builder.value(node, places[0]), low, high)
+
+
+def _clipped(builder: Builder, node: ir.Node, value: Value, low: float, high: float) -> Value:
     if low >= high:
         raise Refused(f"its lower limit must be below its upper one, not {low:g} and {high:g}")
     kinds: dict[tuple[float, float], nn.Module] = {(0.0, math.inf): nn.ReLU(), (0.0, 6.0): nn.ReLU6()}
@@ -95,6 +110,8 @@ def clip(builder: Builder, node: ir.Node) -> Value:
 
 
 def _limit(node: ir.Node, given: Any, name: str, default: float) -> float:
+    if given is not None and given.size != 1:
+        raise Refused("its limits must be numbers")
     return node.attributes.get_float(name, default) if given is None else float(given.reshape(-1)[0])
 
 
@@ -135,7 +152,7 @@ def _in_module_order(value: Value, constant: np.ndarray) -> np.ndarray:
 def _as_bias(builder: Builder, node: ir.Node, value: Value, constant: np.ndarray) -> Value | None:
     """``value`` with ``constant`` as the bias of its layer, if that has none and nothing else reads it; else None."""
     layer = builder.root.get_submodule(str(value.node.target)) if value.node.op == "call_module" else None
-    alone = builder.alone(node, 0 if builder.is_value(node, 0) else 1)
+    alone = builder.alone(node, 0 if builder.is_value(node, 0) else 1, LAYERS)
     if node.op_type != "Add" or not alone or not isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
         return None
     full = _in_module_order(value, constant)
@@ -153,10 +170,15 @@ def _of_two(builder: Builder, node: ir.Node) -> Value:
         return _gate(builder, node, one, two)
     if one.file_shape != two.file_shape:
         raise Refused(f"both tensors must have the same sizes, not {list(one.file_shape)} and {list(two.file_shape)}")
-    if one.order != two.order or not np.array_equal(one.columns, two.columns):  # type: ignore[arg-type]
+    if not _alike(one, two):
         one, two = builder.plain(one), builder.plain(two)
     made = builder.graph.call_function(ARITHMETIC[node.op_type], (one.node, two.node))
     return replace(one, node=made, positive=node.op_type == "Add" and one.positive and two.positive)
+
+
+def _alike(one: Value, two: Value) -> bool:
+    """Whether both are in the same order, so that the module has in one place what the file has in one place."""
+    return one.order == two.order and np.array_equal(one.columns, two.columns)  # type: ignore[arg-type]
 
 
 def _gate(builder: Builder, node: ir.Node, one: Value, two: Value) -> Value:
@@ -164,7 +186,8 @@ def _gate(builder: Builder, node: ir.Node, one: Value, two: Value) -> Value:
     for value, gate in ((one, two), (two, one)):
         made = gate.node
         kind = builder.root.get_submodule(str(made.target)) if made.op == "call_module" else None
-        if node.op_type == "Mul" and isinstance(kind, nn.Sigmoid | nn.Hardsigmoid) and made.args[0] is value.node:
+        gates = node.op_type == "Mul" and isinstance(kind, nn.Sigmoid | nn.Hardsigmoid)
+        if gates and made.args[0] is value.node and _alike(value, gate):
             module = nn.SiLU() if isinstance(kind, nn.Sigmoid) else nn.Hardswish()
             found = builder.module(node, module, value)
             if not made.users:
@@ -175,10 +198,13 @@ def _gate(builder: Builder, node: ir.Node, one: Value, two: Value) -> Value:
 
 def total(builder: Builder, node: ir.Node) -> Value:
     """A Sum of tensors alike."""
-    first, *rest = (builder.value(node, index) for index in range(len(node.inputs)))
+    parts = [builder.value(node, index) for index in range(len(node.inputs))]
+    if len({part.file_shape for part in parts}) > 1:
+        raise Refused("its inputs must be tensors of the same sizes")
+    if not all(_alike(parts[0], part) for part in parts):
+        parts = [builder.plain(part) for part in parts]
+    first, *rest = parts
     for value in rest:
-        if value.file_shape != first.file_shape or value.order != first.order or value.columns is not None:
-            raise Refused("its inputs must be tensors of the same sizes")
         made = builder.graph.call_function(operator.add, (first.node, value.node))
         first = replace(first, node=made, positive=first.positive and value.positive)
     return first
@@ -206,7 +232,8 @@ def dropout(builder: Builder, node: ir.Node) -> Value:
 POINTWISE_NODES: dict[str, Callable[[Builder, ir.Node], Value]] = {
     **dict.fromkeys(ACTIVATIONS, activation),
     **dict.fromkeys(ARITHMETIC, arithmetic),
-    **dict.fromkeys(("Clip", "Min", "Max"), clip),
+    "Clip": clip,
+    **dict.fromkeys(("Min", "Max"), extremum),
     **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
     **dict.fromkeys(("Identity", "Cast"), same),
     "PRelu": prelu,

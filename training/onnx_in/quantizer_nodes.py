@@ -44,9 +44,15 @@ def dequantize(builder: Builder, node: ir.Node) -> Value:
     value = replace(value, quantized=None)
     if value.columns is not None and quantized.scale.size > 1:
         raise Refused("features that were flattened must have one scale")
+    if quantized.scale.size > 1 and quantized.bits < NARROW:
+        raise Refused(
+            f"of fewer than {NARROW} bits it must have one scale: it clips each channel to a range of its own"
+        )
+    if len(set(quantized.zero.ravel().tolist())) > 1:
+        raise Refused("its zero point must be the same for all channels")
     module = FileQuantizer(quantized, str(node.outputs[0].name))
     module.clips = value.node.op != "placeholder" and (
-        quantized.bits < NARROW or (quantized.bounds[0] == 0 and not value.positive)
+        quantized.bits < NARROW or (quantized.bounds[0] == 0 and not value.positive) or quantized.bounds[1] == 0
     )
     found = builder.module(node, module, value)
     return replace(found, positive=quantized.bounds[0] >= 0 or value.positive)

@@ -72,7 +72,7 @@ def squeeze(builder: Builder, node: ir.Node) -> Value:
     value = builder.value(node)
     rank, own = len(value.shape), value.file_shape
     given = _axes(builder, node, 1, None)
-    axes = {i for i in range(1, rank) if own[i] == 1} if given is None else {_axis(axis, rank) for axis in given}
+    axes = {i for i in range(rank) if own[i] == 1} if given is None else {_axis(axis, rank) for axis in given}
     return _reshaped(builder, value, [size for i, size in enumerate(own) if i not in axes])
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from asm_hw.errors import ParameterError
 
@@ -27,15 +27,24 @@ BITS: dict[int, int] = {
 """Bits of a value by type; other types are refused."""
 FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")
 MAX_RANK = 8
+MAX_BYTES = 1 << 30
+"""Of a model's file, and of the data beside it."""
 
 
-def all_graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """``graph`` and every graph within its nodes."""
-    waiting = [graph]
+def graphs_within(nodes: Iterable[NodeProto]) -> Iterator[GraphProto]:
+    """Every graph within ``nodes``, however deep."""
+    waiting = list(nodes)
     while waiting:
-        yield (one := waiting.pop())
-        for attribute in (a for node in one.node for a in node.attribute):
-            waiting += [attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs
+        for attribute in waiting.pop().attribute:
+            for graph in [attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs:
+                yield graph
+                waiting += graph.node
+
+
+def nodes_within(nodes: Iterable[NodeProto]) -> list[NodeProto]:
+    """``nodes`` and those of every graph within them."""
+    own = list(nodes)
+    return own + [node for graph in graphs_within(own) for node in graph.node]
 
 
 def check_tensors(model: ModelProto, folder: Path) -> None:
@@ -43,19 +52,31 @@ def check_tensors(model: ModelProto, folder: Path) -> None:
 
     A tensor whose data lie in a file of their own has them in the model afterwards.
     """
-    nodes = [node for graph in all_graphs(model.graph) for node in graph.node]
-    nodes += [node for function in model.functions for node in function.node]
-    for graph in all_graphs(model.graph):
+    own = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    graphs = [model.graph, *graphs_within(own)]
+    _check_external_size([tensor for graph in graphs for tensor in graph.initializer])
+    for graph in graphs:
         if graph.sparse_initializer:
             raise ParameterError(f"initializer {graph.sparse_initializer[0].values.name!r} must be dense, not sparse")
         for tensor in graph.initializer:
             _check(f"initializer {tensor.name!r}", tensor, folder)
-    for node in nodes:
+    for node in nodes_within(own):
         for attribute in node.attribute:
             if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
                 raise ParameterError(f"attribute {attribute.name!r} of node {node.name!r} must be dense, not sparse")
             for tensor in ([attribute.t] if attribute.HasField("t") else []) + list(attribute.tensors):
                 _check(f"attribute {attribute.name!r} of node {node.name!r}", tensor, folder)
+
+
+def _check_external_size(tensors: list[TensorProto]) -> None:
+    """Raise `ParameterError` for data beside the file that are too much in all."""
+    size = sum(
+        math.prod(t.dims) * BITS.get(t.data_type, 8) // 8 for t in tensors if t.data_location == TensorProto.EXTERNAL
+    )
+    if size > MAX_BYTES:
+        raise ParameterError(
+            f"the data of its initializers in other files must have at most {MAX_BYTES} bytes in all, not {size}"
+        )
 
 
 def _check(what: str, tensor: TensorProto, folder: Path) -> None:
