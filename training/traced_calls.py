@@ -59,9 +59,10 @@ def _clamp(low: float, high: float) -> Classifier:
         given |= {name.removesuffix("_val"): value for name, value in given.items() if name.endswith("_val")}
         pairs = ((low, given.get("min")), (high, given.get("max")))
         limits = [own if limit is None else limit for own, limit in pairs]
-        if not all(isinstance(limit, int | float) for limit in limits):  # a tensor
+        if not all(isinstance(limit, int | float) and not math.isnan(limit) for limit in limits):  # a tensor, or none
             return None
-        return Op("clamp", _tensors(node)[:1], tuple(map(float, limits)))
+        least, most = map(float, limits)
+        return Op("clamp", _tensors(node)[:1], (min(least, most), most))  # of PyTorch's limits the upper one wins
 
     return classifier
 
