@@ -15,6 +15,7 @@ from torch.fx import Graph, GraphModule, Node, Proxy, Tracer
 
 from asm_hw.errors import ParameterError
 
+from .batch_independence import check_batch_independence
 from .explicit_padding import explicit_padding
 from .in_place import out_of_place
 from .module_names import rename_reserved
@@ -115,6 +116,7 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
             seen = watch(traced, example)
     while _hoist_clamp(traced, seen):
         seen = watch(traced, example)
+    check_batch_independence(traced, seen, example)
     return traced, seen
 
 
