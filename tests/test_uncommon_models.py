@@ -96,3 +96,24 @@ def test_what_is_no_function_of_one_input_is_refused(name):
     call, sentence = REFUSED[name]
     with pytest.raises(ParameterError, match=sentence):
         prepare(Calls(Called(call)).eval(), images(), **FINE)
+
+
+def scaled(by, bias=0.0):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 5))
+    nn.init.constant_(model[3].bias, bias)
+    model[0].weight.data.mul_(by)
+    return model.eval()
+
+
+def test_weights_and_values_without_a_scale_are_refused_by_prepare():
+    with pytest.raises(ParameterError, match="the weights of '0' must have a scale in float32"):
+        prepare(scaled(1e-42), images(), **FINE)
+    model = scaled(1e38)
+    model[0].bias.data.fill_(3e38)
+    with pytest.raises(ParameterError, match="the values of 'relu|the values of '_1' on sample must have a scale"):
+        prepare(model, images(), **FINE)
+
+
+def test_a_bias_beyond_its_sums_names_the_layer():
+    with pytest.raises(ParameterError, match="'3' must add a bias below 4.61e.18 of its units either way, not .*e.25"):
+        convert(quantize(scaled(1.0, 1e20), images(), feedback=False, **FINE))
