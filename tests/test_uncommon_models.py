@@ -110,10 +110,10 @@ def test_weights_and_values_without_a_scale_are_refused_by_prepare():
         prepare(scaled(1e-42), images(), **FINE)
     model = scaled(1e38)
     model[0].bias.data.fill_(3e38)
-    with pytest.raises(ParameterError, match="the values of 'relu|the values of '_1' on sample must have a scale"):
+    with pytest.raises(ParameterError, match=r"the values of '.*' on sample must have a scale"):
         prepare(model, images(), **FINE)
 
 
 def test_a_bias_beyond_its_sums_names_the_layer():
-    with pytest.raises(ParameterError, match="'3' must add a bias below 4.61e.18 of its units either way, not .*e.25"):
+    with pytest.raises(ParameterError, match=r"'3' must add a bias below 4.61e.18 of its units either way, not .*e.25"):
         convert(quantize(scaled(1.0, 1e20), images(), feedback=False, **FINE))
