@@ -24,6 +24,8 @@ class Called(nn.Module):
     def __init__(self, call, held=0.4):
         super().__init__()
         self.call, self.gamma = call, nn.Parameter(torch.tensor(held))
+        self.scales = nn.Parameter(torch.linspace(0.5, 2.0, 4))
+        self.register_buffer("offsets", torch.linspace(-1.0, 1.0, 4))
         self.register_buffer("count", torch.ones(()))
 
     def forward(self, x):
@@ -55,7 +57,17 @@ class ReservedTensors(nn.Module):
         return self.graph_(x) * self.graph + self.code
 
 
+def layer_scale(module, x):
+    return x + module.scales.view(1, -1, 1, 1) * x.relu() - module.scales.reshape((1, -1, 1, 1))
+
+
+def layer_scale_by_index(module, x):
+    return x + x.relu() * module.scales[None, :, None, None] + module.offsets.unsqueeze(-1).unsqueeze(-1)
+
+
 RIGHT = {
+    "factors reshaped": lambda: Calls(Called(layer_scale)),
+    "factors reshaped by an index": lambda: Calls(Called(layer_scale_by_index)),
     "one number added to all channels": lambda: Calls(Called(lambda m, x: x + m.gamma)),
     "one number added behind a sum": lambda: Calls(Called(lambda m, x: (x + x.relu()) * 2 - m.gamma)),
     "names of torch.fx and Python": lambda: named("self", "None", "print", "input", "graph", "class", "output"),
@@ -96,6 +108,20 @@ def test_what_is_no_function_of_one_input_is_refused(name):
     call, sentence = REFUSED[name]
     with pytest.raises(ParameterError, match=sentence):
         prepare(Calls(Called(call)).eval(), images(), **FINE)
+
+
+def test_factors_that_are_reshaped_are_trained_where_they_were():
+    prepared = prepare(Calls(Called(layer_scale)), images(), **FINE)
+    scales = dict(prepared.named_parameters())["between.scales"]
+    assert scales.shape == (1, 4, 1, 1)
+    prepared(images()).square().sum().backward()
+    assert scales.grad.abs().min() > 0
+
+
+def test_factors_read_in_two_shapes_are_refused():
+    call = Called(lambda m, x: x * m.scales.view(1, -1, 1, 1) + m.scales.sum())
+    with pytest.raises(ParameterError, match=r"module 'between' must .* view as it is called there has none"):
+        prepare(Calls(call), images(), **FINE)
 
 
 def scaled(by, bias=0.0):
