@@ -68,6 +68,9 @@ def layer_scale_by_index(module, x):
 RIGHT = {
     "factors reshaped": lambda: Calls(Called(layer_scale)),
     "factors reshaped by an index": lambda: Calls(Called(layer_scale_by_index)),
+    "slices behind an ellipsis": lambda: Calls(Called(lambda m, x: x[..., ::2, 1:] - x[:, ..., :5, 1:])),
+    "axes by NumPy's names": lambda: Calls(Called(lambda m, x: torch.concat([x, -x], axis=1)[:, ::2])),
+    "limits one by one": lambda: Calls(Called(lambda m, x: x.clamp_min(-0.2) + torch.clamp_max(x, 0.1))),
     "one number added to all channels": lambda: Calls(Called(lambda m, x: x + m.gamma)),
     "one number added behind a sum": lambda: Calls(Called(lambda m, x: (x + x.relu()) * 2 - m.gamma)),
     "names of torch.fx and Python": lambda: named("self", "None", "print", "input", "graph", "class", "output"),
