@@ -139,6 +139,7 @@ STEPS = {
     "split": _split,
     "pieces put together": lambda net, x: torch.cat(F.relu(x).tensor_split((2, 5), 1), 1),
     "difference": lambda net, x: F.relu(x) - F.relu(net.three(x)),
+    "limits that cross": lambda net, x: F.relu(net.three(x)) + x.clamp(0.9, -0.3),
 }
 PARTS = {"part by a slice": _part, "part by a function": _out}
 

@@ -133,3 +133,17 @@ def test_any_data_set_is_drawn_by_seed():
     later = list(data.batches(torch.arange(20), 8, augment=1, start=1))
     assert torch.equal(one[1][0], later[0][0]) and not torch.equal(one[0][0], two[0][0])
     assert one[2][1].tolist() == [1, 2, 0, 1] and len(data.fingerprint()) == 64
+
+
+def test_hidden_folders_are_no_classes(folders):
+    plain = load_data(f"folder:{folders}", held_out=0, image_size=64)
+    (folders / "train" / ".ipynb_checkpoints").mkdir()
+    (folders / "val" / ".hidden").mkdir()
+    found = load_data(f"folder:{folders}", held_out=0, image_size=64)
+    assert found.classes == plain.classes and found.test.items.labels == plain.test.items.labels
+
+
+@pytest.mark.parametrize("size", [0, -1, 1 << 40])
+def test_image_sizes_that_cannot_be(folders, size):
+    with pytest.raises(ParameterError, match="image_size must be an integer from 1 to 16384, not"):
+        load_data(f"folder:{folders}", image_size=size)

@@ -155,7 +155,8 @@ class _Folder:
         if (wide.low, wide.high) != (-math.inf, math.inf):
             return f"{place_of(node)} must take a tensor that is stored, not a sum that is clipped"
         scaled = _times(wide, gain)
-        return replace(scaled, offset=scaled.offset + shift, anchor=anchor or scaled.anchor)
+        each = anchor and len(anchor[0]) == self.seen[node][1]  # one number for all cannot move each channel
+        return replace(scaled, offset=scaled.offset + shift, anchor=anchor if each else scaled.anchor)
 
     def _clamp(self, node: Node, op: Op) -> Wide | Stored:
         value, (low, high) = self._value(op.inputs[0]), op.detail

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
+from asm_hw.errors import ParameterError
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
 from asm_hw.golden.rounding import finest_shift, half_of
@@ -15,7 +16,7 @@ from asm_hw.network.integer_layers import IntegerConv2d, IntegerLayer, IntegerLi
 from asm_hw.network.integer_moves import IntegerConcat, IntegerMove
 from asm_hw.network.integer_node import IntegerNode
 from asm_hw.network.integer_pools import IntegerSumPool
-from asm_hw.network.integer_requantize import LOGIT_BITS, Requantize
+from asm_hw.network.integer_requantize import LOGIT_BITS, MAX_BIAS, Requantize
 from asm_hw.network.integer_sums import IntegerSum
 from asm_hw.numbers.integers import signed_bits
 
@@ -176,13 +177,14 @@ class NetworkBuilder(BuiltNodes):
         (term,) = step.source.terms
         assert isinstance(term.operand, Product)
         channels = len(term.operand.levels)
-        bias = round_half_up(step.source.offset / term.unit).to(torch.int64).expand(channels).clone()
+        path = term.operand.path
+        bias = _whole(round_half_up(step.source.offset / term.unit), path).expand(channels).clone()
         zero = torch.zeros_like(bias)
         alphabets = term.operand.weights.format.alphabets
         requantize = Requantize(
             alphabets=alphabets, scale=zero + 1, bias=bias, shift=zero, bits=LOGIT_BITS, signed=True
         )
-        target = replace(term.operand.source, name=term.operand.path)
+        target = replace(term.operand.source, name=path)
         layer = self._layer(target, term.operand, requantize, [])
         low, high = layer.acc_range
         bits = max(LOGIT_BITS, signed_bits(int((low + bias).min()), int((high + bias).max())))
@@ -199,7 +201,17 @@ def _bias(step: SumStep, shift: Tensor) -> Tensor:
     up below half a step (`half_of`), so that the hardware has to be told.
     """
     bias = round_half_up(step.source.offset / step.target.scale * torch.exp2(shift))
-    return (bias + torch.exp2(shift - finest_shift(step.target.format.bits) - 1).floor()).to(torch.int64)
+    return _whole(bias + torch.exp2(shift - finest_shift(step.target.format.bits) - 1).floor(), step.target.name)
+
+
+def _whole(bias: Tensor, name: str) -> Tensor:
+    """``bias`` (float64, whole numbers), int64; `ParameterError` where the sums of ``name`` cannot hold it."""
+    largest = bias.abs().max().item()
+    if not largest < MAX_BIAS:
+        raise ParameterError(
+            f"{name!r} must add a bias below {MAX_BIAS:.3g} of its units either way, not {largest:.3g}"
+        )
+    return bias.to(torch.int64)
 
 
 def _clip(limit: Tensor, stored: ActivationFormat) -> int:

@@ -29,7 +29,7 @@ NEAREST = {
     ),
     **dict.fromkeys(("constantpad1d", "constantpad2d"), ZEROS),
     **dict.fromkeys(("maxpool1d", "maxpool2d"), "max pools without dilation and return_indices have one"),
-    **dict.fromkeys(("select", "narrow", "unbind"), "slices such as x[:, :8] have one"),
+    **dict.fromkeys(("select", "narrow", "unbind", "getitem"), "slices such as x[:, :8] have one"),
 }
 """By the lower-case name of a class, function or method without underscores."""
 

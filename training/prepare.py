@@ -17,7 +17,7 @@ from .layer_formats import RESIDUAL_BITS, Overrides, resolve_formats
 from .model_checks import check_inputs, check_model
 from .placement import place_quantizers
 from .prepared_layers import Layer, called_layers
-from .quantizer import WeightQuantizer
+from .quantizer import ActivationQuantizer, WeightQuantizer
 from .quantizer_insertion import QuantizerInsertion, insert_gains
 from .same_function import check_same_function
 from .scale_fitting import sample_values
@@ -77,10 +77,20 @@ def prepare(
         weight = WeightQuantizer(layers[path].weight, formats.of(path).weight, per_channel=path != placement.logits)
         parametrize.register_parametrization(layers[path], "weight", weight)
     traced.recompile()
+    _check_scales(traced)
     traced.meta[INPUT_SHAPE] = tuple(sample.shape[1:])
     if strict:
         _check_integer_form(traced)
     return traced
+
+
+def _check_scales(prepared: GraphModule) -> None:
+    """Raise `ParameterError` where values on the sample, or weights, are so large or small that no scale fits them."""
+    for path, module in prepared.named_modules():
+        if isinstance(module, WeightQuantizer | ActivationQuantizer) and not module.log2_scale.isfinite().all():
+            of = path.removeprefix("asm.values.")
+            what = f"the values of {of!r} on sample" if of != path else f"the weights of {path.split('.param')[0]!r}"
+            raise ParameterError(f"{what} must have a scale in float32, and are too large or too small for one")
 
 
 def _check_integer_form(prepared: GraphModule) -> None:

@@ -26,6 +26,7 @@ def check_same_function(model: nn.Module, traced: GraphModule, sample: Tensor) -
 
     In evaluation mode, and in training mode from one seed, where the model can: copies are trained, and nothing stays.
     """
+    _check_repeatable(model, sample[:2])
     for training in (False, True):
         inputs = sample[: TRAINED if training else COMPARED]
         own, _ = _run(copy_of(model).train(training), inputs)
@@ -38,6 +39,17 @@ def check_same_function(model: nn.Module, traced: GraphModule, sample: Tensor) -
             raise ParameterError(
                 f"model {type(model).__name__} must do what torch.fx sees of it: in {mode} mode it does not: {reason}"
             )
+
+
+def _check_repeatable(model: nn.Module, inputs: Tensor) -> None:
+    """Raise `ParameterError` where evaluating ``model`` changes what it computes next, as a counter of calls does."""
+    copied = copy_of(model).eval()
+    first, second = (_run(copied, inputs)[0] for _ in range(2))
+    if first is not None and (second is None or not _alike(first, second)):
+        raise ParameterError(
+            f"model {type(model).__name__} must give the same for the same inputs: the second time it does not, so that"
+            " it counts calls or changes a buffer in evaluation mode"
+        )
 
 
 def _run(model: nn.Module, inputs: Tensor) -> tuple[list[Tensor] | None, Exception | None]:

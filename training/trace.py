@@ -15,6 +15,7 @@ from torch.fx import Graph, GraphModule, Node, Proxy, Tracer
 
 from asm_hw.errors import ParameterError
 
+from .batch_independence import check_batch_independence
 from .explicit_padding import explicit_padding
 from .in_place import out_of_place
 from .module_names import rename_reserved
@@ -22,6 +23,7 @@ from .pieces import slices_for_pieces
 from .plain_weights import with_plain_weights
 from .prepared_layers import LAYERS
 from .scale_starts import KnownScale, note_known_scales
+from .shaped_parameters import shaped_parameters
 from .shuffles import plain_shuffles
 from .tensor_shapes import Seen, watch
 from .traced_operations import DROPOUTS, NORMS, classify
@@ -105,6 +107,7 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
             hooks.clear()  # integers have none; `check_same_function` tells whether one changed anything
     note_known_scales(traced)
     out_of_place(traced, example)
+    shaped_parameters(traced)
     _functional_dropout(traced)
     traced.graph.eliminate_dead_code()
     traced.recompile()
@@ -115,6 +118,7 @@ def trace(model: nn.Module, example: Tensor) -> tuple[GraphModule, Seen]:
             seen = watch(traced, example)
     while _hoist_clamp(traced, seen):
         seen = watch(traced, example)
+    check_batch_independence(traced, seen, example)
     return traced, seen
 
 

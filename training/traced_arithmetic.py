@@ -78,7 +78,9 @@ def _affine(node: Node, seen: Seen, source: Node, factor: Any = 1.0, offset: Any
     factor, offset = (_constant(one, seen, seen[source]) for one in (factor, offset))
     if seen[node] != seen[source] or factor is None or offset is None:
         return None
-    return Op("affine", (source,), Affine(factor, offset=offset, **how))
+    affine = Affine(factor, offset=offset, **how)
+    finite = affine.gain.isfinite().all() and affine.shift.isfinite().all()
+    return Op("affine", (source,), affine) if finite else None
 
 
 def _constant(value: Any, seen: Seen, shape: torch.Size) -> Constant | None:

@@ -20,6 +20,9 @@ POOL = ("input", "kernel_size", "stride", "padding")
 MAX_POOL = (*POOL, "dilation", "ceil_mode", "return_indices")
 AVG_POOL = (*POOL, "ceil_mode", "count_include_pad", "divisor_override")
 
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+"""What PyTorch, too, takes arguments by, as NumPy calls them."""
+
 Classifier = Callable[[Node, Seen], Op | None]
 """The operation of a call; None where the hardware has none for the arguments given."""
 
@@ -47,21 +50,23 @@ def arguments_of(node: Node, seen: Seen, names: tuple[str, ...]) -> dict[str, An
             return seen[argument]
         return argument
 
-    given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    named = {NUMPY_NAMES.get(name, name): argument for name, argument in node.kwargs.items()}
+    given = dict(zip(names, node.args, strict=False)) | named
     return {name: torch.fx.node.map_aggregate(argument, value) for name, argument in given.items()}
 
 
-def _clamp(low: float, high: float) -> Classifier:
-    """A clamp whose limits are these where the call gives none."""
+def _clamp(low: float, high: float, names: tuple[str, ...] = ("input", "min", "max")) -> Classifier:
+    """A clamp whose limits are these where the call gives none; ``names``: of its arguments, in order."""
 
     def classifier(node: Node, seen: Seen) -> Op | None:
-        given = arguments_of(node, seen, ("input", "min", "max"))
+        given = arguments_of(node, seen, names)
         given |= {name.removesuffix("_val"): value for name, value in given.items() if name.endswith("_val")}
         pairs = ((low, given.get("min")), (high, given.get("max")))
         limits = [own if limit is None else limit for own, limit in pairs]
-        if not all(isinstance(limit, int | float) for limit in limits):  # a tensor
+        if not all(isinstance(limit, int | float) and not math.isnan(limit) for limit in limits):  # a tensor, or none
             return None
-        return Op("clamp", _tensors(node)[:1], tuple(map(float, limits)))
+        least, most = map(float, limits)
+        return Op("clamp", _tensors(node)[:1], (min(least, most), most))  # of PyTorch's limits the upper one wins
 
     return classifier
 
@@ -126,9 +131,12 @@ def _slice(node: Node, seen: Seen) -> Op | None:
     index = index if isinstance(index, tuple) else (index,)
     if not isinstance(source, Node) or not isinstance(seen[source], torch.Size):
         return None
+    shape = seen[source]
+    gap = next((place for place, i in enumerate(index) if i is ...), None)
+    if gap is not None:  # all the dimensions that are not named
+        index = (*index[:gap], *[slice(None)] * (len(shape) + 1 - len(index)), *index[gap + 1 :])
     if not all(isinstance(i, slice) for i in index) or index[0] != slice(None):
         return None
-    shape = seen[source]
     steps = [i.indices(size) for i, size in zip(index[1:], shape[1:], strict=False)]
     steps += [(0, size, 1) for size in shape[1 + len(steps) :]]
     if len(shape) == 3:  # a map of one row
@@ -152,6 +160,8 @@ CALLS: Mapping[str, Classifier] = {
     "relu6": _relu(6.0),
     "hardtanh": _clamp(-1.0, 1.0),
     **dict.fromkeys(("clamp", "clip"), _clamp(-math.inf, math.inf)),
+    "clamp_min": _clamp(-math.inf, math.inf, ("input", "min")),
+    "clamp_max": _clamp(-math.inf, math.inf, ("input", "max")),
     "add": _arithmetic("add"),
     **dict.fromkeys(("sub", "subtract"), _arithmetic("sub")),
     "rsub": _arithmetic("rsub"),

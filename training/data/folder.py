@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from asm_hw.errors import ParameterError
+from asm_hw.errors import ParameterError, check_range
 
 from .images import Batch, Splits, mix, split
-from .preprocessing import Preprocessing
+from .preprocessing import MAX_PIXELS, Preprocessing
 
 PLAIN = Preprocessing()
 
@@ -161,6 +161,7 @@ def image_folder(
         import PIL  # noqa: F401
     except ImportError:
         raise ParameterError("image folders need Pillow, which is missing: install asm-hw[train]") from None
+    check_range("image_size", size, 1, MAX_PIXELS)
     classes = sorted(path.name for path in _folders(root / "train"))
     train, test = (_scan(root / part, classes, size, preprocessing) for part in ("train", "val"))
     parts = (part.tolist() for part in split(len(train), held_out))
@@ -176,7 +177,8 @@ def _folders(path: Path) -> list[Path]:
         raise ParameterError(
             f"dataset must be a folder with train/<class>/ and val/<class>/, and {str(path)!r} is missing"
         )
-    return [below for below in path.iterdir() if below.is_dir()]
+    # Hidden ones are no classes, but what editors and notebooks leave.
+    return [below for below in path.iterdir() if below.is_dir() and not below.name.startswith(".")]
 
 
 def _suffixes() -> set[str]:
