@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -147,3 +148,15 @@ def test_hidden_folders_are_no_classes(folders):
 def test_image_sizes_that_cannot_be(folders, size):
     with pytest.raises(ParameterError, match="image_size must be an integer from 1 to 16384, not"):
         load_data(f"folder:{folders}", image_size=size)
+
+
+def test_grey_images_of_more_than_16_bits_are_refused(tmp_path):
+    """Those of 16 bits are scaled."""
+    Image = pytest.importorskip("PIL.Image")
+    fits, deeper = tmp_path / "fits.tif", tmp_path / "deeper.tif"
+    for path, value in ((fits, 65535), (deeper, 65536)):
+        Image.fromarray(np.full((8, 8), value, dtype=np.int32)).save(path)
+    images = ClassFolders([fits, deeper], [0, 0], 8, Preprocessing.of(8, "0", "1"))
+    assert torch.equal(images.load(0, augment=False)[0], torch.ones(3, 8, 8))
+    with pytest.raises(ParameterError, match="its values go from 65536 to 65536, beyond 16 bits"):
+        images.load(1, augment=False)

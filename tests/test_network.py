@@ -134,7 +134,11 @@ def test_layers_refuse_values_that_no_hardware_has():
         (lambda: replace(good, layers=()), "layers must name at least one layer"),
         (lambda: replace(good, layers=good.layers[1:], input_format=None), r"layer 'grouped' must take \(4, h, w\)"),
         (lambda: replace(good, layers=(hidden, first)), "layer 'hidden' must be given the .* that it takes"),
-        (lambda: replace(good, input_scale=float("nan")), "input_scale must be a number above 0, not nan"),
+        (lambda: replace(good, input_scale=float("nan")), "input_scale must be a number above 0, .*not nan"),
+        (
+            lambda: replace(good, input_scale=1e-39),
+            "input_scale must be a number above 0, normal in float32, not 1e-39",
+        ),
         (lambda: replace(good, input_shape=(2, 7, -5)), "input_shape must be an integer from 1 to 65536, not -5"),
     ]
     for build, sentence in cases:

@@ -62,7 +62,7 @@ def rewrite(path, change_header=None, change_tensors=None):
         (lambda h: h.pop("layers"), None, "must hold 'layers', which is missing"),
         (lambda h: h.update(layers=7), None, "must have the structure of schema 3"),
         (lambda h: h.update(input_shape=[2, 7, "5"]), None, "input_shape must be an integer"),
-        (lambda h: h.update(input_scale=0), None, "input_scale must be a number above 0, not 0"),
+        (lambda h: h.update(input_scale=0), None, "input_scale must be a number above 0, normal in float32, not 0"),
         (lambda h: h["layers"].pop(), None, None),
         (lambda h: h["layers"].pop(1), None, "is refused"),
         (lambda h: h["layers"][0].update(kind="lstm"), None, "kind of layer 0 must be one of conv2d, linear"),

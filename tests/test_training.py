@@ -96,7 +96,7 @@ def test_prepared_state_loads_into_another_prepared_model(data, trained):
         ({"alphabets": (1, 4)}, "alphabet 4 must be odd"),
         ({"weight_bits": 17}, "weight_bits must be an integer from 2 to 16, not 17"),
         ({"act_bits": 0}, "act_bits must be an integer from 1 to 16, not 0"),
-        ({"input_scale": -1.0}, "input_scale must be a number above 0, not -1.0"),
+        ({"input_scale": -1.0}, "input_scale must be a number above 0, normal in float32, not -1.0"),
     ],
 )
 def test_prepare_refuses(settings, sentence):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +35,8 @@ class NearestLevel(nn.Module):
         super().__init__()
         self.code = code
         # Magnitudes have at most 16 bits, so levels and the points halfway between are exact in float32.
-        for name, values in (("magnitudes", code.magnitudes), ("midpoints", code.midpoints)):
-            self.register_buffer(name, torch.tensor(values, dtype=torch.float32), persistent=False)
+        for name, values in zip(("magnitudes", "midpoints"), _steps(code), strict=True):
+            self.register_buffer(name, values.clone(), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
         """The level nearest to each of ``values`` (floating point, any shape), in the same dtype."""
@@ -52,6 +53,13 @@ class NearestLevel(nn.Module):
             level = self.magnitudes.to(values.dtype)[index]
         # In place, so that the result lies in memory as the values do: convolutions work in that order.
         return values.sign().mul_(level)
+
+
+@cache
+def _steps(code: LevelCode) -> tuple[Tensor, Tensor]:
+    """Magnitudes and midpoints of ``code``, float32, made once: there are up to 32,768."""
+    magnitudes, midpoints = (torch.tensor(values, dtype=torch.float32) for values in (code.magnitudes, code.midpoints))
+    return magnitudes, midpoints
 
 
 def round_half_up(values: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from torch.nn.utils import parametrize
 
 from asm_hw.errors import ParameterError
 from asm_hw.formats.product_format import ProductFormat
+from asm_hw.network.integer_network import check_scale
 
 from .fold import refusals
 from .layer_formats import RESIDUAL_BITS, Overrides, resolve_formats
@@ -59,9 +59,8 @@ def prepare(
     """
     common = {"alphabets": alphabets, "weight_bits": weight_bits, "act_bits": act_bits, "act_alphabets": act_alphabets}
     ProductFormat.of(**common)
-    number = isinstance(input_scale, int | float) and not isinstance(input_scale, bool)
-    if input_scale is not None and not (number and 0 < input_scale < math.inf):
-        raise ParameterError(f"input_scale must be a number above 0, not {input_scale!r}")
+    if input_scale is not None:
+        check_scale("input_scale", input_scale)
     check_model(model)
     check_inputs("sample", sample)
     traced, seen = trace(model, sample[:2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,12 +22,21 @@ from .integer_requantize import encode_tensor
 from .integer_table import IntegerTable
 from .network_summary import summary_of
 
+LEAST_SCALE = 2.0**-126
+"""What a step is worth at least: in float32 the scale and its reciprocal are normal numbers."""
+
 FLOAT_BITS = 32
 """Bits of a weight before quantization."""
 
-
 CHUNK, CHUNK_VALUES = 32, 1 << 22
 """Inputs evaluated at a time, fewer where one tensor would hold more values: tensors stay near the processor."""
+
+
+def check_scale(name: str, value: Any) -> None:
+    """Raise `ParameterError` unless a step of the tensor ``name`` may be worth ``value``."""
+    known = isinstance(value, float | int) and not isinstance(value, bool)
+    if not known or not LEAST_SCALE <= value < 1 / LEAST_SCALE:
+        raise ParameterError(f"{name} must be a number above 0, normal in float32, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,7 @@ class IntegerNetwork:
         if not self.layers:
             raise ParameterError("layers must name at least one layer, not none")
         for name in ("input_scale", "output_scale"):
-            value = getattr(self, name)
-            if not isinstance(value, float | int) or not 0 < value < math.inf:
-                raise ParameterError(f"{name} must be a number above 0, not {value!r}")
+            check_scale(name, getattr(self, name))
         for size in self.input_shape:
             check_range("input_shape", size, 1, 1 << 16)
         self._check_names()

@@ -154,11 +154,17 @@ class Requantize:
 
 def check_levels(name: str, values: Tensor, code: LevelCode) -> None:
     """Raise `ParameterError` unless all ``values`` are levels of ``code``."""
-    wrong = values[~torch.isin(values, torch.tensor(code.levels))]
+    wrong = values[~torch.isin(values, _levels(code))]
     if wrong.numel():
         raise ParameterError(
             f"{name} must hold levels of {{{code.alphabets}}} over {code.magnitude_bits} bits, not {int(wrong[0])}"
         )
+
+
+@cache
+def _levels(code: LevelCode) -> Tensor:
+    """The levels of ``code``, int64, made once: there are up to 65,535."""
+    return torch.tensor(code.levels)
 
 
 def describe(values: Tensor) -> str:

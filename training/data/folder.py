@@ -127,7 +127,10 @@ def _read(path: Path) -> Any:
     try:
         with Image.open(path) as opened:
             if opened.mode.startswith("I"):  # which Pillow would clip
-                grey = np.round(np.asarray(opened) / 257).clip(0, 255).astype(np.uint8)
+                deep = np.asarray(opened)
+                if deep.min() < 0 or deep.max() >= 1 << 16:
+                    raise ValueError(f"its values go from {deep.min()} to {deep.max()}, beyond 16 bits")
+                grey = np.round(deep / 257).astype(np.uint8)
                 return Image.fromarray(grey).convert("RGB")
             if opened.mode == "F":
                 raise ValueError("its values are real numbers")
