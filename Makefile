@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 # Targets that are commands of asm-hw; they take its options as variables: --weight-bits 5 is WEIGHT_BITS=5. asm-hw
 # itself knows which, and refuses others. Variables travel in the environment, so no shell reads them.
-TARGETS := rtl catalog sim wave synth energy fpga sram demo train quantize choose compile run evaluate
+TARGETS := rtl catalog sim wave synth energy fpga sram demo train quantize choose compile run evaluate onnx table
 # NAME, OUT and the like are taken from make's command line only: some systems export them.
 GIVEN := $(filter-out PYTHON VENV,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
 GOALS := $(filter $(TARGETS),$(MAKECMDGOALS))
@@ -19,7 +19,7 @@ $(foreach variable,$(GIVEN),$(eval $(call pass_option,$(variable))))
 export ASM_HW_MAKE_VARIABLES := $(GIVEN)
 export ASM_HW_MAKE_GOALS := $(GOALS)
 
-.PHONY: ppa help install rtl catalog sim wave synth energy fpga sram demo train quantize choose compile run evaluate figures test test-full lint clean
+.PHONY: ppa help install rtl catalog sim wave synth energy fpga sram demo train quantize choose compile run evaluate onnx table figures test test-full lint clean
 
 help: ## show this text
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
@@ -78,6 +78,12 @@ run: $(STAMP) ## play images through the engine in FOLDER, every stored tensor c
 
 evaluate: $(STAMP) ## the accuracy of the integers in the file NETWORK
 	@$(BIN)/asm-hw evaluate
+
+onnx: $(STAMP) ## an ONNX model of the integers in the file NETWORK, compared by onnxruntime
+	@$(BIN)/asm-hw onnx
+
+table: $(STAMP) ## the 256 x 256 products of a multiplier in the file OUT, for emulators
+	@$(BIN)/asm-hw table
 
 figures: $(STAMP) ## measure area and the demo's accuracy: docs/results/ and the tables of docs/ and README.md
 	$(BIN)/python benchmarks/figures.py
