@@ -122,7 +122,8 @@ def _normalise(model: ModelProto) -> ir.Model:
 
 
 def _fold(graph: ir.Model) -> None:
-    held = sum(math.prod(one.shape.numpy()) for one in graph.graph.initializers.values() if one.shape is not None)
+    constants = (one.const_value for one in graph.graph.initializers.values())
+    held = sum(value.size for value in constants if value is not None)
     judge = _Folding(MAX_MADE + FACTOR * held)
     for _ in range(ROUNDS):
         common.ShapeInferencePass()(graph)
