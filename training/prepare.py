@@ -76,10 +76,10 @@ def prepare(
         weight = WeightQuantizer(layers[path].weight, formats.of(path).weight, per_channel=path != placement.logits)
         parametrize.register_parametrization(layers[path], "weight", weight)
     traced.recompile()
-    _check_scales(traced)
     traced.meta[INPUT_SHAPE] = tuple(sample.shape[1:])
     if strict:
         _check_integer_form(traced)
+    _check_scales(traced)
     return traced
 
 
