@@ -14,6 +14,7 @@ from onnx_networks import (
     dequantized,
     exported,
     folded,
+    imagenet_network,
     integers,
     network,
     quantized,
@@ -57,6 +58,14 @@ def test_a_qdq_file_gives_the_integers_of_its_weights(name, tmp_path):
     module = from_onnx(path, scales=False)
     assert not [one for one in module.modules() if isinstance(one, nn.Hardtanh) and type(one) is nn.Hardtanh]
     assert_same_integers(integers(module, sample), integers(with_weights_of(folded(model), path), sample), sample)
+
+
+@pytest.mark.full  # a minute
+def test_a_qdq_file_of_the_imagenet_network(data_folder, tmp_path):
+    model, sample = imagenet_network(data_folder)
+    path = quantized(exported(model, sample, tmp_path / "net.onnx", dynamo=False), sample, **KEPT)
+    module = from_onnx(path, scales=False)
+    assert_same_integers(integers(module, sample), integers(with_weights_of(model, path), sample), sample)
 
 
 def test_what_clips_like_an_activation_function_stays(tmp_path):
