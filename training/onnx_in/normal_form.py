@@ -122,7 +122,7 @@ def _normalise(model: ModelProto) -> ir.Model:
 
 
 def _fold(graph: ir.Model) -> None:
-    held = sum(math.prod(one.shape.numpy()) for one in graph.graph.initializers.values() if one.shape is not None)
+    held = sum(_size(one) or 0 for one in graph.graph.initializers.values())
     judge = _Folding(MAX_MADE + FACTOR * held)
     for _ in range(ROUNDS):
         common.ShapeInferencePass()(graph)
