@@ -69,3 +69,10 @@ def test_nothing_is_unpickled(tmp_path):
     torch.save(model(), tmp_path / "whole.pt")
     with pytest.raises(ParameterError, match="must be a file of tensors alone"):
         read_state(tmp_path / "whole.pt")
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.int32, torch.bool])
+def test_integers_are_no_float_weights(kind):
+    state = renamed("") | {"3.weight": torch.ones(2, 4, dtype=kind)}
+    with pytest.raises(ParameterError, match=f"weights must hold floats, and '3.weight' holds {str(kind)[6:]}"):
+        load_state(model(), state, "weights")

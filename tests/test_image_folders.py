@@ -79,7 +79,9 @@ def test_sizes_and_normalization_are_those_given(tmp_path):
     ("given", "sentence"),
     [
         ({"mean": "a"}, "mean must be one number or three with commas between, not 'a'"),
-        ({"mean": "0.1,0.2"}, "mean must be three finite numbers, for red, green and blue, not "),
+        ({"mean": "0.1,0.2"}, "mean must be three numbers from 0 .black. to 1, for red, green and blue, not "),
+        ({"mean": "123.7,116.3,103.5"}, "mean must be three numbers from 0 .black. to 1, .* not .123.7, 116.3, 103.5."),
+        ({"mean": "nan"}, "mean must be three numbers from 0"),
         ({"std": "0"}, "std must be three finite numbers above 0, for red, green and blue, not "),
         ({"resize": 0}, "resize must be an integer from 1 to 16384, not 0"),
     ],
@@ -87,6 +89,12 @@ def test_sizes_and_normalization_are_those_given(tmp_path):
 def test_preprocessing_that_cannot_be(given, sentence):
     with pytest.raises(ParameterError, match=sentence):
         Preprocessing.of(**given)
+
+
+def test_a_short_side_below_the_image_size_is_refused_by_its_own_name():
+    assert Preprocessing.of(24).crop(24) == 1
+    with pytest.raises(ParameterError, match="resize must be at least the image size, 24, not 23"):
+        Preprocessing.of(23).crop(24)
 
 
 def test_preprocessing_is_for_images_in_folders():

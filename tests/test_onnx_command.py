@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from tiny_network import draw, tiny
 
 from asm_hw.cli import commands as command_line
+from asm_hw.errors import ParameterError
 from asm_hw.exchange import onnx_model as writing
 from asm_hw.network.network_file import load, save
 
@@ -91,3 +92,18 @@ def test_bad_input_is_one_sentence(cli, tmp_path, arguments, sentence):
     refused = cli("onnx", *arguments)
     assert refused.returncode == 2
     assert sentence in refused.stderr and len(refused.stderr.splitlines()) == 1, refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--dataset", "folder:nowhere"], "'nowhere/train' is missing"),
+        (["--dataset", "digits"], "dataset 'digits' must have images of"),
+        (["--mean", "0.5"], "mean must be left out where no dataset is given"),
+        (["--resize", "8", "--images", "0"], "resize must be left out where no dataset is given"),
+    ],
+)
+def test_images_that_cannot_be_compared_leave_no_file(folder, given, words):
+    done = invoke(*given)
+    assert isinstance(done.exception, ParameterError) and words in str(done.exception), done.output
+    assert [path.name for path in folder.iterdir()] == ["net.safetensors"]

@@ -126,6 +126,9 @@ def load_prepared(model: nn.Module, state: dict[str, Tensor], source: str) -> No
         if wanted[name].shape != state[name].shape:
             shapes = f"{list(wanted[name].shape)}, not {list(state[name].shape)}"
             raise ParameterError(f"{source} must fit the model: {name!r} must have shape {shapes}")
+        if wanted[name].is_floating_point() and not state[name].is_floating_point():
+            kind = str(state[name].dtype).removeprefix("torch.")
+            raise ParameterError(f"{source} must hold floats, and {name!r} holds {kind}")
         if not state[name].isfinite().all():
             raise ParameterError(f"{source} must hold finite numbers, and {name!r} holds others")
     model.load_state_dict(state, strict=False)

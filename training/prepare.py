@@ -96,7 +96,7 @@ def _check_integer_form(prepared: GraphModule) -> None:
     """Raise `ParameterError` with every reason why ``prepared`` cannot become integers."""
     found = refusals(prepared, watch_prepared(prepared))
     if found:
-        raise ParameterError("\n".join(found) + "\nstrict=False trains it in float")
+        raise ParameterError("\n".join(found) + "\n`prepare` with strict=False trains it in float")
 
 
 def _plain_layers(model: GraphModule) -> dict[str, Layer]:

@@ -20,6 +20,7 @@ def main() -> None:
     """Run the command that the arguments name and exit."""
     if len(sys.argv) == 1:
         sys.argv.append("--help")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {_one_line(str(message))}\n"  # no line of source
     try:
         from .commands import cli  # asks the registry for units, and one of a user's own may be wrong
 
@@ -38,8 +39,16 @@ def main() -> None:
             raise
         extra = "onnx" if str(error.name).startswith("onnx") else "demo"
         message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[{extra}]' has all"
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", _one_line(message), file=sys.stderr)
     sys.exit(BAD_INPUT)
+
+
+def _one_line(message: str) -> str:
+    """``message`` on one line: a sentence on a line of its own begins behind a semicolon."""
+    text = ""
+    for line in filter(None, (" ".join(line.split()) for line in message.splitlines())):
+        text += (" " if text[-1] in ".,:;" else "; ") + line if text else line
+    return text
 
 
 def _check_options(cli: click.Group) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
+from asm_hw.errors import ParameterError
 from asm_hw.formats.product_format import ProductFormat
 
 from .engine_commands import network_argument, stem_of, test_images
 from .image_options import image_options
 from .unit_options import DEFAULT_ALPHABETS, emit_result, json_option, option
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asm_hw.network.integer_network import IntegerNetwork
 
 _FORMATS = ProductFormat.of()
 
@@ -56,22 +62,34 @@ def onnx(
     from asm_hw.report.progress import working
 
     loaded = load(network)
+    x = _inputs(loaded, images, dataset, seed, preprocessing)  # refused before anything is written
     out = out or Path(f"{stem_of(network)}.onnx")
     with working(f"writing {out.name}"):
         model = save_onnx(loaded, out, input, result, all_tensors)
     found: dict[str, Any] = {"file": str(out), "bytes": out.stat().st_size, "operators": len(model.graph.node)}
     if images:
         from asm_hw.exchange.onnx_judge import compare_with_onnxruntime
-        from asm_hw.report.engine_run import random_inputs
 
-        if dataset:
-            x, _ = test_images(loaded, dataset, images, preprocessing)
-        else:
-            x = random_inputs(loaded, images, seed)
         with working(f"comparing {len(x)} images"):
             found |= compare_with_onnxruntime(out.read_bytes(), loaded, x).to_json()
     emit_result(as_json, found, lambda console: _show(console, found))
     sys.exit(1 if found.get("mismatches") else 0)
+
+
+def _inputs(
+    network: IntegerNetwork, images: int, dataset: str | None, seed: int, preprocessing: dict[str, Any]
+) -> Tensor:
+    """What is compared: integers [images, *input_shape], of random images where there is no ``dataset``."""
+    from asm_hw.report.engine_run import random_inputs
+
+    given = [name for name, value in preprocessing.items() if value is not None]
+    if given and not dataset:
+        raise ParameterError(f"{given[0]} must be left out where no dataset is given: random images are compared")
+    return (
+        test_images(network, dataset, images, preprocessing)[0]
+        if dataset and images
+        else random_inputs(network, images, seed)
+    )
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:

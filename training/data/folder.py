@@ -206,6 +206,6 @@ def _scan(path: Path, classes: list[str], size: int, preprocessing: Preprocessin
     left_out = sorted({file for file, _ in below} - {file for file, _ in files})
     if left_out:
         warnings.warn(
-            f"{len(left_out)} files are no images to Pillow and left out, such as {left_out[0]}", stacklevel=2
+            f"files that are no images to Pillow are left out: {len(left_out)}, such as {left_out[0]}", stacklevel=2
         )
     return ClassFolders([file for file, _ in files], [label for _, label in files], size, preprocessing)

@@ -32,8 +32,8 @@ class Preprocessing:
             check_range("resize", self.resize, 1, MAX_PIXELS)
         for name in ("mean", "std"):
             values = getattr(self, name)
-            if len(values) != 3 or not all(math.isfinite(v) and (v > 0 or name == "mean") for v in values):
-                kind = "finite numbers" if name == "mean" else "finite numbers above 0"
+            if len(values) != 3 or not all(0 <= v <= 1 if name == "mean" else 0 < v < math.inf for v in values):
+                kind = "numbers from 0 (black) to 1" if name == "mean" else "finite numbers above 0"
                 raise ParameterError(f"{name} must be three {kind}, for red, green and blue, not {values!r}")
 
     @staticmethod
@@ -45,7 +45,9 @@ class Preprocessing:
         """The share of the short side that counts in images of ``size`` pixels; `ParameterError` where it is over 1."""
         if self.resize is None:
             return CROP
-        check_range("image_size", size, 1, self.resize)
+        check_range("image_size", size, 1, MAX_PIXELS)
+        if size > self.resize:
+            raise ParameterError(f"resize must be at least the image size, {size}, not {self.resize}")
         return size / self.resize
 
 

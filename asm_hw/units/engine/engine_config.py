@@ -78,7 +78,7 @@ class EngineConfig(EngineStages, AccumulatingConfig):
         if self.lanes % self.taps:
             raise ParameterError(f"lanes must be a multiple of taps ({self.taps}), not {self.lanes}")
         if self.columns % self.group or self.columns // self.group > ROWS:
-            allowed = ", ".join(str(n * self.group) for n in (1, 2, 3))
+            allowed = ", ".join(str(n * self.group) for n in (1, 2, 3)) + " (words of lanes / taps)"
             raise ParameterError(f"columns must be whole words of {self.group} channels, {allowed}, not {self.columns}")
         if self.act_bits not in (QUARTET, 2 * QUARTET):
             raise ParameterError(f"act_bits of unit {self.unit} must be 4 or 8, not {self.act_bits}")
