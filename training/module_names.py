@@ -43,7 +43,7 @@ def rename_reserved(model: nn.Module, graph: Graph) -> None:
 
 def _free(parent: nn.Module, name: str) -> str:
     """``name`` with as many underscores as it takes until ``parent`` has nothing of that name."""
-    while hasattr(parent, name) or hasattr(GraphModule, name) or keyword.iskeyword(name):
+    while hasattr(parent, name) or is_reserved(name, top=True):
         name = f"{name}_"
     return name
 

@@ -152,7 +152,7 @@ class _Folding:
             if made > self.left or _work(node, made) > MAX_WORK:
                 return False
             self.left -= made
-        return _stays_small(node)
+        return _stays_small(node, sizes)
 
 
 def _size(value: ir.Value | None) -> int | None:
@@ -167,12 +167,13 @@ def _work(node: ir.Node, made: int) -> float:
     return math.sqrt(math.prod([*operands, made])) if node.op_type in PRODUCTS and len(operands) == 2 else 0
 
 
-def _stays_small(node: ir.Node) -> bool | None:
-    """False for a node of constants whose result may be too large to be made; None leaves it to the library."""
-    shapes = [value.shape for value in node.outputs]
-    if all(shape is not None and shape.is_static() for shape in shapes):
-        sizes = [math.prod(shape.numpy()) for shape in shapes if shape is not None]
-        small = max(sizes, default=0) <= MAX_VALUES
+def _stays_small(node: ir.Node, sizes: list[int | None]) -> bool | None:
+    """False for a node of constants whose result may be too large to be made; None leaves it to the library.
+
+    ``sizes``: of its outputs, None where one is not known.
+    """
+    if None not in sizes:
+        small = max((size or 0 for size in sizes), default=0) <= MAX_VALUES
         return (True if node.op_type == "ConstantOfShape" else None) if small else False
     if node.op_type not in GROWING:
         return None
