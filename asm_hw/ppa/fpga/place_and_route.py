@@ -36,11 +36,6 @@ _ROWS = ["techmap -map fpga_map.v t:$mul", "opt", "wreduce", "opt_clean"]
 RELAXED_PS = 50_000
 """The path that ABC maps for in recipes that save area; routed ones are far shorter."""
 
-LARGE_OPTIONS = ("--placer", "static", "--router", "router2", "--tmg-ripup")
-"""Options of nextpnr for such a unit. A placement by electric charges takes a quarter less wire than the default one,
-of which one in three seeds of a whole engine was routed; the router weighs all nets against one another, and takes late
-ones up again."""
-
 LARGE_PS = 4_000
 """The same for a unit that nearly fills the device: paths take three times as long when routed as ABC guesses. Relaxed,
 a sum and its limits take 33 LUTs one after another; this is the shortest that ABC reaches, for 3 % more of them."""
@@ -183,10 +178,10 @@ def _cells(stat: Path) -> dict[str, int]:
 
 
 def _run_nextpnr(family: Family, seed: int, folder: Path, large: bool) -> dict[str, Any]:
-    """The report; of a ``large`` unit with `LARGE_OPTIONS`."""
+    """The report; ``large``: of a unit that nearly fills the device."""
     module, function = family.entry.split(":")
     script = f"import sys, {module} as m; sys.exit(m.{function}(sys.argv[1:]))"
-    options = [*family.options, *(LARGE_OPTIONS if large else ())]
+    options = [*family.options, *(family.large if large else ())]
     # To miss a goal that is out of reach is no failure.
     goal = ["--freq", str(LARGE_MHZ if large else TARGET_MHZ), "--timing-allow-fail", "--seed", str(seed)]
     arguments = [*options, *goal, "--json", "netlist.json", "--report", f"report{seed}.json"]
