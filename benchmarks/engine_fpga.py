@@ -3,7 +3,7 @@
     python benchmarks/engine_fpga.py [--tables-only]
 
 Images a second are the routed clock divided by the cycles of the program, which the Verilog takes too. No hard
-multipliers; all memories in block RAM but accumulators, in LUTs. About an hour.
+multipliers; all memories in block RAM but accumulators, in LUTs. About half an hour.
 """
 
 from __future__ import annotations
