@@ -61,8 +61,8 @@ ECP5 = Family(
     free=("PFUMX", "L6MUX21"),
     dsps=("MULT18X18D", "ALU54B"),
     rams=("DP16KD", "PDPW16KD"),
-    # A whole engine takes a quarter less wire than by the default placer, of whose seeds one in three was routed. Nets
-    # that came out late are taken up again. Not every family has this placer.
+    # Of a whole engine, one seed in three of the default placer was routed (docs/engine.md). Nets that came out late
+    # are taken up again. Not every family has this placer.
     large=("--placer", "static", "--router", "router2", "--tmg-ripup"),
 )
 
