@@ -37,7 +37,7 @@ def test_comparison_is_complete_honest_and_repeatable():
         assert row["timing"] == "static timing"
         assert sum(row["histogram"].values()) == row["cells"]
     assert {(point["structure"], point["weight_form"]) for point in exact["tried"]} == {
-        *product(("heap", "greedy"), ("binary", "booth")),
+        *product(("greedy", "wallace"), ("binary", "booth", "2_2_1", "1_2_2", "1_1_1_2")),
         ("tree", "binary"),
     }
     assert {point["recipe"] for point in exact["tried"]} >= {"area booth", "balanced"}
@@ -117,7 +117,11 @@ def test_the_exact_baseline_of_a_large_unit_keeps_the_multiplier_of_yosys(tmp_pa
     tried = design_points(NEAR.baseline("exact"), compact_library(tmp_path))
     built = {(point.config.structure, point.config.weight_form, point.mapped.recipe) for point in tried}
     assert built == {
-        *(("greedy", form, recipe) for form in ("binary", "booth") for recipe in ("area", "balanced")),
+        *(
+            ("greedy", form, recipe)
+            for form in ("binary", "booth", "pairs", "2_2_1")
+            for recipe in ("area", "balanced")
+        ),
         ("tree", "binary", "area chained"),
         ("tree", "binary", "area booth chained"),
     }

@@ -39,10 +39,10 @@ def test_arrays_are_what_the_accounting_says(unit, fake_logic):
         ("asm", "greedy", "one_hot"),
         ("asm", "greedy", "binary"),
         ("exact", "greedy", "binary"),
-        ("exact", "greedy", "booth"),
+        ("exact", "greedy", "2_2_1"),
     ]
     layer = replace(LAYER, act_bits=6)
-    for form, weights in (("one_hot", "{1}"), ("booth", "exact")):
+    for form, weights in (("one_hot", "{1}"), ("2_2_1", "exact")):
         made = NEAR if weights == "{1}" else replace(NEAR, arithmetic="exact", weight_form=None, acc_bits=NEAR.acc_bits)
         shared = VnArrayConfig(**made.parameters | {"depth": VnArrayConfig.depth})
         for regime, sized in memory_comparison.REGIMES.items():

@@ -59,7 +59,7 @@ CASES = {
     "unknown arithmetic": (["--arithmetic", "fuzzy"], "arithmetic must be one of asm, exact, bare, not 'fuzzy'"),
     "unknown weight code": (["--weight-code", "gray"], "weight_code must be one of packed, fields, decoded, not 'gray'"),
     "fields of the exact baseline": (["--arithmetic", "exact", "--weight-code", "fields"], "weight_code 'fields' needs arithmetic asm, not 'exact'"),
-    "unknown structure": (["--structure", "ladder"], "structure must be one of heap, greedy, carry_save, tree, plain, not 'ladder'"),
+    "unknown structure": (["--structure", "ladder"], "structure must be one of heap, greedy, wallace, carry_save, tree, plain, not 'ladder'"),
     "unknown weight form": (["--weight-form", "gray"], "weight_form must be one of one_hot, binary, not 'gray'"),
     "booth of an ASM": (["--weight-form", "booth"], "weight_form must be one of one_hot, binary, not 'booth'"),
     "booth in a tree": (["--arithmetic", "exact", "--weight-form", "booth", "--structure", "tree"], "weight_form 'booth' needs structure heap or carry_save, not 'tree'"),

@@ -34,6 +34,12 @@ def test_catalog_covers_what_the_readme_promises():
     )
     assert {c.structure for c in datapaths if c.arithmetic == "exact"} == set(STRUCTURES)
     forms = {(c.unit, c.arithmetic, c.weight_form) for c in datapaths}
-    assert forms >= {(u, a, f) for u in ("mac", "dot") for a, names in WEIGHT_FORMS.items() for f in names}
+    every = {(u, a, f) for u in ("mac", "dot") for a, names in WEIGHT_FORMS.items() for f in names}
+    assert forms >= every - {("mac", "exact", "pairs")}, "one product makes no pair"
+    digits = {
+        part for c in datapaths if c.weight.digits and c.weight_form != "booth" for part in c.weight_form.split("_")
+    }
+    assert digits == {"1", "u2", "2", "3"}
+    assert {(c.arithmetic, c.stages) for c in rows if c.unit == "dot"} >= {("asm", 1), ("exact", 1)}
     assert any(c.weight_form == "booth" and c.weight_bits % 2 for c in datapaths)
     assert any(c.arithmetic != "asm" and c.act_alphabets for c in rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_mutations import Mutation, mutated
+from mutated_package import Mutation, mutated
 
 from asm_hw.units.engine.engine_config import EngineConfig
 

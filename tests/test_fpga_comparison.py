@@ -41,7 +41,14 @@ def test_command(cli):
         assert chosen in row["tried"]
         assert row["lut_equivalents"] == min(tried["lut_equivalents"] for tried in row["tried"])
         assert row["fmax_mhz"] == row["fmax_mhz_by_seed"][0]
-    assert {tried["structure"] for tried in rows["exact"]["tried"]} == {"heap", "greedy", "carry_save", "tree", "plain"}
+    assert {tried["structure"] for tried in rows["exact"]["tried"]} == {
+        "heap",
+        "greedy",
+        "wallace",
+        "carry_save",
+        "tree",
+        "plain",
+    }
     assert {tried["structure"] for tried in rows["exact, with DSP"]["tried"]} == {"tree", "plain"}
     assert rows["bare"]["lut_equivalents"] < rows["asm"]["lut_equivalents"] < rows["exact"]["lut_equivalents"]
     assert rows["asm"]["lut_ratio_to_exact"] == round(

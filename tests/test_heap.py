@@ -10,8 +10,11 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asm_hw.gateware.compressor_heap import Heap, plan, popcount
+from asm_hw.formats.accumulator_format import AdderStyle
+from asm_hw.gateware.compressor_heap import Heap, popcount
+from asm_hw.gateware.compressor_plan import ADDER_TIME, plan
 
+HEAPS = [style for style in AdderStyle if style.has_heap]
 TERMS = st.lists(
     st.tuples(st.integers(1, 6), st.booleans(), st.integers(0, 5), st.integers(0, 9), st.booleans()), max_size=7
 )  # width, signed, position, arrival, subtracted
@@ -19,10 +22,13 @@ TERMS = st.lists(
 
 @settings(deadline=None, max_examples=60)
 @given(
-    greedy=st.booleans(), terms=TERMS, constants=st.lists(st.integers(-300, 300), max_size=2), width=st.integers(1, 10)
+    style=st.sampled_from(HEAPS),
+    terms=TERMS,
+    constants=st.lists(st.integers(-300, 300), max_size=2),
+    width=st.integers(1, 10),
 )
-def test_rows_add_up_to_the_sum_of_the_terms(greedy, terms, constants, width):
-    heap, m, total = Heap(width, greedy), Module(), Signal(width)
+def test_rows_add_up_to_the_sum_of_the_terms(style, terms, constants, width):
+    heap, m, total = Heap(width, style), Module(), Signal(width)
     inputs = []
     for index, (bits, signed, position, arrival, subtracted) in enumerate(terms):
         value = Signal(Shape(bits, signed and not subtracted), name=f"term_{index}")
@@ -64,12 +70,12 @@ def test_popcount(count):
     simulator.run()
 
 
-@pytest.mark.parametrize("greedy", [False, True])
+@pytest.mark.parametrize("style", HEAPS)
 @pytest.mark.parametrize("place", range(8))
-def test_the_bit_that_arrives_last_crosses_no_adder(place, greedy):
+def test_the_bit_that_arrives_last_crosses_no_adder(place, style):
     """Two of eight bits are left: the late one is among them, wherever it was named."""
-    columns = [[(9 if bit == place else 0, bit) for bit in range(8)]]
-    adders = plan(columns, 8, greedy)
+    columns = [[(9 * ADDER_TIME if bit == place else 0, bit) for bit in range(8)]]
+    adders = plan(columns, 8, style)
     assert len(columns[0]) <= 2
     assert place in [bit for _, bit in columns[0]]
     assert all(place not in adder.inputs for adder in adders)

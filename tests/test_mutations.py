@@ -6,17 +6,11 @@ simulator runs all mutations, Verilator the emitted Verilog of some (`make test-
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
+from mutated_package import Mutation, mutated
 
-import asm_hw
 from asm_hw.sim.runner import run_folder
 from asm_hw.units.bitline.bitline_config import BitlineConfig
 from asm_hw.units.dot.dot_config import DotConfig
@@ -26,22 +20,6 @@ from asm_hw.units.near_memory.near_memory_config import NearMemoryConfig
 from asm_hw.units.vn_array.vn_array_config import VnArrayConfig
 from asm_hw.units.vn_scalar.vn_scalar_config import VnScalarConfig
 
-
-@dataclass(frozen=True)
-class Mutation:
-    """Each ``old`` (found once) becomes ``new`` in a file of asm_hw/; ``config`` is the unit that shows it."""
-
-    file: str
-    old: str | tuple[str, ...]
-    new: str | tuple[str, ...]
-    config: MultiplierConfig = field(default_factory=MacConfig)
-
-    @property
-    def edits(self):
-        """Pairs of old and new text."""
-        return [(self.old, self.new)] if isinstance(self.old, str) else zip(self.old, self.new, strict=True)
-
-
 ADDERS = "gateware/adders.py"
 BANK = "gateware/alphabet_bank.py"
 ASM_LANES = "gateware/asm_lanes.py"
@@ -49,6 +27,7 @@ BASELINE_LANES = "gateware/baseline_lanes.py"
 HEAP = "gateware/compressor_heap.py"
 DATAPATH = "gateware/datapath.py"
 DECODERS = "gateware/decoders.py"
+SHAPES = "gateware/shapes.py"
 LANES = "gateware/lanes.py"
 MULTIPLEXERS = "gateware/multiplexers.py"
 REQUANTIZE = "gateware/requantize_stage.py"
@@ -77,6 +56,9 @@ SMALL_VN = VnScalarConfig(alphabets=(1,), act_bits=4, bus_bits=16, depth=64, out
 SMALL_VN_ARRAY = VnArrayConfig(alphabets=(1,), act_bits=4, lanes=2, columns=2, hold=2, depth=128, bus_bits=16)
 WIDE_VN_ARRAY = replace(SMALL_VN_ARRAY, lanes=6, bus_bits=8, depth=256)
 SMALL_DOT = DotConfig(lanes=4, act_bits=4)
+STAGED = DotConfig(lanes=2, act_bits=4, stages=1)
+PAIRS = DotConfig(arithmetic="exact", lanes=2, act_bits=4, weight_form="pairs")
+DIGITS = DotConfig(arithmetic="exact", lanes=1, weight_form="u2_3", act_bits=4)
 SMALL_ARRAY = BitlineConfig(alphabets=(1,), act_bits=4, rows=8, cols=12, acc_bits=14)
 WIDE_GAPS = BitlineConfig(alphabets=(1,), weight_bits=10, act_bits=4, rows=8, cols=8, acc_bits=18)
 SMALL_SERIAL = BitlineConfig(arithmetic="exact", weight_bits=3, act_bits=3, acc_bits=7, rows=32, cols=6)
@@ -95,13 +77,24 @@ MUTATIONS = {
     "alphabets swapped": Mutation(ASM_LANES, 'self.x[f"x{a}"] for a in digit.multiples', 'self.x[f"x{a}"] for a in digit.multiples[::-1]'),
     "digit misplaced": Mutation(ASM_LANES, "shapes, [digit.position for digit in digits])", "shapes, [digit.position // 2 for digit in digits])", MultiplierConfig(weight_bits=8)),
     "one-bit digit dropped": Mutation(ASM_LANES, "if digit.shift_bits else gated", "if digit.shift_bits else 0", MultiplierConfig(weight_bits=6)),
-    "one-hot select off by one": Mutation(LANES, "shifted = value << i", "shifted = value << max(i - 1, 0)", MacConfig(alphabets=(1,))),
-    "one-hot select without sign extension": Mutation(LANES, "shifted[-1].replicate(shape.width)", "Const(0, shape.width)", MacConfig(alphabets=(1,), act_signed=True)),
+    "one-hot select off by one": Mutation(LANES, "extended(value << i, shape)", "extended(value << max(i - 1, 0), shape)", MacConfig(alphabets=(1,))),
+    "one-hot select without sign extension": Mutation(LANES, "value[-1].replicate(shape.width)", "Const(0, shape.width)", MacConfig(alphabets=(1,), act_signed=True)),
     "one-hot shift of one operand only": Mutation(ASM_LANES, 'self._shift("weight", i, self.product.weight.levels) + self._shift("x", j, activation)', 'self._shift("weight", i, self.product.weight.levels)', MultiplierConfig(alphabets=(1,), act_alphabets=(1,), act_bits=4)),
+    "row of both lanes' bits without their sum": Mutation(BASELINE_LANES, 'for name in ("a", "b", "sum")', 'for name in ("a", "b")', PAIRS),
+    "pairs add one activation twice": Mutation(DATAPATH, "total.eq(a + b)", "total.eq(a + a)", PAIRS),
+    "bits of both weights given to the second, too": Mutation(DECODERS, "self.hot.b.eq(self.second & ~self.first)", "self.hot.b.eq(self.second)", PAIRS),
+    "sum of two activations one bit short": Mutation(SHAPES, "width + (multiple - 1).bit_length()", "width", PAIRS),
+    "digit of one multiple less": Mutation(BASELINE_LANES, "for multiple in digit.multiples:", "for multiple in digit.multiples[:2]:", DIGITS),
+    "even multiple not shifted": Mutation(BASELINE_LANES, "self.x).shift_left(shift)", "self.x).shift_left(0)", DIGITS),
+    "top digit of an AND row added": Mutation(BASELINE_LANES, 'int(digit.sign == "minus")', "0", DotConfig(arithmetic="exact", weight_form="u2_1", weight_bits=3, lanes=1)),
+    "digits by their names' order": Mutation(DECODERS, "with m.Case(value % (1 << self._weight.bits))", "with m.Case(-value % (1 << self._weight.bits))", DIGITS),
+    "sum of the lanes added a cycle early": Mutation(DOT, "return taken & moves, last", "return take, last", STAGED),
+    "sum of the lanes lost while one waits": Mutation(DOT, "with m.If(moves):\n            m.d.sync += taken.eq(take)", "m.d.sync += taken.eq(take)", STAGED),
+    "end of a sum forgotten": Mutation(DOT, "m.d.sync += last.eq(self.i.payload.last)", "m.d.sync += last.eq(0)", STAGED),
     "row of the sign bit added": Mutation(BASELINE_LANES, "~product if i == top else product", "product", MacConfig(arithmetic="exact")),
-    "Booth row in a wrong place": Mutation(BASELINE_LANES, "shapes, [2 * i for i in digits]", "shapes, [i for i in digits]", MacConfig(arithmetic="exact", weight_form="booth")),
+    "Booth row in a wrong place": Mutation(BASELINE_LANES, "shapes, [digit.position for digit in digits], range", "shapes, [digit.position // 2 for digit in digits], range", MacConfig(arithmetic="exact", weight_form="booth")),
     "shifted weight in a wrong place": Mutation(BASELINE_LANES, "places = [digit.position for digit in digits]", "places = [0 for digit in digits]", MultiplierConfig(arithmetic="exact", act_alphabets=(1,))),
-    "sign of the shifting activation lost": Mutation(BASELINE_LANES, "Const(0, 1) if self.constant_negatives else self.x.sign", "Const(0, 1)", MacConfig(arithmetic="exact", act_alphabets=(1,), act_signed=True)),
+    "sign of the shifting activation lost": Mutation(BASELINE_LANES, "self.x.sign if signed_x else Const(0, 1)", "Const(0, 1)", MacConfig(arithmetic="exact", act_alphabets=(1,), act_signed=True)),
     # Decoders and bank.
     "zero digit decoded with a value": Mutation(DATAPATH, 'Mux(fields[f"zero{i}"], 0, one)', "one", MacConfig(alphabets=(1,))),
     "decoder reads a digit wrongly": Mutation(DECODERS, CASES + "self._digit", CASES.replace("Case(index)", "Case(index ^ (index == 2))") + "self._digit"),
@@ -130,18 +123,18 @@ MUTATIONS = {
     "heap too narrow to saturate": Mutation(ADDERS, "return max(accumulator.bits, signed_bits(low + least, high + most))", "return accumulator.bits + 1", DotConfig(lanes=8, act_bits=4, acc_bits=6, overflow="saturate")),
     "a lane left out": Mutation(ADDERS, "rows = [row for lane in lanes for row in lane.rows]", "rows = [row for lane in lanes[1:] for row in lane.rows]", DotConfig(lanes=2, act_bits=4, structure="tree")),
     # Streams.
-    "weights reloaded while they are held": Mutation(DOT, "self._weight_stage(m, add & self.i.payload.release)", "self._weight_stage(m, add)", SMALL_DOT),
-    "weights never released": Mutation(DOT, "self._weight_stage(m, add & self.i.payload.release)", "self._weight_stage(m, add & 0)", SMALL_DOT),
-    "unregistered weights taken early": Mutation(DOT, "self._weight_stage(m, add & self.i.payload.release)", "self._weight_stage(m, add)", DotConfig(lanes=2, act_bits=4, weight_registers=False)),
+    "weights reloaded while they are held": Mutation(DOT, "self._weight_stage(m, take & self.i.payload.release)", "self._weight_stage(m, take)", SMALL_DOT),
+    "weights never released": Mutation(DOT, "self._weight_stage(m, take & self.i.payload.release)", "self._weight_stage(m, take & 0)", SMALL_DOT),
+    "unregistered weights taken early": Mutation(DOT, "self._weight_stage(m, take & self.i.payload.release)", "self._weight_stage(m, take)", DotConfig(lanes=2, act_bits=4, weight_registers=False)),
     "held weights forgotten": Mutation(DOT, "held.eq(self.i_weight.valid | ~self.i_weight.ready)", "held.eq(self.i_weight.valid)", SMALL_DOT),
-    "last ignored": Mutation(DOT, "first.eq(self.i.payload.last)", "first.eq(0)", SMALL_DOT),
-    "back-pressure ignored": Mutation(DOT, "self.i.ready.eq(held & (~self.o.valid | self.o.ready))", "self.i.ready.eq(held)", SMALL_DOT),
-    "a sum retracted while it is stalled": Mutation(DOT, "self.o.valid & ~self.o.ready)", "0)", SMALL_DOT),
-    "a sum offered twice": Mutation(DOT, "self.o.valid & ~self.o.ready)", "self.o.valid)", SMALL_DOT),
+    "last ignored": Mutation(DOT, "m.d.sync += first.eq(last)", "m.d.sync += first.eq(0)", SMALL_DOT),
+    "back-pressure ignored": Mutation(DOT, "self.i.ready.eq(held & moves)", "self.i.ready.eq(held)", SMALL_DOT),
+    "a sum retracted while it is stalled": Mutation(DOT, "self.o.valid & ~self.o.ready))", "0))", SMALL_DOT),
+    "a sum offered twice": Mutation(DOT, "self.o.valid & ~self.o.ready))", "self.o.valid))", SMALL_DOT),
     "valid waits for ready": Mutation(
         DOT,
-        ("        first = Signal(init=1)", "(~self.o.valid | self.o.ready)", "self.o.valid.eq(Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready))"),
-        ("        waiting = Signal()\n        m.d.comb += self.o.valid.eq(waiting & self.o.ready)\n        first = Signal(init=1)", "(~waiting | self.o.ready)", "waiting.eq(Mux(add, self.i.payload.last, waiting & ~self.o.ready))"),
+        ("        first = Signal(init=1)", "moves.eq(~self.o.valid | self.o.ready)", "self.o.valid.eq(Mux(add, last, self.o.valid & ~self.o.ready))"),
+        ("        waiting = Signal()\n        m.d.comb += self.o.valid.eq(waiting & self.o.ready)\n        first = Signal(init=1)", "moves.eq(~waiting | self.o.ready)", "waiting.eq(Mux(add, last, waiting & ~self.o.ready))"),
         SMALL_DOT,
     ),
     "beats taken without weights": Mutation(DOT, "self.i.ready.eq(held & ", "self.i.ready.eq(", SMALL_DOT),
@@ -205,24 +198,6 @@ MUTATIONS = {
     "serial carry outside the tag": Mutation(SERIAL_CORE, "carry.eq((both | (half & kept)) & taken)", "carry.eq(both | (half & kept))", SMALL_SERIAL),
     "serial carry never started": Mutation(SERIAL_CORE, "Mux(op.start, op.carry.replicate(config.cols), carry)", "carry", SMALL_SERIAL),
 }  # fmt: skip
-
-
-def mutated(mutation, folder, program):
-    """Run ``program``, which finds ``config`` and ``Path``, on a copy of the package with the mutation."""
-    shutil.copytree(Path(asm_hw.__file__).parent, folder / "asm_hw", ignore=shutil.ignore_patterns("__pycache__"))
-    source = folder / "asm_hw" / mutation.file
-    text = source.read_text()
-    for old, new in mutation.edits:
-        assert text.count(old) == 1, f"{old!r} is not in {mutation.file} exactly once"
-        text = text.replace(old, new)
-    source.write_text(text)
-    setup = (
-        "import json, sys; from pathlib import Path; from asm_hw import make_config\n"
-        "config = make_config(sys.argv[1], **json.loads(sys.argv[2]))\n"
-    )
-    command = [sys.executable, "-c", setup + program, mutation.config.unit, json.dumps(mutation.config.parameters)]
-    environment = os.environ | {"PYTHONPATH": str(folder)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS)

@@ -31,7 +31,7 @@ SMALL = NearMemoryConfig(alphabets=(1,), lanes=4, columns=2, hold=4, depth=64)
     ({"outputs": 9, "columns": 8}, "outputs must be an integer from 1 to 8, not 9"),
     ({"memory": "dram"}, "memory must be one of inferred, macro, not 'dram'"),
     ({"weight_code": "fields"}, "weight_code 'fields' must be packed: so the weight memory holds them"),
-    ({"structure": "carry_save"}, "structure of unit near_memory must be one of heap, greedy, tree, plain, not 'carry_save'"),
+    ({"structure": "carry_save"}, "structure of unit near_memory must be one of heap, greedy, wallace, tree, plain, not 'carry_save'"),
     ({"out_bits": 33}, "out_bits must be an integer from 1 to 32, not 33"),
     ({"out_bits": 1, "out_signed": True}, "out_bits must be an integer from 2 to 32, not 1"),
 ])  # fmt: skip

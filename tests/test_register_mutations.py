@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mutated_package import Mutation, mutated
 from register_model import check_traffic, drawn_traffic
-from test_mutations import Mutation, mutated
 
 CONTROL, FILE, PORT = "units/engine/axi_lite_engine.py", "gateware/register_file.py", "gateware/axi_lite_port.py"
 SEEDS = range(4)

@@ -23,7 +23,7 @@ LARGE = VnArrayConfig(arithmetic="exact", weight_bits=8, lanes=64, columns=32, h
     ({"hold": 0}, "hold must be an integer from 1 to 1024, not 0"),
     ({"depth": 13}, "depth must be at least 14, a tile, its parameters and a vector, not 13"),
     ({"outputs": 3}, "outputs must divide columns (4), not 3"),
-    ({"structure": "carry_save"}, "structure of unit vn_array must be one of heap, greedy, tree, plain, not 'carry_save'"),
+    ({"structure": "carry_save"}, "structure of unit vn_array must be one of heap, greedy, wallace, tree, plain, not 'carry_save'"),
 ])  # fmt: skip
 def test_impossible_parameters_are_one_sentence(parameters, sentence):
     small = {"arithmetic": "exact", "weight_bits": 8, "lanes": 4, "columns": 4, "hold": 4}

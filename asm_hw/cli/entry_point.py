@@ -37,7 +37,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("asm_hw"):
             raise
-        extra = "onnx" if str(error.name).startswith("onnx") else "demo"
+        extra = "onnx" if str(error.name).startswith("onnx") else "synth" if error.name == "coloquinte" else "demo"
         message = f"module {error.name!r} must be installed for this command: pip install 'asm-hw[{extra}]' has all"
     print("error:", _one_line(message), file=sys.stderr)
     sys.exit(BAD_INPUT)

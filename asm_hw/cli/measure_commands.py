@@ -34,21 +34,36 @@ def _energy_clocks() -> str:
 
 
 _liberty = option("--liberty", help="Liberty files (.lib, .lib.gz), comma-separated, instead of --technology.")
+_wires = option(
+    "--wires/--no-wires", default=None, help="Wires of a placement load nets. [default: with wires, if known]"
+)
+
+
+_STREAM = ("stream", "weights", "cycles", "seed", "zero_activations", "zero_weights")
+"""Options of an operand stream, but how long weights are held."""
 
 
 @click.command()
 @unit_options
 @_technology
 @_liberty
+@_wires
 @option("--clock-mhz", type=float, help="Clock that every contender must meet. [default: none, the smallest wins]")
 @json_option
-def synth(technology: str | None, liberty: str | None, clock_mhz: float | None, as_json: bool, **options: Any) -> None:
+def synth(
+    technology: str | None,
+    liberty: str | None,
+    wires: bool | None,
+    clock_mhz: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Map a unit, its exact twin and the bare accumulator with Yosys; compare area and delay.
 
     Each contender is built in every structure and mapped by every recipe; --json lists what was tried.
     The row `plain` is the exact unit as one would write it, by Yosys's default flow. A memory is left out, and its
     access time with it: leave room for that in --clock-mhz. Units with a memory take long; of their compressor
-    heaps the greedy one alone is built, by fewer recipes.
+    heaps the greedy one alone is built, by fewer recipes, without wires.
     """
     from asm_hw.emission.emit_folder import check_clock
 
@@ -56,7 +71,7 @@ def synth(technology: str | None, liberty: str | None, clock_mhz: float | None, 
         check_clock(clock_mhz)
     from asm_hw.report.area_table import show_area
 
-    show_area(config_to_compare(options), liberty, technology, clock_mhz, as_json)
+    show_area(config_to_compare(options), liberty, technology, clock_mhz, wires, as_json)
 
 
 @click.command()
@@ -88,8 +103,11 @@ def fpga(family: str, seeds: int, as_json: bool, **options: Any) -> None:
 @option("--cycles", type=int, default=500, show_default=True, help="Cycles to measure.")
 @option("--seed", type=int, default=0, show_default=True, help="Seed of the operands.")
 @option("--seeds", type=int, default=1, show_default=True, help="Streams, 1 to 99, with seeds from --seed on.")
+@option("--zero-activations", type=int, default=50, show_default=True, help="Percent of zeros, half_normal alone.")
+@option("--zero-weights", type=int, default=0, show_default=True, help="Percent made zero, half_normal alone.")
 @_technology
 @_liberty
+@_wires
 @option("--out", type=click.Path(path_type=Path), help="Folder for mapped netlists, SDC, SAIF. [default: none]")
 @json_option
 def energy(
@@ -97,6 +115,7 @@ def energy(
     seeds: int,
     technology: str | None,
     liberty: str | None,
+    wires: bool | None,
     out: Path | None,
     as_json: bool,
     **options: Any,
@@ -120,7 +139,7 @@ def energy(
     if clock_mhz is None:
         clock_mhz = unit.energy_clock_mhz if unit else DEFAULT_CLOCK_MHZ
     if unit and unit.energy:
-        refuse_given({"stream", "weights", "cycles", "seed", "seeds", "liberty", "out"}, f"for unit {unit.name}")
+        refuse_given({*_STREAM, "seeds", "liberty", "wires", "out"}, f"for unit {unit.name}")
         config = config_to_compare(options)
         with working(f"measuring {config.unit} and its baselines"):
             result = compare_with_memories(config, clock_mhz, technology)
@@ -128,8 +147,8 @@ def energy(
         return
     hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own
     given = {"hold": hold} if hold is not None else {}
-    stream = StreamOptions(**given, **{name: options[name] for name in ("stream", "weights", "cycles", "seed")})
-    show_energy(config_to_compare(options), stream, clock_mhz, liberty, technology, out, as_json, seeds)
+    stream = StreamOptions(**given, **{name: options[name] for name in _STREAM})
+    show_energy(config_to_compare(options), stream, clock_mhz, liberty, technology, out, as_json, seeds, wires)
 
 
 @click.command()

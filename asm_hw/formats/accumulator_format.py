@@ -59,12 +59,13 @@ class AdderStyle(StrEnum):
     """How products are added to one another and to the accumulator.
 
     A compressor ``heap`` with one carry-propagate adder, the accumulator among its rows (``greedy``: fewer adders in
-    longer chains; ``carry_save``: a carry-save accumulator); a balanced ``tree`` of ``+``, which suits the carry
-    chains of FPGAs; or ``plain``, as one would write it, product by product.
+    longer chains; ``wallace``: as few, in stages; ``carry_save``: a carry-save accumulator); a balanced ``tree`` of
+    ``+``, which suits the carry chains of FPGAs; or ``plain``, as one would write it, product by product.
     """
 
     HEAP = "heap"
     GREEDY = "greedy"
+    WALLACE = "wallace"
     CARRY_SAVE = "carry_save"
     TREE = "tree"
     PLAIN = "plain"
@@ -72,7 +73,7 @@ class AdderStyle(StrEnum):
     @property
     def has_heap(self) -> bool:
         """Whether products are added by a compressor heap."""
-        return self in (AdderStyle.HEAP, AdderStyle.GREEDY, AdderStyle.CARRY_SAVE)
+        return self not in (AdderStyle.TREE, AdderStyle.PLAIN)
 
 
 STRUCTURES = tuple(map(str, AdderStyle))

@@ -65,7 +65,14 @@ class ProductFormat:
     @property
     def has_bank(self) -> bool:
         """Whether multiples of the activation are computed."""
-        return self.weight.arithmetic == "asm" and len(self.weight.alphabets) > 1
+        return len(self.weight.alphabets if self.weight.arithmetic == "asm" else self.multiples) > 1
+
+    @cached_property
+    def multiples(self) -> AlphabetSet:
+        """The odd multiples of the activation that the lanes take."""
+        if self.weight.arithmetic == "asm":
+            return AlphabetSet(max((digit.multiples for digit in self.weight.levels.digits), key=len))
+        return AlphabetSet((1, 3) if any(3 in digit.multiples for digit in self.weight.digits) else (1,))
 
     @property
     def is_power_of_two(self) -> bool:

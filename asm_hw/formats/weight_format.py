@@ -9,14 +9,15 @@ from functools import cached_property
 from asm_hw.errors import check_choice, check_range
 from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.bit_fields import Field, fields_width
-from asm_hw.numbers.decoded_weights import booth_fields, encode_booth, encode_one_hot, one_hot_fields
+from asm_hw.numbers.decoded_weights import encode_one_hot, one_hot_fields
 from asm_hw.numbers.integers import integer_range
 from asm_hw.numbers.level_code import WEIGHT_BITS, LevelCode, weight_levels
+from asm_hw.numbers.weight_digits import WeightDigit, booth_form, digit_fields, encode_digits, weight_digits
 
 ARITHMETIC = ("asm", "exact", "bare")
 WEIGHT_CODES = ("packed", "fields", "decoded")
-WEIGHT_FORMS = {"asm": ("one_hot", "binary"), "exact": ("binary", "booth"), "bare": ("binary",)}
-"""How a decoded weight can be held, by arithmetic."""
+WEIGHT_FORMS = {"asm": ("one_hot", "binary"), "exact": ("binary", "booth", "pairs"), "bare": ("binary",)}
+"""How a decoded weight can be held, by arithmetic; an exact one also as digits of given widths, such as 1_2_2."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class WeightFormat:
     arithmetic : ``asm`` (sign and magnitude on the levels of ``alphabets``), ``exact`` (two's complement) or
         ``bare`` (one sign bit: +1 or -1)
     code : what a port or a memory holds: ``packed`` codes, ``fields`` (asm), or ``decoded`` weights in their ``form``
-    form : how a decoded weight is held: ``one_hot`` (shifts as one bit each, asm), ``binary``, or ``booth``
-        (radix-4 digits, exact)
+    form : how a decoded weight is held: ``one_hot`` (shifts as one bit each, asm), ``binary``; of exact weights
+        ``pairs`` (binary, two lanes add their activations once), ``booth`` (radix-4 digits) or widths of digits
+        (`asm_hw.numbers.weight_digits`), as one bit for each multiple
     symmetric : an exact weight has no smallest value of its own: hardware that holds sign and magnitude
 
     Raises `ParameterError` for other values.
@@ -47,12 +49,22 @@ class WeightFormat:
         check_range("weight_bits", self.bits, *WEIGHT_BITS)
         check_choice("arithmetic", self.arithmetic, ARITHMETIC)
         check_choice("weight_code", self.code, WEIGHT_CODES)
-        check_choice("weight_form", self.form, WEIGHT_FORMS[self.arithmetic])
+        if self.arithmetic == "exact" and self.form not in WEIGHT_FORMS["exact"]:
+            weight_digits(self.form, self.bits)  # raises for others than digits of this weight
+        else:
+            check_choice("weight_form", self.form, WEIGHT_FORMS[self.arithmetic])
 
     @cached_property
     def levels(self) -> LevelCode:
         """The levels of an asm weight and their codes."""
         return weight_levels(self.alphabets, self.bits)
+
+    @property
+    def digits(self) -> tuple[WeightDigit, ...]:
+        """The digits of an exact weight that is held as such; none where it is binary."""
+        if self.arithmetic != "exact" or self.form in ("binary", "pairs"):
+            return ()
+        return weight_digits(booth_form(self.bits) if self.form == "booth" else self.form, self.bits)
 
     @property
     def code_bits(self) -> int:
@@ -73,8 +85,8 @@ class WeightFormat:
         """The fields of a decoded weight."""
         if self.form == "one_hot":
             return one_hot_fields(self.levels)
-        if self.form == "booth":
-            return booth_fields(self.bits)
+        if self.digits:
+            return digit_fields(self.digits)
         return self.levels.fields if self.arithmetic == "asm" else replace(self, code="packed").code_fields
 
     def encode(self, value: int) -> int:
@@ -83,8 +95,8 @@ class WeightFormat:
             return int(value < 0)
         if self.code == "decoded" and self.form == "one_hot":
             return encode_one_hot(self.levels, value)
-        if self.code == "decoded" and self.form == "booth":
-            return encode_booth(self.bits, value)
+        if self.code == "decoded" and self.digits:
+            return encode_digits(self.digits, value)
         if self.arithmetic == "exact":
             return value & (1 << self.bits) - 1
         return self.levels.encode(value) if self.code == "packed" else self.levels.encode_fields(value)

@@ -50,51 +50,67 @@ def add_products(
 
 
 def add_accumulator(
-    m: Module, accumulator: AccumulatorFormat, adders: AdderStyle, lanes: list[Lane], enable: Value, clear: Value
+    m: Module,
+    accumulator: AccumulatorFormat,
+    adders: AdderStyle,
+    products: list[Lane] | Value,
+    enable: Value,
+    clear: Value,
 ) -> Value:
-    """Registers that take ``(clear ? 0 : acc) + products`` on an edge with ``enable``; their value."""
+    """Registers that take ``(clear ? 0 : acc) + products`` on an edge with ``enable``; their value.
+
+    ``products``: the lanes, or the sum of theirs, signed.
+    """
     if adders == AdderStyle.CARRY_SAVE:
-        return _add_carry_save(m, accumulator, adders, lanes, enable, clear)
+        return _add_carry_save(m, accumulator, adders, products, enable, clear)
     acc = Signal(signed(accumulator.bits), name="accumulator")
     kept = Signal(signed(accumulator.bits))  # its name stands in the Verilog
     m.d.comb += kept.eq(Mux(clear, 0, acc))
-    total = add_to(m, accumulator, adders, lanes, kept)
+    total = add_to(m, accumulator, adders, products, kept)
     with m.If(enable):
         m.d.sync += acc.eq(total)
     return acc
 
 
 def add_to(
-    m: Module, accumulator: AccumulatorFormat, adders: AdderStyle, lanes: list[Lane], kept: Value, arrival: int = 0
+    m: Module,
+    accumulator: AccumulatorFormat,
+    adders: AdderStyle,
+    products: list[Lane] | Value,
+    kept: Value,
+    arrival: int = 0,
 ) -> Value:
     """``kept`` (an accumulator, signed) plus the products, wrapped or saturated; combinational.
 
     ``arrival``: full adders' worth of delay of ``kept`` after the clock edge.
     """
-    if adders.has_heap:
-        width = _sum_width(accumulator, lanes)
-        heap = products_heap(m, adders, lanes, width)
+    if isinstance(products, Value):
+        total = kept + products
+    elif adders.has_heap:
+        width = _sum_width(accumulator, products)
+        heap = products_heap(m, adders, products, width)
         heap.add(kept, arrival=arrival)
         left, right = heap.reduce(m)
         total = (left + right)[:width].as_signed()
     else:
-        total = _sum(adders, lanes, [kept])
+        total = _sum(adders, products, [kept])
     return _overflow(m, accumulator, total)
 
 
 def products_heap(m: Module, adders: AdderStyle, lanes: list[Lane], width: int, name: str = "") -> Heap:
     """All rows of the lanes; negative bits that mean the same in every lane are counted first."""
-    heap = Heap(width, adders == AdderStyle.GREEDY)
+    heap = Heap(width, adders)
     for lane in lanes:
         for row in lane.rows:
             heap.add(row.bits, row.position, lane.arrival)
+    style = adders if adders == AdderStyle.WALLACE else AdderStyle.HEAP
     for index, weight in enumerate(lanes[0].negative_weights):
         # -x is ~x + 1: instead of a 1 in each lane, count the lanes that subtract, and add the count once.
         bits = [lane.negatives[index] for lane in lanes]
         if isinstance(bits[0], Const):
             heap.add_constant(len(bits) * weight * bits[0].value)
         else:
-            _add_multiple(heap, popcount(m, bits, f"negatives_{name}{index}"), weight)
+            _add_multiple(heap, popcount(m, bits, f"negatives_{name}{index}", style), weight)
     return heap
 
 
@@ -121,19 +137,29 @@ def _sum(adders: AdderStyle, lanes: list[Lane], start: list[Value]) -> Value:
 
 
 def _add_carry_save(
-    m: Module, accumulator: AccumulatorFormat, adders: AdderStyle, lanes: list[Lane], enable: Value, clear: Value
+    m: Module,
+    accumulator: AccumulatorFormat,
+    adders: AdderStyle,
+    products: list[Lane] | Value,
+    enable: Value,
+    clear: Value,
 ) -> Value:
     """The accumulator as two rows that are added on the way out: no carry chain from edge to edge."""
     width = accumulator.bits
     # No saturation here: whether the sum overflows is known only after the final addition.
     rows = [Signal(width, name="acc_sum"), Signal(width, name="acc_carry")]
-    heap = products_heap(m, adders, lanes, width)
+    name, heap = "heap", Heap(width, adders)
+    if isinstance(products, Value):
+        name = "acc_heap"
+        heap.add(products)
+    else:
+        heap = products_heap(m, adders, products, width)
     for row in rows:
         kept = Signal(width, name=f"kept_{row.name}")
         m.d.comb += kept.eq(Mux(clear, 0, row))
         heap.add(kept)
     with m.If(enable):
-        m.d.sync += [row.eq(total) for row, total in zip(rows, heap.reduce(m), strict=True)]
+        m.d.sync += [row.eq(total) for row, total in zip(rows, heap.reduce(m, name), strict=True)]
     return (rows[0] + rows[1])[:width].as_signed()
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from itertools import count
 from operator import or_, xor
 
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from asm_hw.formats.accumulator_format import AdderStyle
+
+from .compressor_plan import ADDER_TIME, ONE, Adder, Bit, plan
 from .repeated_modules import Emission
 
 
@@ -64,9 +66,9 @@ class Operand:
 class Heap:
     """Collects operands and constants for a `Compressor`; all arithmetic is modulo ``2**width``."""
 
-    def __init__(self, width: int, greedy: bool = False):
+    def __init__(self, width: int, style: AdderStyle = AdderStyle.HEAP):
         self._width = width
-        self._greedy = greedy
+        self._style = style
         self._operands: list[Operand] = []
         self._constant = 0
 
@@ -89,51 +91,10 @@ class Heap:
 
     def reduce(self, m: Module, name: str = "heap") -> tuple[Value, Value]:
         """Two rows of ``width`` bits whose sum is the heap's, by a submodule ``name``."""
-        compressor = Compressor(self._width, self._operands, self._constant, self._greedy)
+        compressor = Compressor(self._width, self._operands, self._constant, self._style)
         m.submodules[name] = compressor
         m.d.comb += [getattr(compressor, f"operand{i}").eq(operand.value) for i, operand in enumerate(self._operands)]
         return compressor.left, compressor.right
-
-
-Bit = tuple[int, int]
-"""(arrival, number) of a bit in a plan; the constant 1 has a number of its own."""
-ONE = -1
-_HEIGHTS = (2, 3, 4, 6, 9, 13, 19, 28, 42, 63, 94, 141, 211, 316, 474, 711, 1066, 1599)
-
-
-@dataclass(frozen=True)
-class Adder:
-    """Adds two or three bits of ``column``; ``total`` and ``carry`` are the numbers of its results."""
-
-    column: int
-    inputs: tuple[int, ...]
-    total: int
-    carry: int
-
-
-def plan(columns: list[list[Bit]], number: int, greedy: bool = False) -> list[Adder]:
-    """Reduce ``columns``, in place, to at most two bits each.
-
-    By the fewest stages (Dadda 1965), or ``greedy``: column after column, by full adders alone (the
-    three-greedy approach of Stelling, Martel, Oklobdzija and Ravi, IEEE Trans. Computers 47(3), 1998).
-    An adder takes the bits of its column that arrived first, so that late ones cross few adders and
-    glitch little. Results are numbered from ``number``; carries past the last column are lost.
-    """
-    adders = []
-    numbers = count(number)
-    tallest = max(map(len, columns), default=0)
-    for height in [2] if greedy else reversed([h for h in _HEIGHTS if h < tallest]):
-        for column, bits in enumerate(columns):  # from the lowest: carries of one column enter the next
-            while len(bits) > height:
-                bits.sort()  # by arrival: the late ones wait, and cross few adders
-                taken = bits[: 2 if len(bits) == height + 1 and not greedy else 3]
-                adder = Adder(column, tuple(bit for _, bit in taken), next(numbers), next(numbers))
-                adders.append(adder)
-                arrival = max(time for time, _ in taken) + 1
-                bits[: len(taken)] = [(arrival, adder.total)]
-                if column + 1 < len(columns):
-                    columns[column + 1].append((arrival, adder.carry))
-    return adders
 
 
 class Compressor(wiring.Component):
@@ -147,9 +108,9 @@ class Compressor(wiring.Component):
 
     signal_parts = {r"operand.*": None, r".*": "heap"}
 
-    def __init__(self, width: int, operands: list[Operand], constant: int, greedy: bool):
+    def __init__(self, width: int, operands: list[Operand], constant: int, style: AdderStyle):
         self._width = width
-        self._greedy = greedy
+        self._style = style
         self._operands = operands
         self._constant = constant
         members = {f"operand{i}": In(operand.value.shape()) for i, operand in enumerate(operands)}
@@ -181,7 +142,7 @@ class Compressor(wiring.Component):
                 negative = operand.negate != (value.shape().signed and column == operand.position + len(value) - 1)
                 constant -= negative << column
                 if column < self._width:  # bits past the width are lost anyway
-                    columns[column].append((operand.arrival, len(values) - 1))
+                    columns[column].append((operand.arrival * ADDER_TIME, len(values) - 1))
                     values[len(values) - 1] = ~bit if negative else bit
         return columns, constant % (1 << self._width)
 
@@ -196,7 +157,7 @@ class Compressor(wiring.Component):
         for top in range(first, self._width + 1):
             low = (constant + (1 << top)) % (1 << self._width) if top < self._width else constant
             trial = [bits + [(-1, ONE)] * (low >> column & 1) for column, bits in enumerate(columns)]
-            adders = plan(trial, number, self._greedy)
+            adders = plan(trial, number, self._style)
             # Above ``top`` one row must be free for the ones that are left out here.
             if all(len(bits) <= 1 for bits in trial[top + 1 :]):
                 break
@@ -219,10 +180,10 @@ class Compressor(wiring.Component):
         return {adder.total: total, adder.carry: carry}
 
 
-def popcount(m: Module, bits: list[Value], name: str) -> Value:
+def popcount(m: Module, bits: list[Value], name: str, style: AdderStyle = AdderStyle.HEAP) -> Value:
     """How many of ``bits`` are set, unsigned, by full adders."""
     width = len(bits).bit_length()
-    heap = Heap(width)
+    heap = Heap(width, style)
     for bit in bits:
         heap.add(bit)
     left, right = heap.reduce(m, name)

@@ -4,33 +4,33 @@ All units with lanes are written once over this; what differs between ASM, its e
 is here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data
 
 from asm_hw.formats.accumulator_format import AdderStyle
 from asm_hw.formats.product_format import ProductFormat
-from asm_hw.numbers.alphabets import AlphabetSet
 from asm_hw.numbers.decoded_weights import one_hot_fields
 from asm_hw.numbers.level_code import LevelCode
 
 from .alphabet_bank import Bank
 from .asm_lanes import AlphabetLane, PowerOfTwoLane
-from .baseline_lanes import ArrayLane, BareLane, BoothLane, ExactLane, ShiftLane
-from .decoders import ActivationDecoder, Decoder, Recoder
+from .baseline_lanes import ArrayLane, BareLane, DigitLane, ExactLane, PairLane, ShiftLane
+from .decoders import ActivationDecoder, BoothRecoder, Decoder, FewestDigitsRecoder, PairDecoder
 from .lanes import Lane
 from .part_names import SignalParts
-from .shapes import activation_shape, struct_of, weight_shape
+from .shapes import activation_shape, multiple_shape, struct_of, weight_shape
 
 BRANCH = 8
 """Registers that share a gated copy of what one of them takes."""
 
 DATAPATH_PARTS: SignalParts = {
-    r"weight(_\d+)?(_decoder\..*)?|fields\w*": "weight_registers",
+    r"weight(_\d+)?((_decoder|_recoder)\..*)?|pair_\d+_decoder\..*|fields\w*": "weight_registers",
     r"x(_\d+)?_decoder\..*": "activations",
-    r"x_?\d+(_\d+)?": "bank",  # the multiples, where they arrive
+    r"x_?\d+(_\d+)?|x_(sum|pair)_\d+": "bank",  # the multiples, where they arrive
 }
 """What `Datapath` adds to a component, for its ``signal_parts``; lanes and banks name their own."""
 
@@ -47,8 +47,9 @@ class Datapath:
         # Decoded beforehand: the port's bits are the fields already.
         if weight.code == "decoded" and not isinstance(shape, Shape):
             return shape(code)
-        if weight.form == "booth":
-            m.submodules[f"{name}_recoder"] = recoder = Recoder(weight.bits, shape)
+        if weight.digits:
+            recoder = BoothRecoder(weight) if weight.form == "booth" else FewestDigitsRecoder(weight)
+            m.submodules[f"{name}_recoder"] = recoder
             m.d.comb += recoder.code.eq(code)
             return recoder.digits
         if weight.arithmetic != "asm":
@@ -82,38 +83,74 @@ class Datapath:
             x = code.as_signed() if product.activation.signed else code.as_unsigned()
         else:
             x = self._add_decoder(m, f"{name}_decoder", ActivationDecoder(levels), code).x
-        if product.weight.arithmetic != "asm":
+        if product.weight.arithmetic != "asm" and not product.has_bank:
             return x  # baselines multiply the activation itself
-        m.submodules[f"{name}_bank"] = bank = Bank(self._alphabets, activation_shape(product.activation))
+        m.submodules[f"{name}_bank"] = bank = Bank(product.multiples, activation_shape(product.activation))
         multiples = Signal(bank.layout, name=f"{name}_multiples")
         m.d.comb += bank.x.eq(x)
         m.d.comb += [multiples[member].eq(getattr(bank, member)) for member in bank.layout.members]
         return multiples
 
+    def add_activations(self, m: Module, codes: Sequence[Value]) -> list:
+        """What the lanes of a column take of the activations of all of them: one each, or one for two (`pairs`)."""
+        single = [self.add_activation(m, f"x_{lane}", code) for lane, code in enumerate(codes)]
+        if not self.pairs:
+            return single
+        shape = activation_shape(self.product.activation)
+        layout = data.StructLayout({"a": shape, "b": shape, "sum": multiple_shape(shape, 2)})
+        pairs = []
+        for index, (a, b) in enumerate(zip_longest(single[::2], single[1::2], fillvalue=Const(0, shape))):
+            pair = Signal(layout, name=f"x_pair_{index}")
+            total = Signal(multiple_shape(shape, 2), name=f"x_sum_{index}")
+            m.d.comb += [total.eq(a + b), pair.a.eq(a), pair.b.eq(b), pair.sum.eq(total)]
+            pairs.append(pair)
+        return pairs
+
+    def add_lanes(self, m: Module, weights: Iterable, xs: Sequence) -> list[Lane]:
+        """The lanes of a column, of its decoded weights and of what `add_activations` returned."""
+        if self.pairs:
+            single = list(weights)
+            pairs = zip_longest(single[::2], single[1::2], fillvalue=Const(0))
+            weights = [self._add_pair(m, f"pair_{index}", *pair) for index, pair in enumerate(pairs)]
+        return [self.add_lane(m, f"lane_{i}", weight, x) for i, (weight, x) in enumerate(zip(weights, xs, strict=True))]
+
+    def _add_pair(self, m: Module, name: str, first: Value, second: Value):
+        m.submodules[f"{name}_decoder"] = decoder = PairDecoder(self.product.weight.bits)
+        m.d.comb += [decoder.first.eq(first), decoder.second.eq(second)]
+        return decoder.hot
+
+    @property
+    def pairs(self) -> bool:
+        """Whether two lanes share their rows."""
+        return self.product.weight.form == "pairs"
+
     def add_lane(self, m: Module, name: str, weight, x) -> Lane:
         """A lane that multiplies a decoded weight by what `add_activation` returned."""
         # Lanes are modules of their own: equal ones become one module of Verilog, and parts can be told in netlists.
-        lane = self._lane(self.product, weight_shape(self.product.weight), x.shape())
+        lane = self._lane(self.product, weight.shape(), x.shape())
         m.submodules[name] = lane
         m.d.comb += [lane.weight.eq(weight), lane.x.eq(x)]
         return lane
 
     def add_held_lanes(self, m: Module, load: Value, swap: Value, weights, x) -> list[Lane]:
-        """A lane for each of ``x`` on weight registers of its own, and a second set of these that loads meanwhile.
+        """Lanes (`add_lanes`) on weight registers of their own, and a second set of these that loads meanwhile.
 
         With ``load`` the second set takes decoded ``weights``, with ``swap`` the first takes the second. No reset:
         the control knows when they count.
         """
-        shape, lanes = weight_shape(self.product.weight), []
-        for i in range(len(x)):
-            following = Signal(shape, name=f"weight_next_{i}", reset_less=True)
-            weight = Signal(shape, name=f"weight_{i}", reset_less=True)
-            with m.If(load):
-                m.d.sync += following.eq(weights[i])
-            with m.If(swap):
-                m.d.sync += weight.eq(following)
-            lanes.append(self.add_lane(m, f"lane_{i}", weight, x[i]))
-        return lanes
+        shape = weight_shape(self.product.weight)
+
+        def held() -> Iterator:
+            for i in range(len(weights)):
+                following = Signal(shape, name=f"weight_next_{i}", reset_less=True)
+                weight = Signal(shape, name=f"weight_{i}", reset_less=True)
+                with m.If(load):
+                    m.d.sync += following.eq(weights[i])
+                with m.If(swap):
+                    m.d.sync += weight.eq(following)
+                yield weight
+
+        return self.add_lanes(m, held(), x)
 
     def add_branch(self, m: Module, name: str, weights: list, here: Value):
         """The decoded row ``weights``, 0 unless it is ``here``: registers of others need not follow it."""
@@ -135,14 +172,11 @@ class Datapath:
             return BareLane
         if product.shifts_weight:
             return ShiftLane
-        if product.weight.form == "booth":
-            return BoothLane
+        if product.weight.digits:
+            return DigitLane
+        if self.pairs:
+            return PairLane
         return ArrayLane if self.adders.has_heap else ExactLane
-
-    @property
-    def _alphabets(self) -> AlphabetSet:
-        """The alphabets that at least one digit of the weight can use."""
-        return AlphabetSet(max((digit.multiples for digit in self.product.weight.levels.digits), key=len))
 
     @staticmethod
     def _add_decoder(m: Module, name: str, decoder, code: Value):

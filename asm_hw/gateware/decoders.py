@@ -1,12 +1,15 @@
 """Weight and activation codes to fields, which lanes take; `Datapath` makes one bit of each shift where it pays."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from asm_hw.formats.weight_format import WeightFormat
 from asm_hw.numbers.digits import Digit
 from asm_hw.numbers.level_code import LevelCode
+from asm_hw.numbers.weight_digits import encode_digits
 
+from .repeated_modules import Emission
 from .shapes import struct_of
 
 
@@ -71,7 +74,7 @@ class ActivationDecoder(wiring.Component):
         return m
 
 
-class Recoder(wiring.Component):
+class BoothRecoder(wiring.Component):
     """A two's complement weight to radix-4 Booth digits; combinational (Booth 1951, MacSorley 1961).
 
     Digit i is ``-2 * w[2i+1] + w[2i] + w[2i-1]``: ``one`` or ``two`` says its magnitude, ``negative`` its sign.
@@ -79,11 +82,11 @@ class Recoder(wiring.Component):
     Members
     -------
     code : In(``weight_bits``)
-    digits : Out(struct of one<i>, two<i>, negative<i>)
+    digits : Out(struct of `digit_fields`)
     """
 
-    def __init__(self, weight_bits: int, shape):
-        super().__init__({"code": In(weight_bits), "digits": Out(shape)})
+    def __init__(self, weight: WeightFormat):
+        super().__init__({"code": In(weight.bits), "digits": Out(struct_of(weight.form_fields))})
 
     def elaborate(self, platform):
         m = Module()
@@ -92,7 +95,58 @@ class Recoder(wiring.Component):
             low, middle, high = bits[2 * i : 2 * i + 3]
             m.d.comb += [
                 self.digits[f"one{i}"].eq(low ^ middle),
-                self.digits[f"two{i}"].eq(Mux(high, ~(low | middle), low & middle)),
                 self.digits[f"negative{i}"].eq(high & ~(low & middle)),
             ]
+            if 2 * i + 1 < len(self.code):  # the top digit of an odd number of bits is -1, 0 or 1
+                m.d.comb += self.digits[f"two{i}"].eq(Mux(high, ~(low | middle), low & middle))
+        return m
+
+
+class FewestDigitsRecoder(wiring.Component):
+    """A two's complement weight to the fewest digits of its form that are not 0, by a table; combinational.
+
+    Members
+    -------
+    code : In(``weight_bits``)
+    digits : Out(struct of `digit_fields`)
+    """
+
+    def __init__(self, weight: WeightFormat):
+        self._weight = weight
+        super().__init__({"code": In(weight.bits), "digits": Out(struct_of(weight.form_fields))})
+
+    def elaborate(self, platform):
+        m = Module()
+        with m.Switch(self.code):
+            for value in self._weight.values:
+                with m.Case(value % (1 << self._weight.bits)):
+                    m.d.comb += self.digits.as_value().eq(encode_digits(self._weight.digits, value))
+        return m
+
+
+class PairDecoder(wiring.Component):
+    """Which bits of two weights, in two's complement, are set in the first alone, the second alone, or both.
+
+    Members
+    -------
+    first, second : In(``weight_bits``)
+    hot : Out(struct of a, b, sum: ``weight_bits`` each)
+    """
+
+    signal_parts = {r".*": "weight_registers"}
+
+    def __init__(self, weight_bits: int):
+        self._bits = weight_bits
+        layout = data.StructLayout(dict.fromkeys(("a", "b", "sum"), weight_bits))
+        super().__init__({"first": In(weight_bits), "second": In(weight_bits), "hot": Out(layout)})
+
+    def elaborate(self, platform):
+        if isinstance(platform, Emission):
+            return platform.instance("pair_decoder", self, self._bits, clocked=False)
+        m = Module()
+        m.d.comb += [
+            self.hot.a.eq(self.first & ~self.second),
+            self.hot.b.eq(self.second & ~self.first),
+            self.hot.sum.eq(self.first & self.second),
+        ]
         return m

@@ -6,7 +6,9 @@ product, and what is missing to the two's complement. Adders sum the rows of man
 the negative bits of many lanes depend on the weights alone.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib import wiring
@@ -39,7 +41,8 @@ class Row:
 class Lane(wiring.Component):
     """What the lanes have in common; combinational. A lane is one multiplier of a unit.
 
-    ``shapes`` and ``positions`` describe the rows; ``signs[i]`` says which negative bit row i has.
+    ``shapes`` and ``positions`` describe the rows; ``signs[i]`` says which negative bit row i has, ``constants`` which
+    of these bits never change: they have no port.
 
     Members
     -------
@@ -50,18 +53,26 @@ class Lane(wiring.Component):
     """
 
     signal_parts = {r"(row|negative)\w*": "sign", r".*": "select_shift"}
-    constant_negatives: tuple[int, ...] = ()
-    """The negative bits of a lane that has no ports for them."""
 
-    def __init__(self, product: ProductFormat, weight, x, shapes: list[Shape], positions: list[int], signs=None):
+    def __init__(
+        self,
+        product: ProductFormat,
+        weight,
+        x,
+        shapes: list[Shape],
+        positions: list[int],
+        signs: Sequence[int] = (),
+        constants: Mapping[int, int] = MappingProxyType({}),
+    ):
         self.product = product
         self._positions = positions
         self._signs = signs or [0] * len(shapes)
-        negatives = 0 if self.constant_negatives else max(self._signs) + 1
+        self._constants = constants
+        negatives = [index for index in range(max(self._signs) + 1) if index not in constants]
         super().__init__(
             {"weight": In(weight), "x": In(x)}
             | {f"row{i}": Out(shape) for i, shape in enumerate(shapes)}
-            | {f"negative{i}": Out(1) for i in range(negatives)}
+            | {f"negative{i}": Out(1) for i in negatives}
         )
 
     @property
@@ -72,9 +83,8 @@ class Lane(wiring.Component):
     @property
     def negatives(self) -> list[Value]:
         """The negative bits."""
-        if self.constant_negatives:
-            return [Const(value, 1) for value in self.constant_negatives]
-        return [getattr(self, f"negative{i}") for i in range(max(self._signs) + 1)]
+        indices, fixed = range(max(self._signs) + 1), self._constants
+        return [Const(fixed[i], 1) if i in fixed else getattr(self, f"negative{i}") for i in indices]
 
     @property
     def rows(self) -> list[Row]:
@@ -102,7 +112,10 @@ def one_hot_shift(value: Value, hot: Value, shape: Shape) -> Value:
     """``value << i`` for the bit i of ``hot`` that is set, 0 for none: an AND-OR, no barrel shifter."""
     result: Value = Const(0, shape.width)
     for i in range(len(hot)):
-        shifted = value << i
-        extended = Cat(shifted, shifted[-1].replicate(shape.width)) if shape.signed else shifted
-        result |= extended[: shape.width] & hot[i].replicate(shape.width)
+        result |= extended(value << i, shape) & hot[i].replicate(shape.width)
     return result
+
+
+def extended(value: Value, shape: Shape) -> Value:
+    """``value`` in at most the bits of ``shape``; in all of them, its sign repeated, where that is signed."""
+    return (Cat(value, value[-1].replicate(shape.width)) if shape.signed else value)[: shape.width]

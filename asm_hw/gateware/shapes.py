@@ -30,6 +30,6 @@ def multiple_shape(x: Shape, multiple: int) -> Shape:
 
 def weight_shape(weight: WeightFormat) -> Any:
     """A decoded weight, as a weight register holds it: see ``weight.form``."""
-    if weight.arithmetic != "asm" and weight.form == "binary":
+    if weight.arithmetic != "asm" and not weight.digits:
         return signed(weight.bits) if weight.arithmetic == "exact" else unsigned(1)
     return struct_of(weight.form_fields)

@@ -56,7 +56,7 @@ def _group_size(count: int, stages: int) -> int:
 def _add(m: Module, adders: AdderStyle, values: list[Value], width: int, name: str) -> Value:
     if not adders.has_heap:
         return add_tree(values, [])[:width].as_signed()
-    heap = Heap(width, adders == AdderStyle.GREEDY)
+    heap = Heap(width, adders)
     for value in values:
         heap.add(value)
     left, right = heap.reduce(m, f"{name}heap")

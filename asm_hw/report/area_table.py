@@ -12,22 +12,29 @@ from asm_hw.units.unit_config import UnitConfig
 
 from .progress import working
 
-_NOTE = "Mapped standard cells, no wires. Each contender: the smallest of the structures and recipes tried{}."
+_NOTE = "Mapped standard cells, {}. Each contender: the smallest of the structures and recipes tried{}."
 
 
 def show_area(
-    config: UnitConfig, liberty: str | None, technology: str | None, clock_mhz: float | None, as_json: bool
+    config: UnitConfig,
+    liberty: str | None,
+    technology: str | None,
+    clock_mhz: float | None,
+    wires: bool | None,
+    as_json: bool,
 ) -> None:
     """Synthesize and print the comparison; one JSON object if asked."""
     with working(f"mapping {config.unit} and its contenders"):
-        result = compare_area(config, liberty, technology, clock_mhz)
+        result = compare_area(config, liberty, technology, clock_mhz, wires=wires)
     if as_json:
         print(json.dumps(result))
         return
     console = Console()
     console.print(area_table(result))
     clock = f" that meets {clock_mhz:g} MHz" if clock_mhz else ""
-    console.print(_NOTE.format(clock), highlight=False)
+    console.print(
+        _NOTE.format("delays with the wires of a placement" if result["wires"] else "no wires", clock), highlight=False
+    )
     if result["memories"]:
         kinds = [_memories(**memories) for memories in result["memories"].values()]
         console.print(f"Without {', '.join(kinds)}, and access times (see `asm-hw sram`).", highlight=False)
@@ -43,7 +50,7 @@ def area_table(result: AreaComparison) -> Table:
     for name, row in result["rows"].items():
         ratios = (row.get("area_ratio_to_exact"), row.get("area_ratio_to_bare"), row.get("delay_ratio_to_exact"))
         area, bare, delay = ("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
-        figures = [f"{row['area_um2']:.0f}", area, bare, f"{row['delay_ns']:.2f}", delay]
+        figures = [f"{row['area_um2']:.0f}", area, bare, f"{row['period_ns']:.2f}", delay]
         table.add_row(name, str(row["cells"]), *figures, _built(row))
     return table
 

@@ -42,13 +42,14 @@ def show_energy(
     out: Path | None,
     as_json: bool,
     seeds: int,
+    wires: bool | None,
 ) -> None:
     """Measure and print the comparison, one JSON object if asked; files to measure it again into ``out``, if given."""
     if out:
         check_writable(out)
     with working(f"measuring {config.unit} and its contenders"):
         result, measured = compare_energy(
-            config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds
+            config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds, wires=wires
         )
     if out:
         export_energy(out, result, measured, clock_mhz, None if liberty else technology or TECHNOLOGIES[0])
@@ -60,7 +61,8 @@ def show_energy(
     console.print(energy_table(result))
     console.print(
         f"{result['clock_mhz']:g} MHz, {stream['stream']} operands, weights {stream['weights']},"
-        f" {stream['cycles']} cycles. Activity: {result['activity']}. Mapped standard cells, no wires.",
+        f" {stream['cycles']} cycles. Activity: {result['activity']}. Mapped standard cells,"
+        f" {'wires of a placement' if result['wires'] else 'no wires'}.",
         highlight=False,
     )
     if result["plain_too_slow_ns"]:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
-from asm_hw.errors import ParameterError, check_choice, check_range
+from asm_hw.errors import ParameterError, check_range
 from asm_hw.formats.accumulator_format import ACC_BITS, OVERFLOW, STRUCTURES, AccumulatorFormat, AdderStyle
 from asm_hw.formats.activation_format import ActivationFormat
 from asm_hw.formats.product_format import ProductFormat
-from asm_hw.formats.weight_format import ARITHMETIC, WEIGHT_CODES, WEIGHT_FORMS, WeightFormat
+from asm_hw.formats.weight_format import ARITHMETIC, WEIGHT_CODES, WeightFormat
+from asm_hw.formats.weight_forms import DIGITS, check_form, searched_forms
 from asm_hw.numbers.level_code import ACT_BITS, WEIGHT_BITS
+from asm_hw.numbers.weight_digits import booth_form
 
-from .parameters import AUTO, Alphabets, OptionalAlphabets, choice, flag, integer
+from .parameters import AUTO, Alphabets, OptionalAlphabets, choice, flag, integer, text
 from .unit_config import UnitConfig
 
 TERMS = (1, 1 << 24)
@@ -92,42 +94,37 @@ class DatapathConfig(OperandsConfig):
     (ASM), or weights that were ``decoded`` into their form beforehand.
     """
 
-    heaps: ClassVar[tuple[str, ...]] = ("heap", "greedy")
+    heaps: ClassVar[tuple[str, ...]] = ("greedy", "wallace")
     """The heaps among the design points that are compared for area."""
 
     weight_code: str = choice("packed", WEIGHT_CODES, "Form of the w port")
     structure: str = choice("heap", STRUCTURES, "How products are added")
-    weight_form: str | None = choice(
+    weight_form: str | None = text(
         None,
-        ("one_hot", "binary", "booth"),
-        "How decoded weights are held: one_hot or binary (asm), binary or booth (exact)",
+        "How decoded weights are held: one_hot or binary (asm); binary, pairs, booth or widths of digits (exact)",
         "one_hot for alphabet 1 alone, else binary",
     )
 
     def __post_init__(self) -> None:
-        if self.weight_form is not None and self.arithmetic in WEIGHT_FORMS:  # so the error names no other one's forms
-            check_choice("weight_form", self.weight_form, WEIGHT_FORMS[self.arithmetic])
         super().__post_init__()
         if self.weight_form is None:
             # Defaults that follow from other parameters are filled in once, though the fields are frozen.
             object.__setattr__(self, "weight_form", self.product.default_form)
-        self._check_weight_form(str(self.weight_form))
+        check_form(self.product, self.adders, self.array_shape[1])
         if self.arithmetic != "asm" and self.weight_code == "fields":
             raise ParameterError(f"weight_code {self.weight_code!r} needs arithmetic asm, not {self.arithmetic!r}")
-
-    def _check_weight_form(self, form: str) -> None:
-        if form == "one_hot" and self.product.is_power_of_two:
-            raise ParameterError("weight_form 'one_hot' must be binary where activations are on {1} too")
-        if form == "booth" and self.product.shifts_weight:
-            raise ParameterError("weight_form 'booth' must be binary where activations are on {1}: nothing multiplies")
-        if form == "booth" and not self.adders.has_heap:
-            raise ParameterError(f"weight_form 'booth' needs structure heap or carry_save, not {self.structure!r}")
 
     @cached_property
     def weight(self) -> WeightFormat:
         """How weights are coded at the ``w`` port, and held in the datapath."""
         packed = super().weight
-        return replace(packed, code=self.weight_code, form=self.weight_form or packed.form)
+        form = packed.form if self.weight_form is None else self.weight_form
+        return replace(packed, code=self.weight_code, form=form)
+
+    @property
+    def array_shape(self) -> tuple[int, int]:
+        """Columns, sums side by side, and lanes, products that a column adds in a cycle."""
+        return 1, 1
 
     @property
     def adders(self) -> AdderStyle:
@@ -144,13 +141,26 @@ class DatapathConfig(OperandsConfig):
 
     @property
     def weight_forms(self) -> Sequence[str]:
-        """The forms of decoded weights that the operands can have."""
-        barred = {"one_hot"} if self.product.is_power_of_two else {"booth"} if self.product.shifts_weight else set()
-        return [form for form in WEIGHT_FORMS[self.arithmetic] if form not in barred]
+        """The forms of decoded weights that are searched: those with a name, and the cheapest digits of exact ones."""
+        # Units with a memory take minutes to map: forms with a name are enough.
+        return searched_forms(self.product, *self.array_shape, 0 if self.memories else DIGITS)
+
+    @property
+    def few_forms(self) -> Sequence[str]:
+        """Of `weight_forms` those that whole arrays are measured in: neither pairs, which glitch, nor digits twice."""
+        forms = self.weight_forms
+        twice = {"booth"} if booth_form(self.weight_bits) in forms else set()
+        return [form for form in forms if form not in {"pairs"} | twice]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What decodes pairs of weights that come decoded."""
+        return ("pair_decoder",) if self.weight_form == "pairs" and self.weight_code == "decoded" else ()
 
     def design_points(self, thorough: bool = True) -> list[Self]:
-        """A heap in every form of weights, and a tree; unless ``thorough``, of ASM the heap in its own form alone."""
-        forms = self.weight_forms if thorough or self.arithmetic != "asm" else [str(self.weight_form)]
+        """Heaps in every form of weights, and a tree; unless ``thorough``, a heap in few forms."""
+        few = ["binary", "booth"] if self.multiplies else [str(self.weight_form)]
+        forms = self.weight_forms if thorough else few
         heaps = [replace(self, structure=kind, weight_form=form) for kind in self._heaps(thorough) for form in forms]
         # The tree takes the default form, since booth digits need a heap.
         return [*heaps, replace(self, structure="tree", weight_form=None)] if thorough else heaps
@@ -210,11 +220,6 @@ class AccumulatingConfig(DatapathConfig):
             terms = max(self.terms, self.array_shape[1])  # one beat always fits
             object.__setattr__(self, "acc_bits", AccumulatorFormat.for_terms(self.product, terms).bits)
         check_range("acc_bits", self.acc_bits, *ACC_BITS)
-
-    @property
-    def array_shape(self) -> tuple[int, int]:
-        """Columns, sums side by side, and lanes, products that a column adds in a cycle."""
-        return 1, 1
 
     @cached_property
     def accumulator(self) -> AccumulatorFormat:

@@ -23,7 +23,7 @@ class Parameter:
 
     Attributes
     ----------
-    kind : ``integer``, ``flag``, ``choice`` or ``alphabets``
+    kind : ``integer``, ``flag``, ``choice``, ``text`` or ``alphabets``
     about : what it is, for ``--help``
     default : None where the configuration fills it in
     limits : smallest and largest integer
@@ -49,6 +49,8 @@ class Parameter:
             check_flag(self.name, value)
         elif self.kind == "choice":
             check_choice(self.name, value, self.choices)
+        elif self.kind == "text" and not isinstance(value, str):
+            raise ParameterError(f"{self.name} must be a text, not {value!r}")
         elif self.kind == "alphabets":
             AlphabetSet.of(value)
 
@@ -66,6 +68,11 @@ def flag(default: bool, about: str) -> Any:
 def choice(default: str | None, choices: tuple[str, ...], about: str, unset: str | None = None) -> Any:
     """A field that holds one of ``choices``."""
     return field(default=default, metadata={"kind": "choice", "choices": choices, "about": about, "unset": unset})
+
+
+def text(default: str | None, about: str, unset: str | None = None) -> Any:
+    """A field that holds a text, whose configuration says what it can be."""
+    return field(default=default, metadata={"kind": "text", "about": about, "unset": unset})
 
 
 class _AlphabetsField(Generic[Held]):
@@ -117,9 +124,11 @@ class OptionalAlphabets(_AlphabetsField[AlphabetSet | None]):
 
 
 def _declared(name: str, default: Any, metadata: Mapping[str, Any]) -> Parameter:
-    """The parameter of a field that `integer`, `flag` or `choice` made. Raises `ParameterError` for another field."""
+    """The parameter of a field that the functions above made. Raises `ParameterError` for another field."""
     if "kind" not in metadata:
-        raise ParameterError(f"field {name} must be declared by integer, flag, choice or Alphabets, not {default!r}")
+        raise ParameterError(
+            f"field {name} must be declared by integer, flag, choice, text or Alphabets, not {default!r}"
+        )
     return Parameter(name, default=default, **metadata)
 
 

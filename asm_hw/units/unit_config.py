@@ -46,6 +46,8 @@ class UnitConfig:
     mapped_once: ClassVar[tuple[str, ...]] = ()
     """Kinds of modules (`asm_hw.gateware.repeated_modules`) that synthesis, for cells and for FPGAs, maps once, however
     many there are."""
+    left_out: ClassVar[tuple[str, ...]] = ()
+    """Kinds of modules that areas leave out, since their work is done outside of every contender."""
     initiation_interval: ClassVar[int] = 1
     port_meanings: ClassVar[Mapping[str, str]] = {}
     """What ports mean in this unit, where it is not what their names mean elsewhere (`asm_hw.emission.manifest`)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asm_hw.errors import check_choice, check_range
+from asm_hw.errors import ParameterError, check_choice, check_range
 from asm_hw.numbers.integers import ceil_div
 from asm_hw.units.operands_config import AccumulatingConfig
 
@@ -33,13 +33,14 @@ class StreamOptions:
     Attributes
     ----------
     stream : ``network``, recorded from a trained network (operands.json names it); ``half_normal``,
-        activations |N(0,1)| (N(0,1) where signed) with half of them zero and weights N(0,1);
+        activations |N(0,1)| (N(0,1) where signed) with half of them zero, and weights N(0,1);
         ``uniform``, every code of a unit equally likely, so that weights differ in value between a
         unit and its baselines
     weights : ``held``, new ones every ``hold`` cycles; ``streaming``, new ones every cycle
     hold : cycles that weights are held, and beats that a sum takes either way
     cycles : length of the measurement
     seed : draws the values; for ``network`` where in the recording to start
+    zero_activations, zero_weights : percent of the values of ``half_normal`` that are made zero
     """
 
     stream: str = "network"
@@ -47,6 +48,8 @@ class StreamOptions:
     hold: int = 50
     cycles: int = 500
     seed: int = 0
+    zero_activations: int = 50
+    zero_weights: int = 0
 
     def __post_init__(self) -> None:
         check_choice("stream", self.stream, STREAMS)
@@ -54,6 +57,12 @@ class StreamOptions:
         check_range("cycles", self.cycles, 2, MAX_CYCLES)
         check_range("hold", self.hold, 1, MAX_CYCLES)
         check_range("seed", self.seed, 0, (1 << 32) - 1)
+        for name, usual in (("zero_activations", 50), ("zero_weights", 0)):
+            check_range(name, value := getattr(self, name), 0, 100)
+            if value != usual and self.stream != "half_normal":
+                raise ParameterError(
+                    f"{name} {value} must be left out for stream {self.stream!r}, whose zeros are its own"
+                )
 
 
 @dataclass(frozen=True)
@@ -105,10 +114,16 @@ def _half_normal(
     x_seed, w_seed = np.random.SeedSequence(options.seed).spawn(2)
     generator = np.random.default_rng(x_seed)
     x = generator.standard_normal((len(beat), lanes))
-    x = (x if config.act_signed else np.abs(x)) * (generator.random(x.shape) < 0.5)
+    x = (x if config.act_signed else np.abs(x)) * (generator.random(x.shape) < 1 - options.zero_activations / 100)
     seeds = [w_seed, *w_seed.spawn(columns - 1)]  # the first column is the same in a unit of any number of them
-    w = np.stack([np.random.default_rng(seed).standard_normal((group[-1] + 1, lanes)) for seed in seeds], axis=1)
+    w = np.stack([_weights(seed, (group[-1] + 1, lanes), options.zero_weights) for seed in seeds], axis=1)
     return (x, population if config.act_signed else np.abs(population)), (w, population)
+
+
+def _weights(seed: np.random.SeedSequence, shape: tuple[int, int], zeros: int) -> Reals:
+    generator = np.random.default_rng(seed)
+    drawn = generator.standard_normal(shape)
+    return drawn * (generator.random(shape) >= zeros / 100)
 
 
 def _network(

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from asm_hw.emission.manifest import describe
 from asm_hw.emission.verilog_text import to_verilog
+from asm_hw.formats.accumulator_format import AdderStyle
 from asm_hw.ppa.netlist.mapped_parts import synthesize_parts
 from asm_hw.ppa.netlist.synthesis import Synthesis, has_adder_cells
 from asm_hw.ppa.technology.cell_library import Library
@@ -77,7 +78,7 @@ def design_points(
 ) -> list[DesignPoint[C]]:
     """All design points of ``config``: structures, weight forms and recipes; unless ``thorough`` heaps for area only.
 
-    The same ones for a unit and its baselines: a compressor heap in every weight form, and a tree of ``+``. Where
+    The same ones for a unit and its baselines: compressor heaps in every weight form, and a tree of ``+``. Where
     none of them meets the clock, those for speed come in addition. Units with a memory are large: of their heaps
     the greedy one alone, of the recipes `_recipes`.
     """
@@ -110,7 +111,8 @@ def map_points(chosen: list[tuple[C, str]], library: Library) -> list[DesignPoin
         config, recipe = choice
         ports, verilog = emitted[config]
         top, once = config.slug, [f"{config.slug}_{kind}" for kind in config.mapped_once]
-        mapped = synthesize_parts(verilog, top, library, recipe, once, memory_modules(config, top))
+        left_out = [f"{top}_{kind}" for kind in config.left_out]
+        mapped = synthesize_parts(verilog, top, library, recipe, once, (*memory_modules(config, top), *left_out))
         return DesignPoint(config, ports, verilog, mapped)
 
     return in_threads(map_one, chosen)
@@ -142,8 +144,12 @@ def _recipes(config: UnitConfig, library: Library) -> list[str]:
             return ["area", "balanced"]
         return ["area chained", "area booth chained"] if booth else ["area chained"]
     if _adds_by_operator(config):
-        return ["area", "area chained", "balanced chained", *(["area booth", "area booth chained"] if booth else [])]
-    return ["area", "balanced", *(["adder cells", "adder cells area"] if has_adder_cells(library) else [])]
+        return ["area chained", "balanced chained", *(["area booth"] if booth else [])]
+    # Heaps in stages are a little smaller, greedy ones a little faster: each by the recipes that this suits.
+    balanced, small = ["balanced"], ["area"]
+    if has_adder_cells(library):
+        balanced, small = ["balanced", "adder cells"], ["area", "adder cells area"]
+    return balanced if config.form["structure"] == AdderStyle.GREEDY else balanced + small
 
 
 def _adds_by_operator(config: UnitConfig) -> bool:

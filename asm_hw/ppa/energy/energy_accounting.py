@@ -2,10 +2,10 @@
 
 Which part a cell belongs to: `energy_parts.py`.
 
-Switching: C V^2 / 2 a transition of a net, C the input pins that it drives; the nets of input ports and
-the clock count too, output ports load nothing, there are no wires. Internal: Liberty's internal_power of
-each pin that moves, at the slew that static timing found and at the load of the net. Leakage: of the
-states that each cell is in, just before each edge of the clock.
+Switching: C V^2 / 2 a transition of a net, C the input pins that it drives and its wires, where the library knows
+what those load (`asm_hw.ppa.layout`); the nets of input ports and the clock count too, output ports load nothing.
+Internal: Liberty's internal_power of each pin that moves, at the slew that static timing found and at the load of the
+net. Leakage: of the states that each cell is in, just before each edge of the clock.
 """
 
 from __future__ import annotations

@@ -217,5 +217,5 @@ def _scalar_busy(config: VnScalarConfig) -> float:
 
 
 def _greedy_points(config: NearMemoryConfig) -> list[NearMemoryConfig]:
-    """``config`` with greedy heaps in every form of weights that it can have."""
-    return [replace(config, structure="greedy", weight_form=form) for form in config.weight_forms]
+    """``config`` with greedy heaps in few forms of weights (`few_forms`)."""
+    return [replace(config, structure="greedy", weight_form=form) for form in config.few_forms]

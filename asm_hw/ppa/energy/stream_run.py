@@ -18,6 +18,7 @@ from asm_hw.ppa.activity.gate_netlist import bench, port_nets, to_verilog, wire_
 from asm_hw.ppa.activity.gate_simulation import DELAYS, simulate
 from asm_hw.ppa.activity.port_stimulus import WARM_UP_BEATS, Stimulus
 from asm_hw.ppa.activity.vcd_file import Times, Waves
+from asm_hw.ppa.layout.wire_loads import with_wires
 from asm_hw.ppa.netlist.mapped_netlist import Netlist
 from asm_hw.ppa.netlist.static_timing import analyse
 from asm_hw.ppa.technology.cell_library import Library
@@ -39,8 +40,10 @@ class Rtl:
 
 
 def analysed(netlist: Netlist, library: Library) -> Mapped:
-    """A netlist with its cells, timing and supply voltage."""
+    """A netlist with its cells, the wires that its library knows, its timing and its supply voltage."""
     cells = load_cells(library, netlist.cell_names)
+    if library.wires:
+        netlist = with_wires(netlist, cells, library.wires)
     return Mapped(netlist, cells, wire_up(netlist, cells), analyse(netlist, cells), supply_voltage(library))
 
 

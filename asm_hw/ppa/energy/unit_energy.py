@@ -60,10 +60,13 @@ def map_unit(point: DesignPoint[Any]) -> MappedUnit:
     return MappedUnit(check_unit(point.config), point.ports, point.verilog, *netlist, mapped.recipe)
 
 
-def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> Measured:
-    """The energy of a mapped unit in a stream.
+def measure(
+    unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float, tool: str | None = None
+) -> Measured:
+    """The energy of a mapped unit in a stream, simulated by ``tool``, the `simulator` of this machine if None.
 
-    Raises `ParameterError` where it computes wrongly or too slowly, or has a cell without power tables.
+    Raises `ParameterError` where it computes wrongly or has a cell without power tables, `ClockError` where it is too
+    slow.
     """
     config, name = unit.config, unit.config.slug
     mapped = _analysed_json(unit.netlist_json, name, library)
@@ -72,7 +75,7 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
     beats = operands(config, options, options.cycles + WARM_UP_BEATS)
     driven = stimulus(config, unit.ports, beats)
     run = Run(mapped, driven, 1000 / clock_mhz, options.cycles)
-    tool = simulator()
+    tool = tool or simulator()
     waves, whole = run.netlist_waves(tool)
     outputs = [port for port, (direction, _) in mapped.netlist.ports.items() if direction == "output"]
     words = {port: run.words(whole, port) for port in outputs}
@@ -91,6 +94,11 @@ def measure(unit: MappedUnit, library: Library, options: StreamOptions, clock_mh
         "named_cells_percent": round(parts.named_percent, 2),
     }
     return Measured(row, unit, mapped.netlist, waves)
+
+
+def min_period_ns(unit: MappedUnit, library: Library) -> float:
+    """The shortest clock period of a mapped unit."""
+    return _analysed_json(unit.netlist_json, unit.config.slug, library).timing.min_period_ns
 
 
 @lru_cache(32)  # the design points of one unit, which are measured with held and then with streaming weights

@@ -151,7 +151,7 @@ def _choices(config: UnitConfig, dsp: bool) -> Iterator[Choice]:
     if not isinstance(config, DatapathConfig):
         yield from ((config, recipe) for recipe in ("chained", "yosys"))
         return
-    left_out = ("heap", "carry_save") if config.memory_shape else ()
+    left_out = ("heap", "wallace", "carry_save") if config.memory_shape else ()
     for structure in (name for name in STRUCTURES if name not in left_out):
         for form in WEIGHT_FORMS[config.arithmetic]:
             try:

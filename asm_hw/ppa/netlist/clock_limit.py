@@ -5,7 +5,11 @@ from __future__ import annotations
 from asm_hw.errors import ParameterError
 
 
+class ClockError(ParameterError):
+    """A clock that something is too slow for."""
+
+
 def check_clock_limit(period_ns: float, clock_mhz: float, of: str) -> None:
-    """Raise `ParameterError` where ``of``, whose shortest clock period is ``period_ns``, does not meet the clock."""
+    """Raise `ClockError` where ``of``, whose shortest clock period is ``period_ns``, does not meet the clock."""
     if period_ns > 1000 / clock_mhz:
-        raise ParameterError(f"clock_mhz must be at most {1000 / period_ns:.1f} for {of}, not {clock_mhz:g}")
+        raise ClockError(f"clock_mhz must be at most {1000 / period_ns:.1f} for {of}, not {clock_mhz:g}")

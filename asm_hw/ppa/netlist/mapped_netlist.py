@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Netlist:
     instances : the cells by instance name
     nets : a readable name for each net: ``acc[3]`` where a port or a named wire has it
     constants : value of the constant nets, `ZERO` and `ONE`
+    wires_ff : capacitance of each net's wires, where they are known
     """
 
     top: str
@@ -42,6 +43,7 @@ class Netlist:
     instances: dict[str, Instance]
     nets: dict[int, str]
     constants: dict[int, int]
+    wires_ff: Mapping[int, float] = field(default_factory=dict)
 
     @classmethod
     def from_yosys_json(cls, source: str | Path, top: str) -> Netlist:
@@ -95,11 +97,12 @@ class Netlist:
     def load_ff(
         self, cells: Mapping[str, Cell], kind: str = "capacitance_ff", output_load_ff: float = 0.0
     ) -> dict[int, float]:
-        """What each net's driver has to charge, fF: its input pins, without wires, and ``output_load_ff`` a port.
+        """What each net's driver has to charge, fF: its input pins, its wires, and ``output_load_ff`` a port.
 
         ``kind`` is the attribute of `Pin` to add up, such as ``rise_capacitance_ff``.
         """
-        total = {net: sum(getattr(pin, kind) for _, pin in pins) for net, pins in self.loads(cells).items()}
+        pins = self.loads(cells).items()
+        total = {net: self.wires_ff.get(net, 0.0) + sum(getattr(pin, kind) for _, pin in found) for net, found in pins}
         for direction, bits in self.ports.values():
             if direction == "output":
                 for net in bits:

@@ -2,10 +2,10 @@
 
 It computes what OpenSTA does under the same assumptions, and a test holds it to that. Rise and fall are kept
 apart; the worst slew of all arcs into a net goes on; all conditional arcs count; the load is the upper end of
-the pin capacitances for the driven edge; outside of their axes tables are extrapolated. There are no wires. The
-clock is ideal: clock gates and buffers pass it on undelayed, with slew 0; ports launch and capture at its edge without
-delays of their own. One clock, rising edges, no latches in the data path, no hold checks; asynchronous set and
-reset are not timed.
+the pin capacitances for the driven edge; outside of their axes tables are extrapolated. Wires, where the netlist has
+any, load their drivers and have no resistance. The clock is ideal: clock gates and buffers pass it on undelayed, with
+slew 0; ports launch and capture at its edge without delays of their own. One clock, rising edges, no latches in the
+data path, no hold checks; asynchronous set and reset are not timed.
 """
 
 from __future__ import annotations

@@ -11,15 +11,20 @@ from asm_hw.errors import ParameterError, check_choice
 from .compact_tables import TECHNOLOGIES, compact_table, to_liberty
 from .liberty_file import Group, is_gzip, read
 from .named_cells import SpecialCells, find_special, special_from
+from .wire_models import WIRE_MODELS, WireModel
 
 
 @dataclass(frozen=True)
 class Library:
-    """Cells to map onto: a name for tables, the Liberty files for the tools, the cells placed by name."""
+    """Cells to map onto: a name for tables, the Liberty files for the tools, the cells placed by name.
+
+    ``wires``: what wires load; None where there are none.
+    """
 
     name: str
     paths: tuple[Path, ...]
     special: SpecialCells = field(default_factory=SpecialCells)
+    wires: WireModel | None = None
 
     def link_into(self, folder: Path) -> list[str]:
         """Link the files into ``folder`` under names of its own and return them.
@@ -50,17 +55,24 @@ def user_library(liberty: str) -> Library:
     return Library(name, tuple(path.resolve() for path in paths), find_special(cells))
 
 
-def choose_library(folder: Path, technology: str | None, liberty: str | None = None) -> Library:
+def choose_library(
+    folder: Path, technology: str | None, liberty: str | None = None, wires: bool | None = False
+) -> Library:
     """The library of ``--liberty`` where that is given, else the table of ``--technology``, put into ``folder``.
 
-    Raises `ParameterError` as `user_library` and `compact_library` do, and where both are given.
+    ``wires``: see `compact_library`; None is with them where there is a table. Raises `ParameterError` as
+    `user_library` and `compact_library` do, where both are given, and for wires of a user's library.
     """
     if liberty is None:
         chosen = TECHNOLOGIES[0] if technology is None else technology
         check_choice("technology", chosen, TECHNOLOGIES)
-        return compact_library(folder, chosen)
+        return compact_library(folder, chosen, wires is not False)
     if technology is not None:
         raise ParameterError(f"technology must be left out where liberty names the cells, not {technology!r}")
+    if wires:
+        raise ParameterError(
+            f"wires must be left out where liberty names the cells: nothing says what those of {liberty!r} load"
+        )
     return user_library(liberty)
 
 
@@ -75,8 +87,8 @@ def _check_mappable(liberty: str, cells: list[Group]) -> None:
         raise ParameterError(f"liberty {liberty!r} must hold gates: no other cell has a pin with a function")
 
 
-def compact_library(folder: Path, technology: str = TECHNOLOGIES[0]) -> Library:
-    """The package's table of a technology, written as a Liberty file into ``folder``.
+def compact_library(folder: Path, technology: str = TECHNOLOGIES[0], wires: bool = False) -> Library:
+    """The package's table of a technology, written as a Liberty file into ``folder``; ``wires`` load nets, or do not.
 
     Raises `ParameterError` if there is no such technology.
     """
@@ -84,7 +96,12 @@ def compact_library(folder: Path, technology: str = TECHNOLOGIES[0]) -> Library:
     path = folder / f"{technology}.lib"
     # As a file: that is how Yosys, ABC and our own reader take any library.
     path.write_text(to_liberty(table), encoding="utf-8")
-    return Library(f"{table['library']} (compact)", (path,), special_from(table["special"]))
+    return Library(
+        f"{table['library']} (compact)",
+        (path,),
+        special_from(table["special"]),
+        WIRE_MODELS[technology] if wires else None,
+    )
 
 
 def check_power(library: Library) -> None:

@@ -168,6 +168,11 @@ class BitlineConfig(OperandsConfig):
         return self.weight_bits - 1
 
     @property
+    def shift_bits(self) -> int:
+        """Bits of the shift of an instruction; one, too, where all digits have the same place."""
+        return max(1, ceil_log2(self.max_shift + 1))
+
+    @property
     def max_shift(self) -> int:
         """The largest shift of an instruction: of a digit, or of a step that computes a multiple."""
         # A multiple may begin with 16 times the activation: 15 of {1,15} is 16 - 1.
@@ -189,7 +194,7 @@ class BitlineConfig(OperandsConfig):
         address = ceil_log2(self.rows)
         widths = [("op", 4), ("a", address), ("b", address), ("d", address), ("opened", 2)]
         if self.arithmetic == "asm":
-            widths += [("shift", ceil_log2(self.max_shift + 1)), ("sign", 1), ("end", 2)]
+            widths += [("shift", self.shift_bits), ("sign", 1), ("end", 2)]
         else:
             widths += [("start", 1), ("carry", 1), ("tagged", 1)]
         return place_fields(widths)

@@ -109,7 +109,7 @@ class Controller(wiring.Component):
                 m.d.sync += fresh.eq(self.end.any())
             # Never driven: each product is one bit in its place, so that no instruction waits.
             return Signal(name="waits")
-        level = Signal(ceil_log2(config.max_shift + 1))
+        level = Signal(config.shift_bits)
         gap = Signal.like(level)
         waits = Signal()
         m.d.comb += [

@@ -20,7 +20,7 @@ def controls(config: BitlineConfig) -> dict[str, int]:
     """
     flags = dict.fromkeys(("one", "fresh", "subtract", *ROW_SOURCES, "read", "sum"), 1)
     if config.product.is_power_of_two:
-        return flags | {"shift": ceil_log2(config.max_shift + 1)}
+        return flags | {"shift": config.shift_bits}
     return flags | {"two": 1, "move": ceil_log2(MOVE + 1)}
 
 

@@ -27,7 +27,8 @@ class DotConfig(AccumulatingConfig):
     """Unit ``dot``: ``columns`` dot products of ``lanes`` terms a beat, over any number of beats.
 
     Lane i of every column takes activation i: the columns share the alphabet bank of that lane.
-    Without ``weight_registers`` the weights are used where they are: their stream holds them.
+    Without ``weight_registers`` the weights are used where they are: their stream holds them. With ``stages`` the sum
+    of the lanes is registered, a cycle before the accumulator takes it.
     """
 
     unit: ClassVar[str] = "dot"
@@ -46,13 +47,17 @@ class DotConfig(AccumulatingConfig):
     lanes: int = lanes_field(16)
     columns: int = columns_field(1)
     weight_registers: bool = flag(True, "0: the weight stream holds the weights in use")
+    stages: int = integer(0, (0, 1), "Registers between the sum of the lanes and the accumulator")
 
     @property
     def array_shape(self) -> tuple[int, int]:
         return self.columns, self.lanes
 
+    @property
+    def latency(self) -> int:  # type: ignore[override]
+        return 1 + self.stages
+
     def _slug_words(self) -> list[str]:
         words = [*super()._slug_words(), f"l{self.lanes}"]
-        if self.columns > 1:
-            words.append(f"c{self.columns}")
-        return words if self.weight_registers else [*words, "noreg"]
+        words += [f"c{self.columns}"] * (self.columns > 1) + ["noreg"] * (not self.weight_registers)
+        return words + [f"s{self.stages}"] * (self.stages > 0)

@@ -1,12 +1,16 @@
 """Unit ``dot``: ``columns`` dot products of ``lanes`` terms a beat, with held or streaming weights."""
 
+from collections.abc import Iterator
+
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from asm_hw.gateware.adders import ADDER_PARTS, add_accumulator
 from asm_hw.gateware.datapath import DATAPATH_PARTS, Datapath
+from asm_hw.gateware.lanes import Lane
 from asm_hw.gateware.shapes import weight_shape
+from asm_hw.gateware.staged_sum import add_in_stages
 
 from .dot_config import DotConfig
 
@@ -18,28 +22,30 @@ class Column(wiring.Component):
     -------
     load : In(1), decode ``codes`` into the weight registers on this edge
     codes : In(array[lanes] of ``config.weight.code_bits``)
-    x : In(array[lanes] of what `Datapath.add_activation` gives), shared by the columns
-    add : In(1), accumulate the products of the held weights on this edge
+    x : In(array of ``shared``, what `Datapath.add_activations` gives)
+    take : In(1), register the sum of the lanes on this edge; ignored without ``config.stages``
+    add : In(1), accumulate that sum on this edge, or the products of the held weights themselves
     clear : In(1), start a new sum; ignored without ``add``
     acc : Out(signed(``config.acc_bits``))
     """
 
     signal_parts = {
-        r"rst|load|add|clear": "control",
+        r"rst|load|take|add|clear": "control",
         r"codes": "weight_registers",
-        r"kept": "accumulator",
+        r"kept|products": "accumulator",
         **DATAPATH_PARTS,
         **ADDER_PARTS,
     }
 
-    def __init__(self, config: DotConfig, datapath: Datapath, x_shape):
+    def __init__(self, config: DotConfig, datapath: Datapath, shared: list):
         self._config = config
         self._datapath = datapath
         super().__init__(
             {
                 "load": In(1),
                 "codes": In(data.ArrayLayout(config.weight.code_bits, config.lanes)),
-                "x": In(data.ArrayLayout(x_shape, config.lanes)),
+                "x": In(data.ArrayLayout(shared[0].shape(), len(shared))),
+                "take": In(1),
                 "add": In(1),
                 "clear": In(1),
                 "acc": Out(signed(config.accumulator.bits)),
@@ -48,16 +54,19 @@ class Column(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        lanes = []
-        for lane in range(self._config.lanes):
-            weight = self._datapath.add_weight(m, f"weight_{lane}", self.codes[lane])
-            if self._config.weight_registers:
-                weight = self._hold(m, f"weight_{lane}", weight)
-            lanes.append(self._datapath.add_lane(m, f"lane_{lane}", weight, self.x[lane]))
+        lanes = self._datapath.add_lanes(m, self._weights(m), self.x)
+        products: list[Lane] | Value = lanes
+        if self._config.stages:
+            products = add_in_stages(m, self._config.adders, lanes, self.take)
         m.d.comb += self.acc.eq(
-            add_accumulator(m, self._config.accumulator, self._config.adders, lanes, self.add, self.clear)
+            add_accumulator(m, self._config.accumulator, self._config.adders, products, self.add, self.clear)
         )
         return m
+
+    def _weights(self, m: Module) -> Iterator:
+        for lane in range(self._config.lanes):
+            weight = self._datapath.add_weight(m, f"weight_{lane}", self.codes[lane])
+            yield self._hold(m, f"weight_{lane}", weight) if self._config.weight_registers else weight
 
     def _hold(self, m: Module, name: str, decoded):
         # No reset: `Dot` adds nothing before it has seen weights being loaded.
@@ -76,7 +85,7 @@ class Dot(wiring.Component):
     any mixture, and the two streams cannot fall out of step. A beat with ``last`` ends the sum: it
     leaves on ``o``, and the next beat starts a new one.
 
-    One beat a cycle; a sum leaves in the cycle after its last beat was taken. ``x`` is not registered:
+    One beat a cycle; a sum leaves ``config.latency`` cycles after its last beat was taken. ``x`` is not registered:
     it must be stable before the edge that takes it. ``i.ready`` depends combinationally on
     ``o.ready``, ``i_weight.ready`` on both other streams. Weight codes are decoded before the weight
     registers: once per load, not once per use. A configuration without ``weight_registers`` uses the
@@ -90,7 +99,7 @@ class Dot(wiring.Component):
     """
 
     signal_parts = {
-        r"rst|(i|o|i_weight)__(valid|ready)|held|load|add|first|clear": "control",
+        r"rst|(i|o|i_weight)__(valid|ready)|held|load|take|taken|add|first|last|clear": "control",
         r"i_weight__payload|codes": "weight_registers",
         r"i__payload": "activations",
         **DATAPATH_PARTS,
@@ -121,30 +130,45 @@ class Dot(wiring.Component):
         m.d.sync += held.eq(self.i_weight.valid | ~self.i_weight.ready)
         return held
 
+    def _sum_stage(self, m: Module, take: Value, moves: Value) -> tuple[Value, Value]:
+        """Whether the accumulators take a sum of the lanes, and whether a sum of beats ends with it."""
+        if not self._config.stages:
+            return take, self.i.payload.last
+        taken, last = Signal(), Signal()
+        with m.If(moves):
+            m.d.sync += taken.eq(take)
+        with m.If(take):
+            m.d.sync += last.eq(self.i.payload.last)
+        return taken & moves, last
+
     def elaborate(self, platform):
         m = Module()
         first = Signal(init=1)  # the next beat starts a sum
-        add = Signal()  # the accumulators take a beat
+        take = Signal()  # a beat is taken
         load = Signal()  # the weight registers take one
-        held = self._weight_stage(m, add & self.i.payload.release)
+        held = self._weight_stage(m, take & self.i.payload.release)
+        # The accumulators are the output registers: while a sum waits in them, nothing moves.
+        moves = Signal()
         m.d.comb += [
-            # The accumulators are the output registers: while a sum waits in them, no beat is added.
-            self.i.ready.eq(held & (~self.o.valid | self.o.ready)),
-            add.eq(self.i.valid & self.i.ready),
+            moves.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(held & moves),
+            take.eq(self.i.valid & self.i.ready),
             load.eq(self.i_weight.valid & self.i_weight.ready),
         ]
+        add, last = self._sum_stage(m, take, moves)
         # A beat is added only where no sum waits or the one that waits leaves on this edge: none is lost.
-        m.d.sync += self.o.valid.eq(Mux(add, self.i.payload.last, self.o.valid & ~self.o.ready))
+        m.d.sync += self.o.valid.eq(Mux(add, last, self.o.valid & ~self.o.ready))
         with m.If(add):
-            m.d.sync += first.eq(self.i.payload.last)
+            m.d.sync += first.eq(last)
 
         datapath, payload = Datapath(self._config.product, self._config.adders), self.i.payload
-        shared = [datapath.add_activation(m, f"x_{lane}", payload.x[lane]) for lane in range(self._config.lanes)]
+        shared = datapath.add_activations(m, payload.x)
         for index in range(self._config.columns):
-            m.submodules[f"column_{index}"] = column = Column(self._config, datapath, shared[0].shape())
+            m.submodules[f"column_{index}"] = column = Column(self._config, datapath, shared)
             m.d.comb += [
                 column.load.eq(load),
                 column.codes.eq(self.i_weight.payload[index]),
+                column.take.eq(take),
                 column.add.eq(add),
                 column.clear.eq(first),
                 self.o.payload[index].eq(column.acc),

@@ -76,14 +76,14 @@ class EngineArray(wiring.Component):
         bits = config.weight.code_bits
         codes = [self.row[i * bits : (i + 1) * bits] for i in range(config.lanes)]
         weights = [datapath.add_weight(m, f"weight_{i}", code) for i, code in enumerate(codes)]
-        shared = [datapath.add_activation(m, f"x_{lane}", self.x[lane]) for lane in range(config.lanes)]
+        shared = datapath.add_activations(m, self.x)
         control, gather = self.control, self.control.gather
         results = []
         for index in range(config.columns):
             if index % BRANCH == 0:
                 here = self.load[index : index + BRANCH].any()
                 branch = datapath.add_branch(m, f"branch_{index}", weights, here)
-            m.submodules[f"column_{index}"] = column = EngineColumn(config, datapath, shared[0].shape())
+            m.submodules[f"column_{index}"] = column = EngineColumn(config, datapath, shared)
             m.d.comb += [
                 column.load.eq(self.load[index]), column.weights.eq(branch), column.swap.eq(control.swap),
                 column.add.eq(control.add), column.gather.eq(gather.add), column.finish.eq(gather.finish),

@@ -28,7 +28,7 @@ class EngineColumn(wiring.Component):
     load : In(1), take ``weights`` as the next ones on this edge
     weights : In(array[lanes] of `weight_shape`), decoded, shared by the columns
     swap : In(1), the next weights become those in use on this edge
-    x : In(array[lanes] of what `Datapath.add_activation` gives), shared by the columns
+    x : In(array of ``shared``, what `Datapath.add_activations` gives)
     add : In(``stages``), by stage: register the partial sums of the lanes; the last one their sum
     gather : In(1), a cycle later: it enters ``entry``, which ``clear`` starts from 0; ``shift``: quartets
     largest : In(1), the larger of both stays instead of their sum
@@ -45,14 +45,14 @@ class EngineColumn(wiring.Component):
         **STAGED_PARTS,
     }
 
-    def __init__(self, config: EngineConfig, datapath: Datapath, x_shape):
+    def __init__(self, config: EngineConfig, datapath: Datapath, shared: list):
         self._config, self._datapath = config, datapath
         controls = ("load", "swap", "gather", "clear", "largest", "finish")
         super().__init__(
             {name: In(1) for name in controls}
             | {
                 "weights": In(data.ArrayLayout(weight_shape(config.weight), config.lanes)),
-                "x": In(data.ArrayLayout(x_shape, config.lanes)),
+                "x": In(data.ArrayLayout(shared[0].shape(), len(shared))),
                 "add": In(config.stages),
                 "entry": In(bits_for(config.hold - 1)),
                 "shift": In(3),

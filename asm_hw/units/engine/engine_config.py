@@ -145,8 +145,8 @@ class EngineConfig(EngineStages, AccumulatingConfig):
         }
 
     def design_points(self, thorough: bool = True) -> list[Self]:
-        """Every form of weights, in the structure that was asked for: an engine takes minutes to map."""
-        return [replace(self, weight_form=form) for form in self.weight_forms]
+        """Few forms of weights, in the structure that was asked for: an engine takes minutes to map."""
+        return [replace(self, weight_form=form) for form in self.few_forms]
 
     @property
     def own_files(self) -> Mapping[str, str]:

@@ -63,7 +63,7 @@ class NearArray(wiring.Component):
         row = self.row
         codes = [row[i * config.weight.code_bits : (i + 1) * config.weight.code_bits] for i in range(config.lanes)]
         weights = [datapath.add_weight(m, f"weight_{i}", code) for i, code in enumerate(codes)]
-        shared = [datapath.add_activation(m, f"x_{lane}", self.i.payload[lane]) for lane in range(config.lanes)]
+        shared = datapath.add_activations(m, self.i.payload)
         self._streams(m, control)
         sums, channels = [], []
         for index in range(config.columns):
@@ -71,7 +71,7 @@ class NearArray(wiring.Component):
             if index % BRANCH == 0:
                 here = control.load[index : index + BRANCH].any()
                 branch = datapath.add_branch(m, f"branch_{index}", weights, here)
-            m.submodules[f"column_{index}"] = column = NearColumn(config, datapath, shared[0].shape())
+            m.submodules[f"column_{index}"] = column = NearColumn(config, datapath, shared)
             m.d.comb += [
                 *(getattr(column, name).eq(getattr(control, name)) for name in _SHARED),
                 column.load.eq(control.load[index]),

@@ -26,7 +26,7 @@ class NearColumn(wiring.Component):
     load : In(1), take ``weights`` as the next ones on this edge
     weights : In(array[lanes] of `weight_shape`), decoded, shared by the columns
     swap : In(1), the next weights become those in use on this edge
-    x : In(array[lanes] of what `Datapath.add_activation` gives), shared by the columns
+    x : In(array of ``shared``, what `Datapath.add_activations` gives)
     entry : In(bits_for(``hold`` - 1)), the accumulator in use
     clear : In(1), start it
     add : In(1), the sum is right on this edge
@@ -44,7 +44,7 @@ class NearColumn(wiring.Component):
         **ADDER_PARTS,
     }
 
-    def __init__(self, config: NearMemoryConfig, datapath: Datapath, x_shape):
+    def __init__(self, config: NearMemoryConfig, datapath: Datapath, shared: list):
         self._config = config
         self._datapath = datapath
         super().__init__(
@@ -52,7 +52,7 @@ class NearColumn(wiring.Component):
                 "load": In(1),
                 "weights": In(data.ArrayLayout(weight_shape(config.weight), config.lanes)),
                 "swap": In(1),
-                "x": In(data.ArrayLayout(x_shape, config.lanes)),
+                "x": In(data.ArrayLayout(shared[0].shape(), len(shared))),
                 "entry": In(bits_for(config.hold - 1)),
                 "clear": In(1),
                 "add": In(1),

@@ -1,0 +1,1 @@
+"""Placement of mapped netlists, and what their wires load."""
