@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
+from threading import RLock
 from typing import Any
 
 from asm_hw.errors import ParameterError, check_choice
@@ -68,6 +69,7 @@ class Unit:
 
 
 _UNITS: dict[str, Unit] = {}
+_LOADING = RLock()
 
 
 def register(unit: Unit) -> None:
@@ -103,11 +105,12 @@ def _check_kinds(unit: Unit) -> None:
 
 def units() -> Mapping[str, Unit]:
     """All units by name. Raises `ParameterError` for a module in ``ASM_HW_UNITS`` that cannot be imported."""
-    _import_built_in()
-    for module in filter(None, map(str.strip, os.environ.get(ENVIRONMENT, "").split(","))):
-        # One that failed is not among them, and fails again.
-        if module not in sys.modules:
-            _import_unit(module)
+    with _LOADING:  # threads that map units may all be the first to ask
+        _import_built_in()
+        for module in filter(None, map(str.strip, os.environ.get(ENVIRONMENT, "").split(","))):
+            # One that failed is not among them, and fails again.
+            if module not in sys.modules:
+                _import_unit(module)
     return _UNITS
 
 
