@@ -242,15 +242,3 @@ def test_parameters_are_declared_once():
 
     with pytest.raises(ParameterError, match="field width must be declared"):
         Undeclared()
-
-
-def test_threads_may_all_be_the_first_to_ask():
-    program = (
-        "import sys; sys.setswitchinterval(1e-6)\n"
-        "from concurrent.futures import ThreadPoolExecutor as Pool\n"
-        "from asm_hw.units.registry import units\n"
-        "found = list(Pool(8).map(lambda _: len(units()), range(8)))\n"
-        "assert len(set(found)) == 1, found\n"
-    )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
