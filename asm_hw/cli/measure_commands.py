@@ -139,10 +139,10 @@ def energy(
     if clock_mhz is None:
         clock_mhz = unit.energy_clock_mhz if unit else DEFAULT_CLOCK_MHZ
     if unit and unit.energy:
-        refuse_given({*_STREAM, "seeds", "liberty", "wires", "out"}, f"for unit {unit.name}")
+        refuse_given({*_STREAM, "seeds", "liberty", "out"}, f"for unit {unit.name}")
         config = config_to_compare(options)
         with working(f"measuring {config.unit} and its baselines"):
-            result = compare_with_memories(config, clock_mhz, technology)
+            result = compare_with_memories(config, clock_mhz, technology, wires is not False)
         emit_result(as_json, result, lambda console: show_arrays(console, result))
         return
     hold = options.pop("hold")  # here of the stream: the units that are measured have none of their own

@@ -96,7 +96,8 @@ def show_arrays(console: Console, result: SystemComparison) -> None:
     console.print(array_table(result))
     console.print(
         f"{result['clock_mhz']:g} MHz, {result['technology']}; a recorded layer. Activity: {result['activity']}. Mapped"
-        " standard cells, no wires; memories by the model of `asm-hw sram`. Memories leak in all cycles, logic is"
+        f" standard cells, {'wires of a placement' if result['wires'] else 'no wires'}; memories by the model of"
+        " `asm-hw sram`. Memories leak in all cycles, logic is"
         " charged in those that compute.",
         highlight=False,
     )

@@ -33,13 +33,17 @@ class SystemComparison(TypedDict):
     parameters: dict[str, Any]
     clock_mhz: float
     activity: str
+    wires: bool
     why_alone: str | None
     rows: list[DesignRow]
     tools: dict[str, str | None]
 
 
 def compare_with_memories(
-    config: OperandsConfig, clock_mhz: float = DEFAULT_CLOCK_MHZ, technology: str | None = None
+    config: OperandsConfig,
+    clock_mhz: float = DEFAULT_CLOCK_MHZ,
+    technology: str | None = None,
+    wires: bool = True,
 ) -> SystemComparison:
     """Energy per MAC of an array unit and what it is compared with, in fJ; plain JSON.
 
@@ -47,7 +51,8 @@ def compare_with_memories(
     ``energy_ratio_to_this`` is what the unit that was asked for takes of it. Heaps are greedy; weights are measured
     in every form, the best kept. ``busy_percent``, not of bitline arrays and what is beside them: MACs of what the
     lanes could do in all cycles; logic that waits takes nothing. ``min_period_ns`` is of the logic alone, but of
-    a bitline array with its access; ``access_time_ns`` of the slowest memory must be within a cycle.
+    a bitline array with its access; ``wires``: those of a placement load nets (of an array, of one and of two columns:
+    what the second adds carries to all). ``access_time_ns`` of the slowest memory must be within a cycle.
     Raises `ParameterError` for a unit without a memory, a technology whose memories have no figures, a shape that
     cannot be measured, before anything is, and a clock that a netlist does not meet.
     """
@@ -58,7 +63,7 @@ def compare_with_memories(
         known = ", ".join(name for name, unit in units().items() if unit.energy)
         raise ParameterError(f"unit must be one of {known} for this comparison, not {config.unit!r}")
     with tempfile.TemporaryDirectory() as scratch:
-        rows: list[DesignRow] = measure(config, compact_library(Path(scratch), technology), clock_mhz)
+        rows: list[DesignRow] = measure(config, compact_library(Path(scratch), technology, wires), clock_mhz)
     own = {row["regime"]: row["energy_per_mac_fj"] for row in rows if row["design"] == design_title(config)}
     for row in rows:
         row["energy_ratio_to_this"] = round(own[row["regime"]] / row["energy_per_mac_fj"], 4)
@@ -68,6 +73,7 @@ def compare_with_memories(
         "parameters": {name: value for name, value in config.parameters.items() if name not in CHOSEN},
         "clock_mhz": clock_mhz,
         "activity": simulator(),
+        "wires": wires,
         "why_alone": why_alone(config),
         "rows": rows,
         "tools": {**{name: version(name) for name in ("asm-hw", "pyosys", "numpy")}, "iverilog": icarus()},
