@@ -25,9 +25,9 @@ from figures import RESULTS, provenance, write_block
 from ppa_designs import (
     CLOCKS_MHZ,
     DESIGNS,
+    FURTHER,
     LARGE,
     LARGE_STREAM,
-    NARROW,
     SEEDS,
     SERIES,
     SERIES_POINT,
@@ -71,15 +71,14 @@ def measure_all() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         libraries = {technology: compact_library(Path(scratch), technology, True) for technology in CLOCKS_MHZ}
         first = next(iter(CLOCKS_MHZ))
-        # The largest first, so that no process waits for it; a design's RTL is emitted once for all technologies.
-        names = sorted(DESIGNS, key=lambda name: -DESIGNS[name].columns)
-        named = [*((technology, name) for name in names for technology in CLOCKS_MHZ), *((first, n) for n in NARROW)]
-        rows = _printed(in_processes(partial(_row, libraries), named, len(CLOCKS_MHZ)))
-        published = [
-            *((technology, name) for technology in CLOCKS_MHZ for name in DESIGNS),
-            *((first, n) for n in NARROW),
-        ]
-        result["rows"] = sorted(rows, key=lambda row: published.index((row["technology"], row["design"])))
+        # A design's RTL is emitted once for all technologies; the largest first, so that no process waits for them.
+        everywhere = [(technology, name) for name in DESIGNS for technology in CLOCKS_MHZ]
+        further = _printed(in_processes(partial(_row, libraries), [(first, name) for name in FURTHER]))
+        rows = [*further, *_printed(in_processes(partial(_row, libraries), everywhere, len(CLOCKS_MHZ)))]
+        order = list(DESIGNS | FURTHER)
+        result["rows"] = sorted(
+            rows, key=lambda row: (list(CLOCKS_MHZ).index(row["technology"]), order.index(row["design"]))
+        )
         library, clock_mhz = libraries[first], CLOCKS_MHZ[first]
         alike = {row["design"]: row["held"] for row in result["rows"] if row["technology"] == first}
         large = in_processes(partial(_large_row, library, clock_mhz, alike), list(LARGE)[::-1])
@@ -104,7 +103,7 @@ def _printed(rows: Iterable[Row]) -> Iterator[Row]:
 def _row(libraries: dict[str, Library], names: tuple[str, str]) -> Row:
     """One design in one technology, by name."""
     technology, design = names
-    config, library, clock_mhz = (DESIGNS | NARROW)[design], libraries[technology], CLOCKS_MHZ[technology]
+    config, library, clock_mhz = (DESIGNS | FURTHER)[design], libraries[technology], CLOCKS_MHZ[technology]
     smallest, period_ns = smallest_with_wires(design_points(config, library, clock_mhz), clock_mhz, library)
     row = {"technology": technology, "clock_mhz": clock_mhz, "design": design}
     row |= {"area_per_mac_um2": _per_mac(smallest.mapped.area_um2, config), "smallest": smallest.figures}

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from figures import RESULTS
-from ppa_designs import DESIGNS, FURTHER_RATIOS, LARGE, NARROW, RATIOS
+from ppa_designs import DESIGNS, FURTHER, FURTHER_RATIOS, LARGE, RATIOS
 
 from asm_hw.ppa.activity.operand_streams import WEIGHTS
 
@@ -34,7 +34,7 @@ def further_table() -> str:
     result = _result()
     first = result["rows"][0]["technology"]
     rows = [row for row in result["rows"] if row["technology"] == first] + result["large"]["rows"]
-    chosen = {row["design"]: row for row in rows if row["design"] in NARROW | LARGE}
+    chosen = {row["design"]: row for row in rows if row["design"] in FURTHER | LARGE}
     lines = [
         f"| {first}, {result['rows'][0]['clock_mhz']:g} MHz, per MAC | um2 / fJ held / fJ streaming |",
         "|---|---|",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from .vcd_file import Vcd
@@ -36,15 +37,15 @@ def simulator() -> str:
 
 def simulate(verilog: str, stimulus: Sequence[int], folder: Path, tool: str) -> Vcd:
     """Run module ``tb`` of ``verilog`` in ``folder``, an empty one. Raises RuntimeError where a tool fails."""
-    (folder / "design.v").write_text(verilog, encoding="utf-8")
     (folder / "stimulus.hex").write_text("".join(f"{word:x}\n" for word in stimulus))
     if tool == DELAYS:
-        _call(["iverilog", "-g2012", "-gspecify", "-s", "tb", "-o", "tb.vvp", "design.v"], folder)
+        (folder / "tb.vvp").write_bytes(_compiled(verilog))
         # -n: $stop ends the run and does not wait for commands.
         _call(["vvp", "-n", "tb.vvp"], folder)
     else:
         from asm_hw.sim import verilator
 
+        (folder / "design.v").write_text(verilog, encoding="utf-8")
         built = verilator.run(
             *_VERILATOR,
             # The bench waits for times, which takes coroutines, and they take C++20.
@@ -62,6 +63,16 @@ def simulate(verilog: str, stimulus: Sequence[int], folder: Path, tool: str) -> 
         _call([str(folder / "tb" / "tb")], folder)
     # The file is read here: its folder is scratch.
     return Vcd(folder / "activity.vcd")
+
+
+@lru_cache(32)  # a netlist runs on several streams
+def _compiled(verilog: str) -> bytes:
+    """The program that Icarus makes of a bench."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "design.v").write_text(verilog, encoding="utf-8")
+        _call(["iverilog", "-g2012", "-gspecify", "-s", "tb", "-o", "tb.vvp", "design.v"], folder)
+        return (folder / "tb.vvp").read_bytes()
 
 
 def _call(command: list[str], folder: Path) -> None:

@@ -29,7 +29,7 @@ from asm_hw.units.unit_config import DEFAULT_CLOCK_MHZ, UnitConfig
 from asm_hw.worker_pools import in_processes
 
 from .energy_figures import EnergyRow
-from .unit_energy import MappedUnit, Measured, map_unit, measure, min_period_ns
+from .unit_energy import MappedUnit, Measured, map_unit, measure, min_period_ns, total_per_mac_fj
 
 Point = DesignPoint[AccumulatingConfig]
 
@@ -134,21 +134,18 @@ def min_energy(
     large = [point for point in driven if point.mapped.area_um2 > MAX_AREA_RATIO * smallest]
     points = [point for point in driven if point not in large]
     start = partial(
-        measured_row,
+        total_per_mac_fj,
         library=replace(library, wires=None),
         options=replace(options, cycles=min(options.cycles, FIRST_CYCLES)),
         clock_mhz=clock_mhz,
     )
     first = list(in_processes(start, [map_unit(point) for point in points]))
-    order = sorted(range(len(points)), key=lambda index: first[index]["energy_per_mac_fj"])
+    order = sorted(range(len(points)), key=first.__getitem__)
     point, row = _least([points[index] for index in order], library, options, clock_mhz)
     return map_unit(point), {
         **row,
         "area_over_smallest": round(point.mapped.area_um2 / smallest, 3),
-        "tried": [
-            {**one.figures, "energy_per_mac_fj": measured["energy_per_mac_fj"]}
-            for one, measured in zip(points, first, strict=True)
-        ],
+        "tried": [{**one.figures, "energy_per_mac_fj": energy} for one, energy in zip(points, first, strict=True)],
         "too_large": [one.figures for one in large],
     }
 

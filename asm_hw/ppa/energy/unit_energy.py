@@ -21,8 +21,8 @@ from asm_hw.ppa.technology.cell_library import Library
 from asm_hw.units.operands_config import AccumulatingConfig
 from asm_hw.units.registry import unit_of
 
-from .energy_accounting import Mapped, account
-from .energy_figures import EnergyRow, energy_figures, netlist_figures
+from .energy_accounting import Mapped, Parts, account
+from .energy_figures import DECIMALS, EnergyRow, energy_figures, netlist_figures
 from .stream_run import Rtl, Run, analysed, moving_percent
 
 
@@ -69,18 +69,9 @@ def measure(
     slow.
     """
     config, name = unit.config, unit.config.slug
-    mapped = _analysed_json(unit.netlist_json, name, library)
-    _check_priced(mapped)
-    check_clock_limit(mapped.timing.min_period_ns, clock_mhz, f"the netlist of {name}")
-    beats = operands(config, options, options.cycles + WARM_UP_BEATS)
-    driven = stimulus(config, unit.ports, beats)
-    run = Run(mapped, driven, 1000 / clock_mhz, options.cycles)
     tool = tool or simulator()
-    waves, whole = run.netlist_waves(tool)
-    outputs = [port for port, (direction, _) in mapped.netlist.ports.items() if direction == "output"]
-    words = {port: run.words(whole, port) for port in outputs}
-    if not matches_golden(config, beats, Outputs(words, driven.first_beat)):
-        raise ParameterError(f"netlist of {name} must compute what the golden model does, but its sums differ")
+    run, waves = _checked_run(unit, library, options, clock_mhz, tool)
+    mapped = run.mapped
     parts = run.parts(Rtl(unit.rtl, config, unit.component), waves, tool)
     columns, lanes = config.array_shape
     energies = account(mapped, waves, parts, run.state_times)
@@ -99,6 +90,35 @@ def measure(
 def min_period_ns(unit: MappedUnit, library: Library) -> float:
     """The shortest clock period of a mapped unit."""
     return _analysed_json(unit.netlist_json, unit.config.slug, library).timing.min_period_ns
+
+
+def total_per_mac_fj(unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float) -> float:
+    """What `measure` gives as the energy of a MAC, without telling parts apart, which takes a run of the RTL."""
+    run, waves = _checked_run(unit, library, options, clock_mhz, simulator())
+    netlist = run.mapped.netlist
+    inputs = {net: "other" for direction, bits in netlist.ports.values() if direction == "input" for net in bits}
+    energies = account(run.mapped, waves, Parts(dict.fromkeys(netlist.instances, "other"), inputs), run.state_times)
+    columns, lanes = unit.config.array_shape
+    return round(sum(energies.values()) / options.cycles / lanes / columns, DECIMALS)
+
+
+def _checked_run(
+    unit: MappedUnit, library: Library, options: StreamOptions, clock_mhz: float, tool: str
+) -> tuple[Run, Waves]:
+    """The unit in the stream, and the transitions of its nets, once its sums are found to be the golden model's."""
+    config, name = unit.config, unit.config.slug
+    mapped = _analysed_json(unit.netlist_json, name, library)
+    _check_priced(mapped)
+    check_clock_limit(mapped.timing.min_period_ns, clock_mhz, f"the netlist of {name}")
+    beats = operands(config, options, options.cycles + WARM_UP_BEATS)
+    driven = stimulus(config, unit.ports, beats)
+    run = Run(mapped, driven, 1000 / clock_mhz, options.cycles)
+    waves, whole = run.netlist_waves(tool)
+    outputs = [port for port, (direction, _) in mapped.netlist.ports.items() if direction == "output"]
+    words = {port: run.words(whole, port) for port in outputs}
+    if not matches_golden(config, beats, Outputs(words, driven.first_beat)):
+        raise ParameterError(f"netlist of {name} must compute what the golden model does, but its sums differ")
+    return run, waves
 
 
 @lru_cache(32)  # the design points of one unit, which are measured with held and then with streaming weights
