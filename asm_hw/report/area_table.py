@@ -24,8 +24,8 @@ def show_area(
     as_json: bool,
 ) -> None:
     """Synthesize and print the comparison; one JSON object if asked."""
-    with working(f"mapping {config.unit} and its contenders"):
-        result = compare_area(config, liberty, technology, clock_mhz, wires=wires)
+    with working(f"mapping {config.unit} and its contenders") as tell:
+        result = compare_area(config, liberty, technology, clock_mhz, wires=wires, tell=tell)
     if as_json:
         print(json.dumps(result))
         return

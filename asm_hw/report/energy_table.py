@@ -47,9 +47,9 @@ def show_energy(
     """Measure and print the comparison, one JSON object if asked; files to measure it again into ``out``, if given."""
     if out:
         check_writable(out)
-    with working(f"measuring {config.unit} and its contenders"):
+    with working(f"measuring {config.unit} and its contenders") as tell:
         result, measured = compare_energy(
-            config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds, wires=wires
+            config, options, clock_mhz, liberty, technology, waves=out is not None, seeds=seeds, wires=wires, tell=tell
         )
     if out:
         export_energy(out, result, measured, clock_mhz, None if liberty else technology or TECHNOLOGIES[0])

@@ -6,7 +6,7 @@ Every design point is tried for each, the best kept.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -63,13 +63,15 @@ def compare_area(
     clock_mhz: float | None = None,
     thorough: bool = True,
     wires: bool | None = False,
+    tell: Callable[[str], object] = str,
 ) -> AreaComparison:
     """Area and delay of a unit, its exact and bare baselines, and the exact one by plain Yosys.
 
     Memories are left out: their connections count as ports, their access times are in no delay. ``memories`` in the
     result says what they are; ``why_alone`` why there is no exact baseline.
     Each row is the smallest of the `design_points` that meets the clock; `ParameterError` if none does. With ``wires``
-    (`choose_library`; units with a memory have none) it meets the clock with those of a placement.
+    (`choose_library`; units with a memory have none) it meets the clock with those of a placement. ``tell`` hears of
+    each row before it is mapped.
     ``liberty``: see `asm_hw.ppa.technology.cell_library.user_library`; the compact table of ``technology`` (the first)
     if None. The result is plain JSON: a row each with the figures of all design points, and the ratios of area and
     delay to exact and bare.
@@ -78,7 +80,7 @@ def compare_area(
         library = choose_library(Path(scratch), technology, liberty, wires)
         if config.memories or config.mapped_once:
             library = replace(library, wires=None)
-        rows = _rows(config, library, clock_mhz, thorough)
+        rows = _rows(config, library, clock_mhz, thorough, tell)
     for row in rows.values():
         _add_ratios(row, rows)
     return {
@@ -93,11 +95,15 @@ def compare_area(
     }
 
 
-def _rows(config: UnitConfig, library: Library, clock_mhz: float | None, thorough: bool) -> dict[str, AreaRow]:
+def _rows(
+    config: UnitConfig, library: Library, clock_mhz: float | None, thorough: bool, tell: Callable[[str], object]
+) -> dict[str, AreaRow]:
     rows = {}
     for name, unit in baselines_of(config).items():
+        tell(name)
         rows[name] = _row(design_points(unit, library, clock_mhz, thorough), library, clock_mhz)
     if thorough and "exact" in rows and isinstance(config, DatapathConfig) and not config.mapped_once:
+        tell("plain Yosys")
         rows["plain"] = _row([plain_point(config, library)], library, None)  # whether it meets the clock or not
     if clock_mhz:
         for row in rows.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -65,6 +66,7 @@ def compare_energy(
     waves: bool = False,
     seeds: int = 1,
     wires: bool | None = None,
+    tell: Callable[[str], object] = str,
 ) -> tuple[EnergyComparison, list[Measured]]:
     """The energy of ``config``, its exact baseline, the same by plain Yosys, and the bare one, in one stream.
 
@@ -73,7 +75,8 @@ def compare_energy(
     clock, else its period is ``plain_too_slow_ns``), ratios to exact and bare, the stream and the tools; the second,
     with ``waves``, what the rows were computed from. A row is of the stream of ``options``; ``by_seed_fj`` has the
     energies of ``seeds`` streams, of whose means the ratios are. Raises `ParameterError` for what cannot be measured: a
-    unit without a clock, a clock that a baseline cannot reach, a library without power tables.
+    unit without a clock, a clock that a baseline cannot reach, a library without power tables. ``tell`` hears of each
+    step.
     """
     unit = check_unit(config)
     check_clock(clock_mhz)
@@ -82,7 +85,10 @@ def compare_energy(
         library = choose_library(Path(scratch), technology, liberty, wires)
         check_power(library)
         with mapping_errors(liberty):
-            chosen = {name: min_energy(one, library, options, clock_mhz) for name, one in baselines_of(unit).items()}
+            chosen = {
+                name: min_energy(one, library, options, clock_mhz, tell) for name, one in baselines_of(unit).items()
+            }
+        tell("plain Yosys")
         written = map_unit(plain_point(unit, library))
         period = min_period_ns(written, library)
         too_slow = period > 1000 / clock_mhz
@@ -118,7 +124,11 @@ def _with_ratios(rows: dict[str, EnergyRow]) -> dict[str, EnergyRow]:
 
 
 def min_energy(
-    config: AccumulatingConfig, library: Library, options: StreamOptions, clock_mhz: float
+    config: AccumulatingConfig,
+    library: Library,
+    options: StreamOptions,
+    clock_mhz: float,
+    tell: Callable[[str], object] = str,
 ) -> tuple[MappedUnit, EnergyRow]:
     """Of all design points of a unit that meet the clock, the one that takes the least energy, and its row.
 
@@ -127,6 +137,7 @@ def min_energy(
 
     Rows are kept in the user's cache by the content of everything that they depend on.
     """
+    tell(f"{config.arithmetic}, mapping")
     meeting = meeting_clock(design_points(config, library, clock_mhz), clock_mhz)
     # Pairs, the smallest exact ones, glitch most: in none of our designs did they come near the least energy.
     driven = [point for point in meeting if not point.config.left_out]
@@ -139,8 +150,10 @@ def min_energy(
         options=replace(options, cycles=min(options.cycles, FIRST_CYCLES)),
         clock_mhz=clock_mhz,
     )
+    tell(f"{config.arithmetic}, {len(points)} design points in {FIRST_CYCLES} cycles")
     first = list(in_processes(start, [map_unit(point) for point in points]))
     order = sorted(range(len(points)), key=first.__getitem__)
+    tell(f"{config.arithmetic}, the best {FINALISTS} in {options.cycles} cycles")
     point, row = _least([points[index] for index in order], library, options, clock_mhz)
     return map_unit(point), {
         **row,
