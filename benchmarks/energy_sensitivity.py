@@ -1,6 +1,6 @@
 """How far the energies of energy.json move with what they rest on: docs/results/sensitivity.json and its table.
 
-    python benchmarks/sensitivity.py [--tables-only]
+    python benchmarks/energy_sensitivity.py [--tables-only]
 
 The design points that take least with held weights, on other streams: without glitches (simulated without delays), with
 fewer and more activations that are zero, with more weights that are, and with weights held for shorter and longer.
@@ -46,7 +46,7 @@ def measure() -> None:
     """Write docs/results/sensitivity.json."""
     if simulator() != DELAYS:
         raise SystemExit("Icarus Verilog must be installed: without it there are no glitches to leave out")
-    result = provenance("python benchmarks/sensitivity.py") | {"technology": TECHNOLOGY}
+    result = provenance("python benchmarks/energy_sensitivity.py") | {"technology": TECHNOLOGY}
     published = json.loads((RESULTS / "energy.json").read_text())["rows"]
     built = {row["design"]: row["held"] for row in published if row["technology"] == TECHNOLOGY}
     with tempfile.TemporaryDirectory() as scratch:
