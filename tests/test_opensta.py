@@ -37,8 +37,9 @@ def check_against_opensta(netlist: Netlist, verilog: str, library: Library, cloc
     assert reference.min_period_ns > 0
     assert report.min_period_ns == pytest.approx(reference.min_period_ns, rel=0.01)
     assert report.slack_ns == pytest.approx(reference.slack_ns, rel=0.01)
-    if library.name != "asap7":  # OpenSTA 2.0 does not average the states of cells without cell_leakage_power
-        # energies take the leakage of each state; OpenSTA takes a cell's one figure, which is the mean over its states
+    if library.name != "asap7":  # without cell_leakage_power OpenSTA 2.0 does not average states
+        # energies take the leakage of each state; OpenSTA 2 takes a cell's one figure, which is the mean over its states,
+        # OpenSTA 3 that mean
         by_state = sum(leakage_states(cells[instance.cell])[1].mean() for instance in netlist.instances.values())
         assert by_state == pytest.approx(reference.leakage_nw, rel=0.01)
     assert (report.path[-1].cell, report.path[-1].edge) == (reference.path[-1].cell, reference.path[-1].edge)

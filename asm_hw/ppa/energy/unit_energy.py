@@ -49,7 +49,7 @@ class Measured:
 
     row: EnergyRow
     unit: MappedUnit
-    netlist: Netlist
+    mapped: Mapped
     waves: Waves
 
 
@@ -84,7 +84,7 @@ def measure(
         "moving_pins_percent": moving_percent(mapped, waves),
         "named_cells_percent": round(parts.named_percent, 2),
     }
-    return Measured(row, unit, mapped.netlist, waves)
+    return Measured(row, unit, mapped, waves)
 
 
 def min_period_ns(unit: MappedUnit, library: Library) -> float:
