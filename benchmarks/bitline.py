@@ -46,7 +46,7 @@ def measure() -> None:
     """Write docs/results/bitline.json."""
     result = provenance("python benchmarks/bitline.py") | {"clock_mhz": CLOCK_MHZ, "activity": simulator()}
     with tempfile.TemporaryDirectory() as scratch:
-        library = compact_library(Path(scratch), "sg13g2", wires=True)
+        library = compact_library(Path(scratch), "sg13g2")
         mac = MacConfig(arithmetic="exact", weight_bits=8, act_bits=8, acc_bits=24)
         _, exact = min_energy(mac, library, STREAM, CLOCK_MHZ)
         result["mac"] = {"name": exact["name"], "energy_per_mac_fj": exact["energy_per_mac_fj"]}

@@ -68,7 +68,7 @@ def provenance(command: str) -> dict[str, Any]:
 def measure_area() -> None:
     """Write docs/results/area.json."""
     area = provenance("python benchmarks/figures.py --only area")
-    compared = in_processes(partial(compare_area, clock_mhz=CLOCK_MHZ, wires=True), UNITS)
+    compared = in_processes(partial(compare_area, clock_mhz=CLOCK_MHZ), UNITS)
     area |= {"comparisons": [row | {"unit": config.unit} for row, config in zip(compared, UNITS, strict=True)]}
     (RESULTS / "area.json").write_text(json.dumps(area, indent=1) + "\n")
 

@@ -57,7 +57,7 @@ def _energies() -> list[tuple[str, Figure, Figure]]:
         ("held", ASM, "exact W=5"),
         ("held", ASM, "exact W=4"),
         ("streaming", ASM, "exact W=4"),
-        ("streaming", SHARED_BANK, "exact W=4, 4 columns"),
+        ("streaming", SHARED_BANK, "exact W=4"),
     ):
         one, other = ((name, fmean(rows[name][weights]["by_seed_fj"])) for name in (asm, exact))
         found.append((f"energy per MAC, weights {weights}, fJ", one, other))

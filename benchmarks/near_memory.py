@@ -41,13 +41,13 @@ BANKED = {"": False, f", banks of {BANK_ROWS} words": True}
 
 
 def _config(**parameters: Any) -> NearMemoryConfig:
-    return NearMemoryConfig(act_bits=8, acc_bits=24, depth=1024, structure="wallace", **parameters)
+    return NearMemoryConfig(act_bits=8, acc_bits=24, depth=1024, structure="greedy", **parameters)
 
 
 DESIGNS = {
     "near-memory {1} W=5": {"alphabets": (1,), "weight_bits": 5},
-    "near-memory exact W=5": {"arithmetic": "exact", "weight_bits": 5, "weight_form": "2_2_1"},
-    "near-memory exact W=8": {"arithmetic": "exact", "weight_bits": 8, "weight_form": "2_2_2_2"},
+    "near-memory exact W=5": {"arithmetic": "exact", "weight_bits": 5, "weight_form": "booth"},
+    "near-memory exact W=8": {"arithmetic": "exact", "weight_bits": 8, "weight_form": "booth"},
 }
 
 
@@ -66,7 +66,7 @@ def measure_all(shapes: list[str]) -> None:
         OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
         print(*list(logic.values())[:3], [row["energy_per_mac_fj"] for row in logic["measured"]], flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        library = compact_library(Path(scratch), "sg13g2", wires=True)
+        library = compact_library(Path(scratch), "sg13g2")
         mac = MacConfig(arithmetic="exact", weight_bits=8, acc_bits=24, weight_code="decoded")
         result["mac"] = min_energy(mac, library, STREAM, CLOCK_MHZ)[1]["parts_per_mac_fj"]
     OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
@@ -76,7 +76,7 @@ def measure_logic(job: tuple[str, int, int]) -> dict[str, Any]:
     """The logic of a design with so many lanes and so long a hold."""
     name, lanes, hold = job
     with tempfile.TemporaryDirectory() as scratch:
-        library = compact_library(Path(scratch), "sg13g2", wires=True)
+        library = compact_library(Path(scratch), "sg13g2")
         config = _config(lanes=lanes, hold=hold, **DESIGNS[name])
         logic = per_column(config, library, CLOCK_MHZ, "balanced", FEW, MANY)
     return {"design": name, "lanes": lanes, "hold": hold} | logic
