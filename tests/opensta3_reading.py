@@ -23,6 +23,9 @@ from asm_hw.ppa.technology.liberty_file import read
 
 # Words and names; what is left over is in no token of OpenSTA's.
 _TOKEN = re.compile(r'"[^"\\]*"|[A-Za-z_][\w$\[\].]*|\d+|[()/.]|(\S)')
+# These are no names.
+_WORDS = set("SAIFILE SAIFVERSION DIRECTION DESIGN DATE VENDOR PROGRAM_NAME VERSION DIVIDER TIMESCALE DURATION".split())
+_WORDS |= set("INSTANCE NET PORT T0 T1 TX TZ TB TC IG".split())
 _SECONDS = {"us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-15}
 
 Activity = tuple[float, float]
@@ -41,13 +44,17 @@ def read_saif(text: str, scope: str) -> dict[tuple[str, str], Activity]:
         raise ValueError(f"no SAIF of {scope}")
     seconds = int(duration) * int(multiplier) * _SECONDS[unit]
     found: dict[tuple[str, str], Activity] = {}
-    for key, name, [kind, *pins] in top[2:]:
-        if (key, kind) != ("INSTANCE", "NET"):
-            raise ValueError(f"{key} {name} {kind} is no instance of pins")
-        for pin, *durations in pins:
+    for key, name, *contents in top[2:]:
+        if key != "INSTANCE" or name in _WORDS or len(contents) != 1 or contents[0][0] != "NET":
+            raise ValueError(f"{key} {name} is no instance of pins")
+        for pin, *durations in contents[0][1:]:
             times = {state: int(time) for state, time in durations}
-            if (name, pin) in found or sum(times[state] for state in ("T0", "T1", "TX")) != int(duration):
-                raise ValueError(f"{name}/{pin} is given twice or for another time")
+            if (
+                pin in _WORDS
+                or (name, pin) in found
+                or sum(times[state] for state in ("T0", "T1", "TX")) != int(duration)
+            ):
+                raise ValueError(f"{name}/{pin} is no name, given twice or for another time")
             found[name, pin] = times["TC"] / seconds, times["T1"] / int(duration)
     return found
 
@@ -75,7 +82,7 @@ def _lists(text: str) -> list[Any]:
 class PowerReading:
     """The power of a netlist, W, as ``report_power`` has it: pins take their activity from the SAIF file alone.
 
-    Raises KeyError for a pin without one.
+    Raises ValueError where a pin has none, or the file has a pin that the netlist has not.
     """
 
     def __init__(self, folder: Path, name: str, liberty: Path) -> None:
@@ -85,6 +92,9 @@ class PowerReading:
         self.mapped = analysed(Netlist.from_yosys_json(folder / "read.json", name), self.library)
         self.activities = read_saif((folder / f"{name}.saif").read_text(), name)
         self.instances = self.mapped.netlist.instances.values()
+        pins = {(instance.name, pin.name) for instance, _, pin in self.pins()}
+        if pins != self.activities.keys():
+            raise ValueError(f"pins without activity, or not of the netlist: {sorted(pins ^ self.activities.keys())}")
 
     @cached_property
     def voltage_v(self) -> float:
@@ -120,6 +130,17 @@ class PowerReading:
             for instance, _, pin in self.pins()
             if pin.direction == "output"
         )
+        return farads * self.voltage_v**2 / 2
+
+    def input_ports(self) -> float:
+        """The same of nets that input ports drive, which ``report_power`` leaves out."""
+        first = {
+            instance.pins[pin.name]: (instance.name, pin.name)
+            for instance, _, pin in self.pins()
+            if pin.name in instance.pins
+        }
+        nets = [net for net in self.mapped.netlist.inputs if net in first]
+        farads = sum(self.load_ff(net) * 1e-15 * self.activities[first[net]][0] for net in nets)
         return farads * self.voltage_v**2 / 2
 
     def leakage(self) -> float:
@@ -158,7 +179,7 @@ class PowerReading:
         """An output's moves are shared out among its groups, by how often their related pin moves and is followed."""
         function = _function(cell, pin.name)
         weights, energies = [], []
-        for power, related in ((one, name) for one in pin.powers for name in one.related.split()):
+        for power, related in ((group, name) for group in pin.powers for name in group.related.split()):
             followed = related in _names(function)
             duty = (
                 self._sensitized(instance, function, related)

@@ -141,7 +141,7 @@ register(Unit(Plain, component=None, netlist_bench=None))
     [
         ("plain", 'out: int = integer(1, (1, 2), "An output")', "parameter out of a unit must have another name"),
         ("plain", 'lanes: str = choice("a", ("a", "b"), "Lanes")', "parameter lanes of unit plain must be of the kind"),
-        ("plain", "width: int = 3", "field width must be declared by integer, flag, choice or Alphabets, not 3"),
+        ("plain", "width: int = 3", "field width must be declared by integer, flag, choice, text or Alphabets, not 3"),
         ("Not plain", "", "unit 'Not plain' must be lower-case letters, digits and underscores"),
         ("mac", "", "unit 'mac' must have a name of its own"),
         ("plain", "raise SystemExit(7)", "must name modules that can be imported, not 'plain': SystemExit: 7"),

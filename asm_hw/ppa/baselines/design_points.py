@@ -149,7 +149,7 @@ def _recipes(config: UnitConfig, library: Library) -> list[str]:
     balanced, small = ["balanced"], ["area"]
     if has_adder_cells(library):
         balanced, small = ["balanced", "adder cells"], ["area", "adder cells area"]
-    return balanced if config.form["structure"] == AdderStyle.GREEDY else balanced + small
+    return balanced if config.form.get("structure") == AdderStyle.GREEDY else balanced + small
 
 
 def _adds_by_operator(config: UnitConfig) -> bool:

@@ -10,7 +10,7 @@ from asm_hw.errors import ParameterError
 from asm_hw.handoff.timing_constraints import sdc
 
 from .energy_comparison import EnergyComparison
-from .power_tool_files import liberty, plain_names, saif, wire_loads
+from .power_tool_files import liberty, plain_names, power_liberty, saif, wire_loads
 from .unit_energy import Measured
 
 
@@ -19,18 +19,19 @@ def export_energy(
 ) -> None:
     """``energy.json``, and for each row its mapped Verilog, SDC, SAIF and, in SDC, its wires, into the folder ``out``.
 
-    Cells of the package (``technology``) are written too, as ``<technology>.lib``; names in all of them agree.
+    Cells of the package (``technology``) are written too, as ``<technology>.lib`` for timing and
+    ``<technology>_power.lib`` for power. Names agree in all of them.
     """
     files = {"energy.json": json.dumps(result, indent=2) + "\n"}
     if technology is not None:
         files[f"{technology}.lib"] = liberty(technology)
+        files[f"{technology}_power.lib"] = power_liberty(technology)
     for one in measured:
         name = one.unit.config.slug
         files[f"{name}.mapped.v"], names = plain_names(one.unit.netlist_verilog)
         files[f"{name}.sdc"] = sdc(one.unit.ports, clock_mhz)
         files[f"{name}.saif"] = saif(name, one.mapped.wiring, one.waves, names)
-        if one.mapped.netlist.wires_ff:
-            files[f"{name}.wires.sdc"] = wire_loads(one.mapped.netlist, names)
+        files[f"{name}.wires.sdc"] = wire_loads(one.mapped.netlist, names)
     for name in files:
         if (out / name).is_dir():  # the files before it would be replaced, those after it not
             raise ParameterError(f"out {str(out)!r} must not hold a folder named {name}")

@@ -63,21 +63,39 @@ def _durations(waves: Waves, net: int) -> str:
 
 
 def liberty(technology: str) -> str:
-    """The package's cells for power tools.
+    """The package's cells for tools: with operating conditions, without a default wire load."""
+    return _text(compact_table(technology))
 
-    Without a default wire load, since the figures have no wires. With operating conditions: they, not ``nom_voltage``,
-    are the supply that OpenSTA's switching power is of. Groups of internal power that hold where no other does say so:
-    OpenSTA adds a group without ``when`` to those with one.
+
+def power_liberty(technology: str) -> str:
+    """The same for power: loads and internal energies as OpenSTA has to take them to mean what the figures mean.
+
+    OpenSTA charges a net at the upper end of its pins' capacitance ranges: pins have the one figure that energies take.
+    It adds a group of internal power without ``when`` to those with one: such groups say when they hold.
     """
     table = compact_table(technology)
-    cells = {name: cell | {"pins": _stated(cell["pins"])} for name, cell in table["cells"].items()}
-    text = without_wire_load(to_liberty(table | {"cells": cells}).encode()).decode()
+    cells = {name: cell | {"pins": _one_capacitance(_stated(cell["pins"]))} for name, cell in table["cells"].items()}
+    return _text(table | {"cells": cells})
+
+
+def _text(table: dict[str, Any]) -> str:
+    """Liberty text; the default operating conditions, not ``nom_voltage``, are what OpenSTA's switching is of."""
     conditions = (
         "  operating_conditions (typical) {\n    process : 1;\n"
         f"    voltage : {table['voltage_v']};\n    temperature : {table['temperature_c']};\n  }}\n"
         "  default_operating_conditions : typical;\n"
     )
+    text = without_wire_load(to_liberty(table).encode()).decode()
     return text.replace("  nom_process", conditions + "  nom_process", 1)
+
+
+def _one_capacitance(pins: dict[str, Any]) -> dict[str, Any]:
+    """Pins whose capacitance is the same for both edges and has no range."""
+    return {
+        name: {key: value for key, value in pin.items() if key != "capacitance_max_ff"}
+        | ({"capacitance_ff": [pin["capacitance_ff"][0]] * 3} if "capacitance_ff" in pin else {})
+        for name, pin in pins.items()
+    }
 
 
 def _stated(pins: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +114,7 @@ def _with_condition(power: dict[str, Any], powers: list[dict[str, Any]]) -> dict
 
 
 def wire_loads(netlist: Netlist, names: Mapping[str, str]) -> str:
-    """SDC that loads nets with their wires, fF: ``set_load``, which OpenSTA adds to the pins.
+    """SDC that loads nets with their wires, fF: ``set_load``, which OpenSTA adds to the pins; empty without wires.
 
     Of a SPEF file OpenSTA 2.0.17 makes other delays than of the same load, by some percent.
     """
