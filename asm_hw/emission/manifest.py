@@ -95,7 +95,9 @@ def _weight(weight: WeightFormat | None) -> dict[str, Any] | None:
     if weight is None:
         return None
     code = weight.code
-    if code == "decoded" and weight.form != "binary":
+    if code == "decoded" and weight.digits and weight.form != "booth":
+        code = "digits"
+    elif code == "decoded" and weight.form not in ("binary", "pairs"):  # pairs hold two's complement
         code = weight.form
     elif weight.arithmetic != "asm":
         code = {"exact": "twos_complement", "bare": "sign"}[weight.arithmetic]

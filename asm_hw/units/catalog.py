@@ -108,6 +108,7 @@ _EXACT = (
     MacConfig(arithmetic="exact", weight_bits=7, act_bits=6, act_signed=True, weight_form="1_u2_1_3"),
     MacConfig(arithmetic="exact", weight_bits=6, act_bits=5, weight_form="3_2_1", structure="wallace"),
     DotConfig(arithmetic="exact", weight_bits=5, lanes=3, columns=2, weight_form="1_2_2", structure="wallace"),
+    DotConfig(arithmetic="exact", weight_bits=4, lanes=2, act_bits=4, weight_form="u2_2", weight_code="decoded"),
     DotConfig(arithmetic="exact", weight_bits=3, lanes=5, columns=2, act_bits=6, act_signed=True, weight_form="pairs"),
     DotConfig(arithmetic="exact", weight_bits=4, lanes=4, weight_form="pairs", weight_code="decoded", stages=1),
     DotConfig(arithmetic="exact", weight_bits=8, lanes=3, structure="tree"),
