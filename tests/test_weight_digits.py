@@ -18,6 +18,7 @@ from asm_hw.numbers.weight_digits import (
     fewest_digits,
     weight_digits,
 )
+from asm_hw.sim import amaranth_simulation
 from asm_hw.units.dot.dot_config import DotConfig
 from asm_hw.units.mac.mac_config import MacConfig
 
@@ -116,3 +117,10 @@ def test_the_digits_that_are_searched_are_the_cheapest():
             costs = {form: row_cost(weight_digits(form, bits), 8, columns) for form in others}
             assert [costs[form] for form in chosen] == sorted(costs.values())[:2]
     assert "1_2_2" in cheapest_digits(MacConfig(arithmetic="exact", weight_bits=5).product, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "others", [{"stages": 1}, {"acc_bits": 12, "overflow": "saturate", "act_signed": True}], ids=str
+)
+def test_a_pair_is_as_wide_as_two_products(others):
+    amaranth_simulation.run(DotConfig(arithmetic="exact", weight_bits=4, lanes=5, weight_form="pairs", **others))

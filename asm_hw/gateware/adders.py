@@ -167,7 +167,7 @@ def _sum_width(accumulator: AccumulatorFormat, lanes: list[Lane]) -> int:
     """Bits in which the accumulator plus the products of one edge is right: all, where it may saturate."""
     if accumulator.overflow == "wrap":
         return accumulator.bits
-    low, high = (len(lanes) * product for product in lanes[0].product.range)
+    low, high = (sum(lane.terms for lane in lanes) * product for product in lanes[0].product.range)
     least, most = accumulator.range
     return max(accumulator.bits, signed_bits(low + least, high + most))
 

@@ -75,6 +75,8 @@ class PairLane(ArrayLane):
     bit of both selects 0, a, b or the sum: half the rows of an AND array.
     """
 
+    terms = 2
+
     def __init__(self, product: ProductFormat, weight, x):
         super().__init__(product, weight, x, multiple_shape(activation_shape(product.activation), 2))
 

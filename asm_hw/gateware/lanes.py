@@ -53,6 +53,8 @@ class Lane(wiring.Component):
     """
 
     signal_parts = {r"(row|negative)\w*": "sign", r".*": "select_shift"}
+    terms = 1
+    """Products in what the rows add up to."""
 
     def __init__(
         self,

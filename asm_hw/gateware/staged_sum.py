@@ -23,12 +23,12 @@ def add_in_stages(m: Module, adders: AdderStyle, lanes: list[Lane], enable: Valu
     """
     stages = len(enable)
     sums: list[Value] = []
-    counts: list[int] = []  # lanes in each of the sums
+    counts: list[int] = []  # products in each of the sums
     for stage in range(stages):
         size = _group_size(len(sums) or len(lanes), stages - stage)
         registered, covered = [], []
         for index, at in enumerate(range(0, len(sums) or len(lanes), size)):
-            count = sum(counts[at : at + size]) if sums else len(lanes[at : at + size])
+            count = sum(counts[at : at + size]) if sums else sum(lane.terms for lane in lanes[at : at + size])
             width = AccumulatorFormat.for_terms(lanes[0].product, count).bits
             last = stage == stages - 1
             name = "" if last else f"partial_{stage}_{index}"
